@@ -1,0 +1,1 @@
+"""Where records come from: databases, files, the transformer, prefetching."""

@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: pieces of arithmetic that several layers share."""

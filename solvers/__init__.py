@@ -1,0 +1,4 @@
+"""Update rules, one file each."""
+
+if __name__ != "brew.solvers":
+    raise ImportError("import this package as brew.solvers")
