@@ -1,0 +1,297 @@
+"""The layer contract (docs/decisions/0001).
+
+A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, and states
+the facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers
+once shapes are known, then fills arrays. Layers own no blobs and know no net; all state lives on the objects of
+one net, so two nets on two threads never meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import NetError, Place
+
+if TYPE_CHECKING:
+    from brew.proto.brew_pb2 import FillerParameter, LayerParameter, SourceState
+
+Shape: TypeAlias = tuple[int, ...]
+# A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
+Array: TypeAlias = npt.NDArray[Any]
+
+TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
+
+
+@dataclass(frozen=True, slots=True)
+class Arity:
+    """How many bottoms or tops a layer takes; `most` None means any number."""
+
+    least: int
+    most: int | None
+
+    def admits(self, count: int) -> bool:
+        return count >= self.least and (self.most is None or count <= self.most)
+
+    def __str__(self) -> str:
+        if self.most is None:
+            return f"at least {self.least}"
+        return f"exactly {self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+
+
+def exactly(count: int) -> Arity:
+    return Arity(count, count)
+
+
+def at_least(count: int) -> Arity:
+    return Arity(count, None)
+
+
+def between(least: int, most: int) -> Arity:
+    return Arity(least, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a layer may know of the net it stands in.
+
+    `place("pooling_param", "pad")` gives the field's position in the file; `folder` is the prototxt's folder, the
+    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random).
+    """
+
+    phase: int = TEST
+    dtype: np.dtype[Any] = np.dtype(np.float32)
+    seed: int = 0
+    place: Callable[..., Place | None] = field(default=lambda *path: None)
+    folder: Path = Path()
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter blob a layer declares: its shape and how it starts.
+
+    `filler` None means zeros. `learned` False marks a state blob (BatchNorm's averages): no gradient, lr_mult 0,
+    stored with the weights.
+    """
+
+    shape: Shape
+    filler: FillerParameter | None = None
+    learned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A top that is the memory of bottom `bottom`: its data, and with `diff` its gradient too."""
+
+    bottom: int = 0
+    diff: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory an implementation asks for in `prepare`.
+
+    `kept` buffers belong to the layer and keep their content from call to call (a pooling mask, a carried state).
+    The others are scratch: valid within one call, shared with all layers of the net, never zeroed.
+    """
+
+    shape: Shape
+    dtype: npt.DTypeLike | None = None  # None: the net's
+    kept: bool = False
+
+
+@dataclass(slots=True)
+class Arrays:
+    """What forward and backward work on; made once per shape, handed over at every call.
+
+    x, y     bottoms and tops
+    w        parameters
+    dx       gradients of bottoms, to be *written*; None where not wanted (or where a View makes it no work)
+    dy       gradients of tops; a loss's is its loss weight
+    dw       gradients of parameters, to be *added to*; None where not wanted
+    work     the buffers `prepare` asked for, by name
+    passes   uint64 array of one element on the net's device: how many forward passes came before this one
+    """
+
+    x: list[Array]
+    y: list[Array]
+    w: list[Array]
+    dx: list[Array | None]
+    dy: list[Array]
+    dw: list[Array | None]
+    work: dict[str, Array]
+    passes: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which gradients the net will ask for: per bottom, per parameter. `backward` is False in nets that only run forward."""
+
+    bottoms: tuple[bool, ...]
+    params: tuple[bool, ...]
+
+    @property
+    def backward(self) -> bool:
+        return any(self.bottoms) or any(self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The shapes of a layer's bottoms, tops and parameters."""
+
+    x: tuple[Shape, ...]
+    y: tuple[Shape, ...]
+    w: tuple[Shape, ...] = ()
+
+
+L = TypeVar("L", bound="Layer")
+I = TypeVar("I", bound="type[Implementation[Any]]")  # noqa: E741
+
+
+class Implementation(Generic[L]):
+    """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape."""
+
+    def __init__(self, layer: L) -> None:
+        self.layer = layer
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
+        return {}
+
+    def forward(self, io: Arrays) -> None:
+        """Fill every io.y from io.x and io.w."""
+        raise NotImplementedError
+
+    def backward(self, io: Arrays) -> None:
+        """Write every wanted io.dx and add to every wanted io.dw, from io.dy."""
+        raise NotImplementedError
+
+
+class Layer:
+    """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
+
+    in_place     the first top may overwrite the first bottom (Caffe: both have the same name)
+    reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
+    no_gradient  bottoms that can never get a gradient (labels)
+    is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
+    """
+
+    type: ClassVar[str]
+    bottoms: ClassVar[Arity] = exactly(1)
+    tops: ClassVar[Arity] = exactly(1)
+    in_place: ClassVar[bool] = False
+    reads: ClassVar[frozenset[str]] = frozenset("xy")
+    no_gradient: ClassVar[frozenset[int]] = frozenset()
+    is_loss: ClassVar[bool] = False
+    implementations: ClassVar[dict[tuple[str, str], type[Implementation[Any]]]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.implementations = {}
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        """Read and check the message. Shapes are not known yet; nothing is allocated."""
+        self.param = param
+        self.context = context
+        self.name: str = param.name
+
+    @classmethod
+    def runs_on(cls, device: str, engine: str = "caffe") -> Callable[[I], I]:
+        """Decorator: the class below computes this layer on `device` ("cpu" or "cuda") with `engine`."""
+
+        def register(implementation: I) -> I:
+            cls.implementations[device, engine] = implementation
+            return implementation
+
+        return register
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Top shapes from bottom shapes: pure, and the place where shapes are checked."""
+        raise NotImplementedError
+
+    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
+        """The parameter blobs, in Caffe's order."""
+        return []
+
+    def view(self, top: int) -> View | None:
+        """Whether top number `top` is a bottom's memory under another shape or name."""
+        return None
+
+    def implementation(self, device: str, engine: str = "caffe") -> Implementation[Any]:
+        """A fresh implementation for `device`; NetError when there is none."""
+        try:
+            cls = self.implementations[device, engine]
+        except KeyError:
+            have = ", ".join(f"{d}/{e}" for d, e in self.implementations)
+            raise self.error(f"runs on {have}, not on {device}/{engine}") from None
+        return cls(self)
+
+    # --- what every layer says when something is wrong -----------------------------------------------------------
+
+    def error(self, message: str, *path: str | int, hint: str | None = None) -> NetError:
+        """A NetError naming this layer and its type, placed at the field `path` of its message."""
+        text = f'layer "{self.name}" ({self.type}): {message}'
+        return NetError(text, place=self.context.place(*path), hint=hint)
+
+    def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int) -> NetError:
+        """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
+        names = [*self.param.bottom, *("?" for _ in bottom)]
+        came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
+        return self.error(f"expects {expected}; bottoms are {came}", *path)
+
+    def axis(self, axis: int, ndim: int, *path: str | int) -> int:
+        """`axis` counted from the front (negative counts from the end); an error when it is out of range."""
+        if not -ndim <= axis < ndim:
+            raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1})", *path)
+        return axis % ndim
+
+
+class DataLayer(Layer):
+    """A layer that brings records in from a source and remembers how far it is.
+
+    The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
+    """
+
+    bottoms = exactly(0)
+    reads = frozenset()
+
+    def next_shapes(self) -> list[Shape]:
+        """Shapes of the batch the next forward will bring; waits for it where it is being prefetched."""
+        raise NotImplementedError
+
+    def next_batch(self) -> list[npt.NDArray[Any]]:
+        """The next batch, one host array per top, valid until the next call; moves the cursor behind it."""
+        raise NotImplementedError
+
+    def state(self) -> SourceState:
+        """Where the *consumed* data ends, to be stored with a snapshot."""
+        raise NotImplementedError
+
+    def restore(self, state: SourceState) -> None:
+        """Go on right behind the records `state` says were consumed."""
+        raise NotImplementedError
+
+    def skip_to(self, record: int) -> None:
+        """Go on at record number `record` (counted over epochs) as an uninterrupted run would have."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop prefetching and close the source."""
+
+
+def count(shape: Sequence[int]) -> int:
+    """Number of elements; 1 for a scalar's ()."""
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """(64, 3, 28, 28) as "64 x 3 x 28 x 28"; () as "scalar"."""
+    return " x ".join(map(str, shape)) or "scalar"

@@ -1,0 +1,46 @@
+"""Every random number, counter-based: a pure function of (seed, stream name, pass or record, element).
+
+Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), through NumPy on the host and
+`philox_uint32` of brew.cuda's prelude in kernels: the same numbers on every device, for any number of threads, and
+after a resume. Key = (seed, hash of the name); counter = (block, pass, 0, 0); a block is four 64-bit words, that is
+eight 32-bit draws, low half first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def fresh_seed() -> int:
+    """A seed from the operating system, for runs that ask for none; 63 bits so that it fits every format."""
+    return secrets.randbits(63)
+
+
+class Stream:
+    """One named sequence of draws. `name` tells layers, sources and purposes apart: "ip1/dropout"."""
+
+    def __init__(self, seed: int, name: str) -> None:
+        digest = hashlib.sha256(name.encode()).digest()
+        self.key = (seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little"))
+
+    def words(self, count: int, *, index: int = 0, block: int = 0) -> npt.NDArray[np.uint64]:
+        """`count` 64-bit words of pass (or record range) `index`, from block `block` on."""
+        # NumPy advances the counter before it makes a block: start one below, modulo 2^256.
+        counter = (index << 64 | block) - 1 & (1 << 256) - 1
+        words = [counter >> 64 * i & 0xFFFF_FFFF_FFFF_FFFF for i in range(4)]
+        generator = np.random.Philox(key=np.array(self.key, np.uint64), counter=np.array(words, np.uint64))
+        return np.asarray(generator.random_raw(count), np.uint64)
+
+    def uint32(self, count: int, *, index: int = 0) -> npt.NDArray[np.uint32]:
+        """`count` 32-bit draws of pass `index`; element i is draw i whatever `count` is."""
+        return self.words((count + 1) // 2, index=index).view("<u4")[:count]
+
+    def generator(self, index: int = 0) -> np.random.Generator:
+        """A NumPy generator at pass `index`, for fillers and shuffles (host only)."""
+        counter: Any = np.array([0, index, 0, 0], np.uint64)
+        return np.random.Generator(np.random.Philox(key=np.array(self.key, np.uint64), counter=counter))

@@ -1,0 +1,79 @@
+"""Layer and solver types by name.
+
+A type's module is imported when a net names it: the file is the snake case of the type, found by listing the room,
+so that adding a layer touches no list. Third-party packages add types through the entry point group `brew.layers`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from brew.errors import did_you_mean
+
+if TYPE_CHECKING:
+    from brew.layer import Layer
+
+_layers: dict[str, type[Layer]] = {}
+C = TypeVar("C", bound="type[Layer]")
+
+
+def register_layer(cls: C) -> C:
+    """Decorator: make the class reachable under its `type`. A second class of the same type is refused."""
+    known = _layers.get(cls.type)
+    if known is not None and known.__qualname__ != cls.__qualname__:
+        raise ValueError(f"layer type {cls.type!r} is already {known.__module__}.{known.__qualname__}")
+    _layers[cls.type] = cls
+    return cls
+
+
+def stem(type_name: str) -> str:
+    """The file a type lives in: snake case, as Caffe names its files.
+
+    >>> [stem(t) for t in ("ReLU", "InnerProduct", "SoftmaxWithLoss", "HDF5Data", "LRN", "TanH", "DummyData")]
+    ['relu', 'inner_product', 'softmax_with_loss', 'hdf5_data', 'lrn', 'tanh', 'dummy_data']
+    """
+    whole = {"ReLU": "relu", "PReLU": "prelu", "TanH": "tanh", "AbsVal": "absval", "ArgMax": "argmax"}
+    if type_name in whole:
+        return whole[type_name]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type_name).lower()
+
+
+def layer_class(type_name: str) -> type[Layer] | None:
+    """The class registered for a type, importing its module when needed; None when there is none."""
+    if type_name not in _layers:
+        if stem(type_name) in _stems():
+            importlib.import_module(f"brew.layers.{stem(type_name)}")
+        elif (entry := _entry_points().get(type_name)) is not None:
+            register_layer(entry.load())
+    return _layers.get(type_name)
+
+
+def layer_type_list() -> list[str]:
+    """Every layer type that can be used, sorted. Imports all of them."""
+    for name in _stems():
+        importlib.import_module(f"brew.layers.{name}")
+    return sorted({*_layers, *_entry_points()})
+
+
+def unknown_layer_hint(type_name: str) -> str:
+    """The hint for a type nobody registered: the nearest name, and the list of all."""
+    known = layer_type_list()
+    near = did_you_mean(type_name, known)
+    return f"{near + ' ' if near else ''}known types: {', '.join(known)}"
+
+
+@cache
+def _stems() -> frozenset[str]:
+    room = importlib.import_module("brew.layers")
+    return frozenset(m.name for m in pkgutil.iter_modules(room.__path__) if not m.name.startswith("_"))
+
+
+@cache
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    import importlib.metadata
+
+    return {e.name: e for e in importlib.metadata.entry_points(group="brew.layers")}
