@@ -1,0 +1,81 @@
+"""`brew`: the group of verbs. Only this module prints errors and turns them into exit codes.
+
+Imports click and nothing heavy; a verb's module is imported when it is named, and imports the rest inside its body.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from brew import __version__
+
+from .command import Group, Settings
+from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
+
+INTERRUPTED = 130
+
+
+@click.group(
+    cls=Group,
+    lazy={
+        "train": "brew.tools.train",
+        "test": "brew.tools.test",
+        "time": "brew.tools.time",
+        "devices": "brew.tools.devices",
+        "device_query": "brew.tools.devices",
+        "data": "brew.tools.data",
+    },
+    hidden_names=("device_query",),
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BREW"},
+    epilog='Caffe\'s spellings work too: "brew train -solver=solver.prototxt -gpu 0".',
+)
+@click.version_option(__version__, prog_name="brew")
+def brew() -> None:
+    """A Caffe for today: train, test and time networks written as prototxt."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
+    settings = Settings()
+    try:
+        code = brew.main(argv, prog_name="brew", standalone_mode=False, obj=settings)
+        sys.stdout.flush()
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        _silence()
+        code = 1
+    except Exception as error:  # a bug is reported in one line too
+        code = explain(error, settings)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def explain(error: Exception, settings: Settings) -> int:
+    """Print the error to stderr and give its exit code."""
+    if settings.traceback:
+        traceback.print_exception(error, file=sys.stderr)
+    known = as_brew_error(error)
+    if known is not None:
+        click.echo(block(known, colour=settings.colour), err=True, color=settings.colour)
+        return known.exit_code
+    what = "; ".join(f"{type(error).__name__}: {error}".splitlines())
+    click.echo(f"internal error: {what}", err=True)
+    if not settings.traceback:
+        saved = save_traceback(error)
+        where = f"the traceback was saved in {saved}" if saved else "--traceback shows where"
+        click.echo(f"  = this is a bug in Brew; {where}", err=True)
+    return INTERNAL_BUG
+
+
+def _silence() -> None:
+    """Point stdout and stderr at nothing, so that flushing them at exit cannot fail again."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())

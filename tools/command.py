@@ -1,0 +1,165 @@
+"""Caffe's spellings on click's commands: `-solver=x`, `-gpu 0`, `--sigint_effect stop`, and the nearest right name."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from brew.errors import did_you_mean
+
+from .log import attach, detach
+
+_SPELLING = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.DOTALL)
+
+
+@dataclass
+class Settings:
+    """What the options of every command say; click's context carries it as `obj`."""
+
+    verbosity: int = 0
+    traceback: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether somebody watches stderr, so that it gets a live line and no time stamps."""
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def colour(self) -> bool:
+        return self.terminal and not os.environ.get("NO_COLOR")
+
+
+class Command(click.Command):
+    """A verb. Long options are taken with one dash as well, and with underscores for dashes, as gflags took them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += everywhere()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        settings = ctx.ensure_object(Settings)
+        attach(terminal=settings.terminal, colour=settings.colour, verbosity=settings.verbosity)
+        try:
+            return super().invoke(ctx)
+        finally:
+            detach()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        options = {name: p for p in self.get_params(ctx) if isinstance(p, click.Option) for name in p.opts}
+        return super().parse_args(ctx, _respell(args, options, ctx))
+
+
+class Group(click.Group):
+    """Verbs that are `Command`s; `lazy` ones are imported from their module when they are named.
+
+    `lazy` gives the module of each name; the command stands there as `verb`. Help leaves `hidden_names` out.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, lazy: dict[str, str] | None = None, hidden_names: Iterable[str] = (), **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy = lazy or {}
+        self.hidden_names = frozenset(hidden_names)
+        self.params += everywhere()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*(name for name in self.lazy if name not in self.hidden_names), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        verb: click.Command = importlib.import_module(self.lazy[cmd_name]).verb
+        return verb
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            hint = did_you_mean(name, self.list_commands(ctx)) or "verbs: " + ", ".join(self.list_commands(ctx))
+            raise click.UsageError(f'no such command "{name}"; {hint}', ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Choice(click.Choice[str]):
+    """A choice whose error names the nearest allowed value; letters of either case are taken."""
+
+    def __init__(self, choices: Iterable[str]) -> None:
+        super().__init__(tuple(choices), case_sensitive=False)
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        near = did_you_mean(str(value), self.choices)
+        message = super().get_invalid_choice_message(value, ctx)
+        return f"{message} {near[0].upper()}{near[1:]}" if near else message
+
+
+def everywhere() -> list[click.Parameter]:
+    """The options that every command takes, before the verb and after it."""
+
+    def louder(ctx: click.Context, _: click.Parameter, count: int) -> None:
+        ctx.ensure_object(Settings).verbosity += count
+
+    def quieter(ctx: click.Context, _: click.Parameter, count: int) -> None:
+        ctx.ensure_object(Settings).verbosity -= count
+
+    def keep_traceback(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        ctx.ensure_object(Settings).traceback |= wanted
+
+    return [
+        click.Option(
+            ["-v", "--verbose"], count=True, expose_value=False, callback=louder, help="Say more.", is_eager=True
+        ),
+        click.Option(
+            ["-q", "--quiet"], count=True, expose_value=False, callback=quieter, help="Warnings only.", is_eager=True
+        ),
+        click.Option(
+            ["--traceback"],
+            is_flag=True,
+            expose_value=False,
+            callback=keep_traceback,
+            help="Show where an error came from.",
+            is_eager=True,
+        ),
+    ]
+
+
+def _respell(args: list[str], options: dict[str, click.Option], ctx: click.Context) -> list[str]:
+    """`args` in the one spelling the parser knows; values of options are left as they are."""
+    spelled: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        match = _SPELLING.fullmatch(arg)
+        if arg == "--":
+            return [*spelled, arg, *rest]
+        if match is None or _is_cluster(arg, options):
+            spelled.append(arg)
+        else:
+            name, value = "--" + match["name"].replace("_", "-"), match["value"] or ""
+            if name not in options and not arg.startswith("--"):
+                raise click.NoSuchOption(arg.partition("=")[0], possibilities=options, ctx=ctx)
+            spelled.append(name + value)
+        option = options.get(spelled[-1])
+        if option is not None and not option.is_flag and not option.count:
+            spelled.extend(value for value in [next(rest, None)] if value is not None)
+    return spelled
+
+
+def _is_cluster(arg: str, options: dict[str, click.Option]) -> bool:
+    """Whether `arg` is one-letter flags written together, like `-vv`."""
+    return not arg.startswith("--") and all(f"-{letter}" in options for letter in arg[1:])

@@ -1,0 +1,48 @@
+"""`brew devices`: the GPUs that can be used, or why none can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .command import Command
+
+_MIB = 1 << 20
+
+
+@click.command(name="devices", cls=Command)
+@click.option("--gpu", metavar="ID|all", default="all", help="Only this GPU.")
+def verb(gpu: str) -> None:
+    """List the GPUs, or say why none can be used (also: device_query)."""
+    from brew import cuda
+    from brew.errors import DeviceError
+
+    reason = cuda.why_not()
+    wanted = None if gpu == "all" else [part.strip() for part in gpu.split(",")]
+    if reason is not None:
+        if wanted is not None:
+            raise DeviceError(reason)
+        click.echo(f"CPU only: {reason}")
+        return
+    count = cuda.device_count()
+    for name in wanted or [str(number) for number in range(count)]:
+        if not name.isdecimal() or int(name) >= count:
+            raise DeviceError(f"GPU {name} was asked for; this machine has {count} (0 to {count - 1})")
+        click.echo(describe(int(name), cuda.device_properties(int(name))))
+
+
+def describe(number: int, facts: dict[str, Any]) -> str:
+    """The facts about one device that decide what runs on it, one a line."""
+    name = facts["name"].decode() if isinstance(facts["name"], bytes) else facts["name"]
+    lines = [
+        f"GPU {number}: {name}",
+        f"  compute capability     {facts['major']}.{facts['minor']}",
+        f"  memory                 {facts['totalGlobalMem'] // _MIB} MiB",
+        f"  multiprocessors        {facts['multiProcessorCount']}",
+        f"  threads per block      {facts['maxThreadsPerBlock']}",
+        f"  shared memory a block  {facts['sharedMemPerBlock']} bytes",
+        f"  registers a block      {facts['regsPerBlock']}",
+        f"  warp                   {facts['warpSize']} threads",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Log records as lines on stderr: Caffe's (glog's) off a terminal, plain ones on it.
+
+The library writes Caffe's sentences through `logging.getLogger("brew")`; records that stand for a line of Caffe's log carry
+`extra={"glog": "solver.cpp:218"}`, the place glog would have named. Caffe's parse_log.py and extract_seconds.py
+read month, day, time and text off such lines.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from datetime import datetime
+from typing import TextIO
+
+import click
+
+_LETTERS = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
+
+
+class GlogFormatter(logging.Formatter):
+    """`I1121 01:02:03.123456   123 solver.cpp:218] message`, in local time, with the id of the calling thread."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = datetime.fromtimestamp(record.created)
+        letter = _LETTERS.get(record.levelno, "I")
+        place = getattr(record, "glog", None) or f"{record.filename}:{record.lineno}"
+        thread = threading.get_native_id()
+        return f"{letter}{when:%m%d %H:%M:%S.%f} {thread:5d} {place}] {record.getMessage()}"
+
+
+class TerminalFormatter(logging.Formatter):
+    """The message alone; warnings and errors say what they are."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self.colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage()
+        if record.levelno < logging.WARNING:
+            return message
+        level = record.levelname.lower()
+        if self.colour:
+            level = click.style(level, fg="yellow" if level == "warning" else "red", bold=True)
+        return f"{level}: {message}"
+
+
+class OursOnly(logging.Filter):
+    """Leaves Caffe's per-iteration and set-up lines to log files: on a terminal the live line says the same."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or not hasattr(record, "glog")
+
+
+def attach(*, terminal: bool, colour: bool, verbosity: int) -> logging.Handler:
+    """Send brew's records to stderr; `verbosity` -1 shows warnings only, 0 the usual lines, 1 all of them.
+
+    Replaces the handler of an earlier call, so that commands can run one after another in one process.
+    """
+    logger = logging.getLogger("brew")
+    detach()
+    handler = _Handler()
+    handler.setFormatter(TerminalFormatter(colour=colour) if terminal else GlogFormatter())
+    if terminal and verbosity < 1:
+        handler.addFilter(OursOnly())
+    logger.addHandler(handler)
+    logger.propagate = False
+    logger.setLevel({-1: logging.WARNING, 0: logging.INFO}.get(verbosity, logging.DEBUG))
+    return handler
+
+
+def detach() -> None:
+    """Take our handler off brew's logger; its records go on to the root logger again."""
+    logger = logging.getLogger("brew")
+    for handler in [h for h in logger.handlers if isinstance(h, _Handler)]:
+        logger.removeHandler(handler)
+    logger.propagate = True
+    logger.setLevel(logging.NOTSET)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours, told from handlers that others attached. Writes to what `sys.stderr` is at the time, as the live line wants."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A reader that has gone ends the command, as for any filter; a full disk under the log does not."""
+        error = sys.exception()
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if not isinstance(error, OSError):
+            super().handleError(record)
