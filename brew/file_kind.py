@@ -1,0 +1,37 @@
+"""What a file given by mistake looks like, told from its first bytes: for error messages only."""
+
+from __future__ import annotations
+
+_SIGNATURES = (
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (b"\x1f\x8b", "a gzip file"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"BZh", "a bzip2 file"),
+    (b"\xfd7zXZ\x00", "an xz file"),
+    (b"\x28\xb5\x2f\xfd", "a zstandard file"),
+    (b"\x93NUMPY", "a NumPy array"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"version https://git-lfs", "a Git LFS pointer; `git lfs pull` fetches the file itself"),
+    *((b"\x80" + bytes([protocol]), "a Python pickle") for protocol in range(2, 6)),
+)
+_TEXT = frozenset(b"\t\n\x0b\x0c\r\x1b") | frozenset(range(32, 256)) - {127}
+
+
+def file_kind(head: bytes) -> str | None:
+    """A noun phrase for a file that begins with `head` (a few hundred bytes), or None for unknown bytes.
+
+    Text is "a text file", unless it is a page from a web server or a pointer to the file.
+
+    >>> file_kind(b"PK\\x03\\x04...")
+    'a zip archive'
+    """
+    for signature, kind in _SIGNATURES:
+        if head.startswith(signature):
+            return kind
+    if not head or not _TEXT.issuperset(head):
+        return None
+    start = head.lstrip()[:64].lower()
+    if start.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")):
+        return "an HTML page"
+    return "a text file"

@@ -1,0 +1,228 @@
+"""Reading prototxt: what Caffe reads, what it refuses, where, and with which advice."""
+
+from __future__ import annotations
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+
+from brew.errors import InputError, Place, PrototxtError
+from brew.proto.brew_pb2 import TRAIN, BlobProto, LayerParameter, NetParameter, PoolingParameter, SolverParameter
+from brew.prototxt import Document, override, parse, read, to_text
+
+DATA = Path(__file__).parents[1] / "data"
+
+NET = """\
+name: "tiny"  # a comment
+layer {
+  name: "data" type: "DummyData", top: 'data';
+  dummy_data_param { shape: { dim: [2, 0x3] dim: 010 } }
+}
+layer: <
+  name: "con" "v"
+  type: "Convolution" bottom: "data" top: "conv"
+  param { lr_mult: 1 } param { lr_mult: 2. decay_mult: -.5e-1f }
+  include [ { phase: TRAIN }, { phase: 1 } ]
+  convolution_param { num_output: 4 kernel_size: 3 kernel_size: 5 bias_term: t }
+>
+"""
+
+
+def test_the_language_of_caffe() -> None:
+    net = parse(NET, NetParameter).message
+    assert net == text_format.Parse(NET, NetParameter())
+    assert list(net.layer[0].dummy_data_param.shape[0].dim) == [2, 3, 8]
+    assert net.layer[1].name == "conv"
+    assert net.layer[1].param[1].decay_mult == pytest.approx(-0.05)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (("name",), (1, 1)),
+        (("layer", 1), (6, 1)),
+        (("layer", 1, "param", 1, "decay_mult"), (9, 44)),
+        (("layer", 1, "include", 1), (10, 31)),
+        (("layer", 1, "include", 1, "phase"), (10, 33)),
+        (("layer", 0, "dummy_data_param", "shape", 0, "dim", 2), (4, 45)),
+        (("layer", 1, "convolution_param", "kernel_size", 1), (11, 52)),
+        (("layer", 1, "convolution_param", "stride"), (11, 3)),
+        (("layer", 7, "name"), (0, 0)),
+        ((), (0, 0)),
+    ],
+)
+def test_every_field_has_its_place(path: tuple[str | int, ...], place: tuple[int, int]) -> None:
+    assert parse(NET, NetParameter, "net.prototxt").place(*path) == Place("net.prototxt", *place)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "said"),
+    [
+        ("layer {\n  num_ouput: 5 }", 2, 3, 'LayerParameter has no field "num_ouput"'),
+        ('layer { type: "Convolution"\n num_output: 5 }', 2, 2, "inside convolution_param { }"),
+        ("layer { convolution_param { kernal_size: 5 } }", 1, 29, 'did you mean "kernel_size"'),
+        ('layer { pooling_param { pool: MAX\n top: "x" }', 2, 2, 'is a "}" missing before it'),
+        ('layer { name: "a"\nlayer { name: "b" }', 2, 1, 'is a "}" missing before it'),
+        ("base_lr: 0.1", 1, 1, "this looks like a solver file"),
+        ("layer { pooling_param { pool: MAXX } }", 1, 31, "one of MAX, AVE, STOCHASTIC, not MAXX"),
+        ("layer { pooling_param { pool: ave } }", 1, 31, 'did you mean "AVE"'),
+        ('layer { pooling_param { pool: "AVE" } }', 1, 31, "without quotes"),
+        ("layer { pooling_param { pool: 3 } }", 1, 31, "one of MAX, AVE, STOCHASTIC, not 3"),
+        ("layer { convolution_param { num_output: 12x } }", 1, 41, "whole number, 0 or more, not 12x"),
+        ("layer { convolution_param { num_output: -1 } }", 1, 41, "from 0 to 4294967295, not -1"),
+        ("layer { convolution_param { axis: 99999999999 } }", 1, 35, "from -2147483648 to 2147483647"),
+        ("layer { convolution_param { pad: " + "9" * 5000 + " } }", 1, 34, "from 0 to 4294967295"),
+        ("layer { power_param { scale: nan } }", 1, 30, "must be finite, not nan"),
+        ("layer { power_param { scale: -inf } }", 1, 30, "must be finite, not -inf"),
+        ("layer { power_param { scale: 1e39 } }", 1, 30, "PowerParameter.scale"),
+        ("name: tiny", 1, 7, "must be a string in quotes, not tiny"),
+        ("force_backward: 2", 1, 17, "must be true or false, not 2"),
+        ("layer: 5", 1, 8, "must be a message: layer { ... }, not 5"),
+        ('name "x"', 1, 6, 'expected ":" after "name"'),
+        ('name = "x"', 1, 6, "a value follows a colon"),
+        ('name: "a"\nname: "b"', 2, 1, "given twice; the first stands at t.prototxt:1:1"),
+        ('layer {\n  name: "a"\n\n', 1, 7, "never closed; the file ends at line 4"),
+        ("layer { > ", 1, 9, 'not ">"'),
+        ("}", 1, 1, "closes nothing"),
+        ("input_dim: [1, 2", 1, 17, "the end of the file"),
+        ("input_dim: [1,]", 1, 15, "whole number"),
+        ("input_dim: 1,;", 1, 14, 'not ";"'),
+        ("name:", 1, 6, "not the end of the file"),
+        ("// a comment", 1, 1, "comments start with #"),
+        ('name: "a\n"', 1, 7, "no closing quote"),
+        ('name: "\\q"', 1, 7, "unknown escape"),
+        ('name: "\\xff"', 1, 7, "not UTF-8"),
+        ("\n  \x00", 2, 3, "U+0000"),
+        ("\u00a0", 1, 1, "U+00A0"),
+        ("layer { clip_param { min: 0 } }", 1, 9, 'needs a value for "max"'),
+        ("layer { " * 100_000, 1, 9, 'no field "layer"'),
+        ("[" * 100_000, 1, 1, 'not "["'),
+    ],
+)
+def test_a_mistake_has_its_place_and_advice(text: str, line: int, column: int, said: str) -> None:
+    with pytest.raises(PrototxtError) as caught:
+        parse(text, NetParameter, "t.prototxt")
+    assert caught.value.place == Place("t.prototxt", line, column)
+    assert said in str(caught.value)
+
+
+def test_numbers_somebody_computed_may_be_anything() -> None:
+    assert math.isnan(parse("data: nan data: inf", BlobProto).message.data[0])
+    assert parse("clip_param { min: -inf max: infinity }", LayerParameter).message.clip_param.max == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "said"),
+    [
+        ("net.caffemodel", b"\x0a\x05LeNet\xa2\x06\x10\x00\x00\x01\x02", "binary file of 14 bytes"),
+        ("net.prototxt", b"<!DOCTYPE html><html>", "an HTML page"),
+        ("net.prototxt", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        ("net.prototxt", b"\x1f\x8b\x08\x00", "a gzip file"),
+        ("net.prototxt", b'name: "a"\nlayer { name: "\xe9" }', "net.prototxt:2:16: byte 0xe9 is not UTF-8"),
+    ],
+)
+def test_files_of_another_kind(tmp_path: Path, name: str, raw: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(PrototxtError, match=said):
+        read(tmp_path / name, NetParameter)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "solver.prototxt").write_bytes(b"")
+    with pytest.raises(InputError, match="did you mean"):
+        read(tmp_path / "slover.prototxt", SolverParameter)
+    with pytest.raises(InputError, match="folder"):
+        read(tmp_path, SolverParameter)
+    with pytest.raises(InputError, match="empty"):
+        read("", SolverParameter)
+    with pytest.raises(InputError, match="cannot be read"):
+        read("a\0b", SolverParameter)
+
+
+def test_byte_order_mark_and_crlf(tmp_path: Path) -> None:
+    file = tmp_path / "net.prototxt"
+    file.write_bytes(b'\xef\xbb\xbfname: "a"\r\n\r\nforce_backward: true\r\n')
+    document: Document[NetParameter] = read(file, NetParameter)
+    assert document.message == NetParameter(name="a", force_backward=True)
+    assert document.place("force_backward") == Place(str(file), 3, 1)
+
+
+@pytest.mark.parametrize("file", sorted(DATA.glob("**/*.prototxt")), ids=lambda p: p.name)
+def test_agrees_with_protobuf(file: Path) -> None:
+    kind = SolverParameter if "solver" in file.name else NetParameter
+    expected = text_format.Parse(file.read_text(), kind())
+    assert read(file, kind).message == expected
+    assert parse(to_text(expected), kind).message == expected
+
+
+def test_mutated_text_is_read_or_refused() -> None:
+    """Nothing but PrototxtError ever comes out, and what is read protobuf reads to the same message."""
+    rng = random.Random(1701)
+    alphabet = "{}<>[]:,;\"'\\#\n 019.-+exfAz_/\0é"
+    read_too = 0
+    for _ in range(1500):
+        text = list(NET)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(text))
+            text[at : at + rng.randint(0, 2)] = rng.choice(alphabet)
+        try:
+            net = parse("".join(text), NetParameter).message
+        except PrototxtError as error:
+            assert error.place
+            assert error.place.line
+        else:
+            assert net == text_format.Parse("".join(text), NetParameter())
+            read_too += 1
+    assert read_too > 50
+
+
+def test_escapes_agree_with_protobuf() -> None:
+    text = r'name: "\a\b\f\n\r\t\v\\\'\"\101\x41\x4é\7"'
+    assert parse(text, NetParameter).message == text_format.Parse(text, NetParameter())
+    assert parse(r'name: "\u00e9\U0001F600"', NetParameter).message.name == "é\U0001f600"
+
+
+def test_text_is_short_and_in_caffes_order() -> None:
+    layer = LayerParameter(top=["b"], bottom=["a"], type="Pooling", name="p")
+    layer.pooling_param.pool = PoolingParameter.AVE
+    layer.param.add().lr_mult = 0.01
+    lines = to_text(layer).split()
+    assert lines[::2][:4] == ["name:", "type:", "bottom:", "top:"]
+    assert "0.01" in lines
+    assert "AVE" in lines
+
+
+def test_settings() -> None:
+    solver = SolverParameter(stepvalue=[9], base_lr=1.0, test_net=["old"])
+    settings = ("base_lr=0.01", "stepvalue=10,20", "snapshot_prefix=out/a b", "net_param.name='n'", "solver_mode=CPU")
+    for setting in (*settings, "train_state.phase=TRAIN", "test_net=new", 'train_state.stage=["x", "y"]'):
+        override(solver, setting)
+    assert solver.base_lr == pytest.approx(0.01)
+    assert list(solver.stepvalue) == [10, 20]
+    assert (solver.snapshot_prefix, solver.net_param.name) == ("out/a b", "n")
+    assert (solver.train_state.phase, list(solver.train_state.stage)) == (TRAIN, ["x", "y"])
+    assert list(solver.test_net) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("base_rl=1", 'did you mean "base_lr"'),
+        ("base_lr", "field=value"),
+        ("max_iter=1e3", "whole number"),
+        ("max_iter=5 base_lr: 3", "one field"),
+        ("test_iter.x=1", "cannot go through"),
+        ("net_param.nam=x", 'did you mean "name"'),
+        ("solver_mode=TPU", "one of CPU, GPU"),
+    ],
+)
+def test_a_wrong_setting_changes_nothing(setting: str, said: str) -> None:
+    solver = SolverParameter(base_lr=1.0)
+    with pytest.raises(PrototxtError) as caught:
+        override(solver, setting)
+    assert caught.value.place == Place(f"--set {setting}")
+    assert said in str(caught.value)
+    assert solver == SolverParameter(base_lr=1.0)
