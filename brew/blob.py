@@ -1,0 +1,164 @@
+"""Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
+
+Views stay true (DECISIONS 6): the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
+the memory. On CUDA an exposed memory has a host copy which is the truth between passes: the net uploads it before
+a pass and refreshes it after.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda
+from brew.layer import Array, Shape, count, shape_text
+
+MAX_AXES = 32
+_stamps = itertools.count(1)
+
+
+class Memory:
+    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new."""
+
+    def __init__(self, dtype: npt.DTypeLike, device: str, flat: Array | None = None) -> None:
+        """`flat` is existing memory to live in (a piece of an arena), on `device`."""
+        self.dtype = np.dtype(dtype)
+        self.device = device
+        self.exposed = False
+        self.fixed = flat is not None
+        self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
+        self._device: Array | None = flat if device == "cuda" else None
+
+    @property
+    def capacity(self) -> int:
+        flat = self._host if self.device == "cpu" else self._device
+        return 0 if flat is None else int(flat.size)
+
+    def reserve(self, size: int) -> bool:
+        """Make room for `size` elements; True when the memory moved (its content is then zero)."""
+        if size <= self.capacity:
+            return False
+        if self.fixed:
+            raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
+        if self.device == "cpu":
+            self._host = np.zeros(size, self.dtype)
+        else:
+            self._device = cuda.zeros(size, self.dtype)
+            self._host, self.exposed = None, False
+        return True
+
+    def array(self, shape: Shape) -> Array:
+        """The first elements, on the memory's own device, as `shape`."""
+        self.reserve(count(shape))
+        flat = self._host if self.device == "cpu" else self._device
+        if flat is None:  # nothing was ever reserved: an empty shape
+            return np.zeros(shape, self.dtype) if self.device == "cpu" else cuda.zeros(shape, self.dtype)
+        return flat[: count(shape)].reshape(shape)
+
+    def expose(self, shape: Shape) -> npt.NDArray[Any]:
+        """A host view that stays true from now on."""
+        self.reserve(count(shape))
+        if self._host is None:
+            self._host = np.zeros(self.capacity, self.dtype)
+        if not self.exposed:
+            self.exposed = True
+            self.download()
+        return self._host[: count(shape)].reshape(shape)
+
+    def upload(self) -> None:
+        """Before a pass: what was written to the host view goes to the device."""
+        if self.exposed and self._device is not None and self._host is not None:
+            cuda.upload(self._device, self._host)
+
+    def download(self) -> None:
+        """After a pass: refresh the host view."""
+        if self.exposed and self._device is not None and self._host is not None:
+            cuda.download(self._device, self._host)
+
+
+class Blob:
+    """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
+
+    def __init__(
+        self, shape: Sequence[int], dtype: npt.DTypeLike = np.float32, device: str = "cpu", name: str = ""
+    ) -> None:
+        self.name = name
+        self.data_memory = Memory(dtype, device)
+        self.diff_memory = Memory(dtype, device)
+        self._shape: Shape = ()
+        self.stamp = 0  # changes whenever shape or memory do; nets compare it
+        self.reshape(*shape)
+
+    @property
+    def shape(self) -> Shape:
+        return self._shape
+
+    @property
+    def count(self) -> int:
+        return count(self._shape)
+
+    @property
+    def data(self) -> npt.NDArray[Any]:
+        return self.data_memory.expose(self._shape)
+
+    @data.setter
+    def data(self, value: npt.ArrayLike) -> None:
+        self.data[...] = value
+
+    @property
+    def diff(self) -> npt.NDArray[Any]:
+        return self.diff_memory.expose(self._shape)
+
+    @diff.setter
+    def diff(self, value: npt.ArrayLike) -> None:
+        self.diff[...] = value
+
+    def reshape(self, *shape: int) -> None:
+        """Change the shape; memory grows when it must (earlier views then belong to the old memory)."""
+        shape = tuple(int(n) for n in shape)
+        if len(shape) > MAX_AXES or any(n < 0 for n in shape):
+            raise ValueError(f"blob shape {shape_text(shape)}: at most {MAX_AXES} axes, none negative")
+        if shape == self._shape and self.stamp:
+            return
+        self._shape = shape
+        for memory in (self.data_memory, self.diff_memory):
+            if memory.capacity:  # memory that was never used stays unallocated
+                memory.reserve(self.count)
+        self.stamp = next(_stamps)
+
+    def share(self, other: Blob, *, diff: bool) -> None:
+        """Live in the memory of `other`: its data, and with `diff` its gradient."""
+        self.data_memory = other.data_memory
+        if diff:
+            self.diff_memory = other.diff_memory
+        self.stamp = next(_stamps)
+
+    # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
+
+    def _legacy(self, axis: int) -> int:
+        if len(self._shape) > 4:
+            raise ValueError(f"num, channels, height, width need at most 4 axes, not {shape_text(self._shape)}")
+        return self._shape[axis] if axis < len(self._shape) else 1
+
+    @property
+    def num(self) -> int:
+        return self._legacy(0)
+
+    @property
+    def channels(self) -> int:
+        return self._legacy(1)
+
+    @property
+    def height(self) -> int:
+        return self._legacy(2)
+
+    @property
+    def width(self) -> int:
+        return self._legacy(3)
+
+    def __repr__(self) -> str:
+        return f"<Blob {self.name!r} {shape_text(self._shape)}>"

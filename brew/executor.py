@@ -1,0 +1,222 @@
+"""Running a graph on one device: blobs, prepared implementations, bound arrays, and re-binding when shapes change.
+
+A step is bound when its arrays stand ready in an `Arrays`. It stays bound until the stamp of one of its blobs
+changes; checking that before each layer is all that a pass costs beside the arithmetic (DECISIONS 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from brew import cuda
+from brew.blob import Blob
+from brew.graph import Graph, Node
+from brew.layer import Array, Arrays, Buffer, DataLayer, Shapes, Wanted, count, shape_text
+
+_ALIGN = 64  # bytes, of every buffer
+
+_kernels = cuda.Kernels(r"""
+template <typename T>
+__global__ void next_pass(long long n, unsigned long long* passes) {
+  FOR_EACH(i, n) { passes[i] += 1; }
+}
+""")
+
+
+class Scratch:
+    """One stretch of memory all layers use in turn, as large as the largest need."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.bytes = 0
+        self._flat: Array | None = None
+        self.stamp = 0
+
+    def need(self, size: int) -> None:
+        if size > self.bytes:
+            self.bytes, self._flat = size, None
+            self.stamp += 1
+
+    def array(self, offset: int, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
+        if self._flat is None:
+            make = np.empty if self.device == "cpu" else cuda.empty
+            self._flat = make(self.bytes, np.uint8)
+        size = count(buffer.shape) * dtype.itemsize
+        return self._flat[offset : offset + size].view(dtype).reshape(buffer.shape)
+
+
+class Step:
+    """One layer of the graph on its device."""
+
+    def __init__(self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, device: str) -> None:
+        self.node = node
+        self.layer = node.layer
+        self.wanted = wanted
+        self.device = device
+        self.bottoms = [blobs[b] for b in node.bottoms]
+        self.tops = [blobs[t] for t in node.tops]
+        self.params = [params[p] for p in node.params]
+        self.implementation = node.layer.implementation(device)
+        self.views = [node.layer.view(t) for t in range(len(self.tops))]
+        self.shapes = self._current_shapes()
+        self.buffers: dict[str, Buffer] = {}
+        self.kept: dict[str, Array] = {}
+        self.io: Arrays | None = None
+        self.key: tuple[int, ...] = ()
+        # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
+        pure_view = any(v is not None and v.diff for v in self.views)
+        self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
+
+    def _current_shapes(self) -> Shapes:
+        return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
+
+    def stamps(self, scratch: Scratch) -> tuple[int, ...]:
+        return (scratch.stamp, *(b.stamp for b in self.bottoms), *(b.stamp for b in self.tops))
+
+    def prepare(self, scratch: Scratch) -> None:
+        """Ask the implementation for its buffers at the current shapes."""
+        self.shapes = self._current_shapes()
+        self.buffers = dict(self.implementation.prepare(self.shapes, self.wanted))
+        scratch.need(sum(self._bytes(b) for b in self.buffers.values() if not b.kept))
+
+    def _dtype(self, buffer: Buffer) -> np.dtype[Any]:
+        return np.dtype(buffer.dtype if buffer.dtype is not None else self.layer.context.dtype)
+
+    def _bytes(self, buffer: Buffer) -> int:
+        return -(-count(buffer.shape) * self._dtype(buffer).itemsize // _ALIGN) * _ALIGN
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(self._bytes(b) for b in self.buffers.values() if b.kept)
+
+    def reshape(self) -> None:
+        """Bring the tops to what the bottoms' shapes ask for now."""
+        for blob, view in zip(self.tops, self.views, strict=True):
+            if view is not None:
+                blob.share(self.bottoms[view.bottom], diff=view.diff)
+        bottom = [b.shape for b in self.bottoms]
+        if not self.bottoms or tuple(bottom) == self.shapes.x:
+            return
+        for blob, shape in zip(self.tops, self.layer.infer_shapes(bottom), strict=True):
+            blob.reshape(*shape)
+        declared = [p.shape for p in self.layer.declare_params(bottom)]
+        for i, (blob, shape) in enumerate(zip(self.params, declared, strict=True)):
+            if blob.count != count(shape):
+                raise self.layer.error(
+                    f"its parameter {i} is {shape_text(blob.shape)}, "
+                    f"but bottoms of {', '.join(map(shape_text, bottom))} need {shape_text(shape)}"
+                )
+
+    def bind(self, scratch: Scratch, passes: Array) -> None:
+        """Make the arrays of forward and backward at the current shapes."""
+        work, offset = {}, 0
+        for name, buffer in self.buffers.items():
+            if buffer.kept:
+                work[name] = self._kept(name, buffer)
+            else:
+                work[name] = scratch.array(offset, buffer, self._dtype(buffer))
+                offset += self._bytes(buffer)
+        want = self.wanted
+        shared = {v.bottom for v in self.views if v is not None and v.diff}
+        self.io = Arrays(
+            x=[b.data_memory.array(b.shape) for b in self.bottoms],
+            y=[b.data_memory.array(b.shape) for b in self.tops],
+            w=[b.data_memory.array(b.shape) for b in self.params],
+            dx=[
+                b.diff_memory.array(b.shape) if wanted and i not in shared else None
+                for i, (b, wanted) in enumerate(zip(self.bottoms, want.bottoms, strict=True))
+            ],
+            dy=[b.diff_memory.array(b.shape) for b in self.tops] if want.backward else [],
+            dw=[
+                b.diff_memory.array(b.shape) if wanted else None
+                for b, wanted in zip(self.params, want.params, strict=True)
+            ],
+            work=work,
+            passes=passes,
+        )
+        self.key = self.stamps(scratch)
+
+    def _kept(self, name: str, buffer: Buffer) -> Array:
+        dtype = self._dtype(buffer)
+        old = self.kept.get(name)
+        if old is None or old.shape != buffer.shape or old.dtype != dtype:
+            make = np.zeros if self.device == "cpu" else cuda.zeros
+            self.kept[name] = make(buffer.shape, dtype)
+        return self.kept[name]
+
+
+class Executor:
+    """The steps of a net and the memory they share."""
+
+    def __init__(self, graph: Graph, blobs: Sequence[Blob], params: Sequence[Blob], device: str) -> None:
+        self.device = device
+        self.scratch = Scratch(device)
+        self.steps = [Step(node, blobs, params, node.wanted(graph.params), device) for node in graph.nodes]
+        self.passes_begun = 0
+        self._passes: Array | None = None
+        for step in self.steps:
+            step.prepare(self.scratch)
+
+    @property
+    def passes(self) -> Array:
+        if self._passes is None:
+            self.set_passes(self.passes_begun)
+        assert self._passes is not None  # noqa: S101 - for the type checker; set_passes made it
+        return self._passes
+
+    def set_passes(self, begun: int) -> None:
+        """Say how many passes have begun so far; the next one is number `begun`."""
+        self.passes_begun = begun
+        value = np.array([(begun - 1) & 0xFFFF_FFFF_FFFF_FFFF], np.uint64)
+        if self._passes is None:
+            self._passes = np.empty(1, np.uint64) if self.device == "cpu" else cuda.empty(1, np.uint64)
+        if self.device == "cpu":
+            self._passes[...] = value
+        else:
+            cuda.upload(self._passes, value)
+
+    def begin_pass(self) -> None:
+        """Count one more pass, on the device too."""
+        passes = self.passes
+        self.passes_begun += 1
+        if self.device == "cpu":
+            passes += np.uint64(1)
+        else:
+            _kernels.next_pass(1, passes)
+
+    def refresh(self, number: int) -> Arrays:
+        """The bound arrays of a step, made anew where shapes or memory have changed."""
+        step = self.steps[number]
+        if isinstance(step.layer, DataLayer):
+            for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
+                blob.reshape(*shape)
+        if step.io is None or step.stamps(self.scratch) != step.key:
+            step.reshape()
+            if step._current_shapes() != step.shapes:
+                step.prepare(self.scratch)
+            step.bind(self.scratch, self.passes)
+            self._weigh(step)
+        assert step.io is not None  # noqa: S101 - bind made it
+        return step.io
+
+    def _weigh(self, step: Step) -> None:
+        """A loss's gradient is its weight; it stays until somebody writes another."""
+        if not step.wanted.backward:
+            return
+        assert step.io is not None  # noqa: S101
+        for weight, dy in zip(step.node.loss_weights, step.io.dy, strict=True):
+            if weight and self.device == "cpu":
+                dy.fill(weight)
+            elif weight:
+                cuda.upload(dy, np.full(dy.shape, weight, dy.dtype))
+
+    def forward(self, number: int) -> None:
+        self.steps[number].implementation.forward(self.refresh(number))
+
+    def backward(self, number: int) -> None:
+        step = self.steps[number]
+        if step.runs_backward:
+            step.implementation.backward(self.refresh(number) if step.io is None else step.io)

@@ -1,0 +1,298 @@
+"""Messages -> checked graph: layers, blobs, shapes, parameters and which gradients flow. No array is made here.
+
+The order and the rules are Caffe's Net::Init; the difference is that everything is known before anything is
+allocated, and that a mistake is reported with its layer, its line and the shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from brew import registry
+from brew.errors import NetError
+from brew.layer import Context, Layer, Param, Shape, Wanted, count, shape_text
+from brew.net_state import Source
+from brew.proto.brew_pb2 import LayerParameter, ParamSpec
+
+AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
+
+
+@dataclass(slots=True)
+class BlobNode:
+    """A blob of the graph. `gradient` says whether anything below it wants one."""
+
+    name: str
+    shape: Shape
+    producer: int
+    gradient: bool = False
+
+
+@dataclass(slots=True)
+class ParamNode:
+    """One parameter slot of a layer. `owner` is the index of the slot that owns the memory (its own when unshared)."""
+
+    layer: int
+    index: int
+    declared: Param
+    spec: ParamSpec
+    owner: int
+    lr_mult: float = 1.0
+    decay_mult: float = 1.0
+    wanted: bool = True
+
+
+@dataclass(slots=True)
+class Node:
+    """A layer in its place: blob and parameter numbers, loss weights, and whether backward runs through it."""
+
+    layer: Layer
+    source: Source
+    bottoms: list[int]
+    tops: list[int]
+    params: list[int]
+    loss_weights: list[float]
+    backward: bool
+    bottom_gradients: list[bool]
+    top_shapes: list[Shape] = field(default_factory=list)
+
+    def wanted(self, params: Sequence[ParamNode]) -> Wanted:
+        if not self.backward:
+            return Wanted((False,) * len(self.bottoms), (False,) * len(self.params))
+        return Wanted(tuple(self.bottom_gradients), tuple(params[p].wanted for p in self.params))
+
+
+@dataclass(slots=True)
+class Graph:
+    """The whole net, checked and shaped."""
+
+    nodes: list[Node]
+    blobs: list[BlobNode]
+    params: list[ParamNode]
+    inputs: list[int]
+    outputs: list[int]  # sorted by name, as Caffe prints them
+
+
+def build(
+    layers: Sequence[Source], context: Callable[[Source], Context], *, force_backward: bool = False
+) -> Graph:
+    """The graph of `layers` (filtered, splits inserted). NetError for the first thing that is wrong."""
+    builder = _Builder(force_backward)
+    for number, source in enumerate(layers):
+        builder.add(number, source, context(source))
+    builder.plan_backward()
+    graph = builder.graph
+    names = {graph.blobs[b].name: b for b in builder.unread}
+    graph.outputs = [names[n] for n in sorted(names)]
+    return graph
+
+
+class _Builder:
+    def __init__(self, force_backward: bool) -> None:
+        self.force_backward = force_backward
+        self.graph = Graph([], [], [], [], [])
+        self.newest: dict[str, int] = {}
+        self.unread: dict[int, None] = {}  # tops nobody has read so far, in order
+        self.named_params: dict[str, int] = {}
+
+    def add(self, number: int, source: Source, context: Context) -> None:
+        layer = _make_layer(source, context)
+        param = layer.param
+        _check_counts(layer, param)
+        bottoms = [self._read(name) for name in param.bottom]
+        bottom_shapes = [self.graph.blobs[b].shape for b in bottoms]
+        shapes = layer.infer_shapes(bottom_shapes)
+        _check_shapes(layer, shapes)
+        node = Node(layer, source, bottoms, [], [], [], False, [])
+        self.graph.nodes.append(node)
+        node.tops = self._make_tops(number, node, shapes)
+        node.top_shapes = shapes
+        node.loss_weights = _loss_weights(layer, len(node.tops))
+        if param.type == "Input":
+            self.graph.inputs.extend(node.tops)
+        self._add_params(number, node, layer.declare_params(bottom_shapes))
+        self._mark(node, param)
+
+    def _read(self, name: str) -> int:
+        blob = self.newest[name]  # splits.insert_splits has answered for unknown names
+        self.unread.pop(blob, None)
+        return blob
+
+    def _make_tops(self, number: int, node: Node, shapes: list[Shape]) -> list[int]:
+        param = node.layer.param
+        names = list(param.top)
+        names += [AUTOMATIC] * (len(shapes) - len(names) if node.layer.is_loss else 0)
+        if len(names) != len(shapes):
+            raise node.layer.error(f"makes {len(shapes)} tops, {len(names)} are named", "top")
+        tops = []
+        for t, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+            in_place = t < len(param.bottom) and name == param.bottom[t]
+            if in_place:
+                tops.append(self._overwrite(node, t, shape))
+                continue
+            if name in self.newest and name != AUTOMATIC:
+                maker = self.graph.nodes[self.graph.blobs[self.newest[name]].producer].layer
+                raise node.layer.error(
+                    f'top "{name}" is already made by layer "{maker.name}"', "top", t,
+                    hint="only a layer whose bottom has the same name may write it again, in place",
+                )  # fmt: skip
+            self.graph.blobs.append(BlobNode(name, shape, number))
+            blob = len(self.graph.blobs) - 1
+            tops.append(blob)
+            if name != AUTOMATIC:
+                self.newest[name] = blob
+                self.unread[blob] = None
+        return tops
+
+    def _overwrite(self, node: Node, t: int, shape: Shape) -> int:
+        blob = node.bottoms[t]
+        layer = node.layer
+        if not layer.in_place:
+            raise layer.error(
+                f'cannot run in place: top and bottom are both "{self.graph.blobs[blob].name}"',
+                "top", t, hint="give the top a name of its own",
+            )  # fmt: skip
+        if shape != self.graph.blobs[blob].shape:
+            raise layer.error(
+                f"cannot run in place: {shape_text(self.graph.blobs[blob].shape)} becomes {shape_text(shape)}"
+            )
+        self.unread[blob] = None
+        return blob
+
+    def _add_params(self, number: int, node: Node, declared: list[Param]) -> None:
+        specs = node.layer.param.param
+        if len(specs) > len(declared):
+            raise node.layer.error(
+                f"has {len(declared)} parameter blobs, {len(specs)} param {{ }} are given", "param", len(declared)
+            )
+        for i, blob in enumerate(declared):
+            spec = specs[i] if i < len(specs) else ParamSpec()
+            me = len(self.graph.params)
+            slot = ParamNode(number, i, blob, spec, me, spec.lr_mult, spec.decay_mult)
+            if not blob.learned:
+                if spec.HasField("lr_mult") and spec.lr_mult:
+                    raise node.layer.error(
+                        f"parameter {i} is a statistic, not learned: lr_mult must be 0, not {spec.lr_mult:g}",
+                        "param", i, "lr_mult",
+                    )  # fmt: skip
+                slot.lr_mult = slot.decay_mult = 0.0
+            self.graph.params.append(slot)
+            node.params.append(me)
+            if spec.name:
+                slot.owner = self.named_params.setdefault(spec.name, me)
+                if slot.owner != me:
+                    self._share(node, slot, self.graph.params[slot.owner])
+            slot.wanted = blob.learned and (slot.lr_mult != 0 or self.force_backward)
+
+    def _share(self, node: Node, slot: ParamNode, owner: ParamNode) -> None:
+        """Check that `slot` may live in `owner`'s memory, and settle the multipliers both state."""
+        mine, theirs = slot.declared.shape, owner.declared.shape
+        permissive = slot.spec.share_mode == ParamSpec.PERMISSIVE
+        if (count(mine) != count(theirs)) if permissive else (mine != theirs):
+            first = self.graph.nodes[owner.layer].layer
+            raise node.layer.error(
+                f'shares parameter "{slot.spec.name}" ({shape_text(mine)}) with layer "{first.name}", '
+                f"whose is {shape_text(theirs)}; "
+                + ("the counts must be equal" if permissive else "the shapes must be equal"),
+                "param", slot.index, "name",
+                hint=None if permissive else "share_mode: PERMISSIVE asks for equal counts only",
+            )  # fmt: skip
+        for name in ("lr_mult", "decay_mult"):
+            if slot.spec.HasField(name):  # type: ignore[arg-type]
+                value = getattr(slot.spec, name)
+                if owner.spec.HasField(name) and getattr(owner.spec, name) != value:  # type: ignore[arg-type]
+                    raise node.layer.error(
+                        f'shared parameter "{slot.spec.name}" has {name} {getattr(owner.spec, name):g} elsewhere, '
+                        f"{value:g} here", "param", slot.index, name,
+                    )  # fmt: skip
+                setattr(owner, name, value)
+                setattr(owner.spec, name, value)
+        owner.wanted = owner.declared.learned and (owner.lr_mult != 0 or self.force_backward)
+        slot.lr_mult, slot.decay_mult = owner.lr_mult, owner.decay_mult
+
+    def _mark(self, node: Node, param: LayerParameter) -> None:
+        """The forward sweep: does this layer need backward, do its bottoms get gradients?"""
+        blobs = self.graph.blobs
+        forced = list(param.propagate_down)
+        if forced and len(forced) != len(node.bottoms):
+            raise node.layer.error(
+                f"propagate_down is given {len(forced)} times for {len(node.bottoms)} bottoms", "propagate_down"
+            )
+        node.bottom_gradients = forced or [blobs[b].gradient for b in node.bottoms]
+        wants_param = any(self.graph.params[p].wanted for p in node.params)
+        node.backward = any(node.bottom_gradients) or wants_param
+        if node.backward:
+            for top in node.tops:
+                blobs[top].gradient = True
+
+    def plan_backward(self) -> None:
+        """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward."""
+        blobs = self.graph.blobs
+        under_loss: set[str] = set()
+        blocked: set[str] = set()
+        for node in reversed(self.graph.nodes):
+            names = [blobs[t].name for t in node.tops]
+            contributes = any(w or n in under_loss for w, n in zip(node.loss_weights, names, strict=True))
+            if all(n in blocked for n in names):
+                node.backward = False
+                node.bottom_gradients = [False] * len(node.bottoms)
+            node.backward = node.backward and contributes
+            for i, b in enumerate(node.bottoms):
+                if contributes:
+                    under_loss.add(blobs[b].name)
+                else:
+                    node.bottom_gradients[i] = False
+                if not node.bottom_gradients[i]:
+                    blocked.add(blobs[b].name)
+        for node in self.graph.nodes:
+            if self.force_backward:
+                self._force(node)
+            if node.backward:
+                _check_gradients(node)
+
+    def _force(self, node: Node) -> None:
+        """force_backward: every bottom that can have a gradient gets one (for looking at what a net sees)."""
+        able = [i not in node.layer.no_gradient for i in range(len(node.bottoms))]
+        if node.bottoms and not any(able):
+            return
+        node.backward = True
+        node.bottom_gradients = [g or a for g, a in zip(node.bottom_gradients, able, strict=True)]
+
+
+def _make_layer(source: Source, context: Context) -> Layer:
+    param = source.param
+    cls = registry.layer_class(param.type)
+    if cls is None:
+        text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
+        raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
+    return cls(param, context)
+
+
+def _check_counts(layer: Layer, param: LayerParameter) -> None:
+    for what, names, arity in (("bottom", param.bottom, layer.bottoms), ("top", param.top, layer.tops)):
+        missing_loss = what == "top" and layer.is_loss and not names
+        if not arity.admits(len(names)) and not missing_loss:
+            listed = f" ({', '.join(names)})" if names else ""
+            raise layer.error(f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what)
+
+
+def _check_shapes(layer: Layer, shapes: list[Shape]) -> None:
+    for t, shape in enumerate(shapes):
+        if any(n < 0 for n in shape):
+            raise layer.error(f"top {t} would have the shape {shape_text(shape)}")
+
+
+def _loss_weights(layer: Layer, tops: int) -> list[float]:
+    given = list(layer.param.loss_weight)
+    if given and len(given) != tops:
+        raise layer.error(f"loss_weight is given {len(given)} times for {tops} tops", "loss_weight")
+    return given or [1.0 if layer.is_loss and t == 0 else 0.0 for t in range(tops)]
+
+
+def _check_gradients(node: Node) -> None:
+    for i, wanted in enumerate(node.bottom_gradients):
+        if wanted and i in node.layer.no_gradient:
+            raise node.layer.error(
+                f'cannot give a gradient to bottom {i} ("{node.layer.param.bottom[i]}")', "bottom", i,
+                hint="something learned stands below it; propagate_down: false for this bottom stops the gradient",
+            )  # fmt: skip

@@ -1,0 +1,51 @@
+"""The process-wide defaults behind pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed.
+
+Only nets and solvers made from Python without a `device` or `seed` of their own ask here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brew import cuda
+from brew.errors import DeviceError
+
+
+@dataclass
+class _Mode:
+    device: str = "cpu"
+    seed: int | None = None
+
+
+_mode = _Mode()
+
+
+def set_mode_cpu() -> None:
+    """Nets made from now on run on the CPU."""
+    _mode.device = "cpu"
+
+
+def set_mode_gpu() -> None:
+    """Nets made from now on run on CUDA; DeviceError when no GPU can be used."""
+    reason = cuda.why_not()
+    if reason is not None:
+        raise DeviceError(f"set_mode_gpu: no usable GPU: {reason}")
+    _mode.device = "cuda"
+
+
+def set_device(number: int) -> None:
+    """The GPU this process uses from now on."""
+    cuda.use_device(number)
+
+
+def set_random_seed(seed: int) -> None:
+    """Nets and solvers made from now on draw from this seed; negative means a fresh one each time."""
+    _mode.seed = seed if seed >= 0 else None
+
+
+def default_device() -> str:
+    return _mode.device
+
+
+def default_seed() -> int | None:
+    return _mode.seed

@@ -1,0 +1,344 @@
+"""Net: a graph on a device. Forward, backward, reshape, weights; pycaffe's face is the natural one and stands here."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda, memory, mode
+from brew.blob import Blob, Memory
+from brew.errors import UsageError, did_you_mean
+from brew.executor import Executor
+from brew.filler import fill
+from brew.graph import Graph, build
+from brew.layer import TEST, Context, DataLayer, Layer, Shape, count, shape_text
+from brew.net_source import NetDefinition, NetLike, NetSource, select
+from brew.net_state import Source
+from brew.random import Stream, fresh_seed
+from brew.proto.brew_pb2 import NetState
+
+log = logging.getLogger("brew")
+_ARENA_ALIGN = 64  # bytes; every parameter starts on a cache line
+
+
+class Net:
+    """A network in one phase.
+
+    Net("net.prototxt", brew.TEST)                              as pycaffe
+    Net("net.prototxt", brew.TEST, weights="x.caffemodel")
+    Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
+
+    blobs, params       ordered by name: every blob; the parameter blobs of every layer that has some
+    layers, layer_dict  the layers, in order and by name
+    inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
+
+    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
+    names this one uses. Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    """
+
+    def __init__(
+        self,
+        network: NetLike | NetDefinition,
+        *args: Any,
+        phase: int | None = None,
+        weights: Any = None,
+        level: int | None = None,
+        stages: Iterable[str] | None = None,
+        states: Sequence[NetState] = (),
+        device: str | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        seed: int | None = None,
+        shapes: Mapping[str, Shape] | None = None,
+        share: Net | None = None,
+        history_slots: int = 0,
+    ) -> None:
+        phase, weights, level, stages = _pycaffe_order(args, phase, weights, level, stages)
+        self.phase = phase
+        self.device = device or mode.default_device()
+        self.dtype = np.dtype(dtype)
+        seed = seed if seed is not None else mode.default_seed()
+        self.seed = fresh_seed() if seed is None else seed
+        self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.name = self.source.name
+        self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
+        self._make_blobs()
+        self._executor = Executor(self.graph, self._blob_list, self._slots, self.device)
+        workspace = self._executor.scratch.bytes + sum(s.kept_bytes for s in self._executor.steps)
+        self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
+        if self.device == "cpu":
+            memory.check_fits(self.memory, self.name)
+        self._allocate_params(share)
+        if weights is not None:
+            self.copy_from(weights)
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def _context(self, source: Source) -> Context:
+        phase = source.param.phase if source.param.HasField("phase") else self.phase
+        return Context(phase, self.dtype, self.seed, source.place, self.source.folder)
+
+    def _make_blobs(self) -> None:
+        graph, dtype, device = self.graph, self.dtype, self.device
+        self._blob_list = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
+        for node in graph.nodes:
+            for t, blob in enumerate(node.tops):
+                view = node.layer.view(t)
+                if view is not None:
+                    self._blob_list[blob].share(self._blob_list[node.bottoms[view.bottom]], diff=view.diff)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list)
+        self._slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.layers: list[Layer] = [node.layer for node in graph.nodes]
+        self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
+        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
+            (node.layer.name, [self._slots[p] for p in node.params]) for node in graph.nodes if node.params
+        )
+        self.inputs = [graph.blobs[b].name for b in graph.inputs]
+        self.outputs = [graph.blobs[b].name for b in graph.outputs]
+        self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
+        self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
+        self.blob_loss_weights = OrderedDict(
+            (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
+        )
+
+    def _allocate_params(self, share: Net | None) -> None:
+        """Owners into one arena for data and one for gradients (DECISIONS 9); or into the memory of `share`'s."""
+        graph, dtype = self.graph, self.dtype
+        lent = _lendable(share) if share is not None else {}
+        owners = [i for i, p in enumerate(graph.params) if p.owner == i]
+        own = [i for i in owners if self._lender(i, lent) is None]
+        align = _ARENA_ALIGN // dtype.itemsize
+        starts = np.cumsum([0] + [-(-self._slots[i].count // align) * align for i in own]).tolist()
+        make = np.zeros if self.device == "cpu" else cuda.zeros
+        self.arena = make(starts[-1], dtype)
+        self.gradient_arena = make(starts[-1] if any(n.backward for n in graph.nodes) else 0, dtype)
+        self.arena_starts = dict(zip(own, starts[:-1], strict=True))
+        for i in own:
+            slot, start = self._slots[i], self.arena_starts[i]
+            slot.data_memory = Memory(dtype, self.device, self.arena[start : start + slot.count])
+            if self.gradient_arena.size:
+                slot.diff_memory = Memory(dtype, self.device, self.gradient_arena[start : start + slot.count])
+            self._fill(i)
+        for i, slot in enumerate(self._slots):
+            lender = self._lender(i, lent)
+            if lender is not None:
+                slot.share(lender, diff=False)
+            elif graph.params[i].owner != i:
+                slot.share(self._slots[graph.params[i].owner], diff=True)
+        self.learnable = owners
+
+    def _lender(self, slot: int, lent: Mapping[tuple[str, int], Blob]) -> Blob | None:
+        node = self.graph.params[self.graph.params[slot].owner]
+        blob = lent.get((self.graph.nodes[node.layer].layer.name, node.index))
+        if blob is not None and blob.shape != self._slots[slot].shape:
+            layer = self.graph.nodes[self.graph.params[slot].layer].layer
+            raise layer.error(
+                f"its parameter {self.graph.params[slot].index} is {shape_text(self._slots[slot].shape)}, "
+                f"in the net it shares weights with {shape_text(blob.shape)}"
+            )
+        return blob
+
+    def _fill(self, slot: int) -> None:
+        param = self.graph.params[slot]
+        layer = self.graph.nodes[param.layer].layer
+        stream = Stream(self.seed, f"{layer.name}/{param.index}")
+        values = fill(param.declared.filler, param.declared.shape, self.dtype, stream, layer.error)
+        self._write(self._slots[slot], values)
+
+    def _write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
+        """Put host values into a blob's data, without exposing it."""
+        array = blob.data_memory.array(blob.shape)
+        if self.device == "cpu":
+            array[...] = values.reshape(blob.shape)
+        else:
+            cuda.upload(array, values)
+            blob.data_memory.download()
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run_forward(self, start: int = 0, end: int | None = None) -> None:
+        """Layers start to end (inclusive; default all), without reading anything back."""
+        self._upload()
+        if start == 0:
+            self._executor.begin_pass()
+        for number in range(start, len(self.layers) if end is None else end + 1):
+            self._executor.forward(number)
+        self._download()
+
+    def run_backward(self, start: int | None = None, end: int = 0) -> None:
+        """Layers start down to end (inclusive; default all)."""
+        self._upload()
+        for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
+            self._executor.backward(number)
+        self._download()
+
+    def forward_layer(self, number: int) -> None:
+        self._executor.forward(number)
+
+    def backward_layer(self, number: int) -> None:
+        self._executor.backward(number)
+
+    def _memories(self) -> Iterable[Memory]:
+        for blob in (*self._blob_list, *self._slots):
+            yield blob.data_memory
+            yield blob.diff_memory
+
+    def _upload(self) -> None:
+        if self.device == "cuda":
+            for item in {id(m): m for m in self._memories() if m.exposed}.values():
+                item.upload()
+
+    def _download(self) -> None:
+        if self.device == "cuda":
+            for item in {id(m): m for m in self._memories() if m.exposed}.values():
+                item.download()
+
+    def loss_terms(self) -> list[tuple[float, Blob]]:
+        """(weight, blob) for every top that counts in the loss."""
+        pairs = [(w, t) for n in self.graph.nodes for w, t in zip(n.loss_weights, n.tops, strict=True) if w]
+        return [(weight, self._blob_list[top]) for weight, top in pairs]
+
+    def loss(self) -> float:
+        """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
+        total = 0.0
+        for weight, blob in self.loss_terms():
+            array = blob.data_memory.array(blob.shape)
+            host = array if self.device == "cpu" else cuda.asnumpy(array)
+            total += weight * float(host.sum(dtype=np.float64))
+        return total
+
+    def output_values(self) -> list[tuple[str, npt.NDArray[Any], float]]:
+        """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
+        result = []
+        for b in self.graph.outputs:
+            blob = self._blob_list[b]
+            array = blob.data_memory.array(blob.shape)
+            host = np.array(array) if self.device == "cpu" else cuda.asnumpy(array)
+            result.append((blob.name, host.reshape(-1), self.blob_loss_weights.get(blob.name, 0.0)))
+        return result
+
+    def forward(
+        self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: npt.ArrayLike
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Run forward and return {output name: view of its data} (and of `blobs`), as pycaffe does.
+
+        Keyword arguments are data for all input blobs, with the blob's first dimension. `start` and `end` are layer
+        names; from `start` on, nothing before it is computed again.
+        """
+        if inputs:
+            if set(inputs) != set(self.inputs):
+                raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
+            for name, value in inputs.items():
+                self._set_input(name, np.asarray(value))
+        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
+        names = list(self.outputs if end is None else self.top_names[end])
+        return {name: self.blobs[name].data for name in dict.fromkeys([*names, *(blobs or ())])}
+
+    def _set_input(self, name: str, value: npt.NDArray[Any]) -> None:
+        blob = self.blobs[name]
+        if value.ndim and blob.shape and value.shape[0] != blob.shape[0]:
+            raise UsageError(f'input "{name}" is not batch sized: {value.shape[0]} items for {blob.shape[0]}')
+        if value.size != blob.count:
+            raise UsageError(f'input "{name}" is {shape_text(value.shape)}, the blob is {shape_text(blob.shape)}')
+        blob.data[...] = value.reshape(blob.shape)
+
+    def backward(
+        self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **tops: npt.ArrayLike
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Run backward from `start` down to `end` (layer names) and return {input name: view of its gradient}.
+
+        Keyword arguments are gradients for output blobs.
+        """
+        for name, value in tops.items():
+            if name not in self.outputs:
+                raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
+            self.blobs[name].diff[...] = np.asarray(value).reshape(self.blobs[name].shape)
+        first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
+        self.run_backward(first, last)
+        names = self.inputs if end is None else self.bottom_names[end]
+        return {name: self.blobs[name].diff for name in dict.fromkeys([*names, *(diffs or ())])}
+
+    def _layer_number(self, name: str | None, default: int) -> int:
+        if name is None:
+            return default
+        if name not in self.layer_dict:
+            raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, self.layer_dict))
+        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
+
+    def reshape(self) -> None:
+        """Carry new input shapes through the whole net, without computing."""
+        for number in range(len(self.layers)):
+            self._executor.refresh(number)
+
+    def clear_param_diffs(self) -> None:
+        """Set every parameter's gradient to zero."""
+        if self.device == "cpu":
+            self.gradient_arena.fill(0)
+            return
+        cuda.zero(self.gradient_arena)
+        self._download()
+
+    @property
+    def passes(self) -> int:
+        """Forward passes begun so far: what keys dropout and the like (DECISIONS 10)."""
+        return self._executor.passes_begun
+
+    @passes.setter
+    def passes(self, begun: int) -> None:
+        self._executor.set_passes(begun)
+
+    @property
+    def data_layers(self) -> list[DataLayer]:
+        return [layer for layer in self.layers if isinstance(layer, DataLayer)]
+
+    @property
+    def batch_size(self) -> int:
+        """Items in a pass: the first axis of the first blob made without bottoms."""
+        for node in self.graph.nodes:
+            if not node.bottoms:
+                for top in node.tops:
+                    if self._blob_list[top].shape:
+                        return self._blob_list[top].shape[0]
+        return 1
+
+    # --- weights --------------------------------------------------------------------------------------------------
+
+    def copy_from(self, files: Any) -> None:
+        """Load weights by layer name from a file, or several separated by commas (later ones win)."""
+        from brew import weights
+
+        for path in str(files).split(","):
+            weights.copy_into(self, path.strip())
+
+    def save(self, path: Any, *, diff: bool = False) -> None:
+        """Write a .caffemodel (or HDF5 when the name ends in .h5), atomically."""
+        from brew import weights
+
+        weights.save(self, path, diff=diff)
+
+    def close(self) -> None:
+        """Stop the data layers' threads and close their sources."""
+        for layer in self.data_layers:
+            layer.close()
+
+
+def _pycaffe_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
+    """Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase)."""
+    if args and not isinstance(args[0], int):
+        if len(args) != 2:
+            raise UsageError("Net(network, weights, phase) takes three arguments")
+        return args[1], args[0], level, stages
+    given = [*args, *([None] * (4 - len(args)))]
+    phase = given[0] if phase is None else phase
+    level = given[1] if level is None else level
+    stages = given[2] if stages is None else stages
+    weights = given[3] if weights is None else weights
+    return (TEST if phase is None else int(phase)), weights, level, stages
+
+
+def _lendable(net: Net) -> dict[tuple[str, int], Blob]:
+    return {(name, i): blob for name, blobs in net.params.items() for i, blob in enumerate(blobs)}

@@ -1,0 +1,95 @@
+"""Split insertion: a top with several uses gets a Split layer, so that every blob has one reader.
+
+Names are Caffe's (they show in `net.blobs`, saved weights and logs): layer `<blob>_<layer>_<top>_split`, tops
+`<blob>_<layer>_<top>_split_<k>`. A nonzero loss weight counts as a use and moves to the split's first top.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from brew.errors import NetError, did_you_mean
+from brew.net_state import Source
+from brew.proto.brew_pb2 import LayerParameter
+
+Top = tuple[int, int]  # (layer number, top number)
+
+
+def insert_splits(layers: Sequence[Source]) -> list[Source]:
+    """The layers with Splits between them. NetError where a bottom names no earlier top."""
+    reads, uses = _uses(layers)
+    next_split: Counter[Top] = Counter()
+    result: list[Source] = []
+    for number, source in enumerate(layers):
+        param = LayerParameter()
+        param.CopyFrom(source.param)
+        for b in range(len(param.bottom)):
+            top = reads[number, b]
+            if uses[top] > 1:
+                param.bottom[b] = f"{_split_name(layers, top)}_{_take(next_split, top)}"
+        result.append(Source(param, source.place))
+        for t in range(len(param.top)):
+            if uses[number, t] > 1:
+                result.append(_split(layers, (number, t), uses[number, t], param, next_split, source))
+    return result
+
+
+def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter[Top]]:
+    """For every (layer, bottom) the top it reads; for every top how often it is used."""
+    newest: dict[str, Top] = {}
+    reads: dict[tuple[int, int], Top] = {}
+    uses: Counter[Top] = Counter()
+    for number, source in enumerate(layers):
+        param = source.param
+        for b, name in enumerate(param.bottom):
+            if name not in newest:
+                raise _unknown_bottom(source, b, name, newest, layers[number + 1 :])
+            reads[number, b] = newest[name]
+            uses[newest[name]] += 1
+        for t, name in enumerate(param.top):
+            newest[name] = (number, t)
+            if t < len(param.loss_weight) and param.loss_weight[t]:
+                uses[number, t] += 1
+    return reads, uses
+
+
+def _unknown_bottom(
+    source: Source, b: int, name: str, known: dict[str, Top], later: Sequence[Source]
+) -> NetError:
+    makers = [s.param.name for s in later if name in s.param.top]
+    if makers:
+        hint = f'layer "{makers[0]}", further down, makes it; a layer can only read what stands above it'
+    else:
+        hint = did_you_mean(name, known) or f"blobs so far: {', '.join(known) or 'none'}"
+    text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"'
+    return NetError(text, place=source.place("bottom", b), hint=hint)
+
+
+def _split_name(layers: Sequence[Source], top: Top) -> str:
+    param = layers[top[0]].param
+    return f"{param.top[top[1]]}_{param.name}_{top[1]}_split"
+
+
+def _take(counter: Counter[Top], top: Top) -> int:
+    counter[top] += 1
+    return counter[top] - 1
+
+
+def _split(
+    layers: Sequence[Source],
+    top: Top,
+    uses: int,
+    owner: LayerParameter,
+    next_split: Counter[Top],
+    source: Source,
+) -> Source:
+    name = _split_name(layers, top)
+    split = LayerParameter(name=name, type="Split", bottom=[owner.top[top[1]]])
+    split.top.extend(f"{name}_{k}" for k in range(uses))
+    weight = owner.loss_weight[top[1]] if top[1] < len(owner.loss_weight) else 0.0
+    if weight:
+        split.loss_weight.extend([weight] + [0.0] * (uses - 1))
+        owner.loss_weight[top[1]] = 0.0
+        next_split[top] += 1  # the first copy is the loss
+    return Source(split, source.place)
