@@ -1,7 +1,7 @@
 """Fillers: how a parameter starts (Caffe's filler.hpp, formula by formula).
 
-Values are drawn on the host in float64 and rounded to the net's type, so that a float32 net, a float64 net and a
-net on CUDA start from the same weights.
+Values are drawn on the host in float64 and rounded to the net's type, so that a float32 net, a float64 net and one
+on CUDA start from the same weights.
 """
 
 from __future__ import annotations
