@@ -1,0 +1,76 @@
+"""Key-value databases of records, read in key order: what LMDB and LevelDB have in common."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import ClassVar, TypeAlias
+
+from brew.errors import DataError, Place
+
+log = logging.getLogger("brew")
+
+Record: TypeAlias = tuple[bytes, bytes]  # key, value
+
+
+class Database(ABC):
+    """One open database. Reading never changes it; any number may be open on the same folder."""
+
+    backend: ClassVar[str]
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """The number of records, at least 1."""
+
+    @abstractmethod
+    def scan(self, skip: int) -> Iterator[Record]:
+        """The records from number `skip` (less than `length`) to the last."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the files; iterators made before must not be used any more."""
+
+    def records(self, start: int = 0) -> Generator[Record, None, None]:
+        """All records for ever, in key order, from number `start` (taken modulo the length) on."""
+        skip = start % self.length
+        while True:
+            yield from self.scan(skip)
+            skip = 0
+
+    def first(self) -> Record:
+        """The first record."""
+        return next(self.scan(0))
+
+
+def open_database(path: Path, said: str | None = None, *, what: str = "source", place: Place | None = None) -> Database:
+    """Open the LMDB or LevelDB in folder `path`; which of them it is, its contents tell.
+
+    `said` is the backend the prototxt names ("LMDB", "LEVELDB"), None where it names none; a log line tells when it
+    is wrong. Raises DataError for anything that is no usable database with at least one record.
+    """
+    from .leveldb_source import LevelDB
+    from .lmdb_source import LMDB
+
+    if not path.is_dir():
+        expected = "the folder of an LMDB or LevelDB is expected"
+        raise DataError(f"{what}: {path} is {'a file' if path.exists() else 'not there'}; {expected}", place=place)
+    kind: type[LMDB | LevelDB]
+    if (path / "data.mdb").exists():
+        kind = LMDB
+    elif (path / "CURRENT").exists():
+        kind = LevelDB
+    else:
+        raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
+    if said is not None and said != kind.backend:
+        log.info("%s%s: %s holds %s data and is read so, though the file says backend: %s",
+                 f"{place}: " if place else "", what, path, kind.backend, said)  # fmt: skip
+    try:
+        return kind(path)
+    except DataError as error:
+        raise error.with_place(place) from None

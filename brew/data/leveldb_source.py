@@ -1,0 +1,79 @@
+"""LevelDB, read-only, through plyvel (the `leveldb` extra; it has no wheel for Python 3.13 and later).
+
+LevelDB writes into its folder even when it only reads: a lock, a log, a new manifest. So it is opened in a folder
+of its own that links to the files of the database; these are neither copied nor changed, may lie on a read-only
+disk, and any number of nets may read them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from brew.errors import DataError
+
+from .database import Database, Record
+
+_HINT = (
+    'pip install "brew-caffe[leveldb]" on Python 3.11 or 3.12, or convert the database there once: '
+    "`brew convert leveldb lmdb`"
+)
+
+
+class LevelDB(Database):
+    """The records of the LevelDB in folder `path`."""
+
+    backend = "LEVELDB"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        try:
+            import plyvel
+        except ImportError:
+            raise DataError(f"{path} is a LevelDB, and plyvel is not installed", hint=_HINT) from None
+        self._folder = tempfile.TemporaryDirectory(prefix="brew-leveldb-", ignore_cleanup_errors=True)
+        for file in path.iterdir():
+            if file.name != "LOCK":
+                (Path(self._folder.name) / file.name).symlink_to(file.resolve())
+        self._errors: Any = plyvel.Error
+        try:
+            self._database: Any = plyvel.DB(self._folder.name, create_if_missing=False)
+        except (plyvel.Error, OSError) as error:
+            self._folder.cleanup()
+            raise DataError(f"LevelDB {path} cannot be opened: {error}") from None
+        if next(self.scan(0), None) is None:
+            self.close()
+            raise DataError(f"LevelDB {path} is empty: it has no record")
+
+    @cached_property
+    def length(self) -> int:
+        """Counted by a walk over the keys: LevelDB keeps no number."""
+        with self._database.iterator(include_value=False) as keys:
+            return sum(1 for _ in keys)
+
+    def records(self, start: int = 0) -> Generator[Record, None, None]:
+        """As Database.records, without counting the records unless `start` needs it."""
+        skip = start % self.length if start else 0
+        while True:
+            yield from self.scan(skip)
+            skip = 0
+
+    def scan(self, skip: int) -> Iterator[Record]:
+        start: bytes | None = None
+        if skip:
+            with self._database.iterator(include_value=False) as keys:
+                start = next(islice(keys, skip, None))
+        try:
+            with self._database.iterator(start=start, verify_checksums=True) as items:
+                yield from items
+        except self._errors as error:
+            raise DataError(f"LevelDB {self.path} is damaged: {error}") from None
+
+    def close(self) -> None:
+        if not self._database.closed:
+            self._database.close()
+            self._folder.cleanup()

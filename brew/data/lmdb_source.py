@@ -1,0 +1,95 @@
+"""LMDB, read-only, as Caffe's tools write it: a folder with data.mdb, records in key order.
+
+LMDB trusts its file: a page that is not there kills the process (SIGBUS), a page of another kind stops it in an
+assertion. So the tree is checked before LMDB walks it (lmdb_pages).
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+
+from brew.errors import DataError
+
+from .database import Database, Record
+from .lmdb_pages import check_pages
+
+
+class _Environments:
+    """The environments open in this process: LMDB allows one per folder, nets may want several."""
+
+    lock = threading.Lock()
+    open: ClassVar[dict[Path, tuple[Any, int]]] = {}
+
+    @classmethod
+    def borrow(cls, path: Path) -> Any:
+        import lmdb
+
+        key = path.resolve()
+        with cls.lock:
+            environment, users = cls.open.get(key, (None, 0))
+            if environment is None:
+                check_pages(path / "data.mdb")
+                try:
+                    environment = lmdb.open(
+                        str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
+                    )
+                except (lmdb.Error, OSError) as error:
+                    raise DataError(f"LMDB {path} cannot be opened: {error}") from None
+            cls.open[key] = environment, users + 1
+            return environment
+
+    @classmethod
+    def give_back(cls, path: Path) -> None:
+        key = path.resolve()
+        with cls.lock:
+            environment, users = cls.open.pop(key)
+            if users > 1:
+                cls.open[key] = environment, users - 1
+            else:
+                environment.close()
+
+
+class LMDB(Database):
+    """The records of the LMDB in folder `path`; needs no write access, not even for a lock file."""
+
+    backend = "LMDB"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._environment: Any = _Environments.borrow(path)
+        self._give_back = weakref.finalize(self, _Environments.give_back, path)
+        self._length: int = self._environment.stat()["entries"]
+        if self._length == 0:
+            self.close()
+            raise DataError(f"LMDB {path} is empty: it has no record")
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    def scan(self, skip: int) -> Iterator[Record]:
+        import lmdb
+
+        key: bytes | None = None
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                cursor = transaction.cursor()
+                cursor.first()
+                keys = cursor.iternext(keys=True, values=False)
+                for _ in islice(keys, skip):  # leaves the cursor on the last one skipped
+                    pass
+                if skip:
+                    cursor.next()
+                for key, value in cursor.iternext(keys=True, values=True):
+                    yield key, value
+        except lmdb.Error as error:
+            behind = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
+            raise DataError(f"LMDB {self.path} is damaged {behind}: {error}") from None
+
+    def close(self) -> None:
+        self._give_back()

@@ -1,0 +1,31 @@
+"""Where a path written in a file is looked up: the working directory first, as Caffe does, then the file's folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from brew.errors import DataError, Place
+
+log = logging.getLogger("brew")
+
+
+def find(written: str, folder: Path, *, what: str, place: Place | None = None) -> Path:
+    """The existing file or folder that `written` names.
+
+    `folder` is the second place a relative path is looked up in; a log line says when it is taken. `what` names the
+    thing in messages ('layer "mnist": source'). Raises DataError with both places when there is nothing.
+    """
+    if not written:
+        raise DataError(f"{what} is empty: a path is expected", place=place)
+    first = Path(written).expanduser()
+    if first.exists():
+        return first
+    if first.is_absolute():
+        raise DataError(f"{what}: there is no {first}", place=place)
+    second = folder / first
+    if second.exists():
+        log.info("%s: %s is taken from %s", what, written, folder)
+        return second
+    tried = [first.absolute(), second.absolute()] if second.absolute() != first.absolute() else [first.absolute()]
+    raise DataError(f"{what}: there is no {written}; looked for {' and '.join(map(str, tried))}", place=place)

@@ -1,0 +1,114 @@
+"""Batches made ahead by a thread, in buffers that are allocated once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.layer import Shape, count
+
+
+class Batch:
+    """The buffers of one batch, one array per top. `take` gives them shapes; memory grows and never shrinks."""
+
+    def __init__(self, dtype: npt.DTypeLike, tops: int) -> None:
+        self.count = tops
+        self._storage = [np.empty(0, dtype) for _ in range(tops)]
+        self.tops: list[npt.NDArray[Any]] = []
+
+    def take(self, shapes: list[Shape]) -> list[npt.NDArray[Any]]:
+        """The tops' arrays for batches of these shapes; their content is not defined."""
+        if [top.shape for top in self.tops] != shapes:
+            for i, shape in enumerate(shapes):
+                if self._storage[i].size < count(shape):
+                    self._storage[i] = np.empty(count(shape), self._storage[i].dtype)
+            self.tops = [s[: count(n)].reshape(n) for s, n in zip(self._storage, shapes, strict=True)]
+        return self.tops
+
+
+class Prefetcher:
+    """Keeps up to `ahead` batches ready; with `ahead` 0 each is made when it is asked for, in the caller's thread.
+
+    `fill(batch)` fills the next batch; it must not hold the object that owns the prefetcher, or that could never be
+    collected. An error in it comes out of the call that would have got the batch, and out of every later one.
+    """
+
+    def __init__(self, fill: Callable[[Batch], None], make: Callable[[], Batch], ahead: int, name: str) -> None:
+        self._fill = fill
+        self._ahead = ahead
+        self._name = name
+        self._free: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
+        for _ in range(max(ahead, 1) + 1):  # one is with the consumer
+            self._free.put(make())
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], object] | None = None
+        self._next: Batch | BaseException | None = None
+        self._taken: Batch | None = None
+
+    def peek(self) -> Batch:
+        """The coming batch, waiting for it; `next` will return the same. The one returned last stays valid."""
+        if self._next is None:
+            self._next = self._get()
+        if isinstance(self._next, BaseException):
+            raise self._next
+        return self._next
+
+    def next(self) -> Batch:
+        """The coming batch, the caller's until the next call."""
+        batch = self.peek()
+        self._next = None
+        if self._taken is not None:
+            self._free.put(self._taken)
+        self._taken = batch
+        return batch
+
+    def close(self) -> None:
+        """Stop the thread and wait for it; no batch can be had after it."""
+        if self._stop is not None:
+            self._stop()
+
+    def _get(self) -> Batch | BaseException:
+        if self._ahead == 0:
+            batch = self._free.get()
+            assert batch is not None  # only `_stop` puts None, and there is no thread to stop
+            self._fill(batch)
+            return batch
+        if self._thread is None:
+            stopped = threading.Event()
+            # Daemonic, so that a program that forgets to close can end; stopped and joined before the interpreter
+            # is taken apart, so that it never runs in the ruins.
+            work = (self._fill, self._free, self._ready, stopped)
+            self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
+            self._stop = weakref.finalize(self, _stop, self._thread, self._free, stopped)
+            self._thread.start()
+        return self._ready.get()
+
+
+def _work(
+    fill: Callable[[Batch], None],
+    free: queue.SimpleQueue[Batch | None],
+    ready: queue.SimpleQueue[Batch | BaseException],
+    stopped: threading.Event,
+) -> None:
+    """The thread: fill free batches until told to stop or until an error."""
+    while (batch := free.get()) is not None and not stopped.is_set():
+        try:
+            fill(batch)
+        except BaseException as error:
+            ready.put(error)
+            return
+        ready.put(batch)
+
+
+def _stop(thread: threading.Thread, free: queue.SimpleQueue[Batch | None], stopped: threading.Event) -> None:
+    stopped.set()
+    free.put(None)
+    if thread is not threading.current_thread():  # the collector may run anywhere
+        thread.join()

@@ -1,0 +1,79 @@
+"""What data layers share: a source that fills batches, a prefetcher in front of it, and the cursor behind it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from brew.layer import Context, DataLayer, Shape
+from brew.proto.brew_pb2 import LayerParameter, SourceState
+
+from .prefetch import Batch, Prefetcher
+
+
+class Source(Protocol):
+    """Something opened at a record that fills one batch after the other; it must not refer to its layer."""
+
+    def fill(self, batch: Batch) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class PrefetchingLayer(DataLayer):
+    """A data layer over a `Source`. Subclasses set `batch_size` and `ahead` and write `open_source`.
+
+    The cursor counts the records handed out, over epochs; what was read ahead does not count.
+    """
+
+    batch_size: int
+    ahead: int = 0
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        self.seed = context.seed
+        self._record = 0
+        self._source: Source | None = None
+        self._prefetcher: Prefetcher | None = None
+
+    def open_source(self, record: int) -> Source:
+        """The source, opened so that the first batch begins with record number `record`, counted over epochs."""
+        raise NotImplementedError
+
+    def next_shapes(self) -> list[Shape]:
+        return [top.shape for top in self._batches().peek().tops]
+
+    def next_batch(self) -> list[npt.NDArray[Any]]:
+        batch = self._batches().next()
+        self._record += self.batch_size
+        return batch.tops
+
+    def state(self) -> SourceState:
+        return SourceState(layer=self.name, record=self._record, seed=self.seed)
+
+    def restore(self, state: SourceState) -> None:
+        if state.HasField("seed"):
+            self.seed = state.seed
+        self.skip_to(state.record)
+
+    def skip_to(self, record: int) -> None:
+        self.close()
+        self._record = record
+
+    def close(self) -> None:
+        """Stop prefetching and close the source; the next batch opens it again where it was."""
+        if self._prefetcher is not None:
+            self._prefetcher.close()
+            self._prefetcher = None
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def _batches(self) -> Prefetcher:
+        if self._prefetcher is None:
+            self._source = self.open_source(self._record)
+            tops, dtype = len(self.param.top), self.context.dtype
+            self._prefetcher = Prefetcher(
+                self._source.fill, lambda: Batch(dtype, tops), self.ahead, f"brew-{self.name}"
+            )
+        return self._prefetcher

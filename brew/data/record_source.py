@@ -1,0 +1,69 @@
+"""A database's records as batches: read, decoded, transformed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from brew.errors import DataError, Place
+from brew.layer import shape_text
+
+from .database import Database, Record
+from .datum import Pixels, decode_batch
+from .prefetch import Batch
+from .transformer import Transformer
+
+
+class RecordSource:
+    """Fills batches with the records of `database`, from record number `start` on, wrapping at its end.
+
+    Tops: pixels (batch_size, channels, height, width) and, where there is a second one, labels (batch_size).
+    """
+
+    def __init__(
+        self, database: Database, transformer: Transformer, batch_size: int, start: int, place: Place | None
+    ) -> None:
+        self._database = database
+        self._transformer = transformer
+        self._batch_size = batch_size
+        self._record = start
+        self._place = place
+        self._records = database.records(start)
+        self._workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "brew-decode")
+
+    def fill(self, batch: Batch) -> None:
+        try:
+            records = list(islice(self._records, self._batch_size))
+        except DataError as error:
+            raise error.with_place(self._place) from None
+        try:
+            images, labels = decode_batch(records, self._transformer.color, self._workers)
+            shape = self._transformer.output_shape(images[0].shape)
+            if isinstance(images, list):
+                self._check_sizes(records, images)
+        except DataError as error:
+            raise DataError(f"{self._database.path}: {error.message}", place=error.place or self._place, hint=error.hint) from None
+        shapes = [(len(records), *shape), (len(records),)]
+        tops = batch.take(shapes[: batch.count])
+        self._transformer(images, self._record, tops[0])
+        if len(tops) > 1:
+            tops[1][...] = labels
+        self._record += len(records)
+
+    def _check_sizes(self, records: Sequence[Record], images: Sequence[Pixels]) -> None:
+        """Images of one batch must come out of the transformer with one size."""
+        expected = self._transformer.output_shape(images[0].shape)
+        for (key, _), image in zip(records, images, strict=True):
+            if image.shape != images[0].shape and self._transformer.output_shape(image.shape) != expected:
+                raise DataError(
+                    f"record {key.decode(errors='replace')!r} is {shape_text(image.shape)}, the batch begins with "
+                    f"{shape_text(images[0].shape)}",
+                    hint="images of different sizes need batch_size: 1, a crop_size, or resizing",
+                )
+
+    def close(self) -> None:
+        self._workers.shutdown()
+        self._records.close()
+        self._database.close()

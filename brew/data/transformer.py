@@ -1,0 +1,154 @@
+"""transform_param: mean, scale, crop and mirror, in Caffe's order and by Caffe's rules (data_transformer.cpp).
+
+What is random comes from the record's number, not from a state: a resume, another batch size or more threads give
+every record the crop and mirror it would have had.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import BrewError, DataError
+from brew.layer import TRAIN, Context, Shape, shape_text
+from brew.proto.brew_pb2 import TransformationParameter
+from brew.random import Stream
+
+from .datum import ColorRule, Pixels
+from .paths import find
+
+_WORDS = 4  # random words per record: mirror, row, column, one to spare
+
+
+class Transformer:
+    """y = (x - mean) * scale of a window of every image, mirrored by chance.
+
+    mirror      a coin per record, in TEST as well
+    crop_size   a square window: anywhere in TRAIN, the middle in TEST (half a pixel up and left where it is odd)
+    mean_file   of the size of the whole image; its value at the pixel's own position is subtracted
+    mean_value  one for all channels, or one per channel
+    scale       after the mean; pixels of bytes count 0 to 255
+
+    `seed` may be set anew (a resume); `fail` is the layer's `error`: a message and the field's path.
+    """
+
+    def __init__(
+        self, param: TransformationParameter, context: Context, name: str, fail: Callable[..., BrewError]
+    ) -> None:
+        self.param = param
+        self.phase = context.phase
+        self.seed = context.seed
+        self._name = name
+        self._fail = fail
+        self.crop: int = param.crop_size
+        self.color = ColorRule(param.force_color, param.force_gray)
+        if param.force_color and param.force_gray:
+            raise self._error("force_color and force_gray cannot both be set", "force_gray")
+        if param.HasField("mean_file") and param.mean_value:
+            raise self._error("mean_file and mean_value cannot both be set", "mean_value")
+        self.scale: float = param.scale
+        if not math.isfinite(self.scale):
+            raise self._error(f"scale is {self.scale}; a finite number is expected", "scale")
+        self._mean: npt.NDArray[np.float32] | None = None
+        if param.HasField("mean_file"):
+            self._mean = self._read_mean(context.folder, context.place("transform_param", "mean_file"))
+        elif param.mean_value:
+            self._mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+
+    @property
+    def random(self) -> bool:
+        """Whether a record's number changes what comes of it."""
+        return bool(self.param.mirror or (self.crop and self.phase == TRAIN))
+
+    def output_shape(self, image: Shape) -> Shape:
+        """(channels, height, width) of what images of shape `image` become; checks that they fit the parameters."""
+        channels, height, width = image
+        if self._mean is not None:
+            self._check_mean(self._mean.shape, image)
+        if not self.crop:
+            return image
+        if self.crop > min(height, width):
+            size = f"{self.crop} x {self.crop}"
+            raise self._error(f"a crop of {size} does not fit into images of {height} x {width}", "crop_size")
+        return channels, self.crop, self.crop
+
+    def __call__(self, images: Pixels | Sequence[Pixels], first: int, out: npt.NDArray[Any]) -> None:
+        """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number."""
+        rows, columns, mirrors = self._draws(images, first)
+        if not isinstance(images, np.ndarray) or self.random:
+            for image, row, column, mirror, y in zip(images, rows, columns, mirrors, out, strict=True):
+                self._one(image, row, column, mirror, y)
+        else:
+            self._one(images, rows[0], columns[0], False, out)
+        if self.scale != 1:
+            np.multiply(out, out.dtype.type(self.scale), out=out)
+
+    def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
+        """One image, or a batch of them that are treated alike, without the scale."""
+        height, width = y.shape[-2:]
+        window = (..., slice(row, row + height), slice(column, column + width))
+        mean = self._mean
+        if mean is not None and mean.shape[1:] != (1, 1):
+            mean = mean[window]
+        x = x[window]
+        if mirror:
+            x = x[..., ::-1]
+            mean = mean[..., ::-1] if mean is not None else None
+        if mean is None:
+            y[...] = x
+        else:
+            np.subtract(x, mean, out=y, casting="same_kind")
+
+    def _draws(
+        self, images: Pixels | Sequence[Pixels], first: int
+    ) -> tuple[Sequence[int], Sequence[int], Sequence[bool]]:
+        """Where every record's window starts (row, column) and whether it is mirrored."""
+        count = len(images)
+        words = np.zeros((count, _WORDS), np.uint64)
+        if self.random:
+            stream = Stream(self.seed, f"{self._name}/transform")
+            words = stream.words(count * _WORDS, block=first).reshape(count, _WORDS)
+        mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(bool).tolist()
+        if not self.crop:
+            return [0] * count, [0] * count, mirrors
+        sizes = np.array([image.shape[-2:] for image in images], np.uint64)
+        spare = sizes - np.uint64(self.crop)
+        starts = words[:, 1:3] % (spare + np.uint64(1)) if self.phase == TRAIN else spare // np.uint64(2)
+        return starts[:, 0].tolist(), starts[:, 1].tolist(), mirrors
+
+    # --- the mean ---------------------------------------------------------------------------------------------------
+
+    def _read_mean(self, folder: Path, place: Any) -> npt.NDArray[np.float32]:
+        from brew.wire import read_blob
+
+        path = find(self.param.mean_file, folder, what=f'layer "{self._name}": mean_file', place=place)
+        blob = read_blob(path)
+        shape = tuple(blob.shape)
+        if len(shape) == 4 and shape[0] == 1:
+            shape = shape[1:]
+        if len(shape) != 3:
+            raise DataError(
+                f"mean file {path} has the shape {shape_text(blob.shape)}; channels x height x width is expected",
+                place=place,
+            )
+        return np.asarray(blob.data, np.float32).reshape(shape)
+
+    def _check_mean(self, mean: Shape, image: Shape) -> None:
+        if self.param.mean_value:
+            if mean[0] not in (1, image[0]):
+                values = f"{mean[0]} values of mean_value"
+                raise self._error(f"{values} for images of {image[0]} channels: one, or one a channel", "mean_value")
+        elif mean != image:
+            raise self._error(
+                f"the mean file {self.param.mean_file} has the shape {shape_text(mean)}, the images (before the "
+                f"crop) have {shape_text(image)}",
+                "mean_file",
+            )
+
+    def _error(self, message: str, field: str) -> BrewError:
+        return self._fail(message, "transform_param", field)

@@ -1,0 +1,84 @@
+"""Data: records of an LMDB or LevelDB, transformed, in batches."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from brew.data.database import Database, open_database
+from brew.data.datum import decode
+from brew.data.feed import feeds
+from brew.data.paths import find
+from brew.data.prefetching_layer import PrefetchingLayer
+from brew.data.record_source import RecordSource
+from brew.data.transformer import Transformer
+from brew.errors import DataError
+from brew.layer import Context, Shape, between
+from brew.proto.brew_pb2 import DataParameter, LayerParameter
+from brew.registry import register_layer
+
+log = logging.getLogger("brew")
+
+
+@register_layer
+class Data(PrefetchingLayer):
+    """Images and labels from a database of Datums, in key order, from the start again at the end.
+
+    Top      data    (batch_size x channels x height x width, cropped)
+    Top      label   (batch_size), optional
+    Param    data_param.source, .batch_size, .prefetch (batches made ahead, 4), .backend; transform_param
+
+    The backend is told from the folder's contents. A batch has the size of its first image; with batch_size 1
+    every image may have its own. rand_skip and force_encoded_color do nothing, as in Caffe.
+    """
+
+    type = "Data"
+    tops = between(1, 2)
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        data = param.data_param
+        self.batch_size: int = data.batch_size
+        self.ahead: int = data.prefetch
+        self._path: Path | None = None
+        self._place = context.place("data_param", "source")
+        if self.batch_size == 0:
+            raise self.error("batch_size must be at least 1", "data_param", "batch_size")
+        self.transformer = Transformer(param.transform_param, context, self.name, self.error)
+        ignored = {"rand_skip": "", "force_encoded_color": "; transform_param.force_color does it"}
+        for field, instead in ignored.items():
+            if getattr(data, field):
+                place = context.place("data_param", field)
+                log.warning('%slayer "%s": %s has no effect, as in Caffe%s',
+                            f"{place}: " if place else "", self.name, field, instead)  # fmt: skip
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Opens the database: the first record gives the size."""
+        database = self._open()
+        try:
+            pixels, _ = decode(database.first(), self.transformer.color)
+        except DataError as error:
+            where = f'layer "{self.name}" (Data): {database.path}'
+            raise DataError(f"{where}: {error.message}", place=self._place) from None
+        finally:
+            database.close()
+        image = self.transformer.output_shape(pixels.shape)
+        return [(self.batch_size, *image), (self.batch_size,)][: len(self.param.top)]
+
+    def open_source(self, record: int) -> RecordSource:
+        self.transformer.seed = self.seed
+        return RecordSource(self._open(), self.transformer, self.batch_size, record, self._place)
+
+    def _open(self) -> Database:
+        """Opens the database; what there is to say about its path and backend is said the first time."""
+        data = self.param.data_param
+        place = self._place
+        what = f'layer "{self.name}" (Data): source'
+        said = DataParameter.DB.Name(data.backend) if data.HasField("backend") and self._path is None else None
+        if self._path is None:
+            self._path = find(data.source, self.context.folder, what=what, place=place)
+        return open_database(self._path, said, what=what, place=place)
+
+
+feeds(Data)
