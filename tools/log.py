@@ -1,8 +1,8 @@
 """Log records as lines on stderr: Caffe's (glog's) off a terminal, plain ones on it.
 
-The library writes Caffe's sentences through `logging.getLogger("brew")`; records that stand for a line of Caffe's log carry
-`extra={"glog": "solver.cpp:218"}`, the place glog would have named. Caffe's parse_log.py and extract_seconds.py
-read month, day, time and text off such lines.
+The library writes Caffe's sentences through `logging.getLogger("brew")`; records that stand for a line of Caffe's log
+carry `extra={"glog": "solver.cpp:218"}`, the place glog would have named. Caffe's parse_log.py and
+extract_seconds.py read month, day, time and text off such lines.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def detach() -> None:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, told from handlers that others attached. Writes to what `sys.stderr` is at the time, as the live line wants."""
+    """Ours, told from others' handlers. Writes to what `sys.stderr` is at the time, for the live line's sake."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)

@@ -67,12 +67,13 @@ def save_traceback(error: BaseException) -> Path | None:
     text = f"brew {' '.join(sys.argv[1:])}\n{os.uname() if hasattr(os, 'uname') else os.name}\n"
     text += f"Python {sys.version}\n\n" + "".join(traceback.format_exception(error))
     try:
-        handle, name = tempfile.mkstemp(prefix="brew-traceback-", suffix=".txt", text=True)
-        with open(handle, "w", encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="brew-traceback-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
             file.write(text)
     except OSError:
         return None
-    return Path(name)
+    return Path(file.name)
 
 
 def _usage_error(error: click.ClickException) -> BrewError:

@@ -78,7 +78,7 @@ def check_start(weights: str | None, snapshot: str | None) -> None:
     if weights and snapshot:
         raise UsageError(
             "--weights and --snapshot cannot be given together",
-            hint="--snapshot resumes a training with its iteration and history; --weights starts a new one from weights",
+            hint="--snapshot resumes a training where it stopped; --weights starts a new one from weights",
         )
     if snapshot and snapshot.endswith((".caffemodel", ".caffemodel.h5")):
         state = snapshot.replace(".caffemodel", ".solverstate")
