@@ -78,7 +78,7 @@ class _Pointer:
         self.ptr = ptr
 
 
-class ndarray:  # noqa: N801 - CuPy's name
+class ndarray:
     """A device array. No NumPy array, and NumPy will not take it for one."""
 
     __array_ufunc__ = None
@@ -169,7 +169,7 @@ def zeros(shape: Any, dtype: npt.DTypeLike = float) -> ndarray:
     return array
 
 
-def asarray(value: Any, dtype: npt.DTypeLike = None) -> ndarray:
+def asarray(value: Any, dtype: npt.DTypeLike | None = None) -> ndarray:
     if isinstance(value, ndarray):
         return value
     host = np.asarray(value, dtype)
