@@ -32,7 +32,7 @@ class ColorRule:
     gray: bool = False
 
 
-def decode(record: Record, rule: ColorRule = ColorRule()) -> tuple[Pixels, int]:  # noqa: B008 - frozen
+def decode(record: Record, rule: ColorRule = ColorRule()) -> tuple[Pixels, int]:
     """Pixels (channels, height, width), uint8 or float32, and label of one record.
 
     Raises DataError, naming the record's key, for bytes that are no Datum, a size that does not fit the pixels, a

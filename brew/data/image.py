@@ -24,7 +24,7 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt
 
     `color` makes it 3 channels, `gray` one. An orientation mark of a camera is not obeyed. Raises BadImage.
     """
-    from PIL import Image as images
+    from PIL import Image as images, UnidentifiedImageError
 
     if not data:
         raise BadImage("has no bytes")
@@ -33,7 +33,7 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt
             return _pixels(image, color, gray)
     except BadImage:
         raise
-    except images.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise BadImage(f"of {len(data)} bytes is of no known format") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise BadImage(f"cannot be decoded: {error}") from None

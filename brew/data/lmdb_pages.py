@@ -44,9 +44,7 @@ def check_pages(file: Path) -> None:
     meta = _meta(file, head, size)
     needed = (meta.last_page + 1) * meta.page_size
     if needed > size:
-        raise DataError(
-            f"LMDB {file} is truncated: it has {size} bytes, its last page ends at {needed}; copy it again"
-        )
+        raise DataError(f"LMDB {file} is truncated: it has {size} bytes, its last page ends at {needed}; copy it again")
     if meta.root != _NONE:
         _check_tree(file, meta)
 

@@ -44,7 +44,9 @@ class RecordSource:
             if isinstance(images, list):
                 self._check_sizes(records, images)
         except DataError as error:
-            raise DataError(f"{self._database.path}: {error.message}", place=error.place or self._place, hint=error.hint) from None
+            raise DataError(
+                f"{self._database.path}: {error.message}", place=error.place or self._place, hint=error.hint
+            ) from None
         shapes = [(len(records), *shape), (len(records),)]
         tops = batch.take(shapes[: batch.count])
         self._transformer(images, self._record, tops[0])

@@ -1,0 +1,68 @@
+"""HDF5Data: rows of HDF5 files, one dataset per top."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from brew.data.feed import feeds
+from brew.data.hdf5_source import HDF5Files, HDF5Source, read_list
+from brew.data.paths import find
+from brew.data.prefetching_layer import PrefetchingLayer
+from brew.errors import DataError
+from brew.layer import Context, Shape, at_least
+from brew.proto.brew_pb2 import LayerParameter
+from brew.registry import register_layer
+
+
+@register_layer
+class HDF5Data(PrefetchingLayer):
+    """Arrays of any kind from HDF5 files, a whole file in memory at a time.
+
+    Tops     any number, each the dataset of its name (batch_size x the shape of one row)
+    Param    hdf5_data_param.source (a text file that names HDF5 files, one a line), .batch_size, .shuffle (files and
+             rows, anew in every epoch)
+
+    Batches go on over the end of a file and of the source. Numbers of every type become the net's.
+    """
+
+    type = "HDF5Data"
+    tops = at_least(1)
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        self.batch_size: int = param.hdf5_data_param.batch_size
+        self._place = context.place("hdf5_data_param", "source")
+        if self.batch_size == 0:
+            raise self.error("batch_size must be at least 1", "hdf5_data_param", "batch_size")
+        if param.HasField("transform_param"):
+            hint = "transform the data before it is written"
+            raise self.error("HDF5Data transforms nothing: transform_param is refused", "transform_param", hint=hint)
+
+    @cached_property
+    def files(self) -> HDF5Files:
+        """The files of the source; looked into once."""
+        what = f'layer "{self.name}" (HDF5Data): source'
+        source = find(self.param.hdf5_data_param.source, self.context.folder, what=what, place=self._place)
+        files = read_list(source, what=what, place=self._place)
+        try:
+            return HDF5Files.examine(files, list(self.param.top))
+        except DataError as error:
+            raise DataError(f'layer "{self.name}" (HDF5Data): {error.message}', place=self._place) from None
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        return [(self.batch_size, *row) for row in self.files.row_shapes]
+
+    def open_source(self, record: int) -> HDF5Source:
+        return HDF5Source(
+            self.files,
+            self.batch_size,
+            record,
+            dtype=self.context.dtype,
+            shuffle=self.param.hdf5_data_param.shuffle,
+            seed=self.seed,
+            name=self.name,
+        )
+
+
+feeds(HDF5Data)
