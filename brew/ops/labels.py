@@ -1,0 +1,49 @@
+"""Class labels as blobs carry them: floats, cast to int, one perhaps to be ignored.
+
+On the CPU a label out of range is a DataError. A kernel cannot raise: `label_of` gives it a value that is no class,
+and the layers turn it into NaN, which stops a training (Caffe reads out of bounds).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import DataError
+from brew.layer import Layer
+
+Array = npt.NDArray[Any]
+
+LABEL_OF = r"""
+// The label as an integer, cut off as a C cast does; NaN and what no int holds become a number no int is.
+template <typename T>
+__device__ long long label_of(T label) {
+  return label > (T)-2147483649.0 && label < (T)2147483648.0 ? (long long)label : -(1ll << 40);
+}
+"""
+
+
+def class_indices(
+    layer: Layer, labels: Array, classes: int, ignore: int | None
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_] | None]:
+    """The labels as indices, and which of them count (None: all do); ignored ones have index 0.
+
+    DataError, naming the first wrong label and its position, unless all that count are in [0, classes).
+    """
+    with np.errstate(invalid="ignore"):  # NaN becomes the least integer, which is out of range
+        indices = labels.astype(np.intp)
+    counts = None
+    if ignore is not None:
+        counts = indices != ignore
+        indices[~counts] = 0
+    wrong = (indices < 0) | (indices >= classes)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise DataError(
+            f'layer "{layer.name}" ({layer.type}): label {labels.flat[first]:g} at position {first} is no class; '
+            f"expected 0 to {classes - 1}",
+            hint="is num_output of the last layer the number of classes, and does the source count from 0?",
+        )
+    return indices, counts
