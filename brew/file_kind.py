@@ -29,9 +29,17 @@ def file_kind(head: bytes) -> str | None:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind
-    if not head or not _TEXT.issuperset(head):
+    if not head or not _TEXT.issuperset(head) or not _is_utf8(head):
         return None
     start = head.lstrip()[:64].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<?xml", b"<head")):
         return "an HTML page"
     return "a text file"
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4 and error.reason == "unexpected end of data"  # cut inside a character
+    return True

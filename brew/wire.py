@@ -1,0 +1,220 @@
+"""Weights, means and solver states at the speed of memory, past protobuf's 2 GiB and past what forks have added.
+
+A reader maps the file and walks its wire format for a layer's name, type and blobs alone; the values come as
+views into the map. Everything else is stepped over, so that a fork's fields, whatever their numbers mean, cannot
+break it. Field numbers: Caffe's schema; 10 to 13 of BlobProto are NVIDIA Caffe's.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError
+
+from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
+
+from ._wire_blob import StoredBlob, stored_blob
+from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
+from ._wire_write import write_solver_state, write_weights
+from .errors import Place, WeightsError, did_you_mean
+from .file_kind import file_kind
+
+__all__ = [
+    "LayerBlobs",
+    "StoredBlob",
+    "StoredState",
+    "read_blob",
+    "read_solver_state",
+    "read_weights",
+    "write_solver_state",
+    "write_weights",
+]
+
+T = TypeVar("T")
+
+_OLD_TYPES = {
+    "ABSVAL": "AbsVal",
+    "ACCURACY": "Accuracy",
+    "ARGMAX": "ArgMax",
+    "BNLL": "BNLL",
+    "HDF5_DATA": "HDF5Data",
+    "HDF5_OUTPUT": "HDF5Output",
+    "LRN": "LRN",
+    "MVN": "MVN",
+    "NONE": "",
+    "RELU": "ReLU",
+    "SOFTMAX_LOSS": "SoftmaxWithLoss",
+    "TANH": "TanH",
+}  # where capitals at the underscores do not give the present name
+_V0_TYPES = {"innerproduct": "INNER_PRODUCT", "conv": "CONVOLUTION", "pool": "POOLING", "images": "IMAGE_DATA"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerBlobs:
+    """A layer of a weights file: its name, its type under its present name, its blobs."""
+
+    name: str
+    type: str
+    blobs: list[StoredBlob]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredState:
+    """A solver state; `resume` is None in a file of Caffe's."""
+
+    iter: int
+    learned_net: str
+    history: list[StoredBlob]
+    current_step: int
+    resume: ResumeState | None
+
+
+def read_weights(path: str | Path) -> list[LayerBlobs]:
+    """All layers of a .caffemodel of any age (V0, V1, current), in the file's order; WeightsError."""
+    return _read(path, "weights (.caffemodel)", _net)
+
+
+def read_blob(path: str | Path) -> StoredBlob:
+    """The one blob of a mean file (.binaryproto); WeightsError."""
+    return _read(path, "a mean file (.binaryproto)", lambda cursor: _named("the mean", stored_blob, cursor))
+
+
+def read_solver_state(path: str | Path) -> StoredState:
+    """The contents of a .solverstate of Caffe's or ours; WeightsError."""
+    return _read(path, "a solver state (.solverstate)", _state)
+
+
+def _read(path: str | Path, wanted: str, scan: Callable[[Cursor], T]) -> T:
+    buffer = _mapped(Path(path), wanted)
+    try:
+        return scan(Cursor(buffer, 0, len(buffer)))
+    except Malformed as error:
+        kind = file_kind(bytes(buffer[:512]))
+        said = f"this is {kind}" if kind else f"damaged, truncated or of another kind: {error}"
+        message = f"{said}; the file has {len(buffer)} bytes, {wanted} was expected"
+        raise WeightsError(message, place=Place(str(path))) from None
+
+
+def _mapped(path: Path, wanted: str) -> memoryview:
+    """The bytes of the file; the map lives as long as any view into it."""
+    place = Place(str(path))
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                raise WeightsError(f"the file is empty; {wanted} was expected", place=place)
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except FileNotFoundError:
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise WeightsError("no such file", place=place, hint=did_you_mean(path.name, siblings)) from None
+    except IsADirectoryError:
+        raise WeightsError(f"this is a folder; {wanted} was expected", place=place) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WeightsError(f"the file cannot be read: {reason}", place=place) from None
+
+
+def _named(name: str, scan: Callable[[Cursor], T], cursor: Cursor) -> T:
+    try:
+        return scan(cursor)
+    except Malformed as error:
+        raise Malformed(f"{name}: {error}") from None
+
+
+def _net(cursor: Cursor) -> list[LayerBlobs]:
+    layers: list[LayerBlobs] = []
+    recognised = False
+    while cursor.step():
+        if cursor.number not in (1, 2, 100):
+            continue
+        if cursor.wire != BYTES:
+            raise Malformed(f"field {cursor.number} is not what a net has there")
+        recognised = True
+        if cursor.number != 1:
+            found = _Layer()
+            scan = found.read if cursor.number == 100 else found.read_v1
+            _named(f"layer {len(layers)}", scan, cursor.inside())
+            layers.append(found.stored())
+    if not recognised:
+        raise Malformed("no layer in it")
+    return layers
+
+
+@dataclass(slots=True)
+class _Layer:
+    """What has been found of a layer; the blobs wait for its name."""
+
+    name: str = ""
+    type: str = ""
+    blobs: list[Cursor] = field(default_factory=list)
+
+    def read(self, cursor: Cursor, name: int = 1, type: int = 2, blobs: int = 7) -> None:
+        """A LayerParameter, or with other field numbers a V0LayerParameter."""
+        while cursor.step():
+            if cursor.wire != BYTES:
+                continue
+            if cursor.number == name:
+                self.name = cursor.text()
+            elif cursor.number == type:
+                self.type = cursor.text()
+            elif cursor.number == blobs:
+                self.blobs.append(cursor.inside())
+
+    def read_v1(self, cursor: Cursor) -> None:
+        """A V1LayerParameter, with a V0LayerParameter inside it or not."""
+        while cursor.step():
+            if cursor.number == 5 and cursor.wire == VARINT:
+                known = V1LayerParameter.LayerType.DESCRIPTOR.values_by_number.get(cursor.value)
+                self.type = _present_type(known.name) if known else ""
+            elif cursor.wire != BYTES:
+                continue
+            elif cursor.number == 1:
+                self.read(cursor.inside(), name=1, type=2, blobs=50)
+                self.type = _present_type(_V0_TYPES.get(self.type, self.type.upper()))
+            elif cursor.number == 4:
+                self.name = cursor.text()
+            elif cursor.number == 6:
+                self.blobs.append(cursor.inside())
+
+    def stored(self) -> LayerBlobs:
+        """The layer with its blobs read."""
+        blobs = [
+            _named(f'layer "{self.name}", blob {index}', stored_blob, cursor) for index, cursor in enumerate(self.blobs)
+        ]
+        return LayerBlobs(self.name, self.type, blobs)
+
+
+def _present_type(name: str) -> str:
+    """Today's type string of a V1 enum value; of V0 names, spelt as those."""
+    return _OLD_TYPES.get(name, "".join(part.capitalize() for part in name.split("_")))
+
+
+def _state(cursor: Cursor) -> StoredState:
+    numbers: dict[int, int] = {}
+    learned_net, history, resume = "", list[StoredBlob](), None
+    while cursor.step():
+        number, wire = cursor.number, cursor.wire
+        if number in (1, 2, 3, 4) and wire != (BYTES if number in (2, 3) else VARINT):
+            raise Malformed(f"field {number} is not what a solver state has there")
+        if wire == VARINT:
+            numbers[number] = signed(cursor.value)
+        elif number == 2:
+            learned_net = cursor.text()
+        elif number == 3:
+            history.append(_named(f"history {len(history)}", stored_blob, cursor.inside()))
+        elif number == SolverState.BREW_RESUME_FIELD_NUMBER and wire == BYTES:
+            resume = _resume(cursor)
+    if 1 not in numbers:
+        raise Malformed("no iteration in it")
+    return StoredState(numbers[1], learned_net, history, numbers.get(4, 0), resume)
+
+
+def _resume(cursor: Cursor) -> ResumeState:
+    try:
+        return ResumeState.FromString(bytes(cursor.buffer[cursor.start : cursor.at]))
+    except DecodeError as error:
+        raise Malformed(f"the state for resuming: {error}") from None
