@@ -31,7 +31,7 @@ ALLOWED = {
     "proto": (),
     "layers": ("brew.layer", "brew.registry", "brew.cuda", "brew.ops", "brew.errors", "brew.filler", "brew.random",
                "brew.proto", "brew.data"),
-    "solvers": ("brew.solver", "brew.registry", "brew.cuda", "brew.errors", "brew.update", "brew.proto"),
+    "solvers": ("brew.layer", "brew.update", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
     "brew": ("brew",),
     "tools": ("brew",),
     "model_zoo": ("brew",),

@@ -1,10 +1,10 @@
-"""What a terminal shows of a training: one live line, and above it what is worth keeping."""
+"""What a terminal shows of a long run: one live line, and above it what is worth keeping."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +13,7 @@ from .command import Settings
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from brew.events import Event, Step, Tested
     from brew.solver import Solver
 
 _SMOOTHING = 0.9  # of the seconds per iteration
@@ -22,17 +23,17 @@ class Results:
     """Remembers the last test of every test net, and prints them to stdout."""
 
     def __init__(self) -> None:
-        self.last: dict[int, Any] = {}
+        self.last: dict[int, Tested] = {}
 
-    def __call__(self, event: object) -> None:
+    def __call__(self, event: Event) -> None:
         from brew.events import Tested
 
         if isinstance(event, Tested):
             self.last[event.net] = event
 
     def print(self) -> None:
-        for event in self.last.values():
-            click.echo(f"iteration {event.iter}, test net #{event.net}: {scores(event)}")
+        for tested in self.last.values():
+            click.echo(scores(tested))
 
 
 @contextmanager
@@ -41,21 +42,36 @@ def watch(solver: Solver, settings: Settings) -> Iterator[None]:
     if not settings.terminal or settings.verbosity < 0:
         yield
         return
+    with _progress(settings, "iteration {task.completed:.0f}/{task.total:.0f}") as progress:
+        task = progress.add_task("", total=solver.param.max_iter, completed=solver.iter, numbers="")
+        solver.watch(LiveLine(progress, task))
+        yield
+
+
+@contextmanager
+def bar(settings: Settings, what: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that moves a bar on a terminal, and does nothing elsewhere."""
+    if not settings.terminal or settings.verbosity < 0:
+        yield lambda done, total: None
+        return
+    with _progress(settings, what) as progress:
+        task = progress.add_task("", total=None, numbers="")
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _progress(settings: Settings, what: str) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True, no_color=not settings.colour, highlight=False)
-    columns = (
-        TextColumn("iteration {task.completed:.0f}/{task.total:.0f}"),
+    return Progress(
+        TextColumn(what),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[numbers]}"),
         TextColumn("ETA"),
         TimeRemainingColumn(),
+        console=Console(stderr=True, no_color=not settings.colour, highlight=False),
+        refresh_per_second=4,
     )
-    with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        task = progress.add_task("", total=solver.param.max_iter, completed=solver.iter, numbers="")
-        solver.watch(LiveLine(progress, task))
-        yield
 
 
 class LiveLine:
@@ -65,25 +81,29 @@ class LiveLine:
         self.progress = progress
         self.task = task
         self.seconds: float | None = None
+        self.loss = ""
 
-    def __call__(self, event: object) -> None:
-        from brew.events import Snapshotted, Step, Tested
+    def __call__(self, event: Event) -> None:
+        from brew.events import Step, Tested
 
         if isinstance(event, Step):
-            self.progress.update(self.task, completed=event.iter, numbers=self.numbers(event))
+            self.progress.update(self.task, completed=event.iteration, numbers=self.numbers(event))
         elif isinstance(event, Tested):
-            self.progress.console.print(f"iteration {event.iter}, test net #{event.net}: {scores(event)}")
-        elif isinstance(event, Snapshotted):
-            self.progress.console.print("snapshot " + " ".join(str(path) for path in event.paths), soft_wrap=True)
+            self.progress.console.print(scores(event))
+        else:
+            self.progress.console.print(f"snapshot: {event.weights} and {event.state}", soft_wrap=True)
 
-    def numbers(self, step: Any) -> str:
-        """Loss, rate and speed, for the live line."""
+    def numbers(self, step: Step) -> str:
+        """Loss, rate and speed, for the live line. The loss stays where an iteration did not read it."""
         before = step.seconds if self.seconds is None else self.seconds
         self.seconds = _SMOOTHING * before + (1 - _SMOOTHING) * step.seconds
-        speed = f"{step.images / self.seconds:,.0f} images/s" if self.seconds else ""
-        return f"loss {step.loss:.4g}  lr {step.rate:.3g}  {speed}"
+        speed = f"  {step.images / self.seconds:,.0f} images/s" if self.seconds else ""
+        if step.loss is not None:
+            self.loss = f"loss {step.loss:.4g}  "
+        return f"{self.loss}lr {step.rate:.3g}{speed}"
 
 
-def scores(event: Any) -> str:
-    """The outputs of a test, by name."""
-    return ", ".join(f"{name} = {value:.6g}" for name, value in event.outputs)
+def scores(tested: Tested) -> str:
+    """One line for a test: the iteration and the outputs by name."""
+    outputs = ", ".join(f"{name} = {value:.6g}" for name, value in tested.scores.items())
+    return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}"

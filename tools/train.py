@@ -11,6 +11,7 @@ from brew.errors import UsageError
 
 from .command import Choice, Command, Settings
 from .gpu import device_for, gpu_option
+from .net_options import names
 from .signals import EFFECTS, handled
 
 _log = logging.getLogger("brew")
@@ -57,8 +58,8 @@ def verb(
         device=device,
         overrides=list(changes),
         level=level,
-        stages=[name for name in stage.split(",") if name],
-        weights=[] if snapshot else weights.split(",") if weights else None,
+        stages=names(stage),
+        weights=[] if snapshot else names(weights or "") or None,
     )
     results = Results()
     running.watch(results)

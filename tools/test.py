@@ -1,0 +1,69 @@
+"""`brew test`: run a net in its TEST phase over batches and average its outputs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import click
+
+from .command import Command, Settings
+from .gpu import device_for, gpu_option
+from .live import bar
+from .net_options import names, net_options
+
+if TYPE_CHECKING:
+    from brew.net import Net
+
+_log = logging.getLogger("brew")
+
+
+@click.command(name="test", cls=Command)
+@net_options
+@click.option("--weights", required=True, metavar="FILE[,FILE...]", help="Weights: .caffemodel files.")
+@gpu_option
+@click.pass_obj
+def verb(
+    settings: Settings, model: str, weights: str, iterations: int, gpu: str | None, level: int, stage: str
+) -> None:
+    """Score a net: average its outputs over batches.
+
+    The averages go to stdout; a log in Caffe's form, with every batch, to stderr where that is not a terminal.
+    """
+    device = device_for(gpu) or "cpu"
+    from brew.layer import TEST
+    from brew.net import Net
+
+    _log.info("Use GPU." if device == "cuda" else "Use CPU.", extra={"glog": "caffe.cpp:275"})
+    net = Net(model, phase=TEST, weights=weights, level=level, stages=names(stage), device=device)
+    try:
+        for line in score(net, iterations, settings):
+            click.echo(line)
+    finally:
+        net.close()
+
+
+def score(net: Net, iterations: int, settings: Settings) -> list[str]:
+    """Caffe's closing lines: `Loss: v`, then `name = v (* w = wv loss)` for every element of every output."""
+    _log.info("Running for %d iterations.", iterations, extra={"glog": "caffe.cpp:281"})
+    loss = 0.0
+    sums: list[float] = []
+    outputs: list[tuple[str, float]] = []
+    with bar(settings, "batch {task.completed:.0f}") as progress:
+        for batch in range(iterations):
+            net.run_forward()
+            loss += net.loss()
+            outputs = [(name, weight) for name, values, weight in net.output_values() for _ in values]
+            scores = [float(value) for _, values, _ in net.output_values() for value in values]
+            sums = [total + value for total, value in zip(sums or [0.0] * len(scores), scores, strict=True)]
+            for (name, _), value in zip(outputs, scores, strict=True):
+                _log.info("Batch %d, %s = %.6g", batch, name, value, extra={"glog": "caffe.cpp:304"})
+            progress(batch + 1, iterations)
+    lines = [f"Loss: {loss / iterations:.6g}"]
+    for (name, weight), total in zip(outputs, sums, strict=True):
+        mean = total / iterations
+        share = f" (* {weight:.6g} = {weight * mean:.6g} loss)" if weight else ""
+        lines.append(f"{name} = {mean:.6g}{share}")
+    for number, line in enumerate(lines):
+        _log.info("%s", line, extra={"glog": "caffe.cpp:321" if number else "caffe.cpp:309"})
+    return lines

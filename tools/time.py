@@ -1,0 +1,131 @@
+"""`brew time`: how long a step of a net takes, whole and layer by layer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from brew.errors import UsageError
+
+from .command import Choice, Command
+from .gpu import device_for, gpu_option
+from .net_options import names, net_options
+
+if TYPE_CHECKING:
+    from .stopwatch import Times
+
+_log = logging.getLogger("brew")
+_SHAPE = re.compile(r"(?P<blob>[^:]+):(?P<dims>\d+(x\d+)*)")
+
+
+@click.command(name="time", cls=Command)
+@net_options
+@click.option("--weights", metavar="FILE", help="Weights, for data that depends on them.")
+@gpu_option
+@click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
+@click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")
+@click.option(
+    "--shape", "shapes", multiple=True, metavar="BLOB:NxCxHxW", help="Constant data in place of a data layer."
+)
+@click.option("--json", "as_json", is_flag=True, help="End stdout with one JSON object.")
+def verb(
+    model: str,
+    weights: str | None,
+    iterations: int,
+    gpu: str | None,
+    level: int,
+    stage: str,
+    phase: str,
+    mode: str,
+    shapes: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Time a net's steps.
+
+    A step is forward, backward and an update (SGD, momentum 0.9, decay 5e-4), or forward alone. It is timed whole,
+    after two steps to warm up; then forward and backward of every layer on their own.
+    """
+    given = parse_shapes(shapes)
+    device = device_for(gpu) or "cpu"
+    from brew.layer import TEST, TRAIN
+    from brew.net import Net
+
+    from . import stopwatch
+
+    resident = stopwatch.resident_mib()
+    net = Net(
+        model,
+        phase=TRAIN if phase == "TRAIN" else TEST,
+        weights=weights,
+        level=level,
+        stages=names(stage),
+        device=device,
+        shapes=given or None,
+    )
+    try:
+        stopwatch.fill_inputs(net)
+        times = stopwatch.measure(net, iterations, train=mode == "train")
+    finally:
+        net.close()
+    log_as_caffe(times)
+    for line in table(times):
+        click.echo(line)
+    if as_json:
+        facts = {"net": net.name, "mode": mode, "phase": phase, "device": device, **times.facts()}
+        facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
+        click.echo(json.dumps(facts | {"layers": times.layer_facts()}))
+
+
+def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """`data:64x3x227x227` as {"data": (64, 3, 227, 227)}.
+
+    >>> parse_shapes(("data:64x1x28x28", "label:64"))
+    {'data': (64, 1, 28, 28), 'label': (64,)}
+    """
+    shapes = {}
+    for text in texts:
+        match = _SHAPE.fullmatch(text)
+        if match is None:
+            raise UsageError(f'--shape takes BLOB:NxCxHxW, not "{text}"', hint="for example data:64x3x227x227")
+        shapes[match["blob"]] = tuple(int(dim) for dim in match["dims"].split("x"))
+    return shapes
+
+
+def log_as_caffe(times: Times) -> None:
+    """The lines of `caffe time`, for those who parse them."""
+
+    def say(line: int, text: str) -> None:
+        _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
+
+    say(365, "*** Benchmark begins ***")
+    say(366, f"Testing for {len(times.steps)} iterations.")
+    say(397, "Average time per layer: ")
+    for layer in times.layers:
+        say(400, f"{layer.name:>10}\tforward: {layer.forward:.6g} ms.")
+        say(403, f"{layer.name:>10}\tbackward: {layer.backward:.6g} ms.")
+    say(408, f"Average Forward pass: {times.forward:.6g} ms.")
+    say(410, f"Average Backward pass: {times.backward:.6g} ms.")
+    say(412, f"Average Forward-Backward: {times.forward + times.backward:.6g} ms.")
+    say(414, f"Total Time: {sum(times.steps):.6g} ms.")
+    say(415, "*** Benchmark ends ***")
+
+
+def table(times: Times) -> list[str]:
+    """The figures for people: milliseconds, layer by layer and in all."""
+    width = max([len(layer.name) for layer in times.layers] + [8])
+    row: Callable[..., str] = f"{{:<{width}}}  {{:<18}}  {{:>10}}  {{:>10}}".format
+    lines = [row("layer", "type", "forward ms", "backward ms")]
+    lines += [row(x.name, x.type, f"{x.forward:.3f}", f"{x.backward:.3f}") for x in times.layers]
+    lines.append(row("layers", "", f"{times.forward:.3f}", f"{times.backward:.3f}"))
+    lines.append(f"update {times.update:.3f} ms")
+    facts = times.facts()
+    lines.append(
+        f"step: median {facts['ms_median']:.3f} ms, fastest {facts['ms_min']:.3f} ms of {len(times.steps)}; "
+        f"{facts['images_per_s']:,.0f} images/s in batches of {times.batch}"
+    )
+    return lines
