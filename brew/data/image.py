@@ -24,7 +24,8 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt
 
     `color` makes it 3 channels, `gray` one. An orientation mark of a camera is not obeyed. Raises BadImage.
     """
-    from PIL import Image as images, UnidentifiedImageError
+    from PIL import Image as images
+    from PIL import UnidentifiedImageError
 
     if not data:
         raise BadImage("has no bytes")

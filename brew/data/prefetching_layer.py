@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from operator import index
+from typing import Any, Protocol, SupportsIndex
 
 import numpy.typing as npt
 
@@ -31,7 +32,7 @@ class PrefetchingLayer(DataLayer):
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
-        self.seed = context.seed
+        self._seed: SupportsIndex = context.seed  # another one after a resume
         self._record = 0
         self._source: Source | None = None
         self._prefetcher: Prefetcher | None = None
@@ -39,6 +40,11 @@ class PrefetchingLayer(DataLayer):
     def open_source(self, record: int) -> Source:
         """The source, opened so that the first batch begins with record number `record`, counted over epochs."""
         raise NotImplementedError
+
+    @property
+    def seed(self) -> int:
+        """What keys every random number of the source."""
+        return index(self._seed)
 
     def next_shapes(self) -> list[Shape]:
         return [top.shape for top in self._batches().peek().tops]
@@ -53,7 +59,7 @@ class PrefetchingLayer(DataLayer):
 
     def restore(self, state: SourceState) -> None:
         if state.HasField("seed"):
-            self.seed = state.seed
+            self._seed = state.seed
         self.skip_to(state.record)
 
     def skip_to(self, record: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +42,7 @@ class Transformer:
     ) -> None:
         self.param = param
         self.phase = context.phase
-        self.seed = context.seed
+        self.seed: SupportsIndex = context.seed
         self._name = name
         self._fail = fail
         self.crop: int = param.crop_size

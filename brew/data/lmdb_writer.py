@@ -1,0 +1,71 @@
+"""LMDBs as Caffe's tools write them: whole or not at all, and no bigger than their content."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from brew.errors import DataError, ResourceError
+
+from .database import Record
+
+_PER_COMMIT = 1000  # as Caffe's tools
+_FIRST_MAP = 1 << 18  # bytes; doubled whenever it is full
+
+
+def check_target(folder: Path, *, overwrite: bool = False) -> None:
+    """DataError where `folder` is a file, or holds something and may not be overwritten."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file; the folder of a database is to be written there")
+    if folder.is_dir() and not overwrite and any(folder.iterdir()):
+        raise DataError(f"{folder} is already there and not empty", hint="remove it, or ask to overwrite it")
+
+
+def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = False) -> int:
+    """Write `records`, in ascending order of their keys, as the LMDB `folder`; returns their number.
+
+    The database appears at once when it is complete: it is written beside and moved. Raises DataError for a
+    target that is in the way and for keys out of order, ResourceError when the disk is full or not writable.
+    """
+    import lmdb
+
+    check_target(folder, overwrite=overwrite)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+            grown, compact = Path(temporary) / "grown", Path(temporary) / "compact"
+            compact.mkdir(mode=0o755)
+            with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False) as environment:
+                written = sum(_put(environment, chunk) for chunk in _chunks(records))
+                environment.copy(str(compact), compact=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+            compact.replace(folder)
+    except (OSError, lmdb.DiskError) as error:
+        raise ResourceError(f"the database {folder} cannot be written: {error}") from None
+    return written
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    iterator = iter(records)
+    while chunk := list(islice(iterator, _PER_COMMIT)):
+        yield chunk
+
+
+def _put(environment: Any, chunk: list[Record]) -> int:
+    """One transaction, again with twice the room where it does not fit."""
+    import lmdb
+
+    while True:
+        try:
+            with environment.begin(write=True) as transaction:
+                for key, value in chunk:
+                    if not transaction.put(key, value, append=True):
+                        raise DataError(f"key {key!r} does not come behind the one before it")
+            return len(chunk)
+        except lmdb.MapFullError:
+            environment.set_mapsize(environment.info()["map_size"] * 2)
