@@ -1,9 +1,59 @@
-"""Brew: a Caffe for today."""
+"""Brew: a Caffe for today.
 
+The public face. Names are resolved when they are asked for (PEP 562), so that `import brew` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # In a checkout the rooms (layers/, solvers/, ...) stand beside this folder; in a wheel, inside it.
 if not Path(__file__).with_name("layers").is_dir():
     __path__.append(str(Path(__file__).resolve().parents[1]))
 
+if TYPE_CHECKING:
+    from brew.blob import Blob as Blob
+    from brew.errors import BrewError as BrewError
+    from brew.face import SGDSolver as SGDSolver
+    from brew.face import get_solver as get_solver
+    from brew.layer import Layer as Layer
+    from brew.mode import set_device as set_device
+    from brew.mode import set_mode_cpu as set_mode_cpu
+    from brew.mode import set_mode_gpu as set_mode_gpu
+    from brew.mode import set_random_seed as set_random_seed
+    from brew.net import Net as Net
+    from brew.registry import layer_type_list as layer_type_list
+    from brew.registry import register_layer as register_layer
+    from brew.solver import Solver as Solver
+
 __version__ = "0.1.0"
+TRAIN, TEST = 0, 1
+
+_HOME = {
+    "Blob": "blob",
+    "BrewError": "errors",
+    "Layer": "layer",
+    "Net": "net",
+    "SGDSolver": "face",
+    "Solver": "solver",
+    "get_solver": "face",
+    "layer_type_list": "registry",
+    "register_layer": "registry",
+    "set_device": "mode",
+    "set_mode_cpu": "mode",
+    "set_mode_gpu": "mode",
+    "set_random_seed": "mode",
+}
+__all__ = ["TEST", "TRAIN", "__version__", *_HOME]  # noqa: PLE0604 - the keys are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'brew' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"brew.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

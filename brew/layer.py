@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,8 +65,8 @@ class Context:
     """
 
     phase: int = TEST
-    dtype: np.dtype[Any] = np.dtype(np.float32)
-    seed: int = 0
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    seed: SupportsIndex = 0  # a brew.random.Seed in nets: a resume may change it
     place: Callable[..., Place | None] = field(default=lambda *path: None)
     folder: Path = Path()
 

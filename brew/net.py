@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,11 @@ from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
 from brew.filler import fill
 from brew.graph import Graph, build
-from brew.layer import TEST, Context, DataLayer, Layer, Shape, count, shape_text
-from brew.net_source import NetDefinition, NetLike, NetSource, select
+from brew.layer import TEST, Context, DataLayer, Layer, Shape, shape_text
+from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
-from brew.random import Stream, fresh_seed
 from brew.proto.brew_pb2 import NetState
+from brew.random import Seed, Stream, fresh_seed
 
 log = logging.getLogger("brew")
 _ARENA_ALIGN = 64  # bytes; every parameter starts on a cache line
@@ -52,7 +53,7 @@ class Net:
         states: Sequence[NetState] = (),
         device: str | None = None,
         dtype: npt.DTypeLike = np.float32,
-        seed: int | None = None,
+        seed: SupportsIndex | None = None,
         shapes: Mapping[str, Shape] | None = None,
         share: Net | None = None,
         history_slots: int = 0,
@@ -62,7 +63,9 @@ class Net:
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         seed = seed if seed is not None else mode.default_seed()
-        self.seed = fresh_seed() if seed is None else seed
+        if not isinstance(seed, Seed):
+            seed = Seed(fresh_seed() if seed is None else operator.index(seed))
+        self.seed = seed
         self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
         self.name = self.source.name
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
@@ -147,9 +150,9 @@ class Net:
         layer = self.graph.nodes[param.layer].layer
         stream = Stream(self.seed, f"{layer.name}/{param.index}")
         values = fill(param.declared.filler, param.declared.shape, self.dtype, stream, layer.error)
-        self._write(self._slots[slot], values)
+        self.write(self._slots[slot], values)
 
-    def _write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
+    def write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
         """Put host values into a blob's data, without exposing it."""
         array = blob.data_memory.array(blob.shape)
         if self.device == "cpu":
@@ -280,7 +283,7 @@ class Net:
             self.gradient_arena.fill(0)
             return
         cuda.zero(self.gradient_arena)
-        self._download()
+        self.refresh_exposed()
 
     @property
     def passes(self) -> int:
@@ -290,6 +293,14 @@ class Net:
     @passes.setter
     def passes(self, begun: int) -> None:
         self._executor.set_passes(begun)
+
+    def slot(self, number: int) -> Blob:
+        """The parameter blob of slot `number` of the graph."""
+        return self._slots[number]
+
+    def refresh_exposed(self) -> None:
+        """Bring host views up to date after device memory was changed from outside of a pass."""
+        self._download()
 
     @property
     def data_layers(self) -> list[DataLayer]:

@@ -9,8 +9,9 @@ eight 32-bit draws, low half first.
 from __future__ import annotations
 
 import hashlib
+import operator
 import secrets
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,29 @@ def fresh_seed() -> int:
     return secrets.randbits(63)
 
 
+class Seed:
+    """The seed of a net, shared by all its streams: a resume puts the stored run's seed in its place."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        return self.value
+
+    __int__ = __index__
+
+
 class Stream:
     """One named sequence of draws. `name` tells layers, sources and purposes apart: "ip1/dropout"."""
 
-    def __init__(self, seed: int, name: str) -> None:
-        digest = hashlib.sha256(name.encode()).digest()
-        self.key = (seed & 0xFFFF_FFFF_FFFF_FFFF, int.from_bytes(digest[:8], "little"))
+    def __init__(self, seed: SupportsIndex, name: str) -> None:
+        self._seed = seed
+        self._name_key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What kernels get: the seed as it is now, and the hash of the name; 64 bits each."""
+        return operator.index(self._seed) & 0xFFFF_FFFF_FFFF_FFFF, self._name_key
 
     def words(self, count: int, *, index: int = 0, block: int = 0) -> npt.NDArray[np.uint64]:
         """`count` 64-bit words of pass (or record range) `index`, from block `block` on."""

@@ -1,0 +1,39 @@
+"""What a training tells those who watch it (`Solver.watch`): plain records, one per thing that happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An iteration ended. `loss` is the smoothed one, None where it was not read back; `seconds` since the last."""
+
+    iteration: int
+    loss: float | None
+    rate: float
+    seconds: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """Test net `net` ran: mean of every element of every output, by name ("accuracy" or "name[3]")."""
+
+    iteration: int
+    net: int
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshotted:
+    """A snapshot is complete on disk."""
+
+    iteration: int
+    weights: Path
+    state: Path
+
+
+Event: TypeAlias = Step | Tested | Snapshotted

@@ -1,0 +1,141 @@
+"""HDF5 files of weights and solver states, in Caffe's layout; links and storage outside the file are refused.
+
+Weights: /data/<layer>/<index>, and /diff/... when gradients are stored. State: /iter, /learned_net, /current_step,
+/history/<index>; Brew's own record of the run in /brew_resume, which Caffe passes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import WeightsError
+from brew.proto.brew_pb2 import ResumeState
+from brew.wire import LayerBlobs, StoredBlob, StoredState
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_MAX_DECLARED = 4 << 30  # bytes; larger datasets must not be mostly holes
+
+
+def is_hdf5(path: str | Path) -> bool:
+    """Whether the file begins as HDF5 does."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(SIGNATURE)) == SIGNATURE
+    except OSError:
+        return False
+
+
+def read_weights(path: str | Path) -> list[LayerBlobs]:
+    """The layers of an HDF5 weights file, in the file's order. WeightsError names the object that cannot be used."""
+    with _opened(path) as file:
+        if "data" not in file:
+            raise WeightsError(f'{path}: no group "/data"; this HDF5 file holds no Caffe weights')
+        found: dict[str, dict[int, StoredBlob]] = {}
+        for name, dataset in _datasets(path, file["data"]):
+            layer, _, index = name.rpartition("/")
+            if not layer or not index.isdecimal():
+                raise WeightsError(f"{path}: dataset /data/{name} is not named /data/<layer>/<index>")
+            values = _floats(path, dataset)
+            found.setdefault(layer, {})[int(index)] = StoredBlob(tuple(dataset.shape), False, values, None)
+        return [LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)]) for layer, blobs in found.items()]
+
+
+def write_weights(path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], diffs: Any = None) -> None:
+    """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff."""
+    with _created(path) as file:
+        for group, items in (("data", layers), ("diff", diffs)):
+            if items is None:
+                continue
+            file.create_group(group)
+            for layer, blobs in items:
+                file.require_group(f"{group}/{layer}")
+                for index, values in blobs:
+                    file.create_dataset(f"{group}/{layer}/{index}", data=values)
+
+
+def read_solver_state(path: str | Path) -> StoredState:
+    """An HDF5 solver state, Caffe's or ours."""
+    with _opened(path) as file:
+        for needed in ("iter", "history"):
+            if needed not in file:
+                raise WeightsError(f'{path}: no "/{needed}"; this HDF5 file is not a solver state')
+        history = {int(name): dataset for name, dataset in _datasets(path, file["history"])}
+        blobs = [StoredBlob(tuple(history[i].shape), False, _floats(path, history[i]), None) for i in sorted(history)]
+        resume = ResumeState.FromString(file["brew_resume"][()].tobytes()) if "brew_resume" in file else None
+        learned = file["learned_net"][()] if "learned_net" in file else b""
+        current = int(np.ravel(file["current_step"][()])[0]) if "current_step" in file else 0
+        iteration = int(np.ravel(file["iter"][()])[0])
+        return StoredState(iteration, learned.decode() if isinstance(learned, bytes) else str(learned), blobs, current, resume)
+
+
+def write_solver_state(
+    path: Path, iteration: int, learned_net: str, history: Sequence[npt.NDArray[Any]], step: int, resume: ResumeState
+) -> None:
+    """Write a solver state in Caffe's layout, with our record beside it."""
+    with _created(path) as file:
+        file.create_dataset("iter", data=np.array([iteration], np.int32))
+        file.create_dataset("learned_net", data=np.bytes_(learned_net.encode() + b"\0"))
+        file.create_dataset("current_step", data=np.array([step], np.int32))
+        file.create_dataset("brew_resume", data=np.frombuffer(resume.SerializeToString(), np.uint8))
+        file.create_group("history")
+        for index, values in enumerate(history):
+            file.create_dataset(f"history/{index}", data=values)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[Any]:
+    import h5py
+
+    with h5py.File(path, "w", libver="earliest") as file:
+        yield file
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    import h5py
+
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read as HDF5 ({error})") from error
+    with file:
+        try:
+            yield file
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            raise WeightsError(f"{path}: damaged HDF5 file ({error})") from error
+
+
+def _datasets(path: str | Path, group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dataset below `group`, by relative name; groups nest where a layer's name holds a slash."""
+    import h5py
+
+    if not isinstance(group, h5py.Group):
+        raise WeightsError(f"{path}: {getattr(group, 'name', '?')} is a dataset where a group belongs")
+    for name in group:
+        where = f"{group.name}/{name}"
+        link = group.get(name, getlink=True)
+        if not isinstance(link, h5py.HardLink):
+            raise WeightsError(f"{path}: {where} is a link ({type(link).__name__}); links are refused")
+        item = group[name]
+        if isinstance(item, h5py.Group):
+            yield from _datasets(path, item, f"{prefix}{name}/")
+            continue
+        if item.external or item.is_virtual:
+            raise WeightsError(f"{path}: {where} keeps its values outside of this file; that is refused")
+        yield f"{prefix}{name}", item
+
+
+def _floats(path: str | Path, dataset: Any) -> npt.NDArray[Any]:
+    if dataset.dtype.kind != "f":
+        raise WeightsError(f"{path}: {dataset.name} holds {dataset.dtype}, floating point numbers are expected")
+    stored = dataset.id.get_storage_size()
+    if dataset.nbytes > _MAX_DECLARED and dataset.nbytes > 1000 * max(stored, 1):
+        raise WeightsError(f"{path}: {dataset.name} declares {dataset.nbytes} bytes but stores {stored}")
+    values: npt.NDArray[Any] = np.ascontiguousarray(dataset[()]).reshape(-1)
+    return values

@@ -1,0 +1,51 @@
+"""Learning rate policies: pure functions of the iteration (Caffe's GetLearningRate, FIELD formulas)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from brew.proto.brew_pb2 import SolverParameter
+
+
+def _step(p: SolverParameter, iteration: int) -> float:
+    return float(p.base_lr * p.gamma ** (iteration // p.stepsize))
+
+
+def _poly(p: SolverParameter, iteration: int) -> float:
+    return float(p.base_lr * (1.0 - iteration / p.max_iter) ** p.power)
+
+
+def _sigmoid(p: SolverParameter, iteration: int) -> float:
+    exponent = -p.gamma * (iteration - p.stepsize)
+    return float(p.base_lr / (1.0 + math.exp(exponent))) if exponent < 700 else 0.0
+
+
+# `multistep` depends on how many steps were taken, which is state: see `next_step`.
+POLICIES: dict[str, Callable[[SolverParameter, int], float]] = {
+    "fixed": lambda p, iteration: float(p.base_lr),
+    "step": _step,
+    "exp": lambda p, iteration: float(p.base_lr * p.gamma**iteration),
+    "inv": lambda p, iteration: float(p.base_lr * (1.0 + p.gamma * iteration) ** -p.power),
+    "multistep": lambda p, iteration: float(p.base_lr),
+    "poly": _poly,
+    "sigmoid": _sigmoid,
+}
+
+
+def next_step(p: SolverParameter, iteration: int, current_step: int) -> int:
+    """multistep's state before `iteration`: rises by at most one, when the next stepvalue is reached (Caffe)."""
+    due = current_step < len(p.stepvalue) and iteration >= p.stepvalue[current_step]
+    return current_step + 1 if due else current_step
+
+
+def rate(p: SolverParameter, iteration: int, current_step: int) -> float:
+    """The rate of `iteration` (counted from 0); `current_step` is multistep's, as `next_step` gave it.
+
+    >>> p = SolverParameter(base_lr=1, gamma=0.5, stepsize=10, lr_policy="step")
+    >>> [rate(p, i, 0) for i in (0, 9, 10, 25)]
+    [1.0, 1.0, 0.5, 0.25]
+    """
+    if p.lr_policy == "multistep":
+        return float(p.base_lr * p.gamma**current_step)
+    return POLICIES[p.lr_policy](p, iteration)

@@ -1,0 +1,85 @@
+"""The smoothed loss: mean of the last `average_loss` losses. On CUDA the window lives on the device."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+import numpy as np
+
+from brew import cuda
+from brew.net import Net
+
+_kernels = cuda.Kernels(r"""
+// ring[slot] (+)= factor * sum of x; one block.
+template <typename T>
+__global__ void add_loss(long long n, const T* x, T* ring, long long size, long long slot, T factor, int fresh) {
+  FOR_EACH_BLOCK(b, n) {
+    T sum = 0;
+    for (long long i = threadIdx.x; i < size; i += blockDim.x) sum += x[i];
+    sum = block_sum(sum);
+    if (threadIdx.x == 0) ring[slot] = (fresh ? (T)0 : ring[slot]) + factor * sum;
+  }
+}
+""")
+
+
+class LossWindow:
+    """Collects the loss of each pass; `mean` is the smoothed loss. An iteration's loss is the mean of its passes."""
+
+    def __init__(self, net: Net, size: int, passes: int) -> None:
+        self.net, self.size, self.passes = net, size, passes
+        self.values: deque[float] = deque(maxlen=size)
+        self._ring = cuda.zeros(size, net.dtype) if net.device == "cuda" else None
+        self._filled = 0
+        self._sum = 0.0
+
+    def clear(self) -> None:
+        self.values.clear()
+        self._filled = 0
+
+    def add(self, number: int) -> None:
+        """Count the net's loss as of pass `number` (0 to iter_size - 1) of this iteration."""
+        if self._ring is not None:
+            self._add_on_device(number)
+            return
+        self._sum = (self._sum if number else 0.0) + self.net.loss()
+        if number == self.passes - 1:
+            self.values.append(self._sum / self.passes)
+
+    def _add_on_device(self, number: int) -> None:
+        slot = self._filled % self.size
+        fresh = number == 0
+        for weight, blob in self.net.loss_terms():
+            x = blob.data_memory.array(blob.shape)
+            _kernels.add_loss.by_block(1, x, self._ring, x.size, slot, weight / self.passes, int(fresh))
+            fresh = False
+        if number == self.passes - 1:
+            self._filled += 1
+
+    def latest(self) -> float | None:
+        """The last iteration's loss where it is at hand: on the CPU."""
+        return self.values[-1] if self.values and self._ring is None else None
+
+    def losses(self) -> list[float]:
+        """The window, oldest first (read back from the device)."""
+        if self._ring is None:
+            return list(self.values)
+        host = cuda.asnumpy(self._ring)
+        held = min(self._filled, self.size)
+        return [float(host[i % self.size]) for i in range(self._filled - held, self._filled)]
+
+    def restore(self, losses: list[float]) -> None:
+        """Put back a window that `losses` gave."""
+        self.clear()
+        self.values.extend(losses)
+        if self._ring is not None:
+            host = np.zeros(self.size, self.net.dtype)
+            kept = losses[-self.size :]
+            host[: len(kept)] = kept
+            cuda.upload(self._ring, host)
+            self._filled = len(kept)
+
+    def mean(self) -> float:
+        losses = self.losses()
+        return math.fsum(losses) / len(losses) if losses else 0.0

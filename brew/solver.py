@@ -1,0 +1,377 @@
+"""Solver: the training loop, test passes, snapshots and exact resume (Caffe's Solver::Step and Solve, in its order)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import __version__, cuda, mode, prototxt, snapshot
+from brew.atomic import check_writable
+from brew.errors import DivergedError, ResourceError, WeightsError
+from brew.events import Event, Snapshotted, Step, Tested
+from brew.layer import TEST, TRAIN, DataLayer, shape_text
+from brew.learning_rate import next_step, rate
+from brew.loss_window import LossWindow
+from brew.net import Net
+from brew.proto.brew_pb2 import ResumeState, SolverParameter, SourceState
+from brew.prototxt import Document
+from brew.random import Seed, fresh_seed
+from brew.solver_config import NetChoice, SolverConfig
+from brew.update import make_update, rule_class
+from brew.wire import StoredState
+
+log = logging.getLogger("brew")
+# The places Caffe's lines come from, for those who parse logs by them.
+_SOLVER, _TEST, _RATE = ({"glog": f"{where}"} for where in ("solver.cpp:218", "solver.cpp:404", "sgd_solver.cpp:105"))
+
+
+class Solver:
+    """A training: one train net, test nets that share its weights, an update rule, and where it stands.
+
+    Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are open to look at.
+    `request("stop")` or `request("snapshot")`, from a signal handler or another thread, is honoured after the
+    current iteration.
+    """
+
+    def __init__(
+        self,
+        solver: str | Path | Document[SolverParameter],
+        *,
+        device: str | None = None,
+        overrides: Sequence[str] = (),
+        level: int | None = None,
+        stages: Sequence[str] = (),
+        data_from_start: bool = False,
+    ) -> None:
+        document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
+        for override in overrides:
+            prototxt.override(document.message, override)
+        self.config = SolverConfig(document)
+        self.param = self.config.param
+        self.device = device or mode.default_device()
+        self.data_from_start = data_from_start
+        self.iter = 0
+        self.current_step = 0
+        self.seconds = 0.0
+        self._request: str | None = None
+        self._stopped = False
+        self._watchers: list[Callable[[Event], None]] = []
+        if self.param.snapshot or self.param.snapshot_after_train:
+            check_writable(self.param.snapshot_prefix)
+        self.seed = Seed(_first_seed(self.param))
+        self._build(level, stages)
+
+    def _build(self, level: int | None, stages: Sequence[str]) -> None:
+        kind = rule_class(self.param.type)
+        assert kind is not None  # noqa: S101 - SolverConfig has checked it
+        rule = kind(self.param)
+        self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
+        log.info("%s", self.net.memory.text(), extra=_SOLVER)
+        self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
+        self.update = make_update(self.net, rule)
+        self.losses = LossWindow(self.net, self.param.average_loss, self.param.iter_size)
+        for path in self.param.weights:
+            self.load_weights(path)
+        log.info("Solver scaffolding done.", extra=_SOLVER)
+
+    def _make_net(
+        self, choice: NetChoice, phase: int, level: int | None = None, stages: Sequence[str] = (),
+        share: Net | None = None, history: int = 0,
+    ) -> Net:  # fmt: skip
+        return Net(
+            choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
+            seed=self.seed, share=share, history_slots=history,
+        )  # fmt: skip
+
+    # --- training -------------------------------------------------------------------------------------------------
+
+    def solve(self, resume_file: str | Path | None = None) -> None:
+        """Train up to max_iter, from `resume_file` where given; snapshot and test at the end as Caffe does."""
+        log.info("Solving %s", self.net.name, extra=_SOLVER)
+        log.info("Learning Rate Policy: %s", self.param.lr_policy, extra=_SOLVER)
+        if resume_file:
+            log.info("Restoring previous solver status from %s", resume_file, extra=_SOLVER)
+            self.restore(resume_file)
+        self._stopped = False
+        self.step(max(self.param.max_iter - self.iter, 0))
+        if self.param.snapshot_after_train and not (self.param.snapshot and self.iter % self.param.snapshot == 0):
+            self.snapshot()
+        if self._stopped:
+            log.info("Optimization stopped early.", extra=_SOLVER)
+            return
+        if self.param.display and self.iter % self.param.display == 0:
+            self._forward_backward(backward=False)
+            log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
+        if self.param.test_interval and self.iter % self.param.test_interval == 0:
+            self.test_all()
+        log.info("Optimization Done.", extra=_SOLVER)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the last `solve` or `step` ended because `request("stop")` asked for it."""
+        return self._stopped
+
+    def step(self, iterations: int) -> None:
+        """Do `iterations` updates, with the displays, tests and snapshots that fall due."""
+        param, stop = self.param, self.iter + iterations
+        self._stopped = False
+        self._timer = time.perf_counter()
+        self._timed_from = self.iter
+        while self.iter < stop:
+            began = time.perf_counter()
+            self.net.clear_param_diffs()
+            if self._test_is_due():
+                self.test_all()
+                if self._stopped:
+                    return
+            self._forward_backward()
+            display = bool(param.display) and self.iter % param.display == 0
+            if display:
+                self._display()
+            current_rate = self._apply_update(display)
+            ended = time.perf_counter()
+            self.seconds += ended - began
+            images = self.net.batch_size * param.iter_size
+            self._tell(Step(self.iter, self.losses.latest(), current_rate, ended - began, images))
+            request, self._request = self._request, None
+            if request == "snapshot" or (param.snapshot and self.iter % param.snapshot == 0):
+                self._snapshot_or_warn()
+            if request == "stop":
+                self._stopped = True
+                return
+
+    def _test_is_due(self) -> bool:
+        every = self.param.test_interval
+        return bool(every) and self.iter % every == 0 and (self.iter > 0 or self.param.test_initialization)
+
+    def _forward_backward(self, backward: bool = True) -> None:
+        """iter_size passes whose gradients add up; only the forward, once, for the last display."""
+        for number in range(self.param.iter_size if backward else 1):
+            self.net.run_forward()
+            self.losses.add(number if backward else self.param.iter_size - 1)
+            if backward:
+                self.net.run_backward()
+        self._check_finite(self.losses.latest())
+
+    def _check_finite(self, loss: float | None) -> None:
+        """Only a loss that is not a number any more stops a training by itself (DECISIONS 17)."""
+        if loss is None or math.isfinite(loss):
+            return
+        first = next((name for name, blob in self.net.blobs.items() if not self._finite(blob)), "the loss")
+        raise DivergedError(
+            f'iteration {self.iter}: the loss is {loss}; the first blob that is not finite is "{first}"',
+            hint="usual causes: base_lr too high, input not scaled, labels out of range; "
+            f"last rate {rate(self.param, self.iter, self.current_step):g}",
+        )
+
+    def _finite(self, blob: Any) -> bool:
+        array = blob.data_memory.array(blob.shape)
+        return bool(np.isfinite(array if self.device == "cpu" else cuda.asnumpy(array)).all())
+
+    def _display(self) -> None:
+        now = time.perf_counter()
+        done, spent = self.iter - self._timed_from, now - self._timer
+        self._timer, self._timed_from = now, self.iter
+        loss = self.losses.mean()
+        self._check_finite(loss)
+        per_second = done / spent if spent > 0 else 0.0
+        log.info(
+            "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, per_second, spent, self.param.display, loss,
+            extra=_SOLVER,
+        )  # fmt: skip
+        number = 0
+        for name, values, weight in self.net.output_values():
+            for value in values:
+                note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
+                log.info("    Train net output #%d: %s = %g%s", number, name, value, note, extra=_SOLVER)
+                number += 1
+
+    def _apply_update(self, display: bool) -> float:
+        self.current_step = next_step(self.param, self.iter, self.current_step) \
+            if self.param.lr_policy == "multistep" else self.current_step  # fmt: skip
+        current = rate(self.param, self.iter, self.current_step)
+        if display:
+            log.info("Iteration %d, lr = %g", self.iter, current, extra=_RATE)
+        self.update.apply(current, self.iter)
+        self.iter += 1
+        return current
+
+    # --- testing --------------------------------------------------------------------------------------------------
+
+    def test_all(self) -> list[dict[str, float]]:
+        """Run every test net for its test_iter passes; the mean of every output element, by name."""
+        return [self.test(number) for number in range(len(self.test_nets)) if not self._stopped]
+
+    def test(self, number: int) -> dict[str, float]:
+        """Run test net `number`."""
+        net, passes = self.test_nets[number], self.param.test_iter[number]
+        log.info("Iteration %d, Testing net (#%d)", self.iter, number, extra=_TEST)
+        sums: list[npt.NDArray[Any]] = []
+        loss = 0.0
+        for _ in range(passes):
+            if self._interrupted():
+                log.info("Test interrupted.", extra=_TEST)
+                return {}
+            net.run_forward()
+            values = [v.astype(np.float64) for _, v, _ in net.output_values()]
+            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+            loss += net.loss() if self.param.test_compute_loss else 0.0
+        if self.param.test_compute_loss:
+            log.info("Test loss: %g", loss / passes, extra=_TEST)
+        scores = self._log_scores(net, [s / passes for s in sums])
+        self._tell(Tested(self.iter, number, scores))
+        return scores
+
+    def _interrupted(self) -> bool:
+        """Signals are honoured within a long test too."""
+        if self._request == "snapshot":
+            self._request = None
+            self._snapshot_or_warn()
+        if self._request == "stop":
+            self._request, self._stopped = None, True
+        return self._stopped
+
+    def _log_scores(self, net: Net, means: list[npt.NDArray[Any]]) -> dict[str, float]:
+        scores, number = {}, 0
+        for (name, _, weight), values in zip(net.output_values(), means, strict=True):
+            for i, value in enumerate(values):
+                note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
+                log.info("    Test net output #%d: %s = %g%s", number, name, value, note, extra=_TEST)
+                scores[name if len(values) == 1 else f"{name}[{i}]"] = float(value)
+                number += 1
+        return scores
+
+    # --- snapshots ------------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> snapshot.SnapshotPaths:
+        """Write weights and solver state; ResourceError when that fails."""
+        history = [self._param_history(slot, i) for slot in self.update.history for i in self.net.learnable]
+        files = snapshot.write(self.net, self.param, self.iter, history, self.current_step, self._resume_state())
+        self._tell(Snapshotted(self.iter, files.weights, files.state))
+        return files
+
+    def _snapshot_or_warn(self) -> None:
+        """A snapshot on the way: a failure warns, and the next one tries again (DECISIONS 18)."""
+        try:
+            self.snapshot()
+        except ResourceError as error:
+            log.warning("snapshot at iteration %d failed, training goes on: %s", self.iter, error)
+
+    def _param_history(self, arena: Any, slot: int) -> npt.NDArray[Any]:
+        blob, start = self.net.slot(slot), self.net.arena_starts[slot]
+        piece = arena[start : start + blob.count].reshape(blob.shape)
+        host: npt.NDArray[Any] = piece if self.device == "cpu" else cuda.asnumpy(piece)
+        return host
+
+    def _resume_state(self) -> ResumeState:
+        state = ResumeState(
+            random_seed=int(self.seed), passes=self.net.passes, losses=self.losses.losses(), seconds=self.seconds,
+            test_passes=[net.passes for net in self.test_nets], brew_version=__version__,
+        )  # fmt: skip
+        for number, net in enumerate([self.net, *self.test_nets], start=-1):
+            for layer in net.data_layers:
+                source = layer.state()
+                source.layer, source.net = layer.name, number
+                state.source.append(source)
+        return state
+
+    def restore(self, path: str | Path) -> None:
+        """Go on exactly where the snapshot `path` (a .solverstate) was taken: weights, history, data, randomness."""
+        state = snapshot.read_state(path)
+        files = snapshot.weights_of(state, path)
+        if files is not None:
+            self.net.copy_from(files)
+        self._restore_history(state, path)
+        self.iter, self.current_step = state.iter, state.current_step
+        self.losses.clear()
+        if state.resume is not None:
+            self._restore_run(state.resume)
+        elif not self.data_from_start:
+            self._advance_sources()
+
+    def _restore_history(self, state: StoredState, path: str | Path) -> None:
+        slots = [(arena, i) for arena in self.update.history for i in self.net.learnable]
+        if len(slots) != len(state.history):
+            raise WeightsError(
+                f"{path}: {len(state.history)} history blobs, this solver ({self.param.type}) needs {len(slots)}",
+                hint="the net or the solver type has changed since; --weights takes over the weights alone",
+            )
+        for number, ((arena, i), stored) in enumerate(zip(slots, state.history, strict=True)):
+            blob, start = self.net.slot(i), self.net.arena_starts[i]
+            if stored.data.size != blob.count:
+                raise WeightsError(
+                    f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(blob.shape)}"
+                )
+            piece = arena[start : start + blob.count]
+            if self.device == "cpu":
+                piece[...] = stored.data
+            else:
+                cuda.upload(piece, stored.data)
+
+    def _restore_run(self, resume: ResumeState) -> None:
+        self.seed.value = resume.random_seed
+        self.net.passes = resume.passes
+        for net, passes in zip(self.test_nets, resume.test_passes, strict=False):
+            net.passes = passes
+        self.losses.restore(list(resume.losses))
+        self.seconds = resume.seconds
+        if self.data_from_start:
+            return
+        stored = {(source.net, source.layer): source for source in resume.source}
+        for number, net in enumerate([self.net, *self.test_nets], start=-1):
+            for layer in net.data_layers:
+                self._restore_source(layer, stored.get((number, layer.name)))
+
+    def _restore_source(self, layer: DataLayer, source: SourceState | None) -> None:
+        if source is None:
+            log.warning("the solver state knows no data layer %s: it begins at its start", layer.name)
+        else:
+            layer.restore(source)
+
+    def _advance_sources(self) -> None:
+        """Caffe's state has no cursor: go on where an uninterrupted run would be (DECISIONS 15)."""
+        record = self.iter * self.param.iter_size * self.net.batch_size
+        for layer in self.net.data_layers:
+            log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
+            layer.skip_to(record)
+        self.net.passes = self.iter * self.param.iter_size
+
+    # --- around ---------------------------------------------------------------------------------------------------
+
+    def load_weights(self, files: str) -> None:
+        """Copy weights by layer name into the train net and every test net; several files between commas."""
+        for net in [self.net, *self.test_nets]:
+            net.copy_from(files)
+
+    def request(self, action: str) -> None:
+        """Ask for "stop" or "snapshot" at the end of the current iteration; safe from signals and threads."""
+        if action not in ("stop", "snapshot"):
+            raise ValueError(f'request: "stop" or "snapshot", not {action!r}')
+        self._request = action
+
+    def watch(self, callback: Callable[[Event], None]) -> None:
+        """Call `callback` with every event (brew.events), from the training thread."""
+        self._watchers.append(callback)
+
+    def _tell(self, event: Event) -> None:
+        for callback in self._watchers:
+            callback(event)
+
+    def close(self) -> None:
+        """Stop the data threads of all nets."""
+        for net in [self.net, *self.test_nets]:
+            net.close()
+
+
+def _first_seed(param: SolverParameter) -> int:
+    if param.random_seed >= 0:
+        return int(param.random_seed)
+    default = mode.default_seed()
+    return fresh_seed() if default is None else default
