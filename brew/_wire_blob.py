@@ -11,6 +11,7 @@ import numpy as np
 from ._wire_scan import BYTES, FIXED32, FIXED64, VARINT, Cursor, Floats, Malformed, signed
 
 MOST_AXES = 32  # Caffe's limit
+_MOST_VALUES = 2**56  # NumPy refuses shapes from about here on, even without a value
 # NVIDIA Caffe's enum Type
 _RAW_TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
 
@@ -73,6 +74,8 @@ class _Blob:
         shown = "x".join(map(str, shape)) or "()"
         if any(dim < 0 for dim in shape):
             raise Malformed(f"its shape {shown} has a negative axis")
+        if math.prod(dim or 1 for dim in shape) > _MOST_VALUES:
+            raise Malformed(f"its shape {shown} is beyond any memory")
         count = math.prod(shape)
         data, diff = self._values(8, 5, 12), self._values(9, 6, 13)
         for values, said in ((data, "stored"), (diff, "stored as its gradient")):
