@@ -1,8 +1,13 @@
-"""Copies between blobs that agree in all but one axis (CUDA): Concat and Slice."""
+"""One blob that holds several side by side along an axis: Concat joins, Slice parts; each is the other's backward."""
 
 from __future__ import annotations
 
-from brew.cuda import Array, Kernels
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from brew.cuda import Kernels
+from brew.layer import Array
 
 _kernels = Kernels(r"""
 template <typename T>
@@ -16,8 +21,42 @@ __global__ void rows_copy(long long n, const T* source, T* target, long long wid
 """)
 
 
-def copy_rows(
-    source: Array, target: Array, rows: int, width: int, source_at: tuple[int, int], target_at: tuple[int, int]
-) -> None:
-    """Copy `rows` runs of `width` elements; `source_at`, `target_at`: elements from run to run, place of the first."""
-    _kernels.rows_copy(rows * width, source, target, width, *source_at, *target_at)
+def join(pieces: Sequence[Array], whole: Array, axis: int) -> None:
+    """whole = the pieces one behind the other along `axis`; host arrays."""
+    np.concatenate(pieces, axis, out=whole)
+
+
+def part(whole: Array, pieces: Sequence[Array | None], widths: Sequence[int], axis: int) -> None:
+    """Each piece = its part of `whole`, `widths[i]` long along `axis`; host arrays, those that are None skipped."""
+    before = (slice(None),) * axis
+    start = 0
+    for piece, width in zip(pieces, widths, strict=True):
+        if piece is not None:
+            np.copyto(piece, whole[(*before, slice(start, start + width))])
+        start += width
+
+
+def join_cuda(pieces: Sequence[Array], whole: Array, axis: int) -> None:
+    """`join` of device arrays."""
+    for piece, run, pitch, start in _runs(pieces, [p.shape[axis] for p in pieces], whole, axis):
+        _kernels.rows_copy(piece.size, piece, whole, run, run, 0, pitch, start)
+
+
+def part_cuda(whole: Array, pieces: Sequence[Array | None], widths: Sequence[int], axis: int) -> None:
+    """`part` of device arrays."""
+    for piece, run, pitch, start in _runs(pieces, widths, whole, axis):
+        _kernels.rows_copy(piece.size, whole, piece, run, pitch, start, run, 0)
+
+
+def _runs(
+    pieces: Sequence[Array | None], widths: Sequence[int], whole: Array, axis: int
+) -> Iterator[tuple[Array, int, int, int]]:
+    """Each piece, how many elements of it lie together, and in `whole`: from run to run, and where the first is."""
+    inner = 1
+    for n in whole.shape[axis + 1 :]:
+        inner *= n
+    start = 0
+    for piece, width in zip(pieces, widths, strict=True):
+        if piece is not None:
+            yield piece, width * inner, whole.shape[axis] * inner, start
+        start += width * inner
