@@ -39,9 +39,7 @@ def generate(folder: Path) -> None:
     lean = without_json_names(file)
     (folder / "brew_descriptor.bin").write_bytes(lean.SerializeToString(deterministic=True))
     stub = folder / "brew_pb2.pyi"
-    stub.write_text(
-        STUB_HEAD + stub.read_text("utf-8").replace("_Mapping]", "_Mapping[str, object]]"), "utf-8"
-    )
+    stub.write_text(STUB_HEAD + stub.read_text("utf-8").replace("_Mapping]", "_Mapping[str, object]]"), "utf-8")
 
 
 def without_json_names(file: FileDescriptorProto) -> FileDescriptorProto:
