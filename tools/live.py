@@ -49,14 +49,20 @@ def watch(solver: Solver, settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def bar(settings: Settings, what: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback (done, total) that moves a bar on a terminal, and does nothing elsewhere."""
+def bar(settings: Settings) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A callback (what, done, total) that moves a bar for each `what` on a terminal, and does nothing elsewhere."""
     if not settings.terminal or settings.verbosity < 0:
-        yield lambda done, total: None
+        yield lambda what, done, total: None
         return
-    with _progress(settings, what) as progress:
-        task = progress.add_task("", total=None, numbers="")
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    tasks: dict[str, TaskID] = {}
+    with _progress(settings, "{task.description}") as progress:
+
+        def move(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=total, numbers="")
+            progress.update(tasks[what], completed=done, total=total)
+
+        yield move
 
 
 def _progress(settings: Settings, what: str) -> Progress:

@@ -49,7 +49,7 @@ def score(net: Net, iterations: int, settings: Settings) -> list[str]:
     loss = 0.0
     sums: list[float] = []
     outputs: list[tuple[str, float]] = []
-    with bar(settings, "batch {task.completed:.0f}") as progress:
+    with bar(settings) as progress:
         for batch in range(iterations):
             net.run_forward()
             loss += net.loss()
@@ -58,7 +58,7 @@ def score(net: Net, iterations: int, settings: Settings) -> list[str]:
             sums = [total + value for total, value in zip(sums or [0.0] * len(scores), scores, strict=True)]
             for (name, _), value in zip(outputs, scores, strict=True):
                 _log.info("Batch %d, %s = %.6g", batch, name, value, extra={"glog": "caffe.cpp:304"})
-            progress(batch + 1, iterations)
+            progress("batches", batch + 1, iterations)
     lines = [f"Loss: {loss / iterations:.6g}"]
     for (name, weight), total in zip(outputs, sums, strict=True):
         mean = total / iterations

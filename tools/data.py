@@ -1,0 +1,37 @@
+"""`brew data`: data sets to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .command import Command, Group, Settings
+from .live import bar
+
+
+@click.group(name="data", cls=Group)
+def verb() -> None:
+    """Fetch and write data sets."""
+
+
+@verb.command(name="get", cls=Command)
+@click.argument("name", metavar="mnist|digits")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option(
+    "--from", "from_folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Take the files from here."
+)
+@click.option("--overwrite", is_flag=True, help="Replace databases that are there.")
+@click.pass_obj
+def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, overwrite: bool) -> None:
+    """Write a data set into DIR as two LMDBs, for training and testing.
+
+    mnist is downloaded (or taken from the four files in --from); digits comes with Brew. The paths of what was
+    written go to stdout.
+    """
+    from brew.data import datasets
+
+    with bar(settings) as progress:
+        written = datasets.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
+    for path in written:
+        click.echo(path)
