@@ -246,9 +246,7 @@ class Kernel:
         element = np.dtype(np.float32)
         if self._element is not None:
             element = values[self._element].dtype
-        converted = tuple(
-            self._convert(p, v, element) for p, v in zip(self.parameters, values, strict=True)
-        )
+        converted = tuple(self._convert(p, v, element) for p, v in zip(self.parameters, values, strict=True))
         function = self.module.function(self.name, element)
         function((min(blocks, _MAX_BLOCKS),), (THREADS,), converted)
 
@@ -295,9 +293,7 @@ class Kernels:
         c_type = {"float32": "float", "float64": "double"}[element.name]
         if (name, c_type) not in self._functions:
             names = [f"{k}<{c_type}>" for k in self.kernels]
-            module = _cupy().RawModule(
-                code=PRELUDE + self.source, options=("--std=c++17",), name_expressions=names
-            )
+            module = _cupy().RawModule(code=PRELUDE + self.source, options=("--std=c++17",), name_expressions=names)
             for kernel, expression in zip(self.kernels, names, strict=True):
                 self._functions[kernel, c_type] = module.get_function(expression)
         return self._functions[name, c_type]

@@ -73,9 +73,7 @@ class Graph:
     outputs: list[int]  # sorted by name, as Caffe prints them
 
 
-def build(
-    layers: Sequence[Source], context: Callable[[Source], Context], *, force_backward: bool = False
-) -> Graph:
+def build(layers: Sequence[Source], context: Callable[[Source], Context], *, force_backward: bool = False) -> Graph:
     """The graph of `layers` (filtered, splits inserted). NetError for the first thing that is wrong."""
     builder = _Builder(force_backward)
     for number, source in enumerate(layers):
@@ -273,7 +271,9 @@ def _check_counts(layer: Layer, param: LayerParameter) -> None:
         missing_loss = what == "top" and layer.is_loss and not names
         if not arity.admits(len(names)) and not missing_loss:
             listed = f" ({', '.join(names)})" if names else ""
-            raise layer.error(f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what)
+            raise layer.error(
+                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what
+            )
 
 
 def _check_shapes(layer: Layer, shapes: list[Shape]) -> None:

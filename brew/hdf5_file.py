@@ -46,7 +46,9 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
         return [LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)]) for layer, blobs in found.items()]
 
 
-def write_weights(path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], diffs: Any = None) -> None:
+def write_weights(
+    path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], diffs: Any = None
+) -> None:
     """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff."""
     with _created(path) as file:
         for group, items in (("data", layers), ("diff", diffs)):
@@ -71,7 +73,9 @@ def read_solver_state(path: str | Path) -> StoredState:
         learned = file["learned_net"][()] if "learned_net" in file else b""
         current = int(np.ravel(file["current_step"][()])[0]) if "current_step" in file else 0
         iteration = int(np.ravel(file["iter"][()])[0])
-        return StoredState(iteration, learned.decode() if isinstance(learned, bytes) else str(learned), blobs, current, resume)
+        return StoredState(
+            iteration, learned.decode() if isinstance(learned, bytes) else str(learned), blobs, current, resume
+        )
 
 
 def write_solver_state(

@@ -15,16 +15,15 @@ from brew import cuda, memory, mode
 from brew.blob import Blob, Memory
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
-from brew.filler import fill
 from brew.graph import Graph, build
 from brew.layer import TEST, Context, DataLayer, Layer, Shape, shape_text
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
+from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
-from brew.random import Seed, Stream, fresh_seed
+from brew.random import Seed, fresh_seed
 
 log = logging.getLogger("brew")
-_ARENA_ALIGN = 64  # bytes; every parameter starts on a cache line
 
 
 class Net:
@@ -75,7 +74,8 @@ class Net:
         self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
         if self.device == "cpu":
             memory.check_fits(self.memory, self.name)
-        self._allocate_params(share)
+        lent = _lendable(share) if share is not None else {}
+        self.parameters.allocate(self.seed, lent)
         if weights is not None:
             self.copy_from(weights)
 
@@ -94,7 +94,8 @@ class Net:
                 if view is not None:
                     self._blob_list[blob].share(self._blob_list[node.bottoms[view.bottom]], diff=view.diff)
         self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list)
-        self._slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.parameters = Parameters(graph, dtype, device)
+        self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
         self.params: OrderedDict[str, list[Blob]] = OrderedDict(
@@ -107,59 +108,6 @@ class Net:
         self.blob_loss_weights = OrderedDict(
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )
-
-    def _allocate_params(self, share: Net | None) -> None:
-        """Owners into one arena for data and one for gradients (DECISIONS 9); or into the memory of `share`'s."""
-        graph, dtype = self.graph, self.dtype
-        lent = _lendable(share) if share is not None else {}
-        owners = [i for i, p in enumerate(graph.params) if p.owner == i]
-        own = [i for i in owners if self._lender(i, lent) is None]
-        align = _ARENA_ALIGN // dtype.itemsize
-        starts = np.cumsum([0] + [-(-self._slots[i].count // align) * align for i in own]).tolist()
-        make = np.zeros if self.device == "cpu" else cuda.zeros
-        self.arena = make(starts[-1], dtype)
-        self.gradient_arena = make(starts[-1] if any(n.backward for n in graph.nodes) else 0, dtype)
-        self.arena_starts = dict(zip(own, starts[:-1], strict=True))
-        for i in own:
-            slot, start = self._slots[i], self.arena_starts[i]
-            slot.data_memory = Memory(dtype, self.device, self.arena[start : start + slot.count])
-            if self.gradient_arena.size:
-                slot.diff_memory = Memory(dtype, self.device, self.gradient_arena[start : start + slot.count])
-            self._fill(i)
-        for i, slot in enumerate(self._slots):
-            lender = self._lender(i, lent)
-            if lender is not None:
-                slot.share(lender, diff=False)
-            elif graph.params[i].owner != i:
-                slot.share(self._slots[graph.params[i].owner], diff=True)
-        self.learnable = owners
-
-    def _lender(self, slot: int, lent: Mapping[tuple[str, int], Blob]) -> Blob | None:
-        node = self.graph.params[self.graph.params[slot].owner]
-        blob = lent.get((self.graph.nodes[node.layer].layer.name, node.index))
-        if blob is not None and blob.shape != self._slots[slot].shape:
-            layer = self.graph.nodes[self.graph.params[slot].layer].layer
-            raise layer.error(
-                f"its parameter {self.graph.params[slot].index} is {shape_text(self._slots[slot].shape)}, "
-                f"in the net it shares weights with {shape_text(blob.shape)}"
-            )
-        return blob
-
-    def _fill(self, slot: int) -> None:
-        param = self.graph.params[slot]
-        layer = self.graph.nodes[param.layer].layer
-        stream = Stream(self.seed, f"{layer.name}/{param.index}")
-        values = fill(param.declared.filler, param.declared.shape, self.dtype, stream, layer.error)
-        self.write(self._slots[slot], values)
-
-    def write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
-        """Put host values into a blob's data, without exposing it."""
-        array = blob.data_memory.array(blob.shape)
-        if self.device == "cpu":
-            array[...] = values.reshape(blob.shape)
-        else:
-            cuda.upload(array, values)
-            blob.data_memory.download()
 
     # --- running --------------------------------------------------------------------------------------------------
 
@@ -225,7 +173,11 @@ class Net:
         return result
 
     def forward(
-        self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **inputs: npt.ArrayLike
+        self,
+        blobs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **inputs: npt.ArrayLike,
     ) -> dict[str, npt.NDArray[Any]]:
         """Run forward and return {output name: view of its data} (and of `blobs`), as pycaffe does.
 
@@ -250,7 +202,11 @@ class Net:
         blob.data[...] = value.reshape(blob.shape)
 
     def backward(
-        self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **tops: npt.ArrayLike
+        self,
+        diffs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **tops: npt.ArrayLike,
     ) -> dict[str, npt.NDArray[Any]]:
         """Run backward from `start` down to `end` (layer names) and return {input name: view of its gradient}.
 
@@ -279,10 +235,7 @@ class Net:
 
     def clear_param_diffs(self) -> None:
         """Set every parameter's gradient to zero."""
-        if self.device == "cpu":
-            self.gradient_arena.fill(0)
-            return
-        cuda.zero(self.gradient_arena)
+        self.parameters.clear_gradients()
         self.refresh_exposed()
 
     @property
@@ -293,10 +246,6 @@ class Net:
     @passes.setter
     def passes(self, begun: int) -> None:
         self._executor.set_passes(begun)
-
-    def slot(self, number: int) -> Blob:
-        """The parameter blob of slot `number` of the graph."""
-        return self._slots[number]
 
     def refresh_exposed(self) -> None:
         """Bring host views up to date after device memory was changed from outside of a pass."""

@@ -15,8 +15,8 @@ from brew import prototxt
 from brew.errors import NetError, UsageError
 from brew.layer import Shape
 from brew.net_state import Source, filter_layers, merged_state, nowhere, sources
-from brew.prototxt import Document
 from brew.proto.brew_pb2 import BlobShape, InputParameter, LayerParameter, NetParameter, NetState
+from brew.prototxt import Document
 from brew.splits import insert_splits
 
 NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
@@ -75,7 +75,7 @@ def select(
         raise NetError(
             "this net is in the old format (layers { type: CONVOLUTION ... })",
             place=definition.document.place(*definition.prefix, "layers", 0) if definition.document else None,
-            hint="upgrade_net_proto_text turns it into the current one (layer { type: \"Convolution\" ... })",
+            hint='upgrade_net_proto_text turns it into the current one (layer { type: "Convolution" ... })',
         )
     layers = filter_layers(_with_inputs(definition, layers), state)
     if shapes:

@@ -12,24 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import __version__, cuda, mode, prototxt, snapshot
+from brew import cuda, mode, prototxt, resume, snapshot
 from brew.atomic import check_writable
-from brew.errors import DivergedError, ResourceError, WeightsError
+from brew.errors import DivergedError, ResourceError
 from brew.events import Event, Snapshotted, Step, Tested
-from brew.layer import TEST, TRAIN, DataLayer, shape_text
+from brew.layer import TEST, TRAIN
 from brew.learning_rate import next_step, rate
 from brew.loss_window import LossWindow
 from brew.net import Net
-from brew.proto.brew_pb2 import ResumeState, SolverParameter, SourceState
+from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed, fresh_seed
 from brew.solver_config import NetChoice, SolverConfig
 from brew.update import make_update, rule_class
-from brew.wire import StoredState
 
 log = logging.getLogger("brew")
 # The places Caffe's lines come from, for those who parse logs by them.
-_SOLVER, _TEST, _RATE = ({"glog": f"{where}"} for where in ("solver.cpp:218", "solver.cpp:404", "sgd_solver.cpp:105"))
+_SOLVER, _TEST, _RATE = ({"glog": where} for where in ("solver.cpp:218", "solver.cpp:404", "sgd_solver.cpp:105"))
 
 
 class Solver:
@@ -70,7 +69,7 @@ class Solver:
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:
         kind = rule_class(self.param.type)
-        assert kind is not None  # noqa: S101 - SolverConfig has checked it
+        assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
         log.info("%s", self.net.memory.text(), extra=_SOLVER)
@@ -194,8 +193,8 @@ class Solver:
                 number += 1
 
     def _apply_update(self, display: bool) -> float:
-        self.current_step = next_step(self.param, self.iter, self.current_step) \
-            if self.param.lr_policy == "multistep" else self.current_step  # fmt: skip
+        if self.param.lr_policy == "multistep":
+            self.current_step = next_step(self.param, self.iter, self.current_step)
         current = rate(self.param, self.iter, self.current_step)
         if display:
             log.info("Iteration %d, lr = %g", self.iter, current, extra=_RATE)
@@ -252,8 +251,8 @@ class Solver:
 
     def snapshot(self) -> snapshot.SnapshotPaths:
         """Write weights and solver state; ResourceError when that fails."""
-        history = [self._param_history(slot, i) for slot in self.update.history for i in self.net.learnable]
-        files = snapshot.write(self.net, self.param, self.iter, history, self.current_step, self._resume_state())
+        history, state = resume.history_values(self), resume.state_of(self)
+        files = snapshot.write(self.net, self.param, self.iter, history, self.current_step, state)
         self._tell(Snapshotted(self.iter, files.weights, files.state))
         return files
 
@@ -264,84 +263,9 @@ class Solver:
         except ResourceError as error:
             log.warning("snapshot at iteration %d failed, training goes on: %s", self.iter, error)
 
-    def _param_history(self, arena: Any, slot: int) -> npt.NDArray[Any]:
-        blob, start = self.net.slot(slot), self.net.arena_starts[slot]
-        piece = arena[start : start + blob.count].reshape(blob.shape)
-        host: npt.NDArray[Any] = piece if self.device == "cpu" else cuda.asnumpy(piece)
-        return host
-
-    def _resume_state(self) -> ResumeState:
-        state = ResumeState(
-            random_seed=int(self.seed), passes=self.net.passes, losses=self.losses.losses(), seconds=self.seconds,
-            test_passes=[net.passes for net in self.test_nets], brew_version=__version__,
-        )  # fmt: skip
-        for number, net in enumerate([self.net, *self.test_nets], start=-1):
-            for layer in net.data_layers:
-                source = layer.state()
-                source.layer, source.net = layer.name, number
-                state.source.append(source)
-        return state
-
     def restore(self, path: str | Path) -> None:
         """Go on exactly where the snapshot `path` (a .solverstate) was taken: weights, history, data, randomness."""
-        state = snapshot.read_state(path)
-        files = snapshot.weights_of(state, path)
-        if files is not None:
-            self.net.copy_from(files)
-        self._restore_history(state, path)
-        self.iter, self.current_step = state.iter, state.current_step
-        self.losses.clear()
-        if state.resume is not None:
-            self._restore_run(state.resume)
-        elif not self.data_from_start:
-            self._advance_sources()
-
-    def _restore_history(self, state: StoredState, path: str | Path) -> None:
-        slots = [(arena, i) for arena in self.update.history for i in self.net.learnable]
-        if len(slots) != len(state.history):
-            raise WeightsError(
-                f"{path}: {len(state.history)} history blobs, this solver ({self.param.type}) needs {len(slots)}",
-                hint="the net or the solver type has changed since; --weights takes over the weights alone",
-            )
-        for number, ((arena, i), stored) in enumerate(zip(slots, state.history, strict=True)):
-            blob, start = self.net.slot(i), self.net.arena_starts[i]
-            if stored.data.size != blob.count:
-                raise WeightsError(
-                    f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(blob.shape)}"
-                )
-            piece = arena[start : start + blob.count]
-            if self.device == "cpu":
-                piece[...] = stored.data
-            else:
-                cuda.upload(piece, stored.data)
-
-    def _restore_run(self, resume: ResumeState) -> None:
-        self.seed.value = resume.random_seed
-        self.net.passes = resume.passes
-        for net, passes in zip(self.test_nets, resume.test_passes, strict=False):
-            net.passes = passes
-        self.losses.restore(list(resume.losses))
-        self.seconds = resume.seconds
-        if self.data_from_start:
-            return
-        stored = {(source.net, source.layer): source for source in resume.source}
-        for number, net in enumerate([self.net, *self.test_nets], start=-1):
-            for layer in net.data_layers:
-                self._restore_source(layer, stored.get((number, layer.name)))
-
-    def _restore_source(self, layer: DataLayer, source: SourceState | None) -> None:
-        if source is None:
-            log.warning("the solver state knows no data layer %s: it begins at its start", layer.name)
-        else:
-            layer.restore(source)
-
-    def _advance_sources(self) -> None:
-        """Caffe's state has no cursor: go on where an uninterrupted run would be (DECISIONS 15)."""
-        record = self.iter * self.param.iter_size * self.net.batch_size
-        for layer in self.net.data_layers:
-            log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
-            layer.skip_to(record)
-        self.net.passes = self.iter * self.param.iter_size
+        resume.restore(self, path)
 
     # --- around ---------------------------------------------------------------------------------------------------
 

@@ -92,8 +92,7 @@ class SolverConfig:
             if count <= 0:
                 raise self.error(f"test_iter must be at least 1, not {count}", "test_iter", i)
         return [
-            NetChoice(d, (param.test_state[i],) if i < len(param.test_state) else ())
-            for i, d in enumerate(definitions)
+            NetChoice(d, (param.test_state[i],) if i < len(param.test_state) else ()) for i, d in enumerate(definitions)
         ]
 
     def _definition(self, field: str, index: int | None = None) -> NetDefinition:
@@ -118,7 +117,7 @@ class SolverConfig:
                 raise self.error("type and solver_type are both given", "solver_type", hint='keep type: "..."')
             name = SolverParameter.SolverType.Name(param.solver_type)
             self.param.type = {t.upper(): t for t in rule_names()}.get(name, name)
-            log.info("solver_type: %s is read as type: \"%s\"", name, self.param.type)
+            log.info('solver_type: %s is read as type: "%s"', name, self.param.type)
             self.param.ClearField("solver_type")
         if rule_class(param.type) is None:
             known = rule_names()
@@ -158,9 +157,7 @@ class SolverConfig:
         if param.lr_policy not in POLICIES:
             what = f'unknown lr_policy "{param.lr_policy}"' if param.lr_policy else "lr_policy is missing"
             near = did_you_mean(param.lr_policy, POLICIES)
-            raise self.error(
-                what, "lr_policy", hint=f"{near or ''} policies: {', '.join(POLICIES)}".strip()
-            )
+            raise self.error(what, "lr_policy", hint=f"{near or ''} policies: {', '.join(POLICIES)}".strip())
         for field in _NEEDS.get(param.lr_policy, ()):
             value = getattr(param, field)
             given = bool(value) if field == "stepvalue" else param.HasField(field)  # type: ignore[arg-type]

@@ -54,9 +54,7 @@ def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter
     return reads, uses
 
 
-def _unknown_bottom(
-    source: Source, b: int, name: str, known: dict[str, Top], later: Sequence[Source]
-) -> NetError:
+def _unknown_bottom(source: Source, b: int, name: str, known: dict[str, Top], later: Sequence[Source]) -> NetError:
     makers = [s.param.name for s in later if name in s.param.top]
     if makers:
         hint = f'layer "{makers[0]}", further down, makes it; a layer can only read what stands above it'

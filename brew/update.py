@@ -71,9 +71,9 @@ def _rules() -> dict[str, type[UpdateRule]]:
 def segments(net: Net) -> list[Segment]:
     """The learnable parameters of `net` in arena order, neighbours with equal multipliers joined."""
     result: list[Segment] = []
-    for slot, start in net.arena_starts.items():
+    for slot, start in net.parameters.starts.items():
         param = net.graph.params[slot]
-        stop = start + net.slot(slot).count
+        stop = start + net.parameters.slots[slot].count
         last = result[-1] if result else None
         if last and (last.lr_mult, last.decay_mult) == (param.lr_mult, param.decay_mult):
             result[-1] = Segment(last.start, stop, last.lr_mult, last.decay_mult)
@@ -88,13 +88,13 @@ class HostUpdate:
     def __init__(self, net: Net, rule: UpdateRule) -> None:
         self.net, self.rule = net, rule
         self.segments = segments(net)
-        self.history: list[Array] = [np.zeros_like(net.arena) for _ in range(rule.slots)]
+        self.history: list[Array] = [np.zeros_like(net.parameters.arena) for _ in range(rule.slots)]
         self._scratch = np.empty(PIECE, net.dtype)
 
     def apply(self, rate: float, iteration: int) -> None:
         """One update with learning rate `rate`."""
         param = self.rule.param
-        scale = _clip_scale(self.net.gradient_arena, param.clip_gradients) / max(param.iter_size, 1)
+        scale = _clip_scale(self.net.parameters.gradient_arena, param.clip_gradients) / max(param.iter_size, 1)
         for segment in self.segments:
             decay = param.weight_decay * segment.decay_mult
             for start in range(segment.start, segment.stop, PIECE):
@@ -102,7 +102,7 @@ class HostUpdate:
                 self._piece(piece, scale, decay, rate * segment.lr_mult, iteration)
 
     def _piece(self, piece: slice, scale: float, decay: float, rate: float, iteration: int) -> None:
-        w, g = self.net.arena[piece], self.net.gradient_arena[piece]
+        w, g = self.net.parameters.arena[piece], self.net.parameters.gradient_arena[piece]
         scratch = self._scratch[: g.size]
         if scale != 1.0:
             g *= g.dtype.type(scale)
@@ -162,7 +162,7 @@ class CudaUpdate:
 
     def __init__(self, net: Net, rule: UpdateRule) -> None:
         self.net, self.rule = net, rule
-        self.history: list[Array] = [cuda.zeros(net.arena.size, net.dtype) for _ in range(rule.slots)]
+        self.history: list[Array] = [cuda.zeros(net.parameters.arena.size, net.dtype) for _ in range(rule.slots)]
         table = [
             (start, min(start + PIECE, s.stop), s.lr_mult, rule.param.weight_decay * s.decay_mult)
             for s in segments(net)
@@ -179,7 +179,7 @@ class CudaUpdate:
 
     def apply(self, rate: float, iteration: int) -> None:
         """One update with learning rate `rate`."""
-        param, gradients = self.rule.param, self.net.gradient_arena
+        param, gradients = self.rule.param, self.net.parameters.gradient_arena
         if rate != self._uploaded_rate:
             cuda.upload(self.rate, np.array([rate], self.net.dtype))
             self._uploaded_rate = rate

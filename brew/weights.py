@@ -73,7 +73,7 @@ def _copy_layer(net: Net, layer: LayerBlobs, path: str | Path) -> None:
             )
         if not np.isfinite(source.data).all():
             log.warning("%s: layer %s, blob %d holds NaN or infinity", path, layer.name, index)
-        net.write(target, source.data)
+        net.parameters.write(target, source.data)
 
 
 def _fits(source: StoredBlob, shape: Shape) -> bool:
@@ -105,7 +105,7 @@ def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
             param.CopyFrom(node.layer.param)
             param.ClearField("blobs")
             param.phase = net.phase  # type: ignore[assignment]
-            blobs = [net.slot(p) for p in node.params]
+            blobs = [net.parameters.slots[p] for p in node.params]
             values = [host_values(net, b) for b in blobs]
             gradients = [host_values(net, b, diff=True) for b in blobs] if diff else None
             layers.append((param, values, gradients))
@@ -117,7 +117,7 @@ def _save_hdf5(net: Net, path: Path, diff: bool) -> None:
     def collect(gradient: bool) -> Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]:
         return [
             (node.layer.name, [
-                (i, host_values(net, net.slot(p), diff=gradient))
+                (i, host_values(net, net.parameters.slots[p], diff=gradient))
                 for i, p in enumerate(node.params) if net.graph.params[p].owner == p
             ])
             for node in net.graph.nodes

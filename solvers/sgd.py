@@ -45,6 +45,6 @@ class SGD(UpdateRule):
     def launch(self, update: CudaUpdate, iteration: int) -> None:
         _kernels.sgd_update.by_block(
             update.pieces, update.starts, update.stops, update.lr_mults, update.decays, update.rate, update.scale,
-            update.net.arena, update.net.gradient_arena, update.history[0],
+            update.net.parameters.arena, update.net.parameters.gradient_arena, update.history[0],
             self.param.momentum, int(self.param.regularization_type == L1),
         )  # fmt: skip

@@ -1,0 +1,94 @@
+"""The parameters of a net: one arena for their data, one for their gradients (DECISIONS 9).
+
+A slot is one parameter of one layer; shared slots live in their owner's memory. A net made to share another's weights
+(a solver's test net) takes that net's blobs by layer name and owns only what the other lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda
+from brew.blob import Blob, Memory
+from brew.filler import fill
+from brew.graph import Graph
+from brew.layer import Array, Layer, shape_text
+from brew.random import Seed, Stream
+
+_ALIGN = 64  # bytes; every parameter starts on a cache line
+
+Lent = Mapping[tuple[str, int], Blob]  # (layer name, index) -> the blob to live in
+
+
+class Parameters:
+    """Slots, arenas and starts. `owners` are the slots that own memory, in layer order: Caffe's learnable params."""
+
+    def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:
+        self.graph, self.dtype, self.device = graph, dtype, device
+        self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
+        self.starts: dict[int, int] = {}
+        self.arena: Array = np.zeros(0, dtype)
+        self.gradient_arena: Array = np.zeros(0, dtype)
+
+    def allocate(self, seed: Seed, lent: Lent) -> None:
+        """Make the arenas and fill them; alias what is lent or shared."""
+        own = [i for i in self.owners if self._lender(i, lent) is None]
+        align = _ALIGN // self.dtype.itemsize
+        ends = np.cumsum([0] + [-(-self.slots[i].count // align) * align for i in own]).tolist()
+        make = np.zeros if self.device == "cpu" else cuda.zeros
+        self.arena = make(ends[-1], self.dtype)
+        trains = any(node.backward for node in self.graph.nodes)
+        self.gradient_arena = make(ends[-1] if trains else 0, self.dtype)
+        self.starts = dict(zip(own, ends[:-1], strict=True))
+        for i in own:
+            slot = self.slots[i]
+            piece = slice(self.starts[i], self.starts[i] + slot.count)
+            slot.data_memory = Memory(self.dtype, self.device, self.arena[piece])
+            if trains:
+                slot.diff_memory = Memory(self.dtype, self.device, self.gradient_arena[piece])
+            self._fill(i, seed)
+        for i, slot in enumerate(self.slots):
+            lender = self._lender(i, lent)
+            if lender is not None:
+                slot.share(lender, diff=False)
+            elif self.graph.params[i].owner != i:
+                slot.share(self.slots[self.graph.params[i].owner], diff=True)
+
+    def _layer(self, slot: int) -> Layer:
+        return self.graph.nodes[self.graph.params[slot].layer].layer
+
+    def _lender(self, slot: int, lent: Lent) -> Blob | None:
+        owner = self.graph.params[slot].owner
+        blob = lent.get((self._layer(owner).name, self.graph.params[owner].index))
+        if blob is not None and blob.shape != self.slots[slot].shape:
+            raise self._layer(slot).error(
+                f"its parameter {self.graph.params[slot].index} is {shape_text(self.slots[slot].shape)}, "
+                f"in the net it shares weights with {shape_text(blob.shape)}"
+            )
+        return blob
+
+    def _fill(self, slot: int, seed: Seed) -> None:
+        param, layer = self.graph.params[slot], self._layer(slot)
+        stream = Stream(seed, f"{layer.name}/{param.index}")
+        values = fill(param.declared.filler, param.declared.shape, self.dtype, stream, layer.error)
+        self.write(self.slots[slot], values)
+
+    def write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
+        """Put host values of any float type into a blob's data, without exposing it."""
+        array = blob.data_memory.array(blob.shape)
+        if self.device == "cpu":
+            array[...] = values.reshape(blob.shape)
+        else:
+            cuda.upload(array, values)
+            blob.data_memory.download()
+
+    def clear_gradients(self) -> None:
+        if self.device == "cpu":
+            self.gradient_arena.fill(0)
+        else:
+            cuda.zero(self.gradient_arena)

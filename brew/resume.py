@@ -1,0 +1,120 @@
+"""Exact resume: everything a training depends on, into a solver state and back (DECISIONS 10, 15).
+
+Weights, history, iteration and learning-rate state as Caffe has them; in our own field the seed, the number of passes,
+the loss window, and for every data layer of every net where its *consumed* records end.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from brew import __version__, cuda, snapshot
+from brew.errors import WeightsError
+from brew.layer import Array, DataLayer, shape_text
+from brew.proto.brew_pb2 import ResumeState, SourceState
+from brew.wire import StoredState
+
+if TYPE_CHECKING:
+    from brew.solver import Solver
+
+log = logging.getLogger("brew")
+
+
+def _history_pieces(solver: Solver) -> list[tuple[Array, tuple[int, ...]]]:
+    """(flat piece of the arena, shape) for every slot of the rule and every owner: Caffe's order of history blobs."""
+    parameters = solver.net.parameters
+    pieces = []
+    for arena in solver.update.history:
+        for i in parameters.owners:
+            blob, start = parameters.slots[i], parameters.starts[i]
+            pieces.append((arena[start : start + blob.count], blob.shape))
+    return pieces
+
+
+def history_values(solver: Solver) -> list[npt.NDArray[Any]]:
+    """The history blobs as host arrays."""
+    pieces = _history_pieces(solver)
+    return [(p if solver.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
+
+
+def state_of(solver: Solver) -> ResumeState:
+    """What Caffe's solver state lacks."""
+    state = ResumeState(
+        random_seed=int(solver.seed), passes=solver.net.passes, losses=solver.losses.losses(), seconds=solver.seconds,
+        test_passes=[net.passes for net in solver.test_nets], brew_version=__version__,
+    )  # fmt: skip
+    for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
+        for layer in net.data_layers:
+            source = layer.state()
+            source.layer, source.net = layer.name, number
+            state.source.append(source)
+    return state
+
+
+def restore(solver: Solver, path: str | Path) -> None:
+    """Put `solver` where the snapshot `path` was taken. WeightsError when it belongs to another net or solver type."""
+    state = snapshot.read_state(path)
+    files = snapshot.weights_of(state, path)
+    if files is not None:
+        solver.net.copy_from(files)
+    _restore_history(solver, state, path)
+    solver.iter, solver.current_step = state.iter, state.current_step
+    solver.losses.clear()
+    if state.resume is not None:
+        _restore_run(solver, state.resume)
+    elif not solver.data_from_start:
+        _advance_sources(solver)
+
+
+def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> None:
+    pieces = _history_pieces(solver)
+    if len(pieces) != len(state.history):
+        raise WeightsError(
+            f"{path}: {len(state.history)} history blobs, this solver ({solver.param.type}) needs {len(pieces)}",
+            hint="the net or the solver type has changed since; --weights takes over the weights alone",
+        )
+    for number, ((piece, shape), stored) in enumerate(zip(pieces, state.history, strict=True)):
+        if stored.data.size != piece.size:
+            raise WeightsError(
+                f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}"
+            )
+        if solver.device == "cpu":
+            piece[...] = stored.data
+        else:
+            cuda.upload(piece, stored.data)
+
+
+def _restore_run(solver: Solver, state: ResumeState) -> None:
+    solver.seed.value = state.random_seed
+    solver.net.passes = state.passes
+    for net, passes in zip(solver.test_nets, state.test_passes, strict=False):
+        net.passes = passes
+    solver.losses.restore(list(state.losses))
+    solver.seconds = state.seconds
+    if solver.data_from_start:
+        return
+    stored = {(source.net, source.layer): source for source in state.source}
+    for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
+        for layer in net.data_layers:
+            _restore_source(layer, stored.get((number, layer.name)))
+
+
+def _restore_source(layer: DataLayer, source: SourceState | None) -> None:
+    if source is None:
+        log.warning("the solver state knows no data layer %s: it begins at its start", layer.name)
+    else:
+        layer.restore(source)
+
+
+def _advance_sources(solver: Solver) -> None:
+    """Caffe's state has no cursor: go on where an uninterrupted run would be."""
+    passes = solver.iter * solver.param.iter_size
+    for layer in solver.net.data_layers:
+        record = passes * solver.net.batch_size
+        log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
+        layer.skip_to(record)
+    solver.net.passes = passes

@@ -1,0 +1,65 @@
+"""BVLC Caffe's own figures for every layer of the catalogue (tests/data/conformance/README.md), on both devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brew.net import Net
+
+CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
+NAMES = sorted(str(p.relative_to(CASES).with_suffix("")) for p in CASES.glob("*/*.prototxt"))
+EXPECTED = {
+    "Accuracy": 9, "BatchNorm": 9, "Bias": 7, "Concat": 9, "Convolution": 22, "Dropout": 1, "Eltwise": 7,
+    "EuclideanLoss": 2, "Flatten": 5, "InnerProduct": 8, "LRN": 10, "Net": 6, "Pooling": 26, "ReLU": 5, "Reshape": 7,
+    "Scale": 10, "Sigmoid": 3, "Silence": 1, "Slice": 5, "Softmax": 5, "SoftmaxWithLoss": 11, "Split": 1, "TanH": 3,
+}  # fmt: skip
+
+
+def test_every_case_is_collected():
+    assert len(NAMES) == sum(EXPECTED.values()) == 172
+    assert {t: sum(n.startswith(f"{t}/") for n in NAMES) for t in EXPECTED} == EXPECTED
+
+
+def _same(got: np.ndarray, want: np.ndarray, what: str) -> None:
+    """The README's bound; a non-finite entry of the reference must be non-finite here."""
+    assert got.shape == want.shape, what
+    finite = np.isfinite(want)
+    assert not np.isfinite(got[~finite]).any(), what
+    difference = np.abs(got[finite] - want[finite]).max(initial=0.0)
+    assert difference <= 1e-4 * max(1.0, np.abs(want[finite]).max(initial=0.0)), f"{what}: {difference}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_case(name: str, device: str):
+    stored = np.load(CASES / f"{name}.npz")
+    by_kind: dict[str, dict[str, np.ndarray]] = {}
+    for key in stored.files:
+        kind, _, rest = key.partition("/")
+        by_kind.setdefault(kind, {})[rest] = stored[key]
+    net = Net(CASES / f"{name}.prototxt", ["TRAIN", "TEST"].index(str(stored["phase"])), device=device, seed=1)
+    for key, values in by_kind.get("param", {}).items():
+        layer, _, index = key.rpartition("/")
+        net.params[layer][int(index)].data[...] = values
+    for _ in range(int(stored["repeat"])):
+        for blob, values in by_kind.get("in", {}).items():
+            net.blobs[blob].data[...] = values
+        net.forward()
+    for blob, values in by_kind.get("top", {}).items():
+        _same(net.blobs[blob].data, values, f"top {blob}")
+    for key, values in by_kind.get("param_after", {}).items():
+        layer, _, index = key.rpartition("/")
+        _same(net.params[layer][int(index)].data, values, f"parameter {key}")
+    if not {"indiff", "paramdiff"} & set(by_kind):
+        return
+    net.clear_param_diffs()
+    for blob, values in by_kind.get("topdiff", {}).items():
+        net.blobs[blob].diff[...] = values
+    net.backward()
+    for blob, values in by_kind.get("indiff", {}).items():
+        _same(net.blobs[blob].diff, values, f"gradient of {blob}")
+    for key, values in by_kind.get("paramdiff", {}).items():
+        layer, _, index = key.rpartition("/")
+        _same(net.params[layer][int(index)].diff, values, f"gradient of parameter {key}")
