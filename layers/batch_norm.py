@@ -1,0 +1,217 @@
+"""BatchNorm: each channel brought to mean 0 and variance 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from brew import cuda
+from brew.cuda import Kernels
+from brew.layer import TEST, Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted
+from brew.ops import broadcast
+from brew.ops.fold import Fold, fold
+from brew.ops.in_place import overwrites
+from brew.ops.reduction import dot_outside, partial_sums, sum_outside
+from brew.proto.brew_pb2 import LayerParameter
+from brew.registry import register_layer
+
+_kernels = Kernels(r"""
+// stats: averages of mean and variance, and the sum of their weights.
+template <typename T>
+__global__ void batch_norm_stored(long long n, const T* mean_sum, const T* variance_sum, const T* weight, T* mean,
+                                  T* rstd, T eps) {
+  FOR_EACH(d, n) {
+    T factor = weight[0] == 0 ? 0 : 1 / weight[0];
+    mean[d] = mean_sum[d] * factor;
+    rstd[d] = 1 / sqrt(variance_sum[d] * factor + eps);
+  }
+}
+
+template <typename T>
+__global__ void batch_norm_center(long long n, const T* x, const T* mean, T* y, long long dim, long long inner) {
+  FOR_EACH(i, n) { y[i] = x[i] - mean[i / inner % dim]; }
+}
+
+// rstd holds the biased variance of the batch; afterwards 1 / sqrt(variance + eps).
+template <typename T>
+__global__ void batch_norm_update(long long n, const T* mean, T* rstd, T* mean_sum, T* variance_sum, T* weight,
+                                  T keep, T unbias, T eps) {
+  FOR_EACH(d, n) {
+    mean_sum[d] = keep * mean_sum[d] + mean[d];
+    variance_sum[d] = keep * variance_sum[d] + unbias * rstd[d];
+    rstd[d] = 1 / sqrt(rstd[d] + eps);
+    if (d == 0) weight[0] = keep * weight[0] + 1;
+  }
+}
+
+template <typename T>
+__global__ void batch_norm_normalize(long long n, const T* x, const T* mean, const T* rstd, T* y, long long dim,
+                                     long long inner) {
+  FOR_EACH(i, n) {
+    long long d = i / inner % dim;
+    y[i] = (x[i] - mean[d]) * rstd[d];
+  }
+}
+
+template <typename T>
+__global__ void batch_norm_backward(long long n, const T* normal, const T* dy, const T* dy_mean, const T* dot_mean,
+                                    const T* rstd, T* dx, long long dim, long long inner) {
+  FOR_EACH(i, n) {
+    long long d = i / inner % dim;
+    dx[i] = (dy[i] - dy_mean[d] - normal[i] * dot_mean[d]) * rstd[d];
+  }
+}
+""")
+
+
+@register_layer
+class BatchNorm(Layer):
+    """Batch normalisation (Ioffe and Szegedy, 2015) without scale and shift: pair it with Scale, bias_term true.
+
+    Bottom   x   (N x C x ..., or one axis, which is one channel)
+    Top      y   (the shape of x) = (x - mean) / sqrt(variance + eps), both per channel
+    Params   batch_norm_param.use_global_stats, default false in training and true in the test phase: take mean
+             and variance from the blobs, not from the batch, and leave the blobs as they are
+             batch_norm_param.moving_average_fraction f, default 0.999; batch_norm_param.eps, default 1e-5
+    Blobs    sums of means (C) and of variances (C), and of their weights (1); not learned. Each forward with the
+             batch's statistics multiplies them by f and adds its mean, its variance times m / (m - 1), and 1, for
+             m elements per channel; with iter_size that is each of the passes. Read as sums / weight, 0 at first.
+
+    May run in place; the layer then keeps a copy of y, which the layers after it may overwrite too.
+    """
+
+    type = "BatchNorm"
+    in_place = True
+    reads = frozenset("x")
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        norm = param.batch_norm_param
+        self.stored: bool = norm.use_global_stats if norm.HasField("use_global_stats") else context.phase == TEST
+        self.keep: float = norm.moving_average_fraction
+        self.eps: float = norm.eps
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        if not bottom[0]:
+            raise self.shape_error("a bottom of at least 1 axis", bottom)
+        return [bottom[0]]
+
+    def fold(self, bottom: Shape) -> Fold:
+        return fold(bottom, 1) if len(bottom) > 1 else Fold(bottom[0], 1, 1)
+
+    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
+        channels = (self.fold(bottom[0]).dim,)
+        return [Param(channels, learned=False), Param(channels, learned=False), Param((1,), learned=False)]
+
+
+class _BatchNorm(Implementation[BatchNorm]):
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        self.fold = self.layer.fold(shapes.x[0])
+        self.terms = max(1, self.fold.outer * self.fold.inner)  # m
+        self.unbias = self.terms / (self.terms - 1) if self.terms > 1 else 1.0
+        channels = self.fold.dim
+        self.needs_normal = wanted.backward and not self.layer.stored
+        # In place, what backward needs is kept; else it is made again from x, into scratch.
+        self.keeps_normal = self.needs_normal and overwrites(self.layer.param)
+        buffers = {n: Buffer((channels,), kept=wanted.backward) for n in ("mean", "rstd")}
+        if self.needs_normal:
+            buffers["normal"] = Buffer(self.fold, kept=self.keeps_normal)
+            buffers.update({n: Buffer((channels,)) for n in ("dy_mean", "dot_mean")})
+        return buffers
+
+
+@BatchNorm.runs_on("cpu")
+class _CPU(_BatchNorm):
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        buffers = super().prepare(shapes, wanted)
+        return {**buffers, "term": Buffer(self.fold)} if self.keeps_normal else buffers
+
+    def forward(self, io: Arrays) -> None:
+        x, y, (mean, rstd) = self.fold.of(io.x[0]), self.fold.of(io.y[0]), self._statistics(io)
+        if self.layer.stored:
+            self._read(io.w, mean[:, 0], rstd[:, 0])
+            np.subtract(x, mean, out=y)
+        elif x.size:  # an empty batch has no statistics
+            np.divide(x.sum(axis=(0, 2), out=mean[:, 0]), self.terms, out=mean[:, 0])
+            np.subtract(x, mean, out=y)
+            np.divide(np.einsum("odi,odi->d", y, y, out=rstd[:, 0]), self.terms, out=rstd[:, 0])
+            self._update(io.w, mean[:, 0], rstd[:, 0])
+        np.multiply(y, rstd, out=y)
+        if self.keeps_normal:
+            np.copyto(io.work["normal"], y)
+
+    @staticmethod
+    def _statistics(io: Arrays) -> tuple[Array, Array]:
+        """Mean and 1 / sqrt(variance + eps), (C, 1)."""
+        return io.work["mean"][:, None], io.work["rstd"][:, None]
+
+    def _read(self, w: list[Array], mean: Array, rstd: Array) -> None:
+        weight = w[2][0]
+        factor = 0 if weight == 0 else 1 / weight
+        np.multiply(w[0], factor, out=mean)
+        np.multiply(w[1], factor, out=rstd)
+        self._root(rstd)
+
+    def _update(self, w: list[Array], mean: Array, rstd: Array) -> None:
+        for blob, value in ((w[0], mean), (w[1], rstd * rstd.dtype.type(self.unbias)), (w[2], 1)):
+            np.multiply(blob, self.layer.keep, out=blob)
+            np.add(blob, value, out=blob)
+        self._root(rstd)
+
+    def _root(self, variance: Array) -> None:
+        np.add(variance, self.layer.eps, out=variance)
+        np.sqrt(variance, out=variance)
+        np.reciprocal(variance, out=variance)
+
+    def backward(self, io: Arrays) -> None:
+        dy, dx, (mean, rstd) = self.fold.of(io.dy[0]), self.fold.of(io.dx[0]), self._statistics(io)
+        if self.layer.stored:
+            np.multiply(dy, rstd, out=dx)
+            return
+        normal, dy_mean, dot_mean = io.work["normal"], io.work["dy_mean"], io.work["dot_mean"]
+        if not self.keeps_normal:
+            np.subtract(self.fold.of(io.x[0]), mean, out=normal)
+            np.multiply(normal, rstd, out=normal)
+        np.divide(dy.sum(axis=(0, 2), out=dy_mean), self.terms, out=dy_mean)
+        np.divide(np.einsum("odi,odi->d", dy, normal, out=dot_mean), self.terms, out=dot_mean)
+        term = np.multiply(normal, dot_mean[:, None], out=io.work["term"] if self.keeps_normal else normal)
+        np.subtract(dy, dy_mean[:, None], out=dx)
+        np.subtract(dx, term, out=dx)
+        np.multiply(dx, rstd, out=dx)
+
+
+@BatchNorm.runs_on("cuda")
+class _CUDA(_BatchNorm):
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        return {**super().prepare(shapes, wanted), "partial": partial_sums(self.layer.fold(shapes.x[0]))}
+
+    def forward(self, io: Arrays) -> None:
+        (x, y), (_, dim, inner), layer = (io.x[0], io.y[0]), self.fold, self.layer
+        mean, rstd, partial = io.work["mean"], io.work["rstd"], io.work["partial"]
+        if layer.stored:
+            _kernels.batch_norm_stored(dim, *io.w, mean, rstd, layer.eps)
+            _kernels.batch_norm_normalize(x.size, x, mean, rstd, y, dim, inner)
+            return
+        if x.size == 0:  # an empty batch has no statistics
+            return
+        sum_outside(x, mean, partial, self.fold, scale=1 / self.terms)
+        _kernels.batch_norm_center(x.size, x, mean, y, dim, inner)
+        dot_outside(y, y, rstd, partial, self.fold, scale=1 / self.terms)
+        _kernels.batch_norm_update(dim, mean, rstd, *io.w, layer.keep, self.unbias, layer.eps)
+        broadcast.multiply(y, rstd, y, self.fold)
+        if self.keeps_normal:
+            cuda.copy(io.work["normal"], y)
+
+    def backward(self, io: Arrays) -> None:
+        dy, dx, (_, dim, inner) = io.dy[0], io.dx[0], self.fold
+        mean, rstd, partial = io.work["mean"], io.work["rstd"], io.work["partial"]
+        if self.layer.stored:
+            broadcast.multiply(dy, rstd, dx, self.fold)
+            return
+        normal, dy_mean, dot_mean = io.work["normal"], io.work["dy_mean"], io.work["dot_mean"]
+        if not self.keeps_normal:
+            _kernels.batch_norm_normalize(dy.size, io.x[0], mean, rstd, normal, dim, inner)
+        sum_outside(dy, dy_mean, partial, self.fold, scale=1 / self.terms)
+        dot_outside(dy, normal, dot_mean, partial, self.fold, scale=1 / self.terms)
+        _kernels.batch_norm_backward(dy.size, normal, dy, dy_mean, dot_mean, rstd, dx, dim, inner)
