@@ -10,7 +10,7 @@ import click
 _OPTIONS = (
     click.option("--model", required=True, metavar="FILE", help="The net's prototxt."),
     click.option("--iterations", type=click.IntRange(min=1), default=50, metavar="N", help="Batches to run (50)."),
-    click.option("--level", type=int, default=0, metavar="N", help="Level of the net's layer rules."),
+    click.option("--level", type=int, metavar="N", help="Level of the net's layer rules."),
     click.option("--stage", default="", metavar="NAME[,NAME...]", help="Stages of the net's layer rules."),
 )
 

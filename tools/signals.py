@@ -39,12 +39,11 @@ class Signals:
         effect = self.effects[number]
         if number == signal.SIGINT and self.stopped_by is not None:
             raise KeyboardInterrupt
-        if effect == "none":
+        if effect == "none" or self.stopped_by is not None:
             return
-        self.solver.request("snapshot")
         if effect == "stop":
-            self.stopped_by = self.stopped_by or number
-            self.solver.request("stop")
+            self.stopped_by = number
+        self.solver.request(effect)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _log = logging.getLogger("brew")
 @gpu_option
 @click.pass_obj
 def verb(
-    settings: Settings, model: str, weights: str, iterations: int, gpu: str | None, level: int, stage: str
+    settings: Settings, model: str, weights: str, iterations: int, gpu: str | None, level: int | None, stage: str
 ) -> None:
     """Score a net: average its outputs over batches.
 

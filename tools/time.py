@@ -38,7 +38,7 @@ def verb(
     weights: str | None,
     iterations: int,
     gpu: str | None,
-    level: int,
+    level: int | None,
     stage: str,
     phase: str,
     mode: str,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +17,10 @@ from .gpu import device_for, gpu_option
 from .net_options import names
 from .signals import EFFECTS, handled
 
+if TYPE_CHECKING:
+    from brew.proto.brew_pb2 import SolverParameter
+    from brew.prototxt import Document
+
 _log = logging.getLogger("brew")
 
 
@@ -23,7 +30,7 @@ _log = logging.getLogger("brew")
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
 @gpu_option
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the solver.")
-@click.option("--level", type=int, default=0, metavar="N", help="Level of the net's layer rules.")
+@click.option("--level", type=int, metavar="N", help="Level of the net's layer rules.")
 @click.option("--stage", default="", metavar="NAME[,NAME...]", help="Stages of the net's layer rules.")
 @click.option("--sigint-effect", type=Choice(EFFECTS), default="stop", help="What Ctrl-C does (stop).")
 @click.option("--sighup-effect", type=Choice(EFFECTS), default="snapshot", help="What SIGHUP does (snapshot).")
@@ -36,7 +43,7 @@ def verb(
     snapshot: str | None,
     gpu: str | None,
     changes: tuple[str, ...],
-    level: int,
+    level: int | None,
     stage: str,
     sigint_effect: str,
     sighup_effect: str,
@@ -48,30 +55,70 @@ def verb(
     snapshot_prefix says.
     """
     check_start(weights, snapshot)
-    device = device_for(gpu)
+    ordered = device_for(gpu)
     from brew import get_solver
 
     from .live import Results, watch
 
+    document = configured(solver, changes, [] if snapshot else names(weights or "") or None)
     running = get_solver(
-        solver,
-        device=device,
-        overrides=list(changes),
+        document,
+        device=ordered or wished_device(document),
         level=level,
         stages=names(stage),
-        weights=[] if snapshot else names(weights or "") or None,
+        data_from_start=data_from_start,
     )
     results = Results()
     running.watch(results)
-    with handled(running, sigint_effect, sighup_effect) as signals, watch(running, settings):
+    with (
+        contextlib.closing(running),
+        watch(running, settings),
+        handled(running, sigint_effect, sighup_effect) as signals,
+    ):
         if snapshot:
-            _log.info("Resuming from %s", snapshot, extra={"glog": "caffe.cpp:235"})
-            running.restore(snapshot, data_from_start=data_from_start)
-        _log.info("Starting Optimization", extra={"glog": "caffe.cpp:239"})
+            _say(235, f"Resuming from {snapshot}")
+            running.restore(snapshot)
+        _say(239, "Starting Optimization")
         running.solve()
-    if not signals.exit_code:
-        results.print()
+        if signals.exit_code and not running.param.snapshot_after_train:
+            running.snapshot()  # stopped by a signal, there is one whatever the file says
+    results.print()
     return signals.exit_code
+
+
+def configured(solver: str, changes: Sequence[str], weights: list[str] | None) -> Document[SolverParameter]:
+    """The solver file with the command line's changes; `weights`, where given, replace the file's."""
+    from brew import prototxt
+    from brew.proto.brew_pb2 import SolverParameter
+
+    document = prototxt.read(solver, SolverParameter)
+    for change in changes:
+        prototxt.override(document.message, change)
+    if weights is not None:
+        document.message.weights[:] = weights
+    return document
+
+
+def wished_device(document: Document[SolverParameter]) -> str:
+    """The device a solver file asks for: a wish, and CPU where it is silent, as with Caffe's command."""
+    from brew import cuda
+
+    param = document.message
+    reason = cuda.why_not()
+    if param.HasField("solver_mode") and param.solver_mode == param.GPU:
+        if reason is None:
+            cuda.use_device(param.device_id)
+            _say(204, f"Using GPUs {param.device_id}")
+            return "cuda"
+        _log.warning("%s: solver_mode is GPU, but %s", document.place("solver_mode"), reason)
+    elif reason is None and not param.HasField("solver_mode"):
+        _log.info("This machine has a GPU; --gpu 0 trains on it.")
+    _say(197, "Use CPU.")
+    return "cpu"
+
+
+def _say(line: int, text: str) -> None:
+    _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
 
 
 def check_start(weights: str | None, snapshot: str | None) -> None:
