@@ -165,6 +165,8 @@ class _CPU(_BatchNorm):
         np.reciprocal(variance, out=variance)
 
     def backward(self, io: Arrays) -> None:
+        if io.dx[0] is None:
+            return
         dy, dx, (mean, rstd) = self.fold.of(io.dy[0]), self.fold.of(io.dx[0]), self._statistics(io)
         if self.layer.stored:
             np.multiply(dy, rstd, out=dx)
@@ -204,7 +206,9 @@ class _CUDA(_BatchNorm):
             cuda.copy(io.work["normal"], y)
 
     def backward(self, io: Arrays) -> None:
-        dy, dx, (_, dim, inner) = io.dy[0], io.dx[0], self.fold
+        if (dx := io.dx[0]) is None:
+            return
+        dy, (_, dim, inner) = io.dy[0], self.fold
         mean, rstd, partial = io.work["mean"], io.work["rstd"], io.work["partial"]
         if self.layer.stored:
             broadcast.multiply(dy, rstd, dx, self.fold)

@@ -89,10 +89,12 @@ class _CPU(_Dropout):
         self._mask(x, kept, y)
 
     def backward(self, io: Arrays) -> None:
+        if (dx := io.dx[0]) is None:
+            return
         if self.layer.drops:
-            self._mask(io.dy[0], io.work["kept"], io.dx[0])
+            self._mask(io.dy[0], io.work["kept"], dx)
         else:
-            np.copyto(io.dx[0], io.dy[0])
+            np.copyto(dx, io.dy[0])
 
     def _mask(self, source: Array, kept: Array, target: Array) -> None:
         np.multiply(source, kept, out=target)
@@ -112,6 +114,8 @@ class _CUDA(_Dropout):
 
     def backward(self, io: Arrays) -> None:
         dy, dx = io.dy[0], io.dx[0]
+        if dx is None:
+            return
         if self.layer.drops:
             _kernels.dropout_backward(dy.size, dy, dx, io.work["kept"], self.layer.scale)
         else:

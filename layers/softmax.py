@@ -44,8 +44,9 @@ class _CPU(Implementation[Softmax]):
         softmax(self.fold.of(io.x[0]), self.fold.of(io.y[0]), io.work["scratch"])
 
     def backward(self, io: Arrays) -> None:
-        y, dy, dx = (self.fold.of(a) for a in (io.y[0], io.dy[0], io.dx[0]))
-        softmax_backward(y, dy, dx, io.work["scratch"])
+        if (dx := io.dx[0]) is not None:
+            y, dy = self.fold.of(io.y[0]), self.fold.of(io.dy[0])
+            softmax_backward(y, dy, self.fold.of(dx), io.work["scratch"])
 
 
 @Softmax.runs_on("cuda")
@@ -58,4 +59,5 @@ class _CUDA(Implementation[Softmax]):
         softmax_cuda(io.x[0], io.y[0], self.fold)
 
     def backward(self, io: Arrays) -> None:
-        softmax_backward_cuda(io.y[0], io.dy[0], io.dx[0], self.fold)
+        if (dx := io.dx[0]) is not None:
+            softmax_backward_cuda(io.y[0], io.dy[0], dx, self.fold)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from brew.proto.brew_pb2 import LossParameter
 
 
-def normalization(param: LossParameter, default: int = LossParameter.VALID) -> int:
+def normalization(
+    param: LossParameter, default: LossParameter.NormalizationMode = LossParameter.VALID
+) -> LossParameter.NormalizationMode:
     """The mode a file asks for: `normalization`, else the older `normalize`, else `default`."""
     if param.HasField("normalization"):
         return param.normalization
@@ -14,7 +16,7 @@ def normalization(param: LossParameter, default: int = LossParameter.VALID) -> i
     return default
 
 
-def normalizer(mode: int, outer: int, inner: int, valid: int) -> int:
+def normalizer(mode: LossParameter.NormalizationMode, outer: int, inner: int, valid: int) -> int:
     """The divisor for `outer` items of `inner` labels each, `valid` of all not ignored; never below 1."""
     divisors = {
         LossParameter.FULL: outer * inner,
@@ -22,4 +24,4 @@ def normalizer(mode: int, outer: int, inner: int, valid: int) -> int:
         LossParameter.BATCH_SIZE: outer,
         LossParameter.NONE: 1,
     }
-    return max(1, divisors[mode])  # type: ignore[index]
+    return max(1, divisors[mode])
