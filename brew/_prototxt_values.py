@@ -13,7 +13,7 @@ from .errors import PrototxtError, did_you_mean
 Scalar = int | float | bool | str | bytes
 
 _INTEGER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_FLOAT = re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?")
+_FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?")
 _NOT_FINITE = re.compile(r"(-?(?:inf|infinity|nan))f?", re.IGNORECASE)
 _RANGES = {
     FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
@@ -53,6 +53,8 @@ def scalar(field: Field, kind: str, text: str) -> Scalar:
             return _float(field, text)
         if special := _NOT_FINITE.fullmatch(text):
             return _not_finite(field, text, float(special[1]))
+        if text.lstrip("-").startswith("0"):
+            raise wrong(field, text, "a zero in front would make it octal")
     raise wrong(field, text)
 
 
@@ -76,13 +78,18 @@ def wrong(field: Field, came: str, hint: str | None = None) -> PrototxtError:
 
 def _integer(field: Field, text: str) -> int:
     low, high = _RANGES[field.type]
-    digits = text.lstrip("-")
-    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" and len(digits) > 1 else 10
-    value = int(text, base) if len(text) <= _DIGITS else None
+    value = _whole(text) if len(text) <= _DIGITS else None
     if value is None or not low <= value <= high:
         shown = text if value is not None else f"{text[: _DIGITS - 3]}..."
         raise PrototxtError(f"{field} must be a whole number from {low} to {high}, not {shown}")
     return value
+
+
+def _whole(text: str) -> int:
+    """A whole number as C writes it: hexadecimal after 0x, octal after 0."""
+    digits = text.lstrip("-")
+    base = 16 if digits[:2] in ("0x", "0X") else 8 if digits[0] == "0" else 10
+    return int(text, base)
 
 
 def _float(field: Field, text: str) -> float:
@@ -104,7 +111,7 @@ def _enum_value(field: Field, enum: EnumDescriptor, kind: str, text: str) -> int
         if known is not None:
             return int(known.number)
     elif kind == "number" and _INTEGER.fullmatch(text) and len(text) <= _DIGITS:
-        number = int(text, 16 if "x" in text.lower() else 10)
+        number = _whole(text)
         if number in enum.values_by_number:
             return number
     hint = did_you_mean(text, enum.values_by_name) if kind == "name" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from google.protobuf import text_format
 
 from brew.errors import InputError, Place, PrototxtError
 from brew.proto.brew_pb2 import TRAIN, BlobProto, LayerParameter, NetParameter, PoolingParameter, SolverParameter
-from brew.prototxt import Document, override, parse, read, to_text
+from brew.prototxt import LARGEST_FILE, Document, override, parse, read, to_text
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -78,6 +79,7 @@ def test_every_field_has_its_place(path: tuple[str | int, ...], place: tuple[int
         ("layer { power_param { scale: nan } }", 1, 30, "must be finite, not nan"),
         ("layer { power_param { scale: -inf } }", 1, 30, "must be finite, not -inf"),
         ("layer { power_param { scale: 1e39 } }", 1, 30, "PowerParameter.scale"),
+        ("layer { power_param { scale: 01 } }", 1, 30, "octal"),
         ("name: tiny", 1, 7, "must be a string in quotes, not tiny"),
         ("force_backward: 2", 1, 17, "must be true or false, not 2"),
         ("layer: 5", 1, 8, "must be a message: layer { ... }, not 5"),
@@ -142,6 +144,14 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read("a\0b", SolverParameter)
 
 
+def test_a_file_beyond_the_limit_is_not_even_read(tmp_path: Path) -> None:
+    file = tmp_path / "net.prototxt"
+    with file.open("wb") as stream:
+        stream.truncate(LARGEST_FILE + 1)
+    with pytest.raises(PrototxtError, match="up to 64 MiB"):
+        read(file, NetParameter)
+
+
 def test_byte_order_mark_and_crlf(tmp_path: Path) -> None:
     file = tmp_path / "net.prototxt"
     file.write_bytes(b'\xef\xbb\xbfname: "a"\r\n\r\nforce_backward: true\r\n')
@@ -162,6 +172,7 @@ def test_mutated_text_is_read_or_refused() -> None:
     """Nothing but PrototxtError ever comes out, and what is read protobuf reads to the same message."""
     rng = random.Random(1701)
     alphabet = "{}<>[]:,;\"'\\#\n 019.-+exfAz_/\0é"
+    octal_enum = re.compile(r"phase:\s*0[0-9]")  # which C++ reads as Brew does, Python not at all
     read_too = 0
     for _ in range(1500):
         text = list(NET)
@@ -174,7 +185,8 @@ def test_mutated_text_is_read_or_refused() -> None:
             assert error.place
             assert error.place.line
         else:
-            assert net == text_format.Parse("".join(text), NetParameter())
+            if not octal_enum.search("".join(text)):
+                assert net == text_format.Parse("".join(text), NetParameter())
             read_too += 1
     assert read_too > 50
 

@@ -15,6 +15,7 @@ import pytest
 
 from brew.errors import WeightsError
 from brew.proto.brew_pb2 import (
+    TRAIN,
     BlobProto,
     LayerParameter,
     NetParameter,
@@ -80,7 +81,7 @@ def test_a_state_of_caffes() -> None:
 def test_what_is_written_protobuf_reads(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     w = np.arange(6, dtype=np.float32).reshape(2, 3)
     b = np.array(0.5, np.float64)
-    param = LayerParameter(name="ip", type="InnerProduct", phase=0, top=["y"])
+    param = LayerParameter(name="ip", type="InnerProduct", phase=TRAIN, top=["y"])
     stream = io.BytesIO()
     size = write_weights(stream, [(param, [w.T, b], [-w.T, 2 * b]), (LayerParameter(name="e"), [w[:0]], None)], "n")
     assert size == len(stream.getvalue())
@@ -99,7 +100,8 @@ def test_what_is_written_protobuf_reads(tmp_path: Path, caplog: pytest.LogCaptur
     assert diff is not None
     np.testing.assert_array_equal(layers[0].blobs[0].data, w.T)
     np.testing.assert_array_equal(diff, -w.T)
-    assert (layers[0].blobs[1].shape, layers[0].blobs[1].data.dtype) == ((), np.float64)
+    assert layers[0].blobs[1].shape == ()
+    assert layers[0].blobs[1].data.dtype == np.float64
     assert layers[1].blobs[0].shape == (0, 3)
     assert not caplog.records
 
