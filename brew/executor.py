@@ -6,7 +6,8 @@ changes; checking that before each layer is all that a pass costs beside the ari
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,25 +28,47 @@ __global__ void next_pass(long long n, unsigned long long* passes) {
 
 
 class Scratch:
-    """One stretch of memory all layers use in turn, as large as the largest need."""
+    """Memory all layers use in turn: for each element type one stretch, as large as the largest need."""
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.bytes = 0
-        self._flat: Array | None = None
         self.stamp = 0
+        self._sizes: dict[np.dtype[Any], int] = {}
+        self._flat: dict[np.dtype[Any], Array] = {}
 
-    def need(self, size: int) -> None:
-        if size > self.bytes:
-            self.bytes, self._flat = size, None
-            self.stamp += 1
+    @property
+    def bytes(self) -> int:
+        return sum(size * dtype.itemsize for dtype, size in self._sizes.items())
 
-    def array(self, offset: int, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
-        if self._flat is None:
-            make = np.empty if self.device == "cpu" else cuda.empty
-            self._flat = make(self.bytes, np.uint8)
-        size = count(buffer.shape) * dtype.itemsize
-        return self._flat[offset : offset + size].view(dtype).reshape(buffer.shape)
+    def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
+        """Be large enough for a layer that uses all of `buffers` at once."""
+        sizes: Counter[np.dtype[Any]] = Counter()
+        for buffer, dtype in buffers:
+            sizes[dtype] += padded(buffer, dtype)
+        for dtype, size in sizes.items():
+            if size > self._sizes.get(dtype, 0):
+                self._sizes[dtype] = size
+                self._flat.pop(dtype, None)
+                self.stamp += 1
+
+    def arrays(self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]]) -> dict[str, Array]:
+        """One array for each of a layer's buffers, side by side."""
+        taken: Counter[np.dtype[Any]] = Counter()
+        result = {}
+        for name, (buffer, dtype) in buffers.items():
+            if dtype not in self._flat:
+                make = np.empty if self.device == "cpu" else cuda.empty
+                self._flat[dtype] = make(self._sizes[dtype], dtype)
+            start = taken[dtype]
+            result[name] = self._flat[dtype][start : start + count(buffer.shape)].reshape(buffer.shape)
+            taken[dtype] += padded(buffer, dtype)
+        return result
+
+
+def padded(buffer: Buffer, dtype: np.dtype[Any]) -> int:
+    """Elements a buffer takes, up to the next cache line."""
+    line = _ALIGN // dtype.itemsize
+    return -(-count(buffer.shape) // line) * line
 
 
 class Step:
@@ -80,17 +103,15 @@ class Step:
         """Ask the implementation for its buffers at the current shapes."""
         self.shapes = self._current_shapes()
         self.buffers = dict(self.implementation.prepare(self.shapes, self.wanted))
-        scratch.need(sum(self._bytes(b) for b in self.buffers.values() if not b.kept))
+        scratch.need(self._typed(kept=False).values())
 
-    def _dtype(self, buffer: Buffer) -> np.dtype[Any]:
-        return np.dtype(buffer.dtype if buffer.dtype is not None else self.layer.context.dtype)
-
-    def _bytes(self, buffer: Buffer) -> int:
-        return -(-count(buffer.shape) * self._dtype(buffer).itemsize // _ALIGN) * _ALIGN
+    def _typed(self, *, kept: bool) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
+        own = self.layer.context.dtype
+        return {n: (b, np.dtype(b.dtype or own)) for n, b in self.buffers.items() if b.kept == kept}
 
     @property
     def kept_bytes(self) -> int:
-        return sum(self._bytes(b) for b in self.buffers.values() if b.kept)
+        return sum(count(b.shape) * dtype.itemsize for b, dtype in self._typed(kept=True).values())
 
     def reshape(self) -> None:
         """Bring the tops to what the bottoms' shapes ask for now."""
@@ -112,13 +133,8 @@ class Step:
 
     def bind(self, scratch: Scratch, passes: Array) -> None:
         """Make the arrays of forward and backward at the current shapes."""
-        work, offset = {}, 0
-        for name, buffer in self.buffers.items():
-            if buffer.kept:
-                work[name] = self._kept(name, buffer)
-            else:
-                work[name] = scratch.array(offset, buffer, self._dtype(buffer))
-                offset += self._bytes(buffer)
+        work = scratch.arrays(self._typed(kept=False))
+        work |= {name: self._kept(name, *typed) for name, typed in self._typed(kept=True).items()}
         want = self.wanted
         shared = {v.bottom for v in self.views if v is not None and v.diff}
         self.io = Arrays(
@@ -139,8 +155,7 @@ class Step:
         )
         self.key = self.stamps(scratch)
 
-    def _kept(self, name: str, buffer: Buffer) -> Array:
-        dtype = self._dtype(buffer)
+    def _kept(self, name: str, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
         old = self.kept.get(name)
         if old is None or old.shape != buffer.shape or old.dtype != dtype:
             make = np.zeros if self.device == "cpu" else cuda.zeros

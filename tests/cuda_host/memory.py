@@ -114,9 +114,6 @@ class ndarray:
     def ravel(self) -> ndarray:
         return self.reshape(-1)
 
-    def view(self, dtype: Any) -> ndarray:
-        return ndarray(self.allocation, self._values.view(dtype))
-
     def fill(self, value: Any) -> None:
         self._values.fill(value)
 
