@@ -34,7 +34,14 @@ POLICIES: dict[str, Callable[[SolverParameter, int], float]] = {
 
 
 def next_step(p: SolverParameter, iteration: int, current_step: int) -> int:
-    """multistep's state before `iteration`: rises by at most one, when the next stepvalue is reached (Caffe)."""
+    """How many steps were taken before `iteration`, which Caffe stores with its state.
+
+    Under "multistep" it rises by at most one, when the next stepvalue is reached; "step" computes it.
+    """
+    if p.lr_policy == "step":
+        return iteration // p.stepsize
+    if p.lr_policy != "multistep":
+        return current_step
     due = current_step < len(p.stepvalue) and iteration >= p.stepvalue[current_step]
     return current_step + 1 if due else current_step
 

@@ -83,9 +83,9 @@ def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> No
                 f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}"
             )
         if solver.device == "cpu":
-            piece[...] = stored.data
+            piece[...] = stored.data.reshape(-1)
         else:
-            cuda.upload(piece, stored.data)
+            cuda.upload(piece, stored.data.reshape(-1))
 
 
 def _restore_run(solver: Solver, state: ResumeState) -> None:

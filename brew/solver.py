@@ -193,8 +193,7 @@ class Solver:
                 number += 1
 
     def _apply_update(self, display: bool) -> float:
-        if self.param.lr_policy == "multistep":
-            self.current_step = next_step(self.param, self.iter, self.current_step)
+        self.current_step = next_step(self.param, self.iter, self.current_step)
         current = rate(self.param, self.iter, self.current_step)
         if display:
             log.info("Iteration %d, lr = %g", self.iter, current, extra=_RATE)
