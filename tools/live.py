@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -37,15 +38,18 @@ class Results:
 
 
 @contextmanager
-def watch(solver: Solver, settings: Settings) -> Iterator[None]:
-    """Show the solver's progress on a terminal for the length of a `with`; elsewhere the log lines do."""
+def watch(solver: Solver, settings: Settings) -> Iterator[bool]:
+    """Show the solver's progress on a terminal for the length of a `with`; elsewhere the log lines do.
+
+    Gives whether it does, and the terminal is where stdout goes too.
+    """
     if not settings.terminal or settings.verbosity < 0:
-        yield
+        yield False
         return
     with _progress(settings, "iteration {task.completed:.0f}/{task.total:.0f}") as progress:
         task = progress.add_task("", total=solver.param.max_iter, completed=solver.iter, numbers="")
         solver.watch(LiveLine(progress, task))
-        yield
+        yield sys.stdout.isatty()
 
 
 @contextmanager

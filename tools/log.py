@@ -19,14 +19,17 @@ _LETTERS = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging
 
 
 class GlogFormatter(logging.Formatter):
-    """`I1121 01:02:03.123456   123 solver.cpp:218] message`, in local time, with the id of the calling thread."""
+    """`I1121 01:02:03.123456   123 solver.cpp:218] message`, in local time, with the id of the calling thread.
+
+    Every line of a message gets the stamp: parse_log.py gives up on a line without one.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         when = datetime.fromtimestamp(record.created)
         letter = _LETTERS.get(record.levelno, "I")
         place = getattr(record, "glog", None) or f"{record.filename}:{record.lineno}"
-        thread = threading.get_native_id()
-        return f"{letter}{when:%m%d %H:%M:%S.%f} {thread:5d} {place}] {record.getMessage()}"
+        stamp = f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():5d} {place}] "
+        return "\n".join(stamp + line for line in record.getMessage().splitlines() or [""])
 
 
 class TerminalFormatter(logging.Formatter):

@@ -90,7 +90,7 @@ def measure(net: Net, iterations: int, *, train: bool) -> Times:
 
     Raises UsageError where a step of training is asked of a net that has nothing to learn from.
     """
-    if train and net.gradient_arena.size < net.arena.size:
+    if train and net.parameters.gradient_arena.size < net.parameters.arena.size:
         raise UsageError(f'net "{net.name}" has no loss, so there is no step of training', hint="give --mode forward")
     rule = rule_class("SGD")
     if rule is None:
@@ -146,18 +146,26 @@ def _clock(device: str) -> Callable[[Callable[[], None]], float]:
 
 def resident_mib() -> float:
     """Resident memory of this process now, in MiB; its peak where the system does not tell (other than Linux)."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
-    except (OSError, StopIteration):
-        return peak_mib()
+    return _status("VmRSS") or peak_mib()
 
 
 def peak_mib() -> float:
     """The most memory this process ever had resident, in MiB; 0 where the system has no such count (Windows)."""
+    peak = _status("VmHWM")
+    if peak is not None:
+        return peak
     try:
         import resource
     except ImportError:
         return 0.0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / _MIB if sys.platform == "darwin" else peak / 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most / _MIB if sys.platform == "darwin" else most / 1024
+
+
+def _status(field: str) -> float | None:
+    """A line of Linux's /proc/self/status, in MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:")), None)

@@ -72,7 +72,7 @@ def verb(
     running.watch(results)
     with (
         contextlib.closing(running),
-        watch(running, settings),
+        watch(running, settings) as seen,
         handled(running, sigint_effect, sighup_effect) as signals,
     ):
         if snapshot:
@@ -82,7 +82,8 @@ def verb(
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
             running.snapshot()  # stopped by a signal, there is one whatever the file says
-    results.print()
+    if not seen:
+        results.print()
     return signals.exit_code
 
 

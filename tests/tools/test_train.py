@@ -1,0 +1,200 @@
+"""`brew train`, `test` and `time` on a tiny net: what they write, print and do with signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brew.net import Net
+from brew.tools.live import LiveLine, Results
+from brew.tools.signals import Signals
+
+ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[..., Any]
+
+
+def weights(path: str) -> np.ndarray[Any, Any]:
+    return np.array(Net("net.prototxt", weights=path).params["ip"][0].data)
+
+
+def test_train_leaves_a_snapshot_and_resumes_from_it(brew_run: Run, folder: Path) -> None:
+    assert brew_run("train", "-solver=solver.prototxt", "--set", "snapshot=10").code == 0
+    names = {f"tiny_iter_{n}.{kind}" for n in (10, 20) for kind in ("caffemodel", "solverstate")}
+    assert names <= {path.name for path in folder.iterdir()}
+    whole = weights("tiny_iter_20.caffemodel")
+    (folder / "tiny_iter_20.caffemodel").unlink()
+    assert brew_run("train", "-solver", "solver.prototxt", "-snapshot", "tiny_iter_10.solverstate").code == 0
+    np.testing.assert_array_equal(weights("tiny_iter_20.caffemodel"), whole)
+
+
+def test_weights_on_the_command_line_replace_the_file_s(brew_run: Run, folder: Path) -> None:
+    brew_run("train", "-solver=solver.prototxt", "--set", "snapshot_prefix=first")
+    stay = ["--set", "base_lr=0", "--set", "random_seed=2"]
+    (folder / "solver.prototxt").write_text((folder / "solver.prototxt").read_text() + 'weights: "gone.caffemodel"\n')
+    assert brew_run("train", "-solver=solver.prototxt").code == 3
+    assert brew_run("train", "-solver=solver.prototxt", "-weights=first_iter_20.caffemodel", *stay).code == 0
+    np.testing.assert_array_equal(weights("tiny_iter_20.caffemodel"), weights("first_iter_20.caffemodel"))
+
+
+@pytest.mark.parametrize("change", ["bas_lr=0.1", "base_lr", "base_lr=fast"])
+def test_a_wrong_set_is_one_block(brew_run: Run, folder: Path, change: str) -> None:
+    outcome = brew_run("train", "-solver=solver.prototxt", "--set", change)
+    assert outcome.code in (2, 3)
+    assert outcome.err.startswith("error[B")
+    assert "Traceback" not in outcome.err
+
+
+def test_a_wish_for_a_gpu_falls_back_with_a_place(brew_run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brew.cuda.why_not", lambda: "none is plugged in")
+    file = folder / "solver.prototxt"
+    file.write_text(file.read_text() + "solver_mode: GPU\n")
+    outcome = brew_run("train", "-solver=solver.prototxt", "-q")
+    assert outcome.code == 0
+    assert outcome.err.count("\n") == 1
+    assert "solver.prototxt:13:1: solver_mode is GPU, but none is plugged in" in outcome.err
+
+
+def test_test_prints_caffes_averages(brew_run: Run, folder: Path) -> None:
+    brew_run("train", "-solver=solver.prototxt")
+    outcome = brew_run("test", "-model=net.prototxt", "-weights=tiny_iter_20.caffemodel", "-iterations=3")
+    assert outcome.code == 0
+    loss, scored = outcome.out.splitlines()
+    value = loss.removeprefix("Loss: ")
+    assert scored == f"loss = {value} (* 1 = {value} loss)"
+    batches = [line.split("] ")[1] for line in outcome.err.splitlines() if "Batch" in line]
+    assert [line.rpartition(" = ")[0] for line in batches] == [f"Batch {i}, loss" for i in range(3)]
+    assert np.mean([float(line.rpartition(" = ")[2]) for line in batches]) == pytest.approx(float(value), rel=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["train", "forward"])
+def test_time_ends_with_one_json_object(brew_run: Run, folder: Path, mode: str) -> None:
+    outcome = brew_run("time", "-model=net.prototxt", "-iterations=3", "--shape", "data:8x6", "--shape", "target:8x2",
+                       "--mode", mode, "--json")  # fmt: skip
+    assert outcome.code == 0
+    facts = json.loads(outcome.out.splitlines()[-1])
+    assert 0 < facts["ms_min"] <= facts["ms_median"]
+    assert facts["images_per_s"] == pytest.approx(8000 / facts["ms_median"], rel=0.01)
+    assert facts["peak_rss_mib"] >= facts["rss_after_import_mib"] > 1
+    assert [layer["name"] for layer in facts["layers"]] == ["data", "ip", "loss"]
+    assert (facts["backward_ms"] > 0) == (facts["update_ms"] > 0) == (mode == "train")
+
+
+def test_time_of_a_net_without_loss_says_what_to_do(brew_run: Run, folder: Path) -> None:
+    text = (folder / "net.prototxt").read_text().partition('layer { name: "loss"')[0]
+    (folder / "net.prototxt").write_text(text)
+    outcome = brew_run("time", "-model=net.prototxt", "-iterations=1")
+    assert outcome.code == 2
+    assert "--mode forward" in outcome.err
+    assert brew_run("time", "-model=net.prototxt", "-iterations=1", "-mode=forward").code == 0
+
+
+@contextmanager
+def endless(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A training that only a signal ends, once it has begun."""
+    command = [sys.executable, "-m", "brew", "train", "-solver=solver.prototxt", *options]
+    for change in ("max_iter=100000000", "test_interval=1000000", "snapshot_after_train=false", "display=100"):
+        command += ["--set", change]
+    with subprocess.Popen(
+        command, cwd=folder, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    ) as process:  # fmt: skip
+        try:
+            wait_for(process, "Iteration 100 ")
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if text in line:
+            return
+    pytest.fail(f"the training ended with {process.wait()} before {text!r}: {''.join(seen[-3:])}")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_with_a_snapshot(folder: Path, number: int, code: int) -> None:
+    with endless(folder) as process:
+        process.send_signal(number)
+        process.communicate(timeout=30)
+        assert process.returncode == code
+    [state] = folder.glob("tiny_iter_*.solverstate")
+    assert state.with_suffix(".caffemodel").is_file()
+
+
+def test_sighup_snapshots_and_goes_on(folder: Path) -> None:
+    with endless(folder, "--sigint_effect=snapshot") as process:
+        process.send_signal(signal.SIGHUP)
+        wait_for(process, "Snapshotting to binary proto file")
+        process.send_signal(signal.SIGINT)
+        wait_for(process, "Snapshotting to binary proto file")
+        assert process.poll() is None
+        process.terminate()
+        process.communicate(timeout=30)
+        assert process.returncode == 143
+
+
+class Asked:
+    """Stands where a solver would; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.actions: list[str] = []
+
+    def request(self, action: str) -> None:
+        self.actions.append(action)
+
+
+def test_a_second_sigint_does_not_wait() -> None:
+    signals = Signals(Asked(), {signal.SIGINT: "stop", signal.SIGTERM: "stop"})
+    signals.handle(signal.SIGTERM, None)
+    assert signals.exit_code == 143
+    with pytest.raises(KeyboardInterrupt):
+        signals.handle(signal.SIGINT, None)
+
+
+def test_effects_of_signals() -> None:
+    asked = Asked()
+    signals = Signals(asked, {signal.SIGINT: "snapshot", signal.SIGHUP: "none", signal.SIGTERM: "stop"})
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+        signals.handle(number, None)
+    assert asked.actions == ["snapshot", "snapshot", "stop"]
+
+
+def test_the_live_line() -> None:
+    import io
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from brew.events import Snapshotted, Step, Tested
+
+    text = io.StringIO()
+    with Progress(console=Console(file=text, width=200)) as progress:
+        task = progress.add_task("", total=10, numbers="")
+        line, results = LiveLine(progress, task), Results()
+        for event in (
+            Step(1, 2.5, 0.01, 0.5, 64),
+            Step(2, None, 0.01, 0.5, 64),
+            Tested(2, 0, {"accuracy": 0.5, "loss": 1.25}),
+            Snapshotted(2, Path("a.caffemodel"), Path("a.solverstate")),
+        ):
+            line(event)
+            results(event)
+        assert progress.tasks[0].completed == 2
+        assert progress.tasks[0].fields["numbers"] == "loss 2.5  lr 0.01  128 images/s"
+    assert "iteration 2, test net #0: accuracy = 0.5, loss = 1.25\n" in text.getvalue()
+    assert "snapshot: a.caffemodel and a.solverstate\n" in text.getvalue()
+    assert list(results.last) == [0]
