@@ -61,7 +61,8 @@ class Eltwise(Layer):
              it is y / x_i * dy, faster for many bottoms and not finite where x_i is 0
 
     The gradient of a maximum goes to one bottom: the first that is largest, but in a tie of bottoms 0 and 1 to 1
-    (Caffe on the CPU; here on CUDA too). May run in place; a product then keeps a copy of x_0.
+    (Caffe on the CPU; here on CUDA too). May run in place; a product then keeps a copy of x_0
+    and takes the stable gradient.
     """
 
     type = "Eltwise"
@@ -78,7 +79,8 @@ class Eltwise(Layer):
         if len(self.coeff) != len(param.bottom):
             message = f"needs one coeff per bottom, {len(param.bottom)}, got {len(self.coeff)}"
             raise self.error(message, "eltwise_param", "coeff")
-        self.stable: bool = eltwise.stable_prod_grad
+        # In place, a later layer may overwrite y too.
+        self.stable: bool = eltwise.stable_prod_grad or overwrites(param)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if any(shape != bottom[0] for shape in bottom):
