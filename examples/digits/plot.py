@@ -8,6 +8,7 @@ Needs nothing but Python.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 Point = tuple[float, float]
 
 WIDTH, HEIGHT = 380, 260  # of a panel
-LEFT, RIGHT, TOP, BOTTOM = 52, 14, 34, 40  # of the axes within it
+LEFT, RIGHT, TOP, BOTTOM = 52, 24, 34, 40  # of the axes within it
 BLUE, ORANGE, GRAY = "#1f6feb", "#d9480f", "#6e7781"
 
 
@@ -65,9 +66,9 @@ def draw(loss: Sequence[Point], accuracy: Sequence[Point]) -> str:
         'font-family="system-ui, sans-serif" font-size="12">'
     )
     frame = f'<rect width="{2 * WIDTH}" height="{HEIGHT}" rx="6" fill="white"/>'
-    left = panel(loss, "training loss", ORANGE, 0, (0.0, max(p[1] for p in loss)), percent=False)
-    floor = min(0.8, *(p[1] for p in accuracy))
-    return "\n".join([head, frame, left, panel(accuracy, best, BLUE, WIDTH, (floor, 1.0), percent=True), "</svg>\n"])
+    left = panel(loss, "training loss", ORANGE, 0, (0.0, float(math.ceil(max(p[1] for p in loss)))), percent=False)
+    right = panel(accuracy, best, BLUE, WIDTH, (0.0, 1.0), percent=True)
+    return "\n".join([head, frame, left, right, "</svg>\n"])
 
 
 def main(log: str, picture: str) -> None:
