@@ -20,7 +20,7 @@ class Reshape(Layer):
              reshape_param.axis, default 0: the first axis replaced; -1 is behind the last one
              reshape_param.num_axes, default -1: how many are replaced; -1 is all from `axis` on
 
-    An empty bottom leaves -1 open; it is then inferred as if each empty axis held one.
+    Where an empty axis leaves -1 open, it is inferred as if each empty axis held one.
     """
 
     type = "Reshape"

@@ -50,5 +50,5 @@ def test_errors(fields, message):
 
 
 def test_pieces_must_be_equal():
-    with pytest.raises(NetError, match="a size of the sliced axis that 3 tops divide; .* 2 x 4"):
+    with pytest.raises(NetError, match=r"a size of the sliced axis that 3 tops divide; .* 2 x 4"):
         run_layer(f'type: "Slice" {THREE}', [np.ones((2, 4))])

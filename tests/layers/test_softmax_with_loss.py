@@ -103,5 +103,5 @@ def test_a_label_that_is_no_class_becomes_nan_on_cuda(device):
 
 
 def test_wrong_number_of_labels():
-    with pytest.raises(NetError, match='scores with 4 classes and 2 labels for them; .*"bottom1" 3'):
+    with pytest.raises(NetError, match=r'scores with 4 classes and 2 labels for them; .*"bottom1" 3'):
         run_layer(TEXT, [EVEN, [0, 1, 2]])
