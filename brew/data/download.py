@@ -48,7 +48,8 @@ def unpack(path: Path, expected: Expected) -> bytes:
         raise DataError(f"{path} is a web page, not the file {expected.name}")
     if len(raw) != expected.size:
         more = "more than " if len(raw) > expected.size else ""
-        raise DataError(f"{path} holds {more}{min(len(raw), expected.size)} bytes, {expected.size} are expected")
+        came = f"{more}{min(len(raw), expected.size)}"
+        raise DataError(f"{path} holds {came} bytes, {expected.size} are expected")
     came = hashlib.sha256(raw).hexdigest()
     if came != expected.sha256:
         raise DataError(f"{path} has the SHA-256 {came}, {expected.sha256} is expected")

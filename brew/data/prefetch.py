@@ -78,7 +78,10 @@ class Prefetcher:
         if self._ahead == 0:
             batch = self._free.get()
             assert batch is not None  # only `_stop` puts None, and there is no thread to stop
-            self._fill(batch)
+            try:
+                self._fill(batch)
+            except Exception as error:
+                return error
             return batch
         if self._thread is None:
             stopped = threading.Event()

@@ -6,7 +6,6 @@ every record the crop and mirror it would have had.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -52,8 +51,6 @@ class Transformer:
         if param.HasField("mean_file") and param.mean_value:
             raise self._error("mean_file and mean_value cannot both be set", "mean_value")
         self.scale: float = param.scale
-        if not math.isfinite(self.scale):
-            raise self._error(f"scale is {self.scale}; a finite number is expected", "scale")
         self._mean: npt.NDArray[np.float32] | None = None
         if param.HasField("mean_file"):
             self._mean = self._read_mean(context.folder, context.place("transform_param", "mean_file"))

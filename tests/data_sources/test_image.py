@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brew.data.image import BadImage, decode_image
+
+random = np.random.default_rng(0)
+
+
+def png(array, mode=None, **options):
+    stream = io.BytesIO()
+    image = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
+    image.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+RGB = random.integers(0, 256, (5, 4, 3), np.uint8)
+
+
+def test_color_is_bgr():
+    assert np.array_equal(decode_image(png(RGB)), RGB.transpose(2, 0, 1)[::-1])
+
+
+@pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("1", 1), ("RGB", 3), ("P", 3), ("RGBA", 4), ("LA", 4)])
+def test_channels_as_stored_or_as_forced(mode, channels):
+    data = png(RGB, mode)
+    assert decode_image(data).shape == (channels, 5, 4)
+    assert decode_image(data, color=True).shape == (3, 5, 4)
+    assert decode_image(data, gray=True).shape == (1, 5, 4)
+
+
+def test_gray_made_color_is_three_times_the_same():
+    color = decode_image(png(RGB, "L"), color=True)
+    assert (color == decode_image(png(RGB, "L"))).all()
+
+
+def test_forced_gray_of_a_jpeg_is_its_luminance():
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, "JPEG")
+    image = Image.open(io.BytesIO(stream.getvalue()))
+    image.draft("YCbCr", None)
+    assert np.array_equal(decode_image(stream.getvalue(), gray=True)[0], np.asarray(image)[:, :, 0])
+
+
+def test_bad_images():
+    sixteen = png(np.zeros((4, 4), np.uint16))
+    for data, what in [
+        (b"", "no bytes"),
+        (b"GIF", "no known format"),
+        (png(RGB)[:-30], "cannot be decoded"),
+        (sixteen, "more than 8 bits"),
+    ]:
+        with pytest.raises(BadImage, match=what):
+            decode_image(data)
+
+
+def test_a_bomb_is_refused():
+    with pytest.raises(BadImage, match="is refused"):
+        decode_image(png(np.zeros((14000, 14000), bool)))

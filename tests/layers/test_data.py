@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brew.data.lmdb_writer import write_lmdb
+from brew.errors import BrewError, DataError, NetError
+from brew.layer import TEST, TRAIN, Context
+from brew.net import Net
+from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
+from brew.prototxt import parse
+from brew.registry import layer_class
+
+random = np.random.default_rng(0)
+IMAGES = random.integers(0, 256, (10, 1, 6, 5), np.uint8)
+
+
+def write(folder, datums):
+    write_lmdb(folder, ((b"%08d" % i, d.SerializeToString()) for i, d in enumerate(datums)))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Ten images, their labels their numbers."""
+    write(
+        tmp_path / "db",
+        [Datum(channels=1, height=6, width=5, data=x.tobytes(), label=i) for i, x in enumerate(IMAGES)],
+    )
+    return tmp_path
+
+
+def data(folder, fields="batch_size: 4", outside="", phase=TEST, tops=("data", "label"), seed=1):
+    names = " ".join(f'top: "{t}"' for t in tops)
+    source = f'data_param {{ source: "db" backend: LMDB {fields} }}'
+    text = f'name: "d" type: "Data" {names} {source} {outside}'
+    document = parse(text, LayerParameter, "net.prototxt")
+    context = Context(phase=phase, seed=seed, folder=folder, place=document.place)
+    return layer_class("Data")(document.message, context)
+
+
+def labels(layer, batches):
+    return [layer.next_batch()[1].astype(int).tolist() for _ in range(batches)]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 4])
+def test_batches_in_key_order_over_the_end(folder, prefetch):
+    layer = data(folder, f"batch_size: 4 prefetch: {prefetch}")
+    assert layer.infer_shapes([]) == [(4, 1, 6, 5), (4,)]
+    for expected in ([0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]):
+        assert layer.next_shapes() == [(4, 1, 6, 5), (4,)]
+        pixels, label = layer.next_batch()
+        assert label.tolist() == expected
+        assert np.array_equal(pixels, IMAGES[expected])
+    layer.close()
+
+
+def test_in_a_net(folder, device, monkeypatch):
+    monkeypatch.chdir(folder)
+    text = 'layer { name: "d" type: "Data" top: "data" top: "label" data_param { source: "db" batch_size: 3 } }'
+    net = Net(parse(text, NetParameter).message, device=device)
+    for start in (0, 3):
+        net.forward()
+        assert np.array_equal(net.blobs["data"].data, IMAGES[start : start + 3])
+        assert net.blobs["label"].data.tolist() == [start, start + 1, start + 2]
+    for layer in net.data_layers:
+        layer.close()
+
+
+def test_label_is_optional(folder):
+    layer = data(folder, tops=["data"])
+    assert layer.infer_shapes([]) == [(4, 1, 6, 5)]
+    assert len(layer.next_batch()) == 1
+    layer.close()
+
+
+CHANCE = "transform_param { crop_size: 4 mirror: true }"
+
+
+def test_resume_is_exact_whatever_was_read_ahead(folder):
+    whole = data(folder, outside=CHANCE, phase=TRAIN)
+    for _ in range(3):
+        whole.next_batch()
+    state = whole.state()
+    assert (state.layer, state.record, state.seed) == ("d", 12, 1)
+    expected = [[a.copy() for a in whole.next_batch()] for _ in range(3)]
+    resumed = data(folder, outside=CHANCE, phase=TRAIN, seed=99)
+    resumed.next_batch()
+    resumed.restore(state)
+    for batch in expected:
+        for came, wanted in zip(resumed.next_batch(), batch, strict=True):
+            assert np.array_equal(came, wanted)
+    assert resumed.state().record == 24
+    whole.close()
+    resumed.close()
+
+
+def test_skip_to_any_record(folder):
+    layer = data(folder)
+    for record, first in [(0, 0), (7, 7), (1003, 3)]:
+        layer.skip_to(record)
+        assert labels(layer, 1)[0][0] == first
+        assert layer.state().record == record + 4
+    layer.close()
+
+
+def test_goes_on_after_close(folder):
+    layer = data(folder)
+    layer.next_batch()
+    layer.close()
+    assert labels(layer, 1) == [[4, 5, 6, 7]]
+    layer.close()
+
+
+def test_source_is_looked_up_from_the_working_directory_first(folder, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "brew")
+    data(folder).infer_shapes([])
+    assert "source: db is taken from" in caplog.text
+    caplog.clear()
+    monkeypatch.chdir(folder)
+    data(tmp_path / "elsewhere").infer_shapes([])
+    assert not caplog.records
+
+
+def test_images_of_different_sizes(tmp_path):
+    def png(height, width):
+        stream = io.BytesIO()
+        Image.fromarray(np.full((height, width, 3), height, np.uint8)).save(stream, "PNG")
+        return Datum(encoded=True, data=stream.getvalue())
+
+    write(tmp_path / "db", [png(6, 5), png(8, 9), png(6, 5)])
+    layer = data(tmp_path, "batch_size: 1")
+    shapes = []
+    for _ in range(4):
+        (shape, _) = layer.next_shapes()
+        assert layer.next_batch()[0].shape == shape
+        shapes.append(shape)
+    assert shapes == [(1, 3, 6, 5), (1, 3, 8, 9), (1, 3, 6, 5), (1, 3, 6, 5)]
+    layer.close()
+    layer = data(tmp_path, "batch_size: 3", "transform_param { crop_size: 4 }")
+    assert layer.next_batch()[0][:, 0, 0, 0].tolist() == [6, 8, 6]
+    layer.close()
+    layer = data(tmp_path, "batch_size: 3")
+    with pytest.raises(DataError, match="record '00000001' is 3 x 8 x 9, the batch begins with 3 x 6 x 5"):
+        layer.next_batch()
+    layer.close()
+
+
+def test_a_bad_record_is_named_when_its_turn_comes(tmp_path):
+    good = Datum(channels=1, height=2, width=2, data=b"abcd")
+    write(tmp_path / "db", [good, good, Datum(channels=1, height=2, width=2, data=b"abc")])
+    layer = data(tmp_path, "batch_size: 2")
+    layer.next_batch()
+    with pytest.raises(DataError, match=r"net.prototxt:1:\d+: .*db: record '00000002': .* 4 values, and has 3"):
+        layer.next_batch()
+    layer.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "outside", "what"),
+    [
+        ("", "", "batch_size must be at least 1"),
+        ("batch_size: 1", "transform_param { crop_size: 6 }", "a crop of 6 x 6 does not fit into images of 6 x 5"),
+        ("batch_size: 1", "transform_param { mean_value: 1 mean_value: 2 }", "2 values of mean_value"),
+    ],
+)
+def test_wrong_parameters_are_placed(folder, fields, outside, what):
+    with pytest.raises(NetError, match=rf'net.prototxt:1:\d+: layer "d" \(Data\): {what}'):
+        data(folder, fields, outside).infer_shapes([])
+
+
+def test_missing_source_is_placed(tmp_path):
+    with pytest.raises(BrewError, match=r'net.prototxt:1:\d+: layer "d" \(Data\): source: there is no db; looked'):
+        data(tmp_path).infer_shapes([])
+
+
+def test_fields_that_do_nothing_are_told(folder, caplog):
+    data(folder, "batch_size: 1 rand_skip: 3")
+    assert 'layer "d": rand_skip has no effect, as in Caffe' in caplog.text
