@@ -1,0 +1,132 @@
+"""A training that stops and resumes ends bit for bit where an undisturbed one does."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import brew
+from brew import prototxt, resume, snapshot
+from brew.proto.brew_pb2 import SolverParameter
+from brew.solver import Solver
+
+LMDB = Path(__file__).parents[1] / "data" / "conformance" / "data" / "raw_lmdb"
+
+NET = """
+name: "everything random"
+layer {{ name: "data" type: "Data" top: "data" top: "label" include {{ phase: TRAIN }}
+  transform_param {{ crop_size: 6 mirror: true scale: 0.01 mean_value: 100 }}
+  data_param {{ source: "{lmdb}" backend: LMDB batch_size: 3 prefetch: 4 }} }}
+layer {{ name: "data" type: "Data" top: "data" top: "label" include {{ phase: TEST }}
+  transform_param {{ crop_size: 6 mirror: true scale: 0.01 mean_value: 100 }}
+  data_param {{ source: "{lmdb}" backend: LMDB batch_size: 4 }} }}
+layer {{ name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param {{ num_output: 4 kernel_size: 3 weight_filler {{ type: "msra" }} }} }}
+layer {{ name: "relu" type: "ReLU" bottom: "conv" top: "conv" }}
+layer {{ name: "drop" type: "Dropout" bottom: "conv" top: "conv" }}
+layer {{ name: "ip" type: "InnerProduct" bottom: "conv" top: "ip"
+  inner_product_param {{ num_output: 2 weight_filler {{ type: "xavier" }} }} }}
+layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
+"""
+SOLVER = """
+net: "{net}" base_lr: 0.05 momentum: 0.9 weight_decay: 0.001 lr_policy: "inv" gamma: 0.01 power: 0.75
+max_iter: 100 iter_size: 2 average_loss: 7 display: 20 test_iter: 3 test_interval: 7 snapshot: 50
+snapshot_prefix: "{prefix}" snapshot_format: {format} snapshot_after_train: true
+"""
+
+
+def _solver(folder: Path, snapshot_format: str, **options: object) -> Solver:
+    (folder / "net.prototxt").write_text(NET.format(lmdb=LMDB))
+    text = SOLVER.format(net=folder / "net.prototxt", prefix=folder / "run", format=snapshot_format)
+    return Solver(prototxt.parse(text, SolverParameter), **options)  # type: ignore[arg-type]
+
+
+def _weights(solver: Solver) -> list[np.ndarray]:
+    arrays = [b.data.copy() for blobs in solver.net.params.values() for b in blobs]
+    solver.close()
+    return arrays + [h.copy() for h in solver.update.history]
+
+
+@pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
+def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str):
+    brew.set_random_seed(1701)
+    ending = ".h5" if snapshot_format == "HDF5" else ""
+    straight = _solver(tmp_path, snapshot_format)
+    tested: list[object] = []
+    straight.watch(tested.append)
+    straight.solve()
+    state = tmp_path / f"run_iter_50.solverstate{ending}"
+
+    brew.set_random_seed(-1)  # the resumed run has to find the seed in the state
+    resumed = _solver(tmp_path, snapshot_format)
+    again: list[object] = []
+    resumed.watch(again.append)
+    resumed.solve(state)
+    assert resumed.iter == 100
+    for a, b in zip(_weights(straight), _weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+    scores = [e.scores for e in tested if hasattr(e, "scores") and e.iteration > 50]
+    assert scores == [e.scores for e in again if hasattr(e, "scores")]
+    assert scores
+
+
+def test_without_the_cursor_the_result_differs(tmp_path: Path):
+    """The control: what makes the resume exact is really needed."""
+    brew.set_random_seed(1701)
+    straight = _solver(tmp_path, "BINARYPROTO")
+    straight.solve()
+    careless = _solver(tmp_path, "BINARYPROTO", data_from_start=True)
+    careless.solve(tmp_path / "run_iter_50.solverstate")
+    brew.set_random_seed(-1)
+    pairs = zip(_weights(straight), _weights(careless), strict=True)
+    assert not all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_moved_snapshot_finds_its_weights_beside_it(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    solver = _solver(tmp_path, "BINARYPROTO")
+    solver.step(3)
+    files = solver.snapshot()
+    weights = _weights(solver)
+    elsewhere = tmp_path / "moved"
+    elsewhere.mkdir()
+    for path in (files.weights, files.state):
+        shutil.move(path, elsewhere / path.name)
+    resumed = _solver(tmp_path, "BINARYPROTO")
+    with caplog.at_level("INFO", "brew"):
+        resumed.restore(elsewhere / files.state.name)
+    assert any("beside the solver state" in m for m in caplog.messages)
+    for a, b in zip(weights, _weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path):
+    solver = _solver(tmp_path, "BINARYPROTO")
+    solver.step(1)
+    first = solver.snapshot()
+    solver.step(1)
+    second = solver.snapshot()
+    shutil.copy(second.weights, first.weights)
+    with pytest.raises(brew.BrewError, match="not the file that was written with"):
+        solver.restore(first.state)
+    solver.close()
+
+
+def test_history_of_another_net_is_refused(tmp_path: Path):
+    solver = _solver(tmp_path, "BINARYPROTO")
+    stored = snapshot.read_state(Path(__file__).parents[1] / "data/conformance/solvers/sgd_plain/out_iter_12.solverstate")
+    with pytest.raises(brew.BrewError, match="history blob 0 is 8 x 6"):
+        resume._restore_history(solver, stored, "x.solverstate")
+    solver.close()
+
+
+def test_the_state_names_every_source(tmp_path: Path):
+    solver = _solver(tmp_path, "BINARYPROTO")
+    solver.step(5)
+    state = resume.state_of(solver)
+    solver.close()
+    assert {(s.net, s.layer): s.record for s in state.source} == {(-1, "data"): 30, (0, "data"): 12}
+    assert (state.passes, list(state.test_passes)) == (10, [3])
+    assert state.losses == pytest.approx(solver.losses.losses())
