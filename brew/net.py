@@ -116,15 +116,17 @@ class Net:
         self._upload()
         if start == 0:
             self._executor.begin_pass()
-        for number in range(start, len(self.layers) if end is None else end + 1):
-            self._executor.forward(number)
+        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+            for number in range(start, len(self.layers) if end is None else end + 1):
+                self._executor.forward(number)
         self._download()
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._upload()
-        for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
-            self._executor.backward(number)
+        with np.errstate(all="ignore"):
+            for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
+                self._executor.backward(number)
         self._download()
 
     def forward_layer(self, number: int) -> None:

@@ -93,6 +93,10 @@ class HostUpdate:
 
     def apply(self, rate: float, iteration: int) -> None:
         """One update with learning rate `rate`."""
+        with np.errstate(all="ignore"):
+            self._apply(rate, iteration)
+
+    def _apply(self, rate: float, iteration: int) -> None:
         param = self.rule.param
         scale = _clip_scale(self.net.parameters.gradient_arena, param.clip_gradients) / max(param.iter_size, 1)
         for segment in self.segments:
