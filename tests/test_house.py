@@ -187,7 +187,7 @@ def modules() -> list[str]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         parts = parts if parts[0] == "brew" else ("brew", *parts)
         names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return [name for name in names if not name.endswith(("__main__", "regenerate"))]
+    return [name for name in names if not name.endswith("__main__")]
 
 
 @pytest.mark.parametrize("name", modules())
