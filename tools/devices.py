@@ -9,6 +9,13 @@ import click
 from .command import Command
 
 _MIB = 1 << 20
+_LIMITS = {
+    "multiProcessorCount": "multiprocessors",
+    "maxThreadsPerBlock": "threads of a block",
+    "sharedMemPerBlock": "shared bytes of a block",
+    "regsPerBlock": "registers of a block",
+    "warpSize": "threads of a warp",
+}
 
 
 @click.command(name="devices", cls=Command)
@@ -33,16 +40,12 @@ def verb(gpu: str) -> None:
 
 
 def describe(number: int, facts: dict[str, Any]) -> str:
-    """The facts about one device that decide what runs on it, one a line."""
+    """The facts about one device that decide what runs on it, one a line; the runtime need not give them all."""
     name = facts["name"].decode() if isinstance(facts["name"], bytes) else facts["name"]
     lines = [
         f"GPU {number}: {name}",
-        f"  compute capability     {facts['major']}.{facts['minor']}",
-        f"  memory                 {facts['totalGlobalMem'] // _MIB} MiB",
-        f"  multiprocessors        {facts['multiProcessorCount']}",
-        f"  threads per block      {facts['maxThreadsPerBlock']}",
-        f"  shared memory a block  {facts['sharedMemPerBlock']} bytes",
-        f"  registers a block      {facts['regsPerBlock']}",
-        f"  warp                   {facts['warpSize']} threads",
+        f"  {'compute capability':<24}{facts['major']}.{facts['minor']}",
+        f"  {'memory':<24}{facts['totalGlobalMem'] // _MIB} MiB",
     ]
+    lines += [f"  {label:<24}{facts[key]}" for key, label in _LIMITS.items() if key in facts]
     return "\n".join(lines)
