@@ -96,7 +96,7 @@ class View:
 class Buffer:
     """Memory an implementation asks for in `prepare`.
 
-    `kept` buffers belong to the layer and keep their content from call to call (a pooling mask, a carried state).
+    `kept` buffers belong to the layer, begin as zeros and keep their content from call to call (a pooling mask, say).
     The others are scratch: valid within one call, shared with all layers of the net, never zeroed.
     """
 
@@ -130,7 +130,7 @@ class Arrays:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which gradients the net will ask for: per bottom, per parameter. `backward` is False in nets that only run forward."""
+    """Which gradients the net will ask for: per bottom, per parameter; none in nets that only run forward."""
 
     bottoms: tuple[bool, ...]
     params: tuple[bool, ...]
@@ -175,7 +175,7 @@ class Implementation(Generic[L]):
 class Layer:
     """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
 
-    in_place     the first top may overwrite the first bottom (Caffe: both have the same name)
+    in_place     the first top may overwrite the first bottom; done where the file gives both the same name
     reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
@@ -185,7 +185,7 @@ class Layer:
     bottoms: ClassVar[Arity] = exactly(1)
     tops: ClassVar[Arity] = exactly(1)
     in_place: ClassVar[bool] = False
-    reads: ClassVar[frozenset[str]] = frozenset("xy")
+    reads: frozenset[str] = frozenset("xy")  # a layer may narrow it once it has read its message
     no_gradient: ClassVar[frozenset[int]] = frozenset()
     is_loss: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], type[Implementation[Any]]]]

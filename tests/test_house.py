@@ -39,8 +39,8 @@ ALLOWED = {
 
 # Outside packages with one door each: the files that may import them.
 DOORS = {
-    "cupy": ("brew/cuda.py",),
-    "cupy_backends": ("brew/cuda.py",),
+    "cupy": ("brew/_cupy.py",),
+    "cupy_backends": ("brew/_cupy.py",),
     "click": ("tools/",),
     "rich": ("tools/",),
     "lmdb": ("brew/data/",),
