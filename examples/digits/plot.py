@@ -32,24 +32,23 @@ def read(log: str, which: str, name: str) -> list[Point]:
     return points
 
 
-def panel(points: Sequence[Point], title: str, colour: str, x: int, limits: tuple[float, float], percent: bool) -> str:
-    """One chart: axes with five ticks each way, and the line."""
-    last, (low, high) = max(p[0] for p in points) or 1, limits
+def panel(points: Sequence[Point], title: str, colour: str, x: int, last: float, high: float, percent: bool) -> str:
+    """One chart from 0 to `last` and 0 to `high`: axes with five ticks each way, and the line."""
 
     def place(point: Point) -> str:
         across = x + LEFT + point[0] / last * (WIDTH - LEFT - RIGHT)
-        down = HEIGHT - BOTTOM - (min(max(point[1], low), high) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
+        down = HEIGHT - BOTTOM - point[1] / high * (HEIGHT - TOP - BOTTOM)
         return f"{across:.1f},{down:.1f}"
 
     parts = [f'<text x="{x + LEFT}" y="20" font-weight="600" fill="{colour}">{title}</text>']
     for tick in range(5):
-        value = low + (high - low) * tick / 4
-        text = f"{100 * value:.0f} %" if percent else f"{value:.2g}"
+        value = high * tick / 4
+        text = f"{100 * value:.0f} %" if percent else f"{value:.3g}"
         ends = [place((0, value)), place((last, value))]
         y = float(ends[0].split(",")[1])
         parts.append(f'<polyline points="{" ".join(ends)}" stroke="{GRAY}" stroke-opacity=".25" fill="none"/>')
         parts.append(f'<text x="{x + LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="{GRAY}">{text}</text>')
-        across = place((last * tick / 4, low)).split(",")[0]
+        across = place((last * tick / 4, 0)).split(",")[0]
         label = f"{last * tick / 4:.0f}"
         parts.append(f'<text x="{across}" y="{HEIGHT - 20}" text-anchor="middle" fill="{GRAY}">{label}</text>')
     line = " ".join(place(point) for point in points)
@@ -66,8 +65,9 @@ def draw(loss: Sequence[Point], accuracy: Sequence[Point]) -> str:
         'font-family="system-ui, sans-serif" font-size="12">'
     )
     frame = f'<rect width="{2 * WIDTH}" height="{HEIGHT}" rx="6" fill="white"/>'
-    left = panel(loss, "training loss", ORANGE, 0, (0.0, float(math.ceil(max(p[1] for p in loss)))), percent=False)
-    right = panel(accuracy, best, BLUE, WIDTH, (0.0, 1.0), percent=True)
+    last = max(p[0] for p in (*loss, *accuracy)) or 1
+    left = panel(loss, "training loss", ORANGE, 0, last, math.ceil(max(p[1] for p in loss)), percent=False)
+    right = panel(accuracy, best, BLUE, WIDTH, last, 1, percent=True)
     return "\n".join([head, frame, left, right, "</svg>\n"])
 
 
