@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -77,8 +78,15 @@ class Data(PrefetchingLayer):
         what = f'layer "{self.name}" (Data): source'
         said = DataParameter.DB.Name(data.backend) if data.HasField("backend") and self._path is None else None
         if self._path is None:
-            self._path = find(data.source, self.context.folder, what=what, place=place)
+            hint = _remedy(data.source)
+            self._path = find(data.source, self.context.folder, what=what, place=place, hint=hint)
         return open_database(self._path, said, what=what, place=place)
+
+
+def _remedy(source: str) -> str | None:
+    """How to get a missing database that belongs to an example."""
+    match = re.fullmatch(r"(mnist|digits)_(train|test)_lmdb", Path(source).name)
+    return f"get it with: brew data get {match[1]} {Path(source).parent}" if match else None
 
 
 feeds(Data)

@@ -96,8 +96,7 @@ def _bad(key: bytes, what: str) -> DataError:
 class _Template:
     """The bytes of a raw Datum: all of them but pixels and label are the same in every record of one size.
 
-    So a whole batch is decoded as one array of bytes; the ~25 microseconds of a message parser per record are
-    what bounds a small net.
+    So a whole batch is decoded as one array of bytes: a parser's call per record would bound a small net.
     """
 
     value: npt.NDArray[np.uint8]

@@ -19,8 +19,8 @@ from brew.errors import DataError
 from .database import Database, Record
 
 _HINT = (
-    'pip install "brew-caffe[leveldb]" on Python 3.11 or 3.12, or convert the database there once: '
-    "`brew convert leveldb lmdb`"
+    'pip install "brew-caffe[leveldb]" on Python 3.11 or 3.12 (later ones have no wheel of it), or write the database '
+    "anew as LMDB with Caffe's convert_imageset --backend=lmdb"
 )
 
 

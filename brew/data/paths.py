@@ -10,11 +10,11 @@ from brew.errors import DataError, Place
 log = logging.getLogger("brew")
 
 
-def find(written: str, folder: Path, *, what: str, place: Place | None = None) -> Path:
+def find(written: str, folder: Path, *, what: str, place: Place | None = None, hint: str | None = None) -> Path:
     """The existing file or folder that `written` names.
 
     `folder` is the second place a relative path is looked up in; a log line says when it is taken. `what` names the
-    thing in messages ('layer "mnist": source'). Raises DataError with both places when there is nothing.
+    thing in messages ('layer "mnist": source'). Raises DataError with both places, and `hint`, when there is nothing.
     """
     if not written:
         raise DataError(f"{what} is empty: a path is expected", place=place)
@@ -22,10 +22,11 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None) -
     if first.exists():
         return first
     if first.is_absolute():
-        raise DataError(f"{what}: there is no {first}", place=place)
+        raise DataError(f"{what}: there is no {first}", place=place, hint=hint)
     second = folder / first
     if second.exists():
         log.info("%s: %s is taken from %s", what, written, folder)
         return second
     tried = [first.absolute(), second.absolute()] if second.absolute() != first.absolute() else [first.absolute()]
-    raise DataError(f"{what}: there is no {written}; looked for {' and '.join(map(str, tried))}", place=place)
+    text = f"{what}: there is no {written}; looked for {' and '.join(map(str, tried))}"
+    raise DataError(text, place=place, hint=hint)

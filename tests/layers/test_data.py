@@ -176,6 +176,13 @@ def test_missing_source_is_placed(tmp_path):
         data(tmp_path).infer_shapes([])
 
 
+def test_an_examples_database_is_easily_had(tmp_path):
+    document = 'name: "d" type: "Data" top: "x" data_param { source: "a/mnist_test_lmdb" batch_size: 1 }'
+    layer = layer_class("Data")(parse(document, LayerParameter).message, Context(folder=tmp_path))
+    with pytest.raises(DataError, match="brew data get mnist a"):
+        layer.infer_shapes([])
+
+
 def test_fields_that_do_nothing_are_told(folder, caplog):
     data(folder, "batch_size: 1 rand_skip: 3")
     assert 'layer "d": rand_skip has no effect, as in Caffe' in caplog.text

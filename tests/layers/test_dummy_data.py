@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from brew.errors import BrewError
+from brew.net import Net
+from brew.proto.brew_pb2 import NetParameter
+from brew.prototxt import parse
 from brew.testing import run_layer
 
 
@@ -51,6 +54,17 @@ def test_draws_anew_in_every_pass_the_same_everywhere(device):
     assert not np.array_equal(first, draw(1)[0])
     assert not np.array_equal(first, draw(0, seed=2)[0])
     assert np.array_equal(draw(3)[0], draw(3, "cpu")[0])
+
+
+def test_a_constant_is_written_once(device):
+    net = Net(
+        parse(f"layer {{ {dummy('shape { dim: 2 } data_filler { value: 3 }')} }}", NetParameter).message, device=device
+    )
+    net.forward()
+    assert net.blobs["t0"].data.tolist() == [3, 3]
+    net.blobs["t0"].data[...] = 5
+    net.forward()
+    assert net.blobs["t0"].data.tolist() == [5, 5]
 
 
 @pytest.mark.parametrize(
