@@ -27,6 +27,17 @@ __global__ void next_pass(long long n, unsigned long long* passes) {
 """)
 
 
+def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str) -> list[Blob]:
+    """The blobs of a graph, views in their bottoms' memory; nothing is allocated yet."""
+    blobs = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
+    for node in graph.nodes:
+        for t, blob in enumerate(node.tops):
+            view = node.layer.view(t)
+            if view is not None:
+                blobs[blob].share(blobs[node.bottoms[view.bottom]], diff=view.diff)
+    return blobs
+
+
 class Scratch:
     """Memory all layers use in turn: for each element type one stretch, as large as the largest need."""
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from brew import cuda, memory, mode
 from brew.blob import Blob, Memory
 from brew.errors import UsageError, did_you_mean
-from brew.executor import Executor
+from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
 from brew.layer import TEST, Context, DataLayer, Layer, Shape, shape_text
 from brew.net_source import NetDefinition, NetLike, select
@@ -74,8 +74,7 @@ class Net:
         self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
         if self.device == "cpu":
             memory.check_fits(self.memory, self.name)
-        lent = _lendable(share) if share is not None else {}
-        self.parameters.allocate(self.seed, lent)
+        self.parameters.allocate(self.seed, share.params if share is not None else {})
         if weights is not None:
             self.copy_from(weights)
 
@@ -87,12 +86,7 @@ class Net:
 
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
-        self._blob_list = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
-        for node in graph.nodes:
-            for t, blob in enumerate(node.tops):
-                view = node.layer.view(t)
-                if view is not None:
-                    self._blob_list[blob].share(self._blob_list[node.bottoms[view.bottom]], diff=view.diff)
+        self._blob_list = make_blobs(graph, dtype, device)
         self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list)
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
@@ -300,7 +294,3 @@ def _pycaffe_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, st
     stages = given[2] if stages is None else stages
     weights = given[3] if weights is None else weights
     return (TEST if phase is None else int(phase)), weights, level, stages
-
-
-def _lendable(net: Net) -> dict[tuple[str, int], Blob]:
-    return {(name, i): blob for name, blobs in net.params.items() for i, blob in enumerate(blobs)}

@@ -6,7 +6,7 @@ A slot is one parameter of one layer; shared slots live in their owner's memory.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from brew.random import Seed, Stream
 
 _ALIGN = 64  # bytes; every parameter starts on a cache line
 
-Lent = Mapping[tuple[str, int], Blob]  # (layer name, index) -> the blob to live in
+Lent = Mapping[str, Sequence[Blob]]  # by layer name, the blobs to live in
 
 
 class Parameters:
@@ -64,7 +64,8 @@ class Parameters:
 
     def _lender(self, slot: int, lent: Lent) -> Blob | None:
         owner = self.graph.params[slot].owner
-        blob = lent.get((self._layer(owner).name, self.graph.params[owner].index))
+        index, blobs = self.graph.params[owner].index, lent.get(self._layer(owner).name, ())
+        blob = blobs[index] if index < len(blobs) else None
         if blob is not None and blob.shape != self.slots[slot].shape:
             raise self._layer(slot).error(
                 f"its parameter {self.graph.params[slot].index} is {shape_text(self.slots[slot].shape)}, "
