@@ -26,12 +26,12 @@ def verb() -> None:
 def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, overwrite: bool) -> None:
     """Write a data set into DIR as two LMDBs, for training and testing.
 
-    mnist is downloaded (or taken from the four files in --from); digits comes with Brew. The paths of what was
-    written go to stdout.
+    mnist is downloaded (or taken from the four files in --from). digits comes with Brew, and with a net and a solver:
+    "brew train --solver DIR/solver.prototxt" trains it. The paths of what was written go to stdout.
     """
-    from brew.data import datasets
+    from brew.data import datasets, recipes
 
     with bar(settings) as progress:
         written = datasets.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
-    for path in written:
+    for path in [*written, *recipes.write(name, folder, overwrite=overwrite)]:
         click.echo(path)
