@@ -20,7 +20,8 @@ from brew.layer import (
     shape_text,
 )
 from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
-from brew.ops.correlation import Bank, Correlation
+from brew.ops.columns import Bank
+from brew.ops.correlation import Correlation
 from brew.ops.correlation_cuda import CorrelationCUDA
 from brew.ops.window import convolution_window
 from brew.proto.brew_pb2 import LayerParameter
@@ -117,12 +118,10 @@ class _CPU(_Planes):
 
     def backward(self, io: Arrays) -> None:
         for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            if io.dw[0] is not None:
-                self.correlation.gradient_w(self.x_like(x), self.y_like(dy), io.dw[0], io.work)
+            target = None if dx is None else self.x_like(dx)
+            self.correlation.backward(self.x_like(x), io.w[0], self.y_like(dy), target, io.dw[0], io.work)
             if len(io.dw) > 1 and io.dw[1] is not None:
                 add_bias_gradient(self.flat(dy), io.dw[1])
-            if dx is not None:
-                self.correlation.gradient_x(self.y_like(dy), io.w[0], self.x_like(dx), io.work)
 
 
 @Convolution.runs_on("cuda")
@@ -140,9 +139,7 @@ class _CUDA(_Planes):
 
     def backward(self, io: Arrays) -> None:
         for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            if io.dw[0] is not None:
-                self.correlation.gradient_w(self.x_like(x), self.y_like(dy), io.dw[0], io.work)
+            target = None if dx is None else self.x_like(dx)
+            self.correlation.backward(self.x_like(x), io.w[0], self.y_like(dy), target, io.dw[0], io.work)
             if len(io.dw) > 1 and io.dw[1] is not None:
                 add_bias_gradient_cuda(self.flat(dy), io.dw[1])
-            if dx is not None:
-                self.correlation.gradient_x(self.y_like(dy), io.w[0], self.x_like(dx), io.work)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Array, Buffer, count
-from brew.ops.correlation import Bank
+from brew.ops.columns import Bank
 from brew.ops.im2col import ColumnsCUDA
 
 _TILE = 1 << 25  # elements of columns made at a time
@@ -56,24 +56,32 @@ class CorrelationCUDA:
             images = part.stop - part.start
             _kernels.swap_first(result.size, result, y[part], self.bank.outputs, images, self.windows)
 
-    def gradient_w(self, x: Array, dy: Array, dw: Array, work: dict[str, Array]) -> None:
-        """dw += the gradient of the weights."""
-        for part in self._tiles():
-            columns, result = self._matrices(part, work)
-            self.columns.im2col(x[part], columns)
-            self._swap(dy[part], result)
-            cuda.gemm(result, columns, dw.reshape(self.bank.weights), trans_b=True, beta=1.0)
-
-    def gradient_x(self, dy: Array, w: Array, dx: Array, work: dict[str, Array]) -> None:
-        """dx = the gradient of the input."""
-        if self.direct:
-            cuda.gemm(w.reshape(self.bank.weights[1:]), self._planes(dy), self._planes(dx), trans_a=True)
+    def backward(
+        self,
+        x: Array | None,
+        w: Array,
+        dy: Array,
+        dx: Array | None,
+        dw: Array | None,
+        work: dict[str, Array],
+    ) -> None:
+        """dx = the gradient of x, and dw += the gradient of w, from dy; x is read for dw only."""
+        weights = w.reshape(self.bank.weights)
+        if dx is not None and self.direct:
+            cuda.gemm(weights[0], self._planes(dy), self._planes(dx), trans_a=True)
+            dx = None
+        if dx is None and dw is None:
             return
         for part in self._tiles():
             columns, result = self._matrices(part, work)
-            self._swap(dy[part], result)
-            cuda.gemm(w.reshape(self.bank.weights), result, columns, trans_a=True)
-            self.columns.col2im(columns, dx[part])
+            images = part.stop - part.start
+            _kernels.swap_first(result.size, dy[part], result, images, self.bank.outputs, self.windows)
+            if x is not None and dw is not None:
+                self.columns.im2col(x[part], columns)
+                cuda.gemm(result, columns, dw.reshape(self.bank.weights), trans_b=True, beta=1.0)
+            if dx is not None:
+                cuda.gemm(weights, result, columns, trans_a=True)
+                self.columns.col2im(columns, dx[part])
 
     def _tiles(self) -> Iterator[slice]:
         for start in range(0, self.bank.batch, self.images):
@@ -86,9 +94,6 @@ class CorrelationCUDA:
         columns = work["columns"].reshape(-1)[: group * depth * width].reshape(group, depth, width)
         result = work["result"].reshape(-1)[: group * outputs * width].reshape(group, outputs, width)
         return columns, result
-
-    def _swap(self, dy: Array, result: Array) -> None:
-        _kernels.swap_first(dy.size, dy, result, len(dy), self.bank.outputs, self.windows)
 
     def _planes(self, blob: Array) -> Array:
         return blob.reshape(self.bank.batch, blob.shape[1], self.windows)
