@@ -62,10 +62,10 @@ class Tile:
         self.rest_kernel, self.rest_out = window.kernel[first:], bank.out[first:]
         self.width = count(self.rest_out) * images
         self.image = (bank.group, rows, self.channels, *padded[first:], images)
-        self.columns = (bank.group, rows, self.channels, *self.rest_kernel, *self.rest_out, images)
         self.result = (bank.group, self.out_rows, bank.outputs // bank.group, self.width)
-        # Where every window is one element the image is its own columns.
-        self.expands = self.image != self.columns or any(s != 1 for s in window.stride[first:])
+        # Where every window is one element, and none is left out, the image is its own columns.
+        self.expands = any(n != 1 for n in (*self.rest_kernel, *window.stride[first:]))
+        self.columns = (*self.image[:3], *self.rest_kernel, *self.rest_out, images) if self.expands else self.image
         # One image in plain order needs no copy.
         self.plain = images == 1 and not by_rows
         self.plain_image = self.plain and not any(window.pad)

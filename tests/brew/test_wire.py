@@ -25,7 +25,7 @@ from brew.proto.brew_pb2 import (
 )
 from brew.wire import read_blob, read_solver_state, read_weights, write_solver_state, write_weights
 
-CASE = Path(__file__).parents[1] / "data" / "sgd_plain"
+CASE = Path(__file__).parents[1] / "data" / "conformance" / "solvers" / "sgd_plain"
 
 
 def saved(tmp_path: Path, raw: bytes, name: str = "x.caffemodel") -> Path:

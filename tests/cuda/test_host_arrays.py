@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cuda_host import fake_cublas, fake_cupy, host_cuda, memory
+from cuda_host import fake_cublas, fake_cupy, host_cuda
 
 from brew import cuda
 from brew.random import Stream

@@ -134,7 +134,7 @@ def test_a_view_has_its_own_bounds(launch: Launch) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_race_ends_the_launch(launch: Launch, body: str, blocks: int, seed: int) -> None:
     x, y = fake_cupy.zeros(128, np.float32), fake_cupy.zeros(128, np.float32)
-    with pytest.raises(KernelError, match="data race on|before anything was written to it"):
+    with pytest.raises(KernelError, match=r"data race on|before anything was written to it"):
         launch(ID + body, "T* x, T* y", x, y, blocks=blocks, seed=seed)
 
 

@@ -57,6 +57,7 @@ CASES = {
     "pointwise": ((3, 4, 5, 6), "num_output: 5 kernel_size: 1", {}),
     "pointwise, small planes": ((5, 4, 2, 2), "num_output: 5 kernel_size: 1", {}),
     "pointwise, strided": ((3, 4, 5, 6), "num_output: 5 kernel_size: 1 stride: 2", {"stride": 2}),
+    "one column wide": ((8, 2, 6, 5), "num_output: 3 kernel_h: 3 kernel_w: 1", {}),
     "one image": ((1, 3, 6, 5), "num_output: 4 kernel_size: 3 pad: 1", {"pad": 1}),
     "one image, no padding": ((1, 3, 6, 5), "num_output: 9 kernel_size: 3", {}),
     "one channel": ((20, 1, 6, 6), "num_output: 2 kernel_size: 5", {}),

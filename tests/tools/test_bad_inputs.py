@@ -23,7 +23,7 @@ from brew.data.lmdb_writer import write_lmdb
 from brew.proto.brew_pb2 import BlobProto, BlobShape, Datum, LayerParameter, NetParameter
 
 DATA = Path(__file__).parents[1] / "data"
-WEIGHTS = DATA / "sgd_plain" / "out_iter_12.caffemodel"
+WEIGHTS = DATA / "conformance" / "solvers" / "sgd_plain" / "out_iter_12.caffemodel"
 Run = Callable[..., object]
 
 NET = """name: "n"
