@@ -15,7 +15,7 @@ import numpy as np
 from brew import cuda
 from brew.blob import Blob
 from brew.graph import Graph, Node
-from brew.layer import Array, Arrays, Buffer, DataLayer, Shapes, Wanted, count, shape_text
+from brew.layer import Array, Arrays, Buffer, DataLayer, Implementation, Shapes, Wanted, count, shape_text
 
 _ALIGN = 64  # bytes, of every buffer
 
@@ -94,6 +94,7 @@ class Step:
         self.tops = [blobs[t] for t in node.tops]
         self.params = [params[p] for p in node.params]
         self.implementation = node.layer.implementation(device)
+        self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
         self.views = [node.layer.view(t) for t in range(len(self.tops))]
         self.shapes = self._current_shapes()
         self.buffers: dict[str, Buffer] = {}
@@ -240,7 +241,12 @@ class Executor:
                 cuda.upload(dy, np.full(dy.shape, weight, dy.dtype))
 
     def forward(self, number: int) -> None:
-        self.steps[number].implementation.forward(self.refresh(number))
+        step, io = self.steps[number], self.refresh(number)
+        if step.asks_for_shapes:
+            for blob, shape in zip(step.tops, step.implementation.top_shapes(io) or (), strict=True):
+                blob.reshape(*shape)
+            io = self.refresh(number)
+        step.implementation.forward(io)
 
     def backward(self, number: int) -> None:
         step = self.steps[number]

@@ -163,6 +163,10 @@ class Implementation(Generic[L]):
         """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
         return {}
 
+    def top_shapes(self, io: Arrays) -> Sequence[Shape] | None:
+        """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward."""
+        return None
+
     def forward(self, io: Arrays) -> None:
         """Fill every io.y from io.x and io.w."""
         raise NotImplementedError
