@@ -8,6 +8,7 @@ one net, so two nets on two threads never meet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -290,10 +291,7 @@ class DataLayer(Layer):
 
 def count(shape: Sequence[int]) -> int:
     """Number of elements; 1 for a scalar's ()."""
-    total = 1
-    for n in shape:
-        total *= n
-    return total
+    return math.prod(shape)
 
 
 def shape_text(shape: Sequence[int]) -> str:
