@@ -196,9 +196,9 @@ class _Builder:
                 hint=None if permissive else "share_mode: PERMISSIVE asks for equal counts only",
             )  # fmt: skip
         for name in ("lr_mult", "decay_mult"):
-            if slot.spec.HasField(name):  # type: ignore[arg-type]
+            if slot.spec.HasField(name):
                 value = getattr(slot.spec, name)
-                if owner.spec.HasField(name) and getattr(owner.spec, name) != value:  # type: ignore[arg-type]
+                if owner.spec.HasField(name) and getattr(owner.spec, name) != value:
                     raise node.layer.error(
                         f'shared parameter "{slot.spec.name}" has {name} {getattr(owner.spec, name):g} elsewhere, '
                         f"{value:g} here", "param", slot.index, name,

@@ -152,6 +152,7 @@ class Shapes:
 
 L = TypeVar("L", bound="Layer")
 I = TypeVar("I", bound="type[Implementation[Any]]")  # noqa: E741
+How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's own
 
 
 class Implementation(Generic[L]):
@@ -193,7 +194,7 @@ class Layer:
     reads: frozenset[str] = frozenset("xy")  # a layer may narrow it once it has read its message
     no_gradient: ClassVar[frozenset[int]] = frozenset()
     is_loss: ClassVar[bool] = False
-    implementations: ClassVar[dict[tuple[str, str], type[Implementation[Any]]]]
+    implementations: ClassVar[dict[tuple[str, str], How]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

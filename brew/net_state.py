@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from brew.errors import NetError, Place
 from brew.proto.brew_pb2 import LayerParameter, NetParameter, NetState, NetStateRule
@@ -23,7 +24,7 @@ def nowhere(*path: str | int) -> None:
     """The place of a message that came from no file."""
 
 
-def sources(net: NetParameter, document: Document | None, prefix: Sequence[str | int] = ()) -> list[Source]:
+def sources(net: NetParameter, document: Document[Any] | None, prefix: Sequence[str | int] = ()) -> list[Source]:
     """The layers of `net`, which is `document`'s message or the message at `prefix` within it."""
     if document is None:
         return [Source(layer, nowhere) for layer in net.layer]

@@ -58,7 +58,7 @@ class SolverConfig:
 
     def train_net(self) -> NetChoice:
         """The one train net."""
-        given = [f for f in _NET_FIELDS if self.param.HasField(f)]  # type: ignore[arg-type]
+        given = [f for f in _NET_FIELDS if self.param.HasField(f)]
         if len(given) != 1:
             what = f"{' and '.join(given)} are given" if given else "no net is given"
             raise self.error(
@@ -160,7 +160,7 @@ class SolverConfig:
             raise self.error(what, "lr_policy", hint=f"{near or ''} policies: {', '.join(POLICIES)}".strip())
         for field in _NEEDS.get(param.lr_policy, ()):
             value = getattr(param, field)
-            given = bool(value) if field == "stepvalue" else param.HasField(field)  # type: ignore[arg-type]
+            given = bool(value) if field == "stepvalue" else param.HasField(field)
             if not given:
                 place = self.document.place("lr_policy")
                 log.warning('%s: lr_policy "%s" reads %s, which is missing', place, param.lr_policy, field)

@@ -172,9 +172,8 @@ class CudaUpdate:
             for s in segments(net)
             for start in range(s.start, s.stop, PIECE)
         ]
-        columns = list(zip(*table, strict=True)) if table else [[], [], [], []]
-        self.starts, self.stops = (cuda.asarray(np.array(c, np.int64)) for c in columns[:2])
-        self.lr_mults, self.decays = (cuda.asarray(np.array(c, net.dtype)) for c in columns[2:])
+        self.starts, self.stops = (cuda.asarray(np.array([row[i] for row in table], np.int64)) for i in (0, 1))
+        self.lr_mults, self.decays = (cuda.asarray(np.array([row[i] for row in table], net.dtype)) for i in (2, 3))
         self.pieces = len(table)
         self.rate = cuda.zeros(1, net.dtype)
         self.scale = cuda.asarray(np.array([1 / max(rule.param.iter_size, 1)], net.dtype))
