@@ -46,7 +46,7 @@ _HOME = {
     "set_mode_gpu": "mode",
     "set_random_seed": "mode",
 }
-__all__ = ["TEST", "TRAIN", "__version__", *_HOME]  # noqa: PLE0604 - the keys are strings
+__all__ = ["TEST", "TRAIN", "__version__", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

@@ -191,7 +191,7 @@ class Executor:
     def passes(self) -> Array:
         if self._passes is None:
             self.set_passes(self.passes_begun)
-        assert self._passes is not None  # noqa: S101 - for the type checker; set_passes made it
+        assert self._passes is not None
         return self._passes
 
     def set_passes(self, begun: int) -> None:
@@ -226,14 +226,14 @@ class Executor:
                 step.prepare(self.scratch)
             step.bind(self.scratch, self.passes)
             self._weigh(step)
-        assert step.io is not None  # noqa: S101 - bind made it
+        assert step.io is not None
         return step.io
 
     def _weigh(self, step: Step) -> None:
         """A loss's gradient is its weight; it stays until somebody writes another."""
         if not step.wanted.backward:
             return
-        assert step.io is not None  # noqa: S101
+        assert step.io is not None
         for weight, dy in zip(step.node.loss_weights, step.io.dy, strict=True):
             if weight and self.device == "cpu":
                 dy.fill(weight)

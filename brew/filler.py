@@ -25,9 +25,7 @@ Fail: TypeAlias = Callable[..., BrewError]
 _CHUNK = 1 << 18  # float64 draws held at a time
 
 
-def fill(
-    filler: FillerParameter | None, shape: Shape, dtype: npt.DTypeLike, stream: Stream, fail: Fail
-) -> Values:
+def fill(filler: FillerParameter | None, shape: Shape, dtype: npt.DTypeLike, stream: Stream, fail: Fail) -> Values:
     """A new host array of `shape` and `dtype`, filled as `filler` says; zeros where it is None.
 
     `stream` gives every random number. Raises what `fail` returns when the filler cannot fill this shape.

@@ -22,7 +22,7 @@ from brew.loss_window import LossWindow
 from brew.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
-from brew.random import Seed, fresh_seed
+from brew.random import Seed
 from brew.solver_config import NetChoice, SolverConfig
 from brew.update import make_update, rule_class
 
@@ -59,12 +59,12 @@ class Solver:
         self.iter = 0
         self.current_step = 0
         self.seconds = 0.0
-        self._request: str | None = None
+        self._requests: set[str] = set()
         self._stopped = False
         self._watchers: list[Callable[[Event], None]] = []
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
-        self.seed = Seed(_first_seed(self.param))
+        self.seed = Seed(self.config.seed())
         self._build(level, stages)
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ class Solver:
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
-        log.info("%s", self.net.memory.text(), extra=_SOLVER)
+        log.info("%s", self.net.memory.text())
         self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
         self.update = make_update(self.net, rule)
         self.losses = LossWindow(self.net, self.param.average_loss, self.param.iter_size)
@@ -139,10 +139,9 @@ class Solver:
             self.seconds += ended - began
             images = self.net.batch_size * param.iter_size
             self._tell(Step(self.iter, self.losses.latest(), current_rate, ended - began, images))
-            request, self._request = self._request, None
-            if request == "snapshot" or (param.snapshot and self.iter % param.snapshot == 0):
+            if self._asked("snapshot") or (param.snapshot and self.iter % param.snapshot == 0):
                 self._snapshot_or_warn()
-            if request == "stop":
+            if self._asked("stop"):
                 self._stopped = True
                 return
 
@@ -229,12 +228,16 @@ class Solver:
 
     def _interrupted(self) -> bool:
         """Signals are honoured within a long test too."""
-        if self._request == "snapshot":
-            self._request = None
+        if self._asked("snapshot"):
             self._snapshot_or_warn()
-        if self._request == "stop":
-            self._request, self._stopped = None, True
+        self._stopped = self._stopped or self._asked("stop")
         return self._stopped
+
+    def _asked(self, action: str) -> bool:
+        """Whether `action` was requested since the last time; a request is answered once."""
+        asked = action in self._requests
+        self._requests.discard(action)
+        return asked
 
     def _log_scores(self, net: Net, means: list[npt.NDArray[Any]]) -> dict[str, float]:
         scores, number = {}, 0
@@ -277,7 +280,7 @@ class Solver:
         """Ask for "stop" or "snapshot" at the end of the current iteration; safe from signals and threads."""
         if action not in ("stop", "snapshot"):
             raise ValueError(f'request: "stop" or "snapshot", not {action!r}')
-        self._request = action
+        self._requests.add(action)
 
     def watch(self, callback: Callable[[Event], None]) -> None:
         """Call `callback` with every event (brew.events), from the training thread."""
@@ -291,10 +294,3 @@ class Solver:
         """Stop the data threads of all nets."""
         for net in [self.net, *self.test_nets]:
             net.close()
-
-
-def _first_seed(param: SolverParameter) -> int:
-    if param.random_seed >= 0:
-        return int(param.random_seed)
-    default = mode.default_seed()
-    return fresh_seed() if default is None else default

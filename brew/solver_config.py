@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew import prototxt
+from brew import mode, prototxt
 from brew.data import paths
 from brew.errors import SolverError, did_you_mean
 from brew.learning_rate import POLICIES
 from brew.net_source import NetDefinition
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
+from brew.random import fresh_seed
 from brew.update import rule_class, rule_names
 
 log = logging.getLogger("brew")
@@ -107,6 +108,13 @@ class SolverConfig:
     @property
     def folder(self) -> Path:
         return Path(self.document.file).parent
+
+    def seed(self) -> int:
+        """random_seed, else what set_random_seed said, else a fresh one."""
+        if self.param.random_seed >= 0:
+            return int(self.param.random_seed)
+        default = mode.default_seed()
+        return fresh_seed() if default is None else default
 
     # --- checks ---------------------------------------------------------------------------------------------------
 

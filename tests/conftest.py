@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests/cuda_host is imported as
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """"cpu" and "cuda" in turn."""
+    """The CPU and CUDA in turn."""
     if request.param == "cpu":
         yield "cpu"
         return

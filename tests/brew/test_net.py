@@ -151,11 +151,14 @@ def test_split_gradients_add_up(device: str):
 
 
 def test_shared_parameters_live_in_one_memory(device: str):
-    text = SMALL.replace('name: "ip" type', 'name: "ip" param { name: "w" } type') + """
+    text = (
+        SMALL.replace('name: "ip" type', 'name: "ip" param { name: "w" } type')
+        + """
     layer { name: "ip2" param { name: "w" lr_mult: 3 } type: "InnerProduct" bottom: "flat" top: "ip2"
       inner_product_param { num_output: 5 } }
     layer { name: "loss2" type: "EuclideanLoss" bottom: "ip2" bottom: "ip" top: "loss2" }
     """
+    )
     net = net_of(text, device=device)
     assert net.params["ip"][0].data_memory is net.params["ip2"][0].data_memory
     assert net.params["ip"][0].diff_memory is net.params["ip2"][0].diff_memory
@@ -276,10 +279,13 @@ def test_mistakes_say_where_and_what(change: tuple[str, str], message: str):
 
 
 def test_sharing_of_unequal_shapes_is_refused():
-    text = SMALL.replace('name: "ip" type', 'name: "ip" param { name: "w" } type') + """
+    text = (
+        SMALL.replace('name: "ip" type', 'name: "ip" param { name: "w" } type')
+        + """
     layer { name: "ip2" param { name: "w" MODE } type: "InnerProduct" bottom: "flat" top: "ip2"
       inner_product_param { num_output: 5 transpose: true } }
     """
+    )
     with pytest.raises(BrewError, match=r'shares parameter "w" \(64 x 5\) with layer "ip", whose is 5 x 64'):
         net_of(text.replace("MODE", ""))
     net = net_of(text.replace("MODE", "share_mode: PERMISSIVE"))

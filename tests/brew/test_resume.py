@@ -116,7 +116,9 @@ def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path):
 
 def test_history_of_another_net_is_refused(tmp_path: Path):
     solver = _solver(tmp_path, "BINARYPROTO")
-    stored = snapshot.read_state(Path(__file__).parents[1] / "data/conformance/solvers/sgd_plain/out_iter_12.solverstate")
+    stored = snapshot.read_state(
+        Path(__file__).parents[1] / "data/conformance/solvers/sgd_plain/out_iter_12.solverstate"
+    )
     with pytest.raises(brew.BrewError, match="history blob 0 is 8 x 6"):
         resume._restore_history(solver, stored, "x.solverstate")
     solver.close()

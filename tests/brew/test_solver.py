@@ -162,7 +162,7 @@ def test_a_prefix_that_cannot_be_written_stops_at_the_start(tmp_path: Path):
 
 def test_divergence_names_the_first_bad_blob(tmp_path: Path):
     solver = make(tmp_path, overrides=["base_lr=1e30", "max_iter=200"])
-    with pytest.raises(DivergedError, match='first blob that is not finite is "(ip|loss)"') as caught:
+    with pytest.raises(DivergedError, match=r'first blob that is not finite is "(ip|loss)"') as caught:
         solver.solve()
     assert caught.value.exit_code == 4
 

@@ -20,9 +20,9 @@ NAMES = sorted(p.name for p in CASES.iterdir())
 
 
 def test_every_case_is_collected():
-    assert NAMES == [
+    assert [
         f"sgd_{n}" for n in ("clip", "hdf5", "iter_size", "l1", "l2", "momentum", "plain", "poly", "sigmoid")
-    ]
+    ] == NAMES
 
 
 def _close(got: np.ndarray, want: np.ndarray, what: str) -> None:
