@@ -127,6 +127,8 @@ class Kernels:
         return {n: Kernel(self, n, _parameters(p)) for n, p in _KERNEL.findall(self.source)}
 
     def __getattr__(self, name: str) -> Kernel:
+        if "source" not in vars(self):  # a copy in the making asks before there is anything
+            raise AttributeError(name)
         try:
             return self.kernels[name]
         except KeyError:
