@@ -21,11 +21,9 @@ from brew.layer import (
     exactly,
 )
 from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, class_indices
+from brew.ops.labels import LABEL_OF, NO_LABEL, class_indices
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
-
-_NO_LABEL = -(1 << 41)  # ignores nothing: no label is read as this
 
 _kernels = Kernels(
     LABEL_OF
@@ -150,7 +148,7 @@ class _CUDA(_Accuracy):
 
     def forward(self, io: Arrays) -> None:
         (_, dim, inner), right, layer = self.fold, io.work["right"], self.layer
-        ignore = _NO_LABEL if layer.ignore is None else layer.ignore
+        ignore = NO_LABEL if layer.ignore is None else layer.ignore
         label = io.x[1]
         _kernels.accuracy_right(right.size, io.x[0], label, right, dim, inner, ignore, layer.top_k)
         _kernels.accuracy_share.by_block(1, label, right, io.y[0], right.size, False)

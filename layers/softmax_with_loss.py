@@ -23,16 +23,14 @@ from brew.layer import (
     exactly,
 )
 from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, class_indices
-from brew.ops.loss import normalization, normalizer
+from brew.ops.labels import LABEL_OF, NO_LABEL, class_indices
+from brew.ops.loss import finish_cuda, normalization, normalizer
 from brew.ops.reduction import parts
 from brew.ops.softmax import softmax, softmax_cuda
-from brew.proto.brew_pb2 import LayerParameter, LossParameter
+from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
 _LEAST = np.finfo(np.float32).tiny  # below it a probability counts as this: a loss of 87.3365 at most
-
-_NO_LABEL = -(1 << 41)  # ignores nothing: no label is read as this
 
 _kernels = Kernels(
     LABEL_OF
@@ -61,23 +59,6 @@ __global__ void softmax_loss_part(long long n, const T* probability, const T* la
       loss[p] = sum;
       valid[p] = counted;
     }
-  }
-}
-
-// `fixed` is the divisor, or 0 where it is the number of labels that count.
-template <typename T>
-__global__ void softmax_loss_finish(long long n, const T* loss, const long long* valid, T* y, T* divisor,
-                                    long long parts, long long fixed) {
-  FOR_EACH(only, n) {
-    T sum = 0;
-    long long counted = 0;
-    for (long long p = 0; p < parts; ++p) {
-      sum += loss[p];
-      counted += valid[p];
-    }
-    long long by = fixed > 0 ? fixed : counted > 1 ? counted : 1;
-    divisor[only] = (T)by;
-    y[only] = sum / (T)by;
   }
 }
 
@@ -189,14 +170,12 @@ class _CPU(_SoftmaxWithLoss):
 class _CUDA(_SoftmaxWithLoss):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         buffers = super().prepare(shapes, wanted)
-        layer, (outer, _, inner) = self.layer, self.fold
         self.parts = parts(self.positions)
-        self.fixed = 0 if layer.mode == LossParameter.VALID else normalizer(layer.mode, outer, inner, 0)
-        self.ignore = _NO_LABEL if layer.ignore is None else layer.ignore
+        self.ignore = NO_LABEL if self.layer.ignore is None else self.layer.ignore
         return {**buffers, "loss": Buffer((self.parts,)), "valid": Buffer((self.parts,), np.int64)}
 
     def forward(self, io: Arrays) -> None:
-        probability, (_, dim, inner) = io.work["probability"], self.fold
+        probability, (outer, dim, inner) = io.work["probability"], self.fold
         loss, valid = io.work["loss"], io.work["valid"]
         softmax_cuda(io.x[0], probability, self.fold)
         if len(io.y) == 2:
@@ -204,7 +183,7 @@ class _CUDA(_SoftmaxWithLoss):
         _kernels.softmax_loss_part.by_block(
             self.parts, probability, io.x[1], loss, valid, self.positions, dim, inner, self.ignore, _LEAST
         )
-        _kernels.softmax_loss_finish(1, loss, valid, io.y[0], io.work["divisor"], self.parts, self.fixed)
+        finish_cuda(self.layer.mode, outer, inner, (loss, valid), io.y[0], io.work["divisor"])
 
     def backward(self, io: Arrays) -> None:
         if (dx := io.dx[0]) is None:

@@ -16,6 +16,8 @@ from brew.layer import Layer
 
 Array = npt.NDArray[Any]
 
+NO_LABEL = -(1 << 41)  # for kernels: ignores nothing, as no label is read as this
+
 LABEL_OF = r"""
 // The label as an integer, cut off as a C cast does; NaN and what no int holds become a number no int is.
 template <typename T>
