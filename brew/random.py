@@ -58,6 +58,10 @@ class Stream:
         """`count` 32-bit draws of pass `index`; element i is draw i whatever `count` is."""
         return self.words((count + 1) // 2, index=index).view("<u4")[:count]
 
+    def permutation(self, count: int, *, index: int = 0) -> npt.NDArray[np.intp]:
+        """The numbers below `count` in the order of epoch `index`."""
+        return np.argsort(self.words(count, index=index), kind="stable")
+
     def generator(self, index: int = 0) -> np.random.Generator:
         """A NumPy generator at pass `index`, for fillers and shuffles (host only)."""
         counter: Any = np.array([0, index, 0, 0], np.uint64)

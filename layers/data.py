@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,8 +17,6 @@ from brew.errors import DataError
 from brew.layer import Context, Shape, between
 from brew.proto.brew_pb2 import DataParameter, LayerParameter
 from brew.registry import register_layer
-
-log = logging.getLogger("brew")
 
 
 @register_layer
@@ -48,11 +45,7 @@ class Data(PrefetchingLayer):
             raise self.error("batch_size must be at least 1", "data_param", "batch_size")
         self.transformer = Transformer(param.transform_param, context, self.name, self.error)
         ignored = {"rand_skip": "", "force_encoded_color": "; transform_param.force_color does it"}
-        for field, instead in ignored.items():
-            if getattr(data, field):
-                place = context.place("data_param", field)
-                log.warning('%slayer "%s": %s has no effect, as in Caffe%s',
-                            f"{place}: " if place else "", self.name, field, instead)  # fmt: skip
+        self.warn_of_idle_fields("data_param", ignored)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Opens the database: the first record gives the size."""

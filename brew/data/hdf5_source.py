@@ -141,9 +141,7 @@ class HDF5Source:
         self._rows = self._order(self._row_order, self._files.rows[number], index)
 
     def _order(self, stream: Stream, count: int, index: int) -> npt.NDArray[np.intp]:
-        if not self._shuffle:
-            return np.arange(count)
-        return np.argsort(stream.words(count, index=index), kind="stable")
+        return stream.permutation(count, index=index) if self._shuffle else np.arange(count)
 
 
 def _shapes(file: Path, names: list[str]) -> list[Shape]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from brew.errors import DataError, Place
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -14,9 +17,29 @@ if TYPE_CHECKING:
 # What a file's mode becomes when nothing is forced: gray stays gray, alpha stays alpha.
 _STORED = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
+# Red, green, blue to gray as the libraries beneath OpenCV do it: weights, what is added before the shift, the shift.
+_PNG_GRAY = (9797, 19234, 3737), 0, 15
+_GRAY = (4899, 9617, 1868), 1 << 13, 14
+
 
 class BadImage(ValueError):
     """Bytes that cannot be decoded; the text ends a sentence that begins with the image."""
+
+
+def read_image(
+    path: Path, *, color: bool, place: Place | None = None, data: bytes | None = None
+) -> npt.NDArray[np.uint8]:
+    """The image in file `path`, 3 channels (BGR) or, without `color`, one; `data` is the file's content if it is known.
+
+    DataError with the path, at `place` (the line that names it), when it cannot be read or decoded.
+    """
+    try:
+        data = path.read_bytes() if data is None else data
+        return decode_image(data, color=color, gray=not color)
+    except OSError as error:
+        raise DataError(f"image {path} cannot be read: {error.strerror or error}", place=place) from None
+    except BadImage as error:
+        raise DataError(f"image {path} {error}", place=place) from None
 
 
 def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt.NDArray[np.uint8]:
@@ -50,7 +73,12 @@ def _pixels(image: Image, color: bool, gray: bool) -> npt.NDArray[np.uint8]:
         raise BadImage(f"has more than 8 bits a channel (mode {mode}); 8 are expected")
     if gray and image.format == "JPEG":
         image.draft("L", None)  # the luminance as the file holds it
-    array: npt.NDArray[Any] = np.asarray(image.convert("L" if gray else "RGB" if color else _STORED[mode]))
+    as_rgb = color or (gray and image.mode not in ("1", "L", "LA"))
+    stored = "RGB" if as_rgb else "L" if gray else _STORED[mode]
+    array: npt.NDArray[Any] = np.asarray(image.convert(stored))
+    if gray and array.ndim == 3:
+        weights, half, bits = _PNG_GRAY if image.format == "PNG" else _GRAY
+        array = ((array @ np.array(weights, np.uint32) + np.uint32(half)) >> np.uint32(bits)).astype(np.uint8)
     if array.ndim == 2:
         return np.ascontiguousarray(array[None])
     order = [2, 1, 0, 3][: array.shape[2]]

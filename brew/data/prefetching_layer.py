@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from operator import index
 from typing import Any, Protocol, SupportsIndex
 
@@ -11,6 +13,8 @@ from brew.layer import Context, DataLayer, Shape
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
 from .prefetch import Batch, Prefetcher
+
+log = logging.getLogger("brew")
 
 
 class Source(Protocol):
@@ -83,3 +87,12 @@ class PrefetchingLayer(DataLayer):
                 self._source.fill, lambda: Batch(dtype, tops), self.ahead, f"brew-{self.name}"
             )
         return self._prefetcher
+
+    def warn_of_idle_fields(self, section: str, fields: Mapping[str, str]) -> None:
+        """A log line for each field of message `section` that is set and that Caffe passes by; `fields` has a hint."""
+        message = getattr(self.param, section)
+        for field, instead in fields.items():
+            if getattr(message, field) and message.HasField(field):
+                place = self.context.place(section, field)
+                log.warning('%slayer "%s": %s has no effect, as in Caffe%s',
+                            f"{place}: " if place else "", self.name, field, instead)  # fmt: skip

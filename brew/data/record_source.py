@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from brew.errors import DataError, Place
-from brew.layer import shape_text
 
-from .database import Database, Record
-from .datum import Pixels, decode_batch
+from .database import Database
+from .datum import decode_batch
 from .prefetch import Batch
 from .transformer import Transformer
 
@@ -40,9 +38,9 @@ class RecordSource:
             raise error.with_place(self._place) from None
         try:
             images, labels = decode_batch(records, self._transformer.color, self._workers)
-            shape = self._transformer.output_shape(images[0].shape)
-            if isinstance(images, list):
-                self._check_sizes(records, images)
+            shape = self._transformer.batch_shape(
+                images, lambda number: f"record {records[number][0].decode(errors='replace')!r}"
+            )
         except DataError as error:
             raise DataError(
                 f"{self._database.path}: {error.message}", place=error.place or self._place, hint=error.hint
@@ -53,17 +51,6 @@ class RecordSource:
         if len(tops) > 1:
             tops[1][...] = labels
         self._record += len(records)
-
-    def _check_sizes(self, records: Sequence[Record], images: Sequence[Pixels]) -> None:
-        """Images of one batch must come out of the transformer with one size."""
-        expected = self._transformer.output_shape(images[0].shape)
-        for (key, _), image in zip(records, images, strict=True):
-            if image.shape != images[0].shape and self._transformer.output_shape(image.shape) != expected:
-                raise DataError(
-                    f"record {key.decode(errors='replace')!r} is {shape_text(image.shape)}, the batch begins with "
-                    f"{shape_text(images[0].shape)}",
-                    hint="images of different sizes need batch_size: 1, a crop_size, or resizing",
-                )
 
     def close(self) -> None:
         self._workers.shutdown()

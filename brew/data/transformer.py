@@ -74,6 +74,20 @@ class Transformer:
             raise self._error(f"a crop of {size} does not fit into images of {height} x {width}", "crop_size")
         return channels, self.crop, self.crop
 
+    def batch_shape(self, images: Pixels | Sequence[Pixels], name: Callable[[int], str]) -> Shape:
+        """(channels, height, width) of what every image of a batch becomes.
+
+        DataError, with `name(number)` of the image, where they do not all come out with one size.
+        """
+        expected = self.output_shape(images[0].shape)
+        for number, image in enumerate(images if isinstance(images, list) else ()):
+            if image.shape != images[0].shape and self.output_shape(image.shape) != expected:
+                raise DataError(
+                    f"{name(number)} is {shape_text(image.shape)}, the batch begins with {shape_text(images[0].shape)}",
+                    hint="images of different sizes need batch_size: 1, a crop_size, or resizing",
+                )
+        return expected
+
     def __call__(self, images: Pixels | Sequence[Pixels], first: int, out: npt.NDArray[Any]) -> None:
         """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number."""
         rows, columns, mirrors = self._draws(images, first)

@@ -1,4 +1,4 @@
-"""The first three batches of BVLC Caffe's Data layer, for every database and transformation (TEST phase)."""
+"""The first three batches of BVLC Caffe's Data and ImageData layers, for every database and transformation (TEST phase)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from brew.prototxt import read
 from brew.registry import layer_class
 
 FOLDER = Path(__file__).parents[1] / "data/conformance/data"
-# image_data.* belong to a layer of their own.
-CASES = sorted(f.stem for f in FOLDER.glob("*_l*db.*.prototxt"))
+CASES = sorted(f.stem for f in FOLDER.glob("*.prototxt"))
 
 
 def test_every_case_is_collected():
-    assert len(CASES) == 19
+    assert len(CASES) == 21
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -29,7 +28,7 @@ def test_first_batches(case, tmp_path):
         folder = tmp_path
         _as_leveldb(FOLDER / "raw_lmdb", folder / "raw_leveldb")
     (param,) = read(FOLDER / f"{case}.prototxt", NetParameter).message.layer
-    layer = layer_class("Data")(param, Context(phase=TEST, folder=folder))
+    layer = layer_class(param.type)(param, Context(phase=TEST, folder=folder))
     reference = np.load(FOLDER / "batches.npz")
     assert layer.infer_shapes([])[0] == reference[f"{case}/0/data"].shape
     for k in range(3):

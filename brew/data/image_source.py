@@ -1,0 +1,150 @@
+"""Lists of image files with labels, and batches made of them: what ImageData reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import DataError, Place
+from brew.random import Stream
+
+from .image import read_image
+from .paths import find
+from .prefetch import Batch
+from .resize import resize
+from .transformer import Transformer
+
+_NUMBER = re.compile(r"\s*([+-]?[0-9]+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageList:
+    """The lines of a source list: the name of each image, its label, and the line it stands in."""
+
+    file: Path
+    names: list[str]
+    labels: npt.NDArray[np.int64]
+    lines: list[int]
+
+    @classmethod
+    def read(cls, file: Path, *, what: str, place: Place | None = None) -> ImageList:
+        """One image a line, its label behind the last space; blank lines are passed over.
+
+        A label is read as C's atoi does: the digits it begins with, 0 where there are none. DataError for a file
+        that is no text, names no image, or has a label beyond 32 bits.
+        """
+        try:
+            text = file.read_text("utf-8", errors="surrogateescape")  # names are what the system's files are called
+        except OSError as error:
+            raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
+        names, labels, lines = [], [], []
+        for line, content in enumerate(text.split("\n"), 1):
+            if not content.strip():
+                continue
+            name, _, written = content.rstrip("\r").rpartition(" ")
+            label = atoi(written)
+            if not -(1 << 31) <= label < 1 << 31:
+                raise DataError(f"{what}: the label {label} does not fit into 32 bits", place=Place(str(file), line))
+            names.append(name or written)
+            labels.append(label)
+            lines.append(line)
+        if not names:
+            raise DataError(f"{what}: {file} names no image", place=place)
+        return cls(file, names, np.array(labels, np.int64), lines)
+
+    def place(self, number: int) -> Place:
+        """Where image `number` is named."""
+        return Place(str(self.file), self.lines[number])
+
+
+def atoi(text: str) -> int:
+    """
+    >>> [atoi(t) for t in ("7", " -3", "2.9", "cat", "")]
+    [7, -3, 2, 0, 0]
+    """
+    match = _NUMBER.match(text)
+    return int(match[1]) if match else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFiles:
+    """The files of a list and how they are read: `prefix` before each name, and what becomes of each image."""
+
+    images: ImageList
+    prefix: str
+    color: bool = True
+    size: tuple[int, int] | None = None  # height, width; None: as it is
+
+    @staticmethod
+    def locate(images: ImageList, root: str, folder: Path, *, what: str) -> str:
+        """The prefix: `root` if that leads to the first image, else `folder` before it; DataError if neither does."""
+        written = root + images.names[0]
+        found = find(written, folder, what=what, place=images.place(0))
+        return root if found == Path(written).expanduser() else f"{folder}{os.sep}{root}"
+
+    def path(self, number: int) -> Path:
+        return Path(self.prefix + self.images.names[number]).expanduser()
+
+    def load(self, number: int) -> npt.NDArray[np.uint8]:
+        """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""
+        image = read_image(self.path(number), color=self.color, place=self.images.place(number))
+        return image if self.size is None else resize(image, *self.size)
+
+
+class Order:
+    """Which of `count` images comes when: one after the other, over and over; shuffled, every epoch in its own order.
+
+    Up to `rand_skip` - 1 images are passed over at the start. Both are functions of the seed and the layer's name.
+    """
+
+    def __init__(self, count: int, *, shuffle: bool, rand_skip: int, seed: int, name: str) -> None:
+        self._count = count
+        self._shuffle = shuffle
+        self._stream = Stream(seed, f"{name}/order")
+        self._skip = int(Stream(seed, f"{name}/skip").words(1)[0]) % rand_skip if rand_skip else 0
+        self._epoch: int | None = None
+
+    def numbers(self, record: int, count: int) -> list[int]:
+        """The numbers of `count` images from record number `record` (counted over epochs) on."""
+        result: list[int] = []
+        while len(result) < count:
+            epoch, start = divmod(self._skip + record + len(result), self._count)
+            if epoch != self._epoch:
+                shuffled = self._stream.permutation(self._count, index=epoch) if self._shuffle else None
+                self._numbers = np.arange(self._count) if shuffled is None else shuffled
+                self._epoch = epoch
+            result += self._numbers[start : start + count - len(result)].tolist()
+        return result
+
+
+class ImageSource:
+    """Fills batches with images, from record number `start` on. Tops: images, and labels (batch_size)."""
+
+    def __init__(self, files: ImageFiles, order: Order, transformer: Transformer, batch_size: int, start: int) -> None:
+        self._files = files
+        self._order = order
+        self._transformer = transformer
+        self._batch_size = batch_size
+        self._record = start
+        self._workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "brew-decode")
+
+    def fill(self, batch: Batch) -> None:
+        numbers = self._order.numbers(self._record, self._batch_size)
+        images = list(self._workers.map(self._files.load, numbers))
+        try:
+            shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
+        except DataError as error:
+            raise error.with_place(Place(str(self._files.images.file))) from None
+        data, label = batch.take([(len(images), *shape), (len(images),)])
+        self._transformer(images, self._record, data)
+        label[...] = self._files.images.labels[numbers]
+        self._record += len(images)
+
+    def close(self) -> None:
+        self._workers.shutdown()

@@ -1,0 +1,75 @@
+"""ImageData: image files named in a list, with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from brew.data.feed import feeds
+from brew.data.image_source import ImageFiles, ImageList, ImageSource, Order
+from brew.data.paths import find
+from brew.data.prefetching_layer import PrefetchingLayer
+from brew.data.transformer import Transformer
+from brew.layer import Context, Shape, exactly
+from brew.proto.brew_pb2 import LayerParameter
+from brew.registry import register_layer
+
+
+@register_layer
+class ImageData(PrefetchingLayer):
+    """Images and labels from files, in the order of a list, from the start again at the end.
+
+    Top      data    (batch_size x channels x height x width, cropped)
+    Top      label   (batch_size)
+    Param    image_data_param.source (a text file: a path and a label a line), .batch_size, .root_folder (goes before
+             each path as it is, slash and all), .is_color (3 channels BGR, else 1), .new_height and .new_width (to
+             resize to, both or none), .shuffle (anew in every epoch), .rand_skip (to pass over fewer than so many
+             lines at the start); transform_param; data_param.prefetch (batches made ahead, 4)
+
+    A label is what C's atoi makes of it. A batch has the size of its first image; with batch_size 1 every image may
+    have its own. An image that cannot be read is an error, placed in the list.
+    """
+
+    type = "ImageData"
+    tops = exactly(2)
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        images = param.image_data_param
+        self.batch_size: int = images.batch_size
+        self.ahead: int = param.data_param.prefetch
+        if self.batch_size == 0:
+            raise self.error("batch_size must be at least 1", "image_data_param", "batch_size")
+        if (images.new_height == 0) != (images.new_width == 0):
+            text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
+            raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")
+        self.transformer = Transformer(param.transform_param, context, self.name, self.error)
+        moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
+        self.warn_of_idle_fields("image_data_param", moved)
+
+    @cached_property
+    def files(self) -> ImageFiles:
+        """The list, read once, and how its images are read."""
+        images, folder = self.param.image_data_param, self.context.folder
+        what = f'layer "{self.name}" (ImageData): source'
+        place = self.context.place("image_data_param", "source")
+        listed = ImageList.read(find(images.source, folder, what=what, place=place), what=what, place=place)
+        prefix = ImageFiles.locate(listed, images.root_folder, folder, what=f'layer "{self.name}" (ImageData): image')
+        size = (images.new_height, images.new_width) if images.new_height else None
+        return ImageFiles(listed, prefix, images.is_color, size)
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Reads the image that comes first: it gives the size."""
+        first = self.files.load(self._order().numbers(0, 1)[0])
+        return [(self.batch_size, *self.transformer.output_shape(first.shape)), (self.batch_size,)]
+
+    def open_source(self, record: int) -> ImageSource:
+        self.transformer.seed = self.seed
+        return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record)
+
+    def _order(self) -> Order:
+        images, count = self.param.image_data_param, len(self.files.images.names)
+        return Order(count, shuffle=images.shuffle, rand_skip=images.rand_skip, seed=self.seed, name=self.name)
+
+
+feeds(ImageData)
