@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import Arrays, Context, Implementation, Layer, Shape
+from brew.layer import Array, Context
+from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
@@ -25,49 +24,51 @@ __global__ void relu_backward(long long n, const T* x, const T* dy, T* dx, T slo
 
 
 @register_layer
-class ReLU(Layer):
+class ReLU(Elementwise):
     """Rectified linear unit, element by element.
 
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    relu_param.negative_slope, default 0
 
-    May run in place: backward asks only for the sign of x, and a slope >= 0 leaves y that sign.
+    May run in place: backward asks only for the sign of x, and a slope >= 0 leaves y that sign; with a slope < 0
+    the layer keeps a copy of x.
     """
 
     type = "ReLU"
-    in_place = True
     reads = frozenset("x")
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
         self.slope: float = param.relu_param.negative_slope
-
-    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        return [bottom[0]]
+        self.sign_is_enough = self.slope >= 0
 
 
 @ReLU.runs_on("cpu")
-class _CPU(Implementation[ReLU]):
-    def forward(self, io: Arrays) -> None:
-        x, y, slope = io.x[0], io.y[0], self.layer.slope
-        if slope == 0:
-            np.maximum(x, 0, out=y)
-        else:
-            np.multiply(x, np.where(x > 0, x.dtype.type(1), x.dtype.type(slope)), out=y)
+class _CPU(ElementwiseCPU[ReLU]):
+    scratch = 2
 
-    def backward(self, io: Arrays) -> None:
-        x, dy, dx, slope = io.x[0], io.dy[0], io.dx[0], self.layer.slope
-        if slope == 0:
-            np.multiply(dy, x > 0, out=dx)
-        else:
-            np.multiply(dy, np.where(x > 0, x.dtype.type(1), x.dtype.type(slope)), out=dx)
+    def value(self, x: Array, y: Array, t: Array) -> None:
+        if self.layer.slope == 0:
+            np.maximum(x, 0, out=y)
+            return
+        np.multiply(np.minimum(x, 0, out=t[0]), self.layer.slope, out=t[0])
+        np.maximum(x, 0, out=y)
+        np.add(y, t[0], out=y)
+
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array, t: Array) -> None:
+        slope, side = t
+        np.greater(x, 0, out=slope)
+        if self.layer.slope != 0:
+            np.multiply(np.less_equal(x, 0, out=side), self.layer.slope, out=side)
+            np.add(slope, side, out=slope)
+        np.multiply(slope, dy, out=dx)
 
 
 @ReLU.runs_on("cuda")
-class _CUDA(Implementation[ReLU]):
-    def forward(self, io: Arrays) -> None:
-        _kernels.relu_forward(io.x[0].size, io.x[0], io.y[0], self.layer.slope)
+class _CUDA(ElementwiseCUDA[ReLU]):
+    def value(self, x: Array, y: Array) -> None:
+        _kernels.relu_forward(x.size, x, y, self.layer.slope)
 
-    def backward(self, io: Arrays) -> None:
-        _kernels.relu_backward(io.x[0].size, io.x[0], io.dy[0], io.dx[0], self.layer.slope)
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
+        _kernels.relu_backward(dx.size, x, dy, dx, self.layer.slope)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted
+from brew.layer import Array
+from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.registry import register_layer
 
 _kernels = Kernels(r"""
@@ -24,7 +23,7 @@ __global__ void sigmoid_backward(long long n, const T* y, const T* dy, T* dx) {
 
 
 @register_layer
-class Sigmoid(Layer):
+class Sigmoid(Elementwise):
     """The logistic function, element by element, as tanh(x / 2) / 2 + 1 / 2: nothing overflows.
 
     Bottom   x   (any shape)
@@ -34,36 +33,27 @@ class Sigmoid(Layer):
     """
 
     type = "Sigmoid"
-    in_place = True
     reads = frozenset("y")
-
-    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        return [bottom[0]]
 
 
 @Sigmoid.runs_on("cpu")
-class _CPU(Implementation[Sigmoid]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        return {"slope": Buffer(shapes.y[0])} if wanted.backward else {}
-
-    def forward(self, io: Arrays) -> None:
-        y = io.y[0]
-        np.multiply(io.x[0], 0.5, out=y)
+class _CPU(ElementwiseCPU[Sigmoid]):
+    def value(self, x: Array, y: Array, t: Array) -> None:
+        np.multiply(x, 0.5, out=y)
         np.tanh(y, out=y)
         np.multiply(y, 0.5, out=y)
         np.add(y, 0.5, out=y)
 
-    def backward(self, io: Arrays) -> None:
-        y, slope = io.y[0], io.work["slope"]
-        np.subtract(1, y, out=slope)
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array, t: Array) -> None:
+        slope = np.subtract(1, y, out=t[0])
         np.multiply(slope, y, out=slope)
-        np.multiply(slope, io.dy[0], out=io.dx[0])
+        np.multiply(slope, dy, out=dx)
 
 
 @Sigmoid.runs_on("cuda")
-class _CUDA(Implementation[Sigmoid]):
-    def forward(self, io: Arrays) -> None:
-        _kernels.sigmoid_forward(io.x[0].size, io.x[0], io.y[0])
+class _CUDA(ElementwiseCUDA[Sigmoid]):
+    def value(self, x: Array, y: Array) -> None:
+        _kernels.sigmoid_forward(x.size, x, y)
 
-    def backward(self, io: Arrays) -> None:
-        _kernels.sigmoid_backward(io.y[0].size, io.y[0], io.dy[0], io.dx[0])
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
+        _kernels.sigmoid_backward(dx.size, y, dy, dx)

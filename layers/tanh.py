@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted
+from brew.layer import Array
+from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.registry import register_layer
 
 _kernels = Kernels(r"""
@@ -24,7 +23,7 @@ __global__ void tanh_backward(long long n, const T* y, const T* dy, T* dx) {
 
 
 @register_layer
-class TanH(Layer):
+class TanH(Elementwise):
     """The hyperbolic tangent, element by element.
 
     Bottom   x   (any shape)
@@ -34,32 +33,24 @@ class TanH(Layer):
     """
 
     type = "TanH"
-    in_place = True
     reads = frozenset("y")
-
-    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        return [bottom[0]]
 
 
 @TanH.runs_on("cpu")
-class _CPU(Implementation[TanH]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        return {"slope": Buffer(shapes.y[0])} if wanted.backward else {}
+class _CPU(ElementwiseCPU[TanH]):
+    def value(self, x: Array, y: Array, t: Array) -> None:
+        np.tanh(x, out=y)
 
-    def forward(self, io: Arrays) -> None:
-        np.tanh(io.x[0], out=io.y[0])
-
-    def backward(self, io: Arrays) -> None:
-        y, slope = io.y[0], io.work["slope"]
-        np.multiply(y, y, out=slope)
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array, t: Array) -> None:
+        slope = np.multiply(y, y, out=t[0])
         np.subtract(1, slope, out=slope)
-        np.multiply(slope, io.dy[0], out=io.dx[0])
+        np.multiply(slope, dy, out=dx)
 
 
 @TanH.runs_on("cuda")
-class _CUDA(Implementation[TanH]):
-    def forward(self, io: Arrays) -> None:
-        _kernels.tanh_forward(io.x[0].size, io.x[0], io.y[0])
+class _CUDA(ElementwiseCUDA[TanH]):
+    def value(self, x: Array, y: Array) -> None:
+        _kernels.tanh_forward(x.size, x, y)
 
-    def backward(self, io: Arrays) -> None:
-        _kernels.tanh_backward(io.y[0].size, io.y[0], io.dy[0], io.dx[0])
+    def gradient(self, x: Array, y: Array, dy: Array, dx: Array) -> None:
+        _kernels.tanh_backward(dx.size, y, dy, dx)

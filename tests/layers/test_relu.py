@@ -11,7 +11,12 @@ DY = [[1.0, 10.0, 100.0]]
 
 @pytest.mark.parametrize("names", ["", 'bottom: "x" top: "x"'])
 @pytest.mark.parametrize(
-    ("fields", "y", "dx"), [("", [2, 0, 0], [1, 0, 0]), ("negative_slope: 0.25", [2, -1, 0], [1, 2.5, 25])]
+    ("fields", "y", "dx"),
+    [
+        ("", [2, 0, 0], [1, 0, 0]),
+        ("negative_slope: 0.25", [2, -1, 0], [1, 2.5, 25]),
+        ("negative_slope: -0.5", [2, 2, 0], [1, -5, -50]),
+    ],
 )
 def test_worked_by_hand(names, fields, y, dx, device):
     run = run_layer(f'type: "ReLU" {names} relu_param {{ {fields} }}', [X], top_diffs=[DY], device=device)
@@ -19,10 +24,12 @@ def test_worked_by_hand(names, fields, y, dx, device):
     assert run.bottom_diffs[0].tolist() == [dx]
 
 
-@pytest.mark.parametrize("fields", ["", "negative_slope: 0.1"])
-def test_gradient(fields, device):
-    x = np.random.default_rng(0).uniform(0.1, 1, (3, 4, 5)) * np.where(np.arange(5) % 2, 1, -1)
-    check_gradient(f'type: "ReLU" relu_param {{ {fields} }}', [x], device=device)
+@pytest.mark.parametrize("names", ["", 'bottom: "x" top: "x"'])
+@pytest.mark.parametrize("slope", [0, 0.1, -0.1, 3])
+def test_gradient(slope, names, device):
+    random = np.random.default_rng(0)
+    x = random.uniform(0.1, 1, (3, 4, 5000)) * random.choice([-1, 1], (3, 4, 5000))
+    check_gradient(f'type: "ReLU" relu_param {{ negative_slope: {slope} }} {names}', [x], device=device)
 
 
 def test_empty_batch(device):
