@@ -78,9 +78,9 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
     return _read(path, "weights (.caffemodel)", _net)
 
 
-def read_blob(path: str | Path) -> StoredBlob:
-    """The one blob of a mean file (.binaryproto); WeightsError."""
-    return _read(path, "a mean file (.binaryproto)", lambda cursor: _named("the mean", stored_blob, cursor))
+def read_blob(path: str | Path, name: str = "mean") -> StoredBlob:
+    """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError."""
+    return _read(path, f"a {name} file (.binaryproto)", lambda cursor: _named(f"the {name}", stored_blob, cursor))
 
 
 def read_solver_state(path: str | Path) -> StoredState:
