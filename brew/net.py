@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from brew import cuda, memory, mode
 from brew.blob import Blob, Memory
+from brew.data.memory import set_input_arrays
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
@@ -188,6 +189,8 @@ class Net:
         self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
         names = list(self.outputs if end is None else self.top_names[end])
         return {name: self.blobs[name].data for name in dict.fromkeys([*names, *(blobs or ())])}
+
+    set_input_arrays = set_input_arrays
 
     def _set_input(self, name: str, value: npt.NDArray[Any]) -> None:
         blob = self.blobs[name]

@@ -28,6 +28,8 @@ class ImageData(PrefetchingLayer):
 
     A label is what C's atoi makes of it. A batch has the size of its first image; with batch_size 1 every image may
     have its own. An image that cannot be read is an error, placed in the list.
+
+    Example  top: "data" top: "label" image_data_param { source: "list.txt" batch_size: 8 new_height: 64 new_width: 64 }
     """
 
     type = "ImageData"
