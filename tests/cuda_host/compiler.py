@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -9,10 +10,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
 _HERE = Path(__file__).parent
+_HEADERS = ("runtime.h", "launch.h", "checked.h", "device.h")
+_RUNTIME = ("runtime.cpp", "races.cpp", "fibers.cpp")
+_KEPT_DAYS = 30
 # -w: warnings about kernels are NVRTC's business. No contraction: multiply and add round apart, as in NumPy.
 _FLAGS = ("-std=c++17", "-O1", "-fPIC", "-w", "-ffp-contract=off", "-fvisibility=hidden", "-U_FORTIFY_SOURCE")
 
@@ -46,17 +51,18 @@ def _throwaway_folder() -> Path:
 
 def build(text: str) -> ctypes.CDLL:
     """The loaded library of C++ `text` (which includes device.h) and the runtime."""
-    return ctypes.CDLL(str(_built(text.encode(), ".so", (str(_runtime_object()),))))
+    return ctypes.CDLL(str(_built(text.encode(), ".so", tuple(str(o) for o in _runtime()))))
 
 
-def _runtime_object() -> Path:
-    return _built((_HERE / "runtime.cpp").read_bytes(), ".o", ())
+def _runtime() -> list[Path]:
+    return [_built((_HERE / name).read_bytes(), ".o", ()) for name in _RUNTIME]
 
 
 @cache
 def _environment() -> bytes:
-    headers = b"".join((_HERE / name).read_bytes() for name in ("runtime.h", "device.h", "runtime.cpp"))
-    return headers + repr((compiler(), _FLAGS)).encode()
+    """What every build depends on besides its own text."""
+    sources = b"".join((_HERE / name).read_bytes() for name in (*_HEADERS, *_RUNTIME))
+    return sources + repr((compiler(), _FLAGS)).encode()
 
 
 def _built(text: bytes, suffix: str, objects: tuple[str, ...]) -> Path:
@@ -73,4 +79,13 @@ def _built(text: bytes, suffix: str, objects: tuple[str, ...]) -> Path:
         if done.returncode:
             raise RuntimeError(f"the host compiler refuses the kernels:\n{done.stderr[:4000]}")
         output.replace(target)  # at once, whoever else builds the same
+    _drop_old(target.parent)
     return target
+
+
+def _drop_old(folder: Path) -> None:
+    """Kernels change and leave their builds behind."""
+    for path in folder.glob("*.[os]*"):
+        with contextlib.suppress(OSError):  # another test process was first
+            if time.time() - path.stat().st_mtime > _KEPT_DAYS * 86400:
+                path.unlink()
