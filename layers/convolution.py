@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from brew.layer import (
-    Array,
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Param,
-    Shape,
-    Shapes,
-    Wanted,
-    at_least,
-    count,
-    shape_text,
-)
+from brew.layer import Arrays, Buffer, Shape, Shapes, Wanted, shape_text
 from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
 from brew.ops.columns import Bank
 from brew.ops.correlation import Correlation
 from brew.ops.correlation_cuda import CorrelationCUDA
-from brew.ops.window import convolution_window
-from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
+
+from ._filters import Filters, Planes
 
 
 @register_layer
-class Convolution(Layer):
+class Convolution(Filters):
     """Cross-correlation with learned filters; any number of spatial axes.
 
     Bottoms  x   (N..., C, *size): axes before `axis` are batch, `axis` is the channels; all bottoms of one shape
@@ -41,69 +27,22 @@ class Convolution(Layer):
     """
 
     type = "Convolution"
-    bottoms = at_least(1)
-    tops = at_least(1)
-    reads = frozenset("x")
-
-    def __init__(self, param: LayerParameter, context: Context) -> None:
-        super().__init__(param, context)
-        self.own = param.convolution_param
-        for field in ("num_output", "group"):
-            if getattr(self.own, field) < 1:
-                raise self.error(f"{field} must be at least 1", "convolution_param", field)
-        if len(param.bottom) != len(param.top):
-            raise self.error(f"takes one top per bottom; there are {len(param.bottom)} and {len(param.top)}", "top")
-
-    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        if any(shape != bottom[0] for shape in bottom):
-            raise self.shape_error("bottoms of one shape", bottom)
-        bank = self.bank(bottom[0])
-        axis = self.channel_axis(bottom[0])
-        return [(*bottom[0][:axis], bank.outputs, *bank.out)] * len(bottom)
-
-    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
-        bank = self.bank(bottom[0])
-        weights = (bank.outputs, bank.inputs // bank.group, *bank.window.kernel)
-        params = [Param(weights, self.own.weight_filler), Param((bank.outputs,), self.own.bias_filler)]
-        return params if self.own.bias_term else params[:1]
-
-    def channel_axis(self, bottom: Shape) -> int:
-        return self.axis(self.own.axis, len(bottom), "convolution_param", "axis")
 
     def bank(self, bottom: Shape) -> Bank:
-        """The sizes of the correlation for bottoms of this shape, checked."""
-        axis = self.channel_axis(bottom)
-        channels, size = bottom[axis], bottom[axis + 1 :]
-        for name, planes in (("num_output", self.own.num_output), ("the bottom's channels", channels)):
-            if planes % self.own.group:
-                text = f"group {self.own.group} does not divide {name}, {planes}"
-                raise self.error(text, "convolution_param", "group")
-        window = convolution_window(self.own, len(size), self.error)
+        batch, channels, size, window = self.parts(bottom)
         out = window.floor_size(size)
         if any(n < 1 for n in out):
             padded, extent = shape_text(window.padded(size)), shape_text(window.extent)
             text = f"a kernel that reaches {extent} does not fit into the padded input, {padded}"
             raise self.error(text, "convolution_param", "kernel_size")
-        return Bank(count(bottom[:axis]), self.own.group, channels, self.own.num_output, size, out, window)
+        return Bank(batch, self.own.group, channels, self.own.num_output, size, out, window)
 
-
-class _Planes(Implementation[Convolution]):
-    """What both devices share: blobs seen as (batch, channels, ...)."""
-
-    bank: Bank
-
-    def x_like(self, blob: Array) -> Array:
-        return blob.reshape(self.bank.batch, self.bank.inputs, *self.bank.size)
-
-    def y_like(self, blob: Array) -> Array:
-        return blob.reshape(self.bank.batch, self.bank.outputs, *self.bank.out)
-
-    def flat(self, blob: Array) -> Array:
-        return blob.reshape(self.bank.batch, self.bank.outputs, count(self.bank.out))
+    def top_size(self, bank: Bank) -> Shape:
+        return bank.out
 
 
 @Convolution.runs_on("cpu")
-class _CPU(_Planes):
+class _CPU(Planes):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
         keep = wanted.params[0] and len(shapes.x) == 1
@@ -125,7 +64,7 @@ class _CPU(_Planes):
 
 
 @Convolution.runs_on("cuda")
-class _CUDA(_Planes):
+class _CUDA(Planes):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
         self.correlation = CorrelationCUDA(self.bank)

@@ -1,0 +1,76 @@
+"""What Convolution and Deconvolution share: their message, its checks, and blobs seen as a correlation's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brew.layer import Array, Context, Implementation, Layer, Param, Shape, at_least, count
+from brew.ops.columns import Bank
+from brew.ops.window import Window, convolution_window
+from brew.proto.brew_pb2 import LayerParameter
+
+
+class Filters(Layer):
+    """A layer with a bank of filters, which any number of bottoms share."""
+
+    bottoms = at_least(1)
+    tops = at_least(1)
+    reads = frozenset("x")
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        self.own = param.convolution_param
+        for field in ("num_output", "group"):
+            if getattr(self.own, field) < 1:
+                raise self.error(f"{field} must be at least 1", "convolution_param", field)
+        if len(param.bottom) != len(param.top):
+            raise self.error(f"takes one top per bottom; there are {len(param.bottom)} and {len(param.top)}", "top")
+
+    def bank(self, bottom: Shape) -> Bank:
+        """The sizes of the correlation for bottoms of this shape, checked."""
+        raise NotImplementedError
+
+    def top_size(self, bank: Bank) -> Shape:
+        """The spatial axes of the tops."""
+        raise NotImplementedError
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        if any(shape != bottom[0] for shape in bottom):
+            raise self.shape_error("bottoms of one shape", bottom)
+        batch = bottom[0][: self.channel_axis(bottom[0])]
+        return [(*batch, self.own.num_output, *self.top_size(self.bank(bottom[0])))] * len(bottom)
+
+    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
+        bank = self.bank(bottom[0])
+        weights = (bank.outputs, bank.inputs // bank.group, *bank.window.kernel)
+        params = [Param(weights, self.own.weight_filler), Param((self.own.num_output,), self.own.bias_filler)]
+        return params if self.own.bias_term else params[:1]
+
+    def channel_axis(self, bottom: Shape) -> int:
+        return self.axis(self.own.axis, len(bottom), "convolution_param", "axis")
+
+    def parts(self, bottom: Shape) -> tuple[int, int, Shape, Window]:
+        """A bottom's batch, channels and spatial axes, and the window over them; the groups are checked."""
+        axis = self.channel_axis(bottom)
+        channels, size = bottom[axis], bottom[axis + 1 :]
+        for name, planes in (("num_output", self.own.num_output), ("the bottom's channels", channels)):
+            if planes % self.own.group:
+                text = f"group {self.own.group} does not divide {name}, {planes}"
+                raise self.error(text, "convolution_param", "group")
+        return count(bottom[:axis]), channels, size, convolution_window(self.own, len(size), self.error)
+
+
+class Planes(Implementation[Filters]):
+    """What both devices share: blobs seen as the x and y of the correlation, and as planes for the bias."""
+
+    bank: Bank
+
+    def x_like(self, blob: Array) -> Array:
+        return blob.reshape(self.bank.batch, self.bank.inputs, *self.bank.size)
+
+    def y_like(self, blob: Array) -> Array:
+        return blob.reshape(self.bank.batch, self.bank.outputs, *self.bank.out)
+
+    def flat(self, blob: Array) -> Array:
+        """A top as (batch, num_output, positions)."""
+        return blob.reshape(self.bank.batch, self.layer.own.num_output, count(self.layer.top_size(self.bank)))
