@@ -140,9 +140,7 @@ class _CUDA(_Contrastive):
 
     def forward(self, io: Arrays) -> None:
         layer, square, loss = self.layer, io.work["square"], io.work["loss"]
-        _kernels.contrastive_forward.by_block(
-            self.items, *io.x, square, loss, self.dim, layer.margin, layer.legacy
-        )
+        _kernels.contrastive_forward.by_block(self.items, *io.x, square, loss, self.dim, layer.margin, layer.legacy)
         sum_outside(loss, io.y[0].reshape(1), io.work["partial"], self.fold, scale=self.scale / 2)
 
     def backward(self, io: Arrays) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import ClassVar
 
 from brew.layer import (
     TRAIN,
@@ -20,15 +20,11 @@ from brew.layer import (
     between,
     shape_text,
 )
-from brew.ops.average_pool import AveragePool, AveragePoolCUDA
-from brew.ops.max_pool import MaxPool, MaxPoolCUDA
-from brew.ops.stochastic_pool import StochasticPool, StochasticPoolCUDA
+from brew.ops.pool import Pool
 from brew.ops.window import Window
 from brew.proto.brew_pb2 import LayerParameter, PoolingParameter
 from brew.random import Stream
 from brew.registry import register_layer
-
-_Pool: TypeAlias = MaxPool | MaxPoolCUDA | AveragePool | AveragePoolCUDA | StochasticPool | StochasticPoolCUDA
 
 
 @register_layer
@@ -127,27 +123,23 @@ class Pooling(Layer):
 
 
 class _Planes(Implementation[Pooling]):
-    """What both devices share: blobs seen as planes, and the method's arithmetic."""
+    """What both devices share: blobs seen as planes."""
 
-    def make(self, window: Window, planes: int, size: Shape, out: Shape, places: bool) -> _Pool:
-        raise NotImplementedError
+    device: ClassVar[str]
 
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        (n, c, *size), out = shapes.x[0], shapes.y[0][2:]
-        window, self.planes = self.layer.window_over(shapes.x[0]), n * c
+        (n, c, *size), out, layer = shapes.x[0], shapes.y[0][2:], self.layer
+        window, self.planes = layer.window_over(shapes.x[0]), n * c
         places = wanted.bottoms[0] or len(shapes.y) > 1
-        self.pool = self.make(window, self.planes, tuple(size), out, places)
+        self.pool = Pool(
+            self.device, layer.method, window, self.planes, tuple(size), out,
+            places=places, stream=layer.stream, draw=layer.draws,
+        )  # fmt: skip
         return self.pool.buffers(backward=wanted.bottoms[0])
 
     def forward(self, io: Arrays) -> None:
-        x, y = self._flat(io.x[0]), self._flat(io.y[0])
-        if isinstance(self.pool, MaxPool | MaxPoolCUDA):
-            mask = self._flat(io.y[1]) if len(io.y) > 1 else None
-            self.pool.forward(x, y, mask, io.work)
-        elif isinstance(self.pool, AveragePool | AveragePoolCUDA):
-            self.pool.forward(x, y, io.work)
-        else:
-            self.pool.forward(x, y, io.passes, io.work)
+        mask = self._flat(io.y[1]) if len(io.y) > 1 else None
+        self.pool.forward(self._flat(io.x[0]), self._flat(io.y[0]), mask, io.passes, io.work)
 
     def backward(self, io: Arrays) -> None:
         if io.dx[0] is not None:
@@ -159,19 +151,9 @@ class _Planes(Implementation[Pooling]):
 
 @Pooling.runs_on("cpu")
 class _CPU(_Planes):
-    def make(self, window: Window, planes: int, size: Shape, out: Shape, places: bool) -> _Pool:
-        if self.layer.method == PoolingParameter.MAX:
-            return MaxPool(window, planes, size, out, places=places)
-        if self.layer.method == PoolingParameter.AVE:
-            return AveragePool(window, planes, size, out)
-        return StochasticPool(window, planes, size, out, self.layer.stream, draw=self.layer.draws)
+    device = "cpu"
 
 
 @Pooling.runs_on("cuda")
 class _CUDA(_Planes):
-    def make(self, window: Window, planes: int, size: Shape, out: Shape, places: bool) -> _Pool:
-        if self.layer.method == PoolingParameter.MAX:
-            return MaxPoolCUDA(window, planes, size, out, places=places)
-        if self.layer.method == PoolingParameter.AVE:
-            return AveragePoolCUDA(window, planes, size, out)
-        return StochasticPoolCUDA(window, planes, size, out, self.layer.stream, draw=self.layer.draws)
+    device = "cuda"

@@ -166,6 +166,4 @@ class _CUDA(_Loss):
 
     def backward(self, io: Arrays) -> None:
         if (dx := io.dx[0]) is not None:
-            _kernels.sigmoid_loss_backward(
-                dx.size, io.x[0], io.x[1], io.dy[0], io.work["divisor"], dx, self.ignore
-            )
+            _kernels.sigmoid_loss_backward(dx.size, io.x[0], io.x[1], io.dy[0], io.work["divisor"], dx, self.ignore)
