@@ -7,7 +7,7 @@ from functools import cached_property
 
 from brew.data.feed import feeds
 from brew.data.image_source import ImageFiles, ImageList, ImageSource, Order
-from brew.data.paths import find
+from brew.data.paths import find, find_prefix
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.layer import Context, Shape, exactly
@@ -56,7 +56,8 @@ class ImageData(PrefetchingLayer):
         what = f'layer "{self.name}" (ImageData): source'
         place = self.context.place("image_data_param", "source")
         listed = ImageList.read(find(images.source, folder, what=what, place=place), what=what, place=place)
-        prefix = ImageFiles.locate(listed, images.root_folder, folder, what=f'layer "{self.name}" (ImageData): image')
+        what = f'layer "{self.name}" (ImageData): image'
+        prefix = find_prefix(images.root_folder, listed.names[0], folder, what=what, place=listed.place(0))
         size = (images.new_height, images.new_width) if images.new_height else None
         return ImageFiles(listed, prefix, images.is_color, size)
 

@@ -15,7 +15,6 @@ from brew.errors import DataError, Place
 from brew.random import Stream
 
 from .image import read_image
-from .paths import find
 from .prefetch import Batch
 from .resize import resize
 from .transformer import Transformer
@@ -80,13 +79,6 @@ class ImageFiles:
     prefix: str
     color: bool = True
     size: tuple[int, int] | None = None  # height, width; None: as it is
-
-    @staticmethod
-    def locate(images: ImageList, root: str, folder: Path, *, what: str) -> str:
-        """The prefix: `root` if that leads to the first image, else `folder` before it; DataError if neither does."""
-        written = root + images.names[0]
-        found = find(written, folder, what=what, place=images.place(0))
-        return root if found == Path(written).expanduser() else f"{folder}{os.sep}{root}"
 
     def path(self, number: int) -> Path:
         return Path(self.prefix + self.images.names[number]).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 from brew.errors import DataError, Place
@@ -30,3 +31,12 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     tried = [first.absolute(), second.absolute()] if second.absolute() != first.absolute() else [first.absolute()]
     text = f"{what}: there is no {written}; looked for {' and '.join(map(str, tried))}"
     raise DataError(text, place=place, hint=hint)
+
+
+def find_prefix(root: str, name: str, folder: Path, *, what: str, place: Place | None = None) -> str:
+    """What stands before every name of a list: `root`, or `folder` and `root` where only that leads to `name`.
+
+    No separator is put behind `root`. Raises DataError when `name` is in neither place.
+    """
+    found = find(root + name, folder, what=what, place=place)
+    return root if found == Path(root + name).expanduser() else f"{folder}{os.sep}{root}"

@@ -32,7 +32,8 @@ def resize(image: Bytes, height: int, width: int) -> Bytes:
     lines = (wide[:, :, left] * weights[0] + wide[:, :, right] * weights[1]) >> 4
     above, below = lines[:, place[:height]], lines[:, place[height:]]
     mixed = (above * shares[0][:, None] >> 16) + (below * shares[1][:, None] >> 16)
-    return ((mixed + 2) >> 2).astype(np.uint8)
+    pixels: Bytes = ((mixed + 2) >> 2).astype(np.uint8)
+    return pixels
 
 
 def _halved(image: Bytes) -> Bytes:

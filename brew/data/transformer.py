@@ -33,6 +33,7 @@ class Transformer:
     mean_value  one for all channels, or one per channel
     scale       after the mean; pixels of bytes count 0 to 255
 
+    `mean` is float32 (channels, height, width) of the file, or (values, 1, 1), or None.
     `seed` may be set anew (a resume); `fail` is the layer's `error`: a message and the field's path.
     """
 
@@ -51,11 +52,11 @@ class Transformer:
         if param.HasField("mean_file") and param.mean_value:
             raise self._error("mean_file and mean_value cannot both be set", "mean_value")
         self.scale: float = param.scale
-        self._mean: npt.NDArray[np.float32] | None = None
+        self.mean: npt.NDArray[np.float32] | None = None
         if param.HasField("mean_file"):
-            self._mean = self._read_mean(context.folder, context.place("transform_param", "mean_file"))
+            self.mean = self._read_mean(context.folder, context.place("transform_param", "mean_file"))
         elif param.mean_value:
-            self._mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+            self.mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
 
     @property
     def random(self) -> bool:
@@ -65,8 +66,8 @@ class Transformer:
     def output_shape(self, image: Shape) -> Shape:
         """(channels, height, width) of what images of shape `image` become; checks that they fit the parameters."""
         channels, height, width = image
-        if self._mean is not None:
-            self._check_mean(self._mean.shape, image)
+        if self.mean is not None:
+            self._check_mean(self.mean.shape, image)
         if not self.crop:
             return image
         if self.crop > min(height, width):
@@ -103,7 +104,7 @@ class Transformer:
         """One image, or a batch of them that are treated alike, without the scale."""
         height, width = y.shape[-2:]
         window = (..., slice(row, row + height), slice(column, column + width))
-        mean = self._mean
+        mean = self.mean
         if mean is not None and mean.shape[1:] != (1, 1):
             mean = mean[window]
         x = x[window]
