@@ -40,7 +40,7 @@ class Bench:
         self.declared = self.layer.declare_params(bottoms)
         shapes = Shapes(tuple(bottoms), tuple(self.tops), tuple(p.shape for p in self.declared))
         self.want = want or Wanted(
-            tuple(i not in cls.no_gradient for i in range(len(bottoms))),
+            tuple(i not in self.layer.no_gradient for i in range(len(bottoms))),
             tuple(p.learned for p in self.declared),
         )
         self.views = [self.layer.view(i) for i in range(len(self.tops))]
@@ -97,8 +97,18 @@ class Bench:
             self._fill(array, np.nan)
         self.put(io.x, bottoms)
         self.put([io.passes], [np.array([passes], np.uint64)])
+        self._reshape_tops()
         self._spoil_scratch()
         self.implementation.forward(io)
+
+    def _reshape_tops(self) -> None:
+        """Bring the tops to the shapes that the bottoms' values ask for, where those count."""
+        shapes = self.implementation.top_shapes(self.io)
+        for i, shape in enumerate(shapes or ()):
+            if self.io.y[i].shape != tuple(shape):
+                self.io.y[i], self.io.dy[i] = (self._empty(tuple(shape), self.dtype) for _ in range(2))
+                self.tops[i] = tuple(shape)
+                self._fill(self.io.y[i], np.nan)
 
     def backward(self, top_diffs: Sequence[npt.ArrayLike]) -> tuple[list[Array | None], list[Array | None]]:
         """The gradients of bottoms and parameters that were wanted, the others None."""

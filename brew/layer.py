@@ -192,7 +192,7 @@ class Layer:
     tops: ClassVar[Arity] = exactly(1)
     in_place: ClassVar[bool] = False
     reads: frozenset[str] = frozenset("xy")  # a layer may narrow it once it has read its message
-    no_gradient: ClassVar[frozenset[int]] = frozenset()
+    no_gradient: frozenset[int] = frozenset()  # likewise
     is_loss: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], How]]
 
