@@ -1,0 +1,194 @@
+"""Python: a layer that the user writes in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from brew.blob import Blob, Memory
+from brew.layer import (
+    Array,
+    Arrays,
+    Buffer,
+    Context,
+    Implementation,
+    Layer,
+    Param,
+    Shape,
+    Shapes,
+    Wanted,
+    at_least,
+    shape_text,
+)
+from brew.proto.brew_pb2 import FillerParameter, LayerParameter
+from brew.python_layer import LentBlob, ParamBlobs, described, load_class
+from brew.registry import register_layer
+
+
+@register_layer
+class Python(Layer):
+    """Calls setup, reshape, forward and backward of a class on the base `brew.python_layer.PythonLayer`.
+
+    Bottoms  any number
+    Tops     any number, of the shapes that the class's reshape gives them before every forward
+    Params   what the class adds with self.blobs.add_blob
+    Param    python_param.module (found along sys.path, then in the working directory, then beside the prototxt),
+             .layer (the class), .param_str (handed over as it is)
+
+    The class works on host arrays; on CUDA they are copied there and back. An error in it becomes a NetError that
+    names its line.
+
+    Example  bottom: "x" top: "y" python_param { module: "my_layers" layer: "Halve" param_str: "" }
+    """
+
+    type = "Python"
+    bottoms = at_least(0)
+    tops = at_least(0)
+    in_place = True
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        python = param.python_param
+        for field in ("module", "layer"):
+            if not getattr(python, field):
+                raise self.error(f"python_param.{field} is needed", "python_param", field)
+        cls = load_class(
+            python.module,
+            python.layer,
+            context.folder,
+            lambda text, hint=None: self.error(text, "python_param", "module", hint=hint),
+        )
+        self._ready = False
+        self.bottom = [LentBlob((0,), context.dtype, name) for name in param.bottom]
+        self.top = [
+            self.bottom[t] if name in param.bottom[t : t + 1] else LentBlob((0,), context.dtype, name)
+            for t, name in enumerate(param.top)
+        ]
+        try:
+            self.instance = cls(param)
+        except Exception as error:
+            raise self._raised("__init__", error) from error
+        self.instance.param_str = python.param_str
+        self.instance.phase = context.phase
+        self.instance.blobs = ParamBlobs(context.dtype)
+
+    @property
+    def blobs(self) -> ParamBlobs:
+        """The parameters, as the class sees them."""
+        return self.instance.blobs
+
+    def call(self, method: str, *arguments: Sequence[Blob] | Sequence[bool]) -> None:
+        """Call the class; NetError for anything it raises."""
+        try:
+            getattr(self.instance, method)(*arguments)
+        except Exception as error:
+            raise self._raised(method, error) from error
+
+    def _raised(self, method: str, error: Exception) -> Exception:
+        python = self.param.python_param
+        text = f"{python.layer}.{method} raised {described(error, python.module)}"
+        return self.error(text, "python_param", "layer")
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Calls setup the first time, and reshape."""
+        for blob, shape in zip(self.bottom, bottom, strict=True):
+            blob.reshape(*shape)
+        if not self._ready:
+            self.call("setup", self.bottom, self.top)
+            self._ready = True
+        self.call("reshape", self.bottom, self.top)
+        return [blob.shape for blob in self.top]
+
+    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
+        return [Param(blob.shape, self._start(number)) for number, blob in enumerate(self.blobs)]
+
+    def _start(self, number: int) -> FillerParameter | None:
+        """The filler a parameter was added with, or the constant that setup wrote into it."""
+        blob, filler = self.blobs[number], self.blobs.fillers[number]
+        if filler is not None or not blob.data_memory.capacity or blob.data_memory.fixed:
+            return filler
+        values = np.unique(blob.data)
+        if len(values) > 1:
+            hint = 'add_blob(..., filler={"type": "xavier"}) lets it start at random'
+            raise self.error(
+                f"setup wrote different values into parameter {number}", "python_param", "layer", hint=hint
+            )
+        return FillerParameter(type="constant", value=float(values[0])) if len(values) else None
+
+
+class _Called(Implementation[Python]):
+    """The class's blobs live in the net's arrays; on CUDA what it looked at is copied before and after each call."""
+
+    device: ClassVar[str]
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        self._wanted = wanted
+        return {}
+
+    def top_shapes(self, io: Arrays) -> list[Shape]:
+        layer = self.layer
+        self._lend(io)
+        layer.call("reshape", layer.bottom, layer.top)
+        return [blob.shape for blob in layer.top]
+
+    def forward(self, io: Arrays) -> None:
+        layer = self.layer
+        self._lend(io)
+        layer.call("forward", layer.bottom, layer.top)
+        for blob, y in zip(layer.top, io.y, strict=True):
+            if blob.shape != y.shape:
+                raise layer.error(
+                    f'forward changed the shape of top "{blob.name}" from {shape_text(y.shape)} to '
+                    f"{shape_text(blob.shape)}; reshape is the place for it",
+                    "python_param",
+                    "layer",
+                )
+        for memory in self._values():
+            memory.upload()
+
+    def backward(self, io: Arrays) -> None:
+        layer = self.layer
+        self._lend(io)
+        for memory in self._gradients():
+            memory.download()
+        layer.call("backward", layer.top, list(self._wanted.bottoms), layer.bottom)
+        for memory in self._gradients():
+            memory.upload()
+
+    def _lend(self, io: Arrays) -> None:
+        """The blobs show the values as they are now."""
+        layer = self.layer
+        dy: Sequence[Array | None] = io.dy or [None] * len(io.y)
+        for i, (blob, x, dx) in enumerate(zip(layer.bottom, io.x, io.dx, strict=True)):
+            in_place = i < len(layer.top) and layer.top[i] is blob
+            blob.lend(x, dy[i] if in_place else dx, self.device)
+        for blob, y, diff in zip(layer.top, io.y, dy, strict=True):
+            if not any(blob is b for b in layer.bottom):
+                blob.lend(y, diff, self.device, keep=True)
+        for blob, w, dw in zip(layer.blobs, io.w, io.dw, strict=True):
+            blob.lend(w, dw, self.device)
+        for memory in self._values():
+            memory.download()
+
+    def _blobs(self) -> Iterator[LentBlob]:
+        yield from self.layer.bottom
+        yield from (blob for blob in self.layer.top if not any(blob is b for b in self.layer.bottom))
+        yield from self.layer.blobs
+
+    def _values(self) -> Iterator[Memory]:
+        return (blob.data_memory for blob in self._blobs())
+
+    def _gradients(self) -> Iterator[Memory]:
+        return (blob.diff_memory for blob in self._blobs())
+
+
+@Python.runs_on("cpu")
+class _CPU(_Called):
+    device = "cpu"
+
+
+@Python.runs_on("cuda")
+class _CUDA(_Called):
+    device = "cuda"
