@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda
-from brew.filler import fill
+from brew.filler import initial
 from brew.layer import TEST, TRAIN, Arrays, Context, Layer, Shape, Shapes, View, Wanted
 from brew.proto.brew_pb2 import LayerParameter
 from brew.random import Stream
@@ -81,7 +81,7 @@ class Bench:
             return [np.array(p, self.dtype) for p in params]
         streams = (Stream(self.seed, f"{self.layer.name}/{i}") for i in range(len(self.declared)))
         return [
-            fill(p.filler, p.shape, self.dtype, s, self.layer.error)
+            initial(p, self.dtype, s, self.layer.error)
             for p, s in zip(self.declared, streams, strict=False)
         ]
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import BrewError, did_you_mean
-from brew.layer import Shape, count
+from brew.layer import Param, Shape, count
 from brew.proto.brew_pb2 import FillerParameter
 from brew.random import Stream
 
@@ -37,6 +37,13 @@ def fill(filler: FillerParameter | None, shape: Shape, dtype: npt.DTypeLike, str
     if values.size:
         _FILLERS[filler.type](filler, values, stream.generator())
     return values
+
+
+def initial(declared: Param, dtype: npt.DTypeLike, stream: Stream, fail: Fail) -> Values:
+    """A new host array as the layer that declared the parameter wants it to start."""
+    if declared.start is not None:
+        return np.array(declared.start, dtype)
+    return fill(declared.filler, declared.shape, dtype, stream, fail)
 
 
 def check_filler(filler: FillerParameter, shape: Shape, fail: Fail) -> None:

@@ -74,15 +74,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """One parameter blob a layer declares: its shape and how it starts.
+    """One parameter blob a layer declares: its shape and how it starts: zeros, filled, or as the values `start`.
 
-    `filler` None means zeros. `learned` False marks a state blob (BatchNorm's averages): no gradient, lr_mult 0,
-    stored with the weights.
+    `learned` False marks a state blob (BatchNorm's averages): no gradient, lr_mult 0, stored with the weights.
     """
 
     shape: Shape
     filler: FillerParameter | None = None
     learned: bool = True
+    start: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

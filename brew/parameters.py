@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.blob import Blob, Memory
-from brew.filler import fill
+from brew.filler import initial
 from brew.graph import Graph
 from brew.layer import Array, Layer, shape_text
 from brew.random import Seed, Stream
@@ -76,7 +76,7 @@ class Parameters:
     def _fill(self, slot: int, seed: Seed) -> None:
         param, layer = self.graph.params[slot], self._layer(slot)
         stream = Stream(seed, f"{layer.name}/{param.index}")
-        values = fill(param.declared.filler, param.declared.shape, self.dtype, stream, layer.error)
+        values = initial(param.declared, self.dtype, stream, layer.error)
         self.write(self.slots[slot], values)
 
     def write(self, blob: Blob, values: npt.NDArray[Any]) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-import numpy as np
-
 from brew.blob import Blob, Memory
 from brew.layer import (
     Array,
@@ -22,7 +20,7 @@ from brew.layer import (
     at_least,
     shape_text,
 )
-from brew.proto.brew_pb2 import FillerParameter, LayerParameter
+from brew.proto.brew_pb2 import LayerParameter
 from brew.python_layer import LentBlob, ParamBlobs, described, load_class
 from brew.registry import register_layer
 
@@ -102,20 +100,12 @@ class Python(Layer):
         return [blob.shape for blob in self.top]
 
     def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
-        return [Param(blob.shape, self._start(number)) for number, blob in enumerate(self.blobs)]
+        return [Param(b.shape, self.blobs.fillers[i], start=self._start(b)) for i, b in enumerate(self.blobs)]
 
-    def _start(self, number: int) -> FillerParameter | None:
-        """The filler a parameter was added with, or the constant that setup wrote into it."""
-        blob, filler = self.blobs[number], self.blobs.fillers[number]
-        if filler is not None or not blob.data_memory.capacity or blob.data_memory.fixed:
-            return filler
-        values = np.unique(blob.data)
-        if len(values) > 1:
-            hint = 'add_blob(..., filler={"type": "xavier"}) lets it start at random'
-            raise self.error(
-                f"setup wrote different values into parameter {number}", "python_param", "layer", hint=hint
-            )
-        return FillerParameter(type="constant", value=float(values[0])) if len(values) else None
+    def _start(self, blob: Blob) -> Array | None:
+        """The values that setup wrote into a parameter, where it did."""
+        untouched = not blob.data_memory.capacity or blob.data_memory.fixed
+        return None if untouched else blob.data.copy()
 
 
 class _Called(Implementation[Python]):

@@ -260,7 +260,7 @@ def test_memory_is_predicted():
         (('bottom: "flat" top: "ip"', 'bottom: "falt" top: "ip"'), r'net.prototxt:8:.*its bottom "falt" .*"flat"'),
         (('bottom: "conv" top: "flat"', 'bottom: "ip" top: "flat"'), r'layer "ip", further down, makes it'),
         (('top: "acc" }', 'top: "x" }'), r'net.prototxt:11:.*top "x" is already made by layer "in"'),
-        (('type: "Flatten"', 'type: "Faltten"'), r'unknown type "Faltten" \(did you mean "Flatten"\? known types: Acc'),
+        (('type: "Flatten"', 'type: "Faltten"'), r'unknown type "Faltten" \(did you mean "Flatten"\? known types: A'),
         (('bottom: "ip" bottom: "t" top: "acc"', 'bottom: "ip" top: "acc"'), r'"acc" \(Accuracy\): takes exactly 2 bottoms, 1'),
         ((' top: "flat" }', ' top: "conv" } layer { name: "f" type: "Flatten" bottom: "conv" top: "flat" }'), "cannot run in place"),
         (('top: "loss" }', 'top: "loss" loss_weight: 1 loss_weight: 2 loss_weight: 3 }'), "loss_weight is given 3 times"),
