@@ -89,6 +89,7 @@ class ArgMax(Layer):
                  with one the shape of x, but k along the axis: the indices, or with out_max_val the values
     Params   argmax_param.top_k, default 1; argmax_param.out_max_val, default false
              argmax_param.axis, default none, negative counts from the end
+    Example  bottom: "x" top: "y" argmax_param { top_k: 3 }
 
     Indices are stored as floats. NaN counts as larger than all numbers. No gradient.
     """
@@ -152,7 +153,10 @@ class _CPU(_ArgMax):
         self.ranks = np.arange(1, dim + 1, dtype=self.layer.context.dtype)[:, None]
         if self.layer.top_k == 1:
             return {"rank": Buffer((self.step, dim, inner)), "best": Buffer((self.step, inner))}
-        return {"ordered": Buffer((self.step, inner, dim)), "copy": Buffer((self.step, inner, dim))}
+        rows = self.step, inner, dim
+        groups = max(64, 4 * self.layer.top_k)
+        self.groups = groups if dim >= 2 * groups else 0  # of a row's elements; 0 where all of it is sorted
+        return {"rows": Buffer(rows), "maxima": Buffer((*rows[:2], self.groups))}
 
     def forward(self, io: Arrays) -> None:
         x, (index, value) = self.fold.of(io.x[0]), self.tops(io.y[0])
@@ -175,22 +179,32 @@ class _CPU(_ArgMax):
             np.multiply(rank, self.ranks, out=rank)
             np.subtract(np.max(rank, axis=1, out=best), 1, out=index)
 
-    def _several(self, x: Array, index: Array, value: Array, ordered: Array, copy: Array) -> None:
-        """Those not below the k-th largest, sorted by value and place; of every row the last k."""
-        k, dim = self.layer.top_k, x.shape[1]
-        copy[...] = x.transpose(0, 2, 1)
-        ordered[...] = copy
-        ordered.partition(dim - k, axis=-1)
-        rows, flat = (ordered.shape[0] * ordered.shape[1], dim), copy.reshape(-1, dim)
-        row, place = np.nonzero(~(flat < ordered.reshape(rows)[:, dim - k, None]))
-        order = np.lexsort((place, flat[row, place], row))
-        last = np.cumsum(np.bincount(row, minlength=rows[0]))[:, None] - 1 - np.arange(k)
-        chosen = place[order[last]]
-        shape = (len(x), x.shape[2], k)
+    def _several(self, x: Array, index: Array, value: Array, rows: Array, maxima: Array) -> None:
+        k, (items, dim, inner) = self.layer.top_k, x.shape
+        rows[...] = x.transpose(0, 2, 1)
+        flat = rows.reshape(items * inner, dim)
+        if self.groups == 0:
+            chosen = np.argsort(flat, axis=1, kind="stable")[:, : -k - 1 : -1]
+        else:
+            chosen = self._chosen(flat, maxima.reshape(len(flat), self.groups))
         if self.values:
-            value[...] = np.take_along_axis(flat, chosen, axis=1).reshape(shape).transpose(0, 2, 1)
+            value[...] = np.take_along_axis(flat, chosen, axis=1).reshape(items, inner, k).transpose(0, 2, 1)
         if self.indices:
-            index[...] = chosen.reshape(shape).transpose(0, 2, 1)
+            index[...] = chosen.reshape(items, inner, k).transpose(0, 2, 1)
+
+    def _chosen(self, rows: Array, maxima: Array) -> Array:
+        """The places (rows, k) of the largest in each row: only what may be among them is sorted.
+
+        The k-th largest of the maxima of groups of elements is at most the k-th largest of all.
+        """
+        k, size = self.layer.top_k, rows.shape[1] // self.groups
+        np.max(rows[:, : size * self.groups].reshape(len(rows), size, self.groups), axis=1, out=maxima)
+        maxima.partition(self.groups - k, axis=1)
+        row, place = np.nonzero(~(rows < maxima[:, -k, None]))
+        order = np.lexsort((place, rows[row, place], row))
+        ends = np.cumsum(np.bincount(row, minlength=len(rows)))
+        chosen: Array = place[order[ends[:, None] - 1 - np.arange(k)]]
+        return chosen
 
 
 @ArgMax.runs_on("cuda")

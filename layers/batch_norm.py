@@ -9,10 +9,10 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import TEST, Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted
-from brew.ops import broadcast
+from brew.ops import broadcast, normal
 from brew.ops.fold import Fold, fold
 from brew.ops.in_place import overwrites
-from brew.ops.reduction import dot_outside, partial_sums, sum_outside
+from brew.ops.reduction import partial_sums
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
@@ -26,11 +26,6 @@ __global__ void batch_norm_stored(long long n, const T* mean_sum, const T* varia
     mean[d] = mean_sum[d] * factor;
     rstd[d] = 1 / sqrt(variance_sum[d] * factor + eps);
   }
-}
-
-template <typename T>
-__global__ void batch_norm_center(long long n, const T* x, const T* mean, T* y, long long dim, long long inner) {
-  FOR_EACH(i, n) { y[i] = x[i] - mean[i / inner % dim]; }
 }
 
 // rstd holds the biased variance of the batch; afterwards 1 / sqrt(variance + eps).
@@ -53,15 +48,6 @@ __global__ void batch_norm_normalize(long long n, const T* x, const T* mean, con
     y[i] = (x[i] - mean[d]) * rstd[d];
   }
 }
-
-template <typename T>
-__global__ void batch_norm_backward(long long n, const T* normal, const T* dy, const T* dy_mean, const T* dot_mean,
-                                    const T* rstd, T* dx, long long dim, long long inner) {
-  FOR_EACH(i, n) {
-    long long d = i / inner % dim;
-    dx[i] = (dy[i] - dy_mean[d] - normal[i] * dot_mean[d]) * rstd[d];
-  }
-}
 """)
 
 
@@ -77,6 +63,7 @@ class BatchNorm(Layer):
     Blobs    sums of means (C) and of variances (C), and of their weights (1); not learned. Each forward with the
              batch's statistics multiplies them by f and adds its mean, its variance times m / (m - 1), and 1, for
              m elements per channel; with iter_size that is each of the passes. Read as sums / weight, 0 at first.
+    Example  bottom: "conv" top: "conv" batch_norm_param { moving_average_fraction: 0.9 }
 
     May run in place; the layer then keeps a copy of y, which the layers after it may overwrite too.
     """
@@ -108,8 +95,8 @@ class BatchNorm(Layer):
 class _BatchNorm(Implementation[BatchNorm]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.fold = self.layer.fold(shapes.x[0])
-        self.terms = max(1, self.fold.outer * self.fold.inner)  # m
-        self.unbias = self.terms / (self.terms - 1) if self.terms > 1 else 1.0
+        terms = normal.terms(self.fold)  # m
+        self.unbias = terms / (terms - 1) if terms > 1 else 1.0
         channels = self.fold.dim
         self.needs_normal = wanted.backward and not self.layer.stored
         # In place, what backward needs is kept; else it is made again from x, into scratch.
@@ -117,7 +104,7 @@ class _BatchNorm(Implementation[BatchNorm]):
         buffers = {n: Buffer((channels,), kept=wanted.backward) for n in ("mean", "rstd")}
         if self.needs_normal:
             buffers["normal"] = Buffer(self.fold, kept=self.keeps_normal)
-            buffers.update({n: Buffer((channels,)) for n in ("dy_mean", "dot_mean")})
+            buffers["means"] = Buffer((2, channels))
         return buffers
 
 
@@ -133,9 +120,8 @@ class _CPU(_BatchNorm):
             self._read(io.w, mean[:, 0], rstd[:, 0])
             np.subtract(x, mean, out=y)
         elif x.size:  # an empty batch has no statistics
-            np.divide(x.sum(axis=(0, 2), out=mean[:, 0]), self.terms, out=mean[:, 0])
-            np.subtract(x, mean, out=y)
-            np.divide(np.einsum("odi,odi->d", y, y, out=rstd[:, 0]), self.terms, out=rstd[:, 0])
+            normal.center(x, y, mean[:, 0], self.fold)
+            normal.dot_mean(y, y, rstd[:, 0], self.fold)
             self._update(io.w, mean[:, 0], rstd[:, 0])
         np.multiply(y, rstd, out=y)
         if self.keeps_normal:
@@ -171,16 +157,12 @@ class _CPU(_BatchNorm):
         if self.layer.stored:
             np.multiply(dy, rstd, out=dx)
             return
-        normal, dy_mean, dot_mean = io.work["normal"], io.work["dy_mean"], io.work["dot_mean"]
+        y = io.work["normal"]
         if not self.keeps_normal:
-            np.subtract(self.fold.of(io.x[0]), mean, out=normal)
-            np.multiply(normal, rstd, out=normal)
-        np.divide(dy.sum(axis=(0, 2), out=dy_mean), self.terms, out=dy_mean)
-        np.divide(np.einsum("odi,odi->d", dy, normal, out=dot_mean), self.terms, out=dot_mean)
-        term = np.multiply(normal, dot_mean[:, None], out=io.work["term"] if self.keeps_normal else normal)
-        np.subtract(dy, dy_mean[:, None], out=dx)
-        np.subtract(dx, term, out=dx)
-        np.multiply(dx, rstd, out=dx)
+            np.subtract(self.fold.of(io.x[0]), mean, out=y)
+            np.multiply(y, rstd, out=y)
+        term = io.work["term"] if self.keeps_normal else y
+        normal.gradient(y, dy, dx, rstd[:, 0], io.work["means"], term, self.fold)
 
 
 @BatchNorm.runs_on("cuda")
@@ -197,9 +179,8 @@ class _CUDA(_BatchNorm):
             return
         if x.size == 0:  # an empty batch has no statistics
             return
-        sum_outside(x, mean, partial, self.fold, scale=1 / self.terms)
-        _kernels.batch_norm_center(x.size, x, mean, y, dim, inner)
-        dot_outside(y, y, rstd, partial, self.fold, scale=1 / self.terms)
+        normal.center_cuda(x, y, mean, partial, self.fold)
+        normal.dot_mean_cuda(y, y, rstd, partial, self.fold)
         _kernels.batch_norm_update(dim, mean, rstd, *io.w, layer.keep, self.unbias, layer.eps)
         broadcast.multiply(y, rstd, y, self.fold)
         if self.keeps_normal:
@@ -213,9 +194,7 @@ class _CUDA(_BatchNorm):
         if self.layer.stored:
             broadcast.multiply(dy, rstd, dx, self.fold)
             return
-        normal, dy_mean, dot_mean = io.work["normal"], io.work["dy_mean"], io.work["dot_mean"]
+        y = io.work["normal"]
         if not self.keeps_normal:
-            _kernels.batch_norm_normalize(dy.size, io.x[0], mean, rstd, normal, dim, inner)
-        sum_outside(dy, dy_mean, partial, self.fold, scale=1 / self.terms)
-        dot_outside(dy, normal, dot_mean, partial, self.fold, scale=1 / self.terms)
-        _kernels.batch_norm_backward(dy.size, normal, dy, dy_mean, dot_mean, rstd, dx, dim, inner)
+            _kernels.batch_norm_normalize(dy.size, io.x[0], mean, rstd, y, dim, inner)
+        normal.gradient_cuda(y, dy, dx, rstd, io.work["means"], partial, self.fold)

@@ -1,4 +1,4 @@
-"""A small array multiplied into, or added to, a folded blob along its middle axis, on CUDA: Scale and Bias.
+"""A small array multiplied into, or added to, a folded blob along its middle axis, on CUDA: Scale, Bias, means.
 
 On the CPU NumPy's own broadcasting of shape (dim, 1) does this.
 """
@@ -20,6 +20,11 @@ __global__ void broadcast_add(long long n, const T* x, const T* term, T* y, long
 }
 
 template <typename T>
+__global__ void broadcast_subtract(long long n, const T* x, const T* term, T* y, long long dim, long long inner) {
+  FOR_EACH(i, n) { y[i] = x[i] - term[i / inner % dim]; }
+}
+
+template <typename T>
 __global__ void broadcast_affine(long long n, const T* x, const T* factor, const T* term, T* y, long long dim,
                                  long long inner) {
   FOR_EACH(i, n) {
@@ -38,6 +43,11 @@ def multiply(x: Array, factor: Array, y: Array, folded: Fold) -> None:
 def add(x: Array, term: Array, y: Array, folded: Fold) -> None:
     """y[o, d, i] = x[o, d, i] + term[d]; x and y may be one array."""
     _kernels.broadcast_add(x.size, x, term, y, folded.dim, folded.inner)
+
+
+def subtract(x: Array, term: Array, y: Array, folded: Fold) -> None:
+    """y[o, d, i] = x[o, d, i] - term[d]; x and y may be one array."""
+    _kernels.broadcast_subtract(x.size, x, term, y, folded.dim, folded.inner)
 
 
 def affine(x: Array, factor: Array, term: Array, y: Array, folded: Fold) -> None:

@@ -34,7 +34,7 @@ def center(x: Array, y: Array, mean: Array, folded: Fold) -> None:
 
 
 def dot_mean(a: Array, b: Array, out: Array, folded: Fold) -> None:
-    """out[d] = the mean of a[:, d] * b[:, d]; host arrays, a and b folded. For b = a, centered, that is a's variance."""
+    """out[d] = the mean of a[:, d] * b[:, d]; host arrays, a and b folded. With b = a, centered, it is the variance."""
     np.divide(np.einsum("odi,odi->d", a, b, out=out), terms(folded), out=out)
 
 
@@ -52,10 +52,10 @@ def gradient(normal: Array, dy: Array, dx: Array, factor: Array, means: Array, t
     np.multiply(dx, factor[:, None], out=dx)
 
 
-def center_cuda(x: Array, y: Array, minus_mean: Array, partial: Array, folded: Fold) -> None:
-    """`center` of device arrays; `minus_mean` is its name."""
-    sum_outside(x, minus_mean, partial, folded, scale=-1 / terms(folded))
-    broadcast.add(x, minus_mean, y, folded)
+def center_cuda(x: Array, y: Array, mean: Array, partial: Array, folded: Fold) -> None:
+    """`center` of device arrays."""
+    sum_outside(x, mean, partial, folded, scale=1 / terms(folded))
+    broadcast.subtract(x, mean, y, folded)
 
 
 def dot_mean_cuda(a: Array, b: Array, out: Array, partial: Array, folded: Fold) -> None:
