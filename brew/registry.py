@@ -35,6 +35,8 @@ def stem(type_name: str) -> str:
 
     >>> [stem(t) for t in ("ReLU", "InnerProduct", "SoftmaxWithLoss", "HDF5Data", "LRN", "TanH", "DummyData")]
     ['relu', 'inner_product', 'softmax_with_loss', 'hdf5_data', 'lrn', 'tanh', 'dummy_data']
+    >>> [stem(t) for t in ("SPP", "RNN", "LSTM", "LSTMUnit", "Im2col", "SigmoidCrossEntropyLoss")]
+    ['spp', 'rnn', 'lstm', 'lstm_unit', 'im2col', 'sigmoid_cross_entropy_loss']
     """
     whole = {"ReLU": "relu", "PReLU": "prelu", "TanH": "tanh", "AbsVal": "absval", "ArgMax": "argmax"}
     if type_name in whole:

@@ -146,11 +146,9 @@ class RecurrentCPU(Implementation[Recurrent]):
         shape: Shape = (len(buffer), steps * self.sizes.streams)
         return buffer.reshape(-1)[: count(shape)].reshape(shape)
 
-    def by_step(self, columns: Array) -> Array:
+    def by_step(self, columns: Array, steps: int) -> Array:
         """Columns (features, steps x N) seen as (steps, features, N)."""
-        streams = self.sizes.streams
-        steps = columns.shape[1] // max(1, streams)
-        return columns.reshape(len(columns), steps, streams).transpose(1, 0, 2)
+        return columns.reshape(len(columns), steps, self.sizes.streams).transpose(1, 0, 2)
 
     def inputs(self, blob: Array, start: int, stop: int) -> Array:
         """x or its gradient, of the steps: (steps x N, D)."""
@@ -164,20 +162,20 @@ class RecurrentCPU(Implementation[Recurrent]):
         gates = gates[start:stop] if len(gates) == self.sizes.steps else gates[:steps]
         columns = self.part(io.work["columns"], steps)
         np.matmul(w_x, self.inputs(io.x[0], start, stop).T, out=columns)
-        np.add(self.by_step(columns), constant, out=gates)
+        np.add(self.by_step(columns, steps), constant, out=gates)
         return gates
 
     def _gather(self, io: Arrays, start: int, stop: int, slope: Array) -> None:
         """The gradients of W_x, W_h and x, and the sum over the steps."""
-        work = io.work
-        columns = self.part(work["columns"], stop - start)
-        self.by_step(columns)[...] = slope
+        work, steps = io.work, stop - start
+        columns = self.part(work["columns"], steps)
+        self.by_step(columns, steps)[...] = slope
         work["total"] += slope.sum(axis=0)
         if (dw := io.dw[0]) is not None:
             self.add(columns, self.inputs(io.x[0], start, stop), dw, work)
         if (dw := io.dw[self.last]) is not None:
-            before = self.part(work["states"], stop - start)
-            np.multiply(work["h"][start:stop], io.x[1][start:stop, np.newaxis], out=self.by_step(before))
+            before = self.part(work["states"], steps)
+            np.multiply(work["h"][start:stop], io.x[1][start:stop, np.newaxis], out=self.by_step(before, steps))
             self.add(columns, before.T, dw, work)
         if (dx := io.dx[0]) is not None:
             np.matmul(columns.T, io.w[0], out=self.inputs(dx, start, stop))

@@ -153,9 +153,9 @@ class RecurrentCUDA(Implementation[Recurrent]):
         add_bias_gradient_cuda(slope.reshape(len(slope), -1, 1), io.work["constant"].reshape(-1))
         if io.dw[0] is not None:
             cuda.gemm(rows, self._inputs(io.x[0], start, stop), io.dw[0], trans_a=True, beta=1.0)
-        if io.dw[self.last] is not None:
+        if (dw := io.dw[self.last]) is not None:
             before = self._rows(io.work["h"][start:stop])
-            cuda.gemm(rows, before, io.dw[self.last], trans_a=True, beta=1.0)
+            cuda.gemm(rows, before, dw, trans_a=True, beta=1.0)
         if io.dx[0] is not None:
             cuda.gemm(rows, io.w[0], self._inputs(io.dx[0], start, stop))
 
@@ -165,10 +165,10 @@ class RecurrentCUDA(Implementation[Recurrent]):
         if io.dw[1] is not None:
             add_bias_gradient_cuda(total[:, :, None], io.dw[1])
         if layer.has_static:
-            if io.dw[2] is not None:
-                cuda.gemm(total, self._static(io.x[2]), io.dw[2], trans_a=True, beta=1.0)
-            if io.dx[2] is not None:
-                cuda.gemm(total, io.w[2], self._static(io.dx[2]))
+            if (dw := io.dw[2]) is not None:
+                cuda.gemm(total, self._static(io.x[2]), dw, trans_a=True, beta=1.0)
+            if (dx := io.dx[2]) is not None:
+                cuda.gemm(total, io.w[2], self._static(dx))
         for i, state in enumerate(layer.states if layer.exposed else ()):
             if (dx := io.dx[layer.first_state + i]) is None:
                 continue

@@ -32,6 +32,7 @@ class LSTM(Recurrent):
              W_hc   (4 H, H)
     Param    recurrent_param: num_output H, weight_filler, bias_filler, expose_hidden (false); debug_info says nothing
              here
+    Example  bottom: "x" bottom: "cont" top: "h" recurrent_param { num_output: 256 weight_filler { type: "xavier" } }
 
     Without expose_hidden the states after the last step are those before the first of the next batch, and zero
     at the start and where N changes; no gradient goes from batch to batch. T may change. No peepholes.
@@ -63,7 +64,8 @@ class _CPU(RecurrentCPU):
 
     def constant(self, io: Arrays) -> Array:
         constant = super().constant(io)
-        return np.multiply(constant, self.half, out=constant)
+        constant *= self.half
+        return constant
 
     def step(self, t: int, gates: Array, w_h: Array, mask: Array | None, work: dict[str, Array]) -> None:
         h, c, product = work["h"], work["c"], work["product"]

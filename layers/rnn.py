@@ -73,6 +73,7 @@ class RNN(Recurrent):
              b_o    (H)
     Param    recurrent_param: num_output H, weight_filler, bias_filler, expose_hidden (false); debug_info says nothing
              here
+    Example  bottom: "x" bottom: "cont" top: "o" recurrent_param { num_output: 128 weight_filler { type: "xavier" } }
 
     Without expose_hidden the state after the last step is the one before the first of the next batch, and zero at
     the start and where N changes; no gradient goes from batch to batch. T may change.
@@ -136,7 +137,7 @@ class _CPU(RecurrentCPU):
             dw += rows.sum(axis=0)
         states = self.part(io.work["states"], stop - start)
         np.matmul(io.w[self.last + 1].T, rows.T, out=states)
-        top[...] = self.by_step(states)
+        top[...] = self.by_step(states, stop - start)
 
     def step_back(self, k: int, slope: Array, top: Array, work: dict[str, Array]) -> None:
         dh = work["dh"]
@@ -146,7 +147,7 @@ class _CPU(RecurrentCPU):
     def _states(self, io: Arrays, start: int, stop: int) -> Array:
         """h after each of the steps, as columns."""
         columns = self.part(io.work["states"], stop - start)
-        self.by_step(columns)[...] = io.work["h"][start + 1 : stop + 1]
+        self.by_step(columns, stop - start)[...] = io.work["h"][start + 1 : stop + 1]
         return columns
 
 

@@ -39,6 +39,7 @@ class SPP(Layer):
                  (N, C, 1, 1)
     Params   spp_param.pyramid_height: level l has 2^l bins a side
              spp_param.pool: MAX (default), AVE or STOCHASTIC, as Pooling has them
+    Example  bottom: "x" top: "y" spp_param { pyramid_height: 3 }
 
     Level l pools with kernel ceil(size / 2^l), stride the kernel and pad (kernel 2^l - size + 1) / 2, sizes as in
     Pooling. He et al., ECCV 2014.
@@ -60,7 +61,8 @@ class SPP(Layer):
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) != 4 or not min(bottom[0][2:]):
             raise self.shape_error("a bottom of 4 axes whose planes are not empty", bottom)
-        (n, c, *size), outs = bottom[0], [out for _, out in self.levels(bottom[0])]
+        n, c = bottom[0][:2]
+        outs = [out for _, out in self.levels(bottom[0])]
         return [(n, c, *outs[0])] if self.height == 1 else [(n, sum(c * count(out) for out in outs))]
 
     def levels(self, bottom: Shape) -> Iterator[tuple[Window, Shape]]:

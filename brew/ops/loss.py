@@ -49,7 +49,12 @@ def normalizer(mode: LossParameter.NormalizationMode, outer: int, inner: int, va
 
 
 def finish_cuda(
-    mode: LossParameter.NormalizationMode, outer: int, inner: int, partial: tuple[Array, Array], y: Array, divisor: Array
+    mode: LossParameter.NormalizationMode,
+    outer: int,
+    inner: int,
+    partial: tuple[Array, Array],
+    y: Array,
+    divisor: Array,
 ) -> None:
     """y = the sum of partial losses over their normaliser, and divisor = the normaliser; device arrays.
 

@@ -99,7 +99,9 @@ def test_it_is_the_adjoint_of_convolution(device):
 
 
 def test_bilinear_weights_enlarge_a_plane_of_ones_to_ones(device):
-    fields = 'num_output: 2 group: 2 kernel_size: 4 stride: 2 pad: 1 bias_term: false weight_filler { type: "bilinear" }'
+    fields = (
+        'num_output: 2 group: 2 kernel_size: 4 stride: 2 pad: 1 bias_term: false weight_filler { type: "bilinear" }'
+    )
     run = run_layer(f'type: "Deconvolution" convolution_param {{ {fields} }}', [np.ones((1, 2, 4, 4))], device=device)
     np.testing.assert_allclose(run.tops[0][:, :, 1:-1, 1:-1], 1, rtol=1e-6)
 
