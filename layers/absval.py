@@ -28,6 +28,7 @@ class AbsVal(Elementwise):
 
     Bottom   x   (any shape)
     Top      y   (the shape of x)
+    Example  bottom: "x" top: "y"
 
     Not in place, as in Caffe.
     """

@@ -77,6 +77,7 @@ class Accuracy(Layer):
     Tops     accuracy (scalar), and perhaps the accuracy of each class (C; 0 for a class that is absent)
     Params   accuracy_param.top_k, default 1; accuracy_param.axis, default 1
              accuracy_param.ignore_label: positions with this label do not count; default none
+    Example  bottom: "scores" bottom: "label" top: "accuracy" accuracy_param { top_k: 5 }
 
     A position is right where fewer than top_k other classes have a score that is as high or higher: ties count
     against it, as in Caffe, and so does NaN. No gradients. A label that is no class is a DataError on the CPU and

@@ -19,6 +19,7 @@ class BatchReindex(Layer):
     Bottoms  x       (N x ...)
              index   (M), integers from 0 to N - 1
     Top      y       (M x ...) = x[index]
+    Example  bottom: "x" bottom: "index" top: "y"
 
     An index that is no such integer is a DataError on the CPU and gives NaN on CUDA; no gradient for it.
     """

@@ -26,6 +26,7 @@ class Bias(Layer):
              bias_param.num_axes, default 1, for one bottom: how many axes b covers; 0 a scalar, -1 all that follow
              bias_param.filler, default zeros
     Blobs    b, where there is one bottom
+    Example  bottom: "x" top: "y" bias_param { filler { type: "constant" value: 0.1 } }
 
     May run in place: backward reads no values.
     """

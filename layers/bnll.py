@@ -31,6 +31,7 @@ class BNLL(Elementwise):
 
     Bottom   x   (any shape)
     Top      y   (the shape of x) = max(x, 0) + log(1 + exp(-|x|))
+    Example  bottom: "x" top: "y"
 
     The gradient is e / (1 + e) for e = exp(min(x, 50)). May run in place; the layer then keeps a copy of x.
     """

@@ -33,7 +33,7 @@ class Clip(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x) = max(min(x, clip_param.max), clip_param.min)
     Params   clip_param.min, clip_param.max; both must be given
-    Example  clip_param { min: 0 max: 6 }
+    Example  bottom: "x" top: "y" clip_param { min: 0 max: 6 }
 
     NaN stays NaN. May run in place; the layer then keeps a copy of x.
     """

@@ -17,6 +17,7 @@ class Concat(Layer):
     Bottoms  any number, at least 1   (... x n_i x ...)
     Top      y                        (... x sum of n_i x ...)
     Param    concat_param.axis, default 1, negative counts from the end; concat_dim is its older name
+    Example  bottom: "a" bottom: "b" top: "y" concat_param { axis: 1 }
     """
 
     type = "Concat"

@@ -64,6 +64,7 @@ class ContrastiveLoss(Layer):
     Top      loss    (scalar); 0 for an empty batch
     Params   contrastive_loss_param.margin, default 1
              contrastive_loss_param.legacy_version, default false; true is max(margin - d^2, 0) for unlike pairs
+    Example  bottom: "a" bottom: "b" bottom: "similar" top: "loss" contrastive_loss_param { margin: 1 }
 
     Hadsell et al., CVPR 2006. The gradient of an unlike pair is divided by d + 1e-4, as in Caffe: it is that much
     smaller than the loss's slope, and finite where the pair coincides.

@@ -24,6 +24,7 @@ class Convolution(Filters):
              b   (num_output), unless bias_term is false
     Param    convolution_param: num_output, bias_term (true), kernel_size or kernel_h and kernel_w, stride (1), pad (0),
              dilation (1), group (1), axis (1), weight_filler, bias_filler. force_nd_im2col changes no result.
+    Example  bottom: "x" top: "y" convolution_param { num_output: 20 kernel_size: 5 weight_filler { type: "xavier" } }
     """
 
     type = "Convolution"

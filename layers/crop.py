@@ -62,6 +62,7 @@ class Crop(Layer):
     Top      y           (the sizes of x before the axis, m_i from it on)
     Params   crop_param.axis, default 2: the first axis that is cut; negative counts from the end
              crop_param.offset, default 0: where the window begins; one for all axes cut, or one for each
+    Example  bottom: "x" bottom: "like" top: "y" crop_param { axis: 2 offset: 1 }
     """
 
     type = "Crop"

@@ -26,6 +26,7 @@ class Data(PrefetchingLayer):
     Top      data    (batch_size x channels x height x width, cropped)
     Top      label   (batch_size), optional
     Param    data_param.source, .batch_size, .prefetch (batches made ahead, 4), .backend; transform_param
+    Example  top: "data" top: "label" data_param { source: "train_lmdb" backend: LMDB batch_size: 64 }
 
     The backend is told from the folder's contents. A batch has the size of its first image; with batch_size 1
     every image may have its own. rand_skip and force_encoded_color do nothing, as in Caffe.

@@ -25,6 +25,7 @@ class Deconvolution(Filters):
              b   (num_output), unless bias_term is false
     Param    convolution_param: num_output, bias_term (true), kernel_size or kernel_h and kernel_w, stride (1), pad (0),
              dilation (1), group (1), axis (1), weight_filler, bias_filler. force_nd_im2col changes no result.
+    Example  bottom: "x" top: "y" convolution_param { num_output: 2 kernel_size: 4 stride: 2 }
 
     With filler "bilinear", kernel_size 2 f - f % 2, stride f, pad ceil((f - 1) / 2) and group and num_output C, it
     enlarges planes f times by linear interpolation.

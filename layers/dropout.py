@@ -45,6 +45,7 @@ class Dropout(Layer):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    dropout_param.dropout_ratio, the probability r of zero, 0 <= r < 1, default 0.5
+    Example  bottom: "ip" top: "ip" dropout_param { dropout_ratio: 0.5 }
 
     Element i of a pass is kept where draw i of the stream "<layer>/dropout" is at least r * 2^32: the same mask on
     every device. May run in place: backward reads the mask only.

@@ -23,6 +23,7 @@ class DummyData(Layer):
     Tops     any number (of the shapes given)
     Param    dummy_data_param.shape, one for all tops or one per top; or num, channels, height and width likewise;
              .data_filler, one for all or one per top, constant 0 without one
+    Example  top: "x" dummy_data_param { shape { dim: 64 dim: 10 } data_filler { type: "gaussian" } }
 
     A constant is written once, so what a caller writes over it stays; the others draw anew in every forward, from
     the net's seed and the number of the pass.

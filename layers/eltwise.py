@@ -59,6 +59,7 @@ class Eltwise(Layer):
              eltwise_param.coeff: for SUM, none or one per bottom
              eltwise_param.stable_prod_grad, default true: the gradient of a product multiplies the others; else
              it is y / x_i * dy, faster for many bottoms and not finite where x_i is 0
+    Example  bottom: "a" bottom: "b" top: "y" eltwise_param { operation: SUM }
 
     The gradient of a maximum goes to one bottom: the first that is largest, but in a tie of bottoms 0 and 1 to 1
     (Caffe on the CPU; here on CUDA too). May run in place; a product then keeps a copy of x_0

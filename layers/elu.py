@@ -35,6 +35,7 @@ class ELU(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    elu_param.alpha, default 1
+    Example  bottom: "x" top: "y" elu_param { alpha: 1 }
 
     May run in place: backward reads y only, or with alpha < 0, where y has not the sign of x, a copy of x.
     """

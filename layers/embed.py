@@ -23,7 +23,7 @@ class Embed(Layer):
              embed_param.weight_filler, default zeros
              embed_param.bias_term, default true; embed_param.bias_filler, default zeros
     Blobs    W (input_dim, num_output); b (num_output), with bias_term
-    Example  embed_param { input_dim: 10 num_output: 4 weight_filler { type: "xavier" } }
+    Example  bottom: "word" top: "y" embed_param { input_dim: 10 num_output: 4 weight_filler { type: "xavier" } }
 
     An index that is no such integer is a DataError on the CPU and gives NaN on CUDA; no gradient for it.
     """

@@ -31,6 +31,7 @@ class EuclideanLoss(Layer):
 
     Bottoms  a, b   (N x ..., of one shape); both get a gradient, (a - b) / N and its negative
     Top      loss   (scalar)
+    Example  bottom: "y" bottom: "target" top: "loss"
     """
 
     type = "EuclideanLoss"

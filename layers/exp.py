@@ -32,6 +32,7 @@ class Exp(Elementwise):
     Top      y   (the shape of x)
     Params   exp_param.base, default -1, which means e; else it must be greater than 0
              exp_param.scale, default 1; exp_param.shift, default 0
+    Example  bottom: "x" top: "y" exp_param { base: 2 }
 
     May run in place: backward reads y only.
     """

@@ -20,6 +20,7 @@ class Filter(Layer):
     Bottoms  x, ...     (N x ...), at least one
              selector   (N, or N x 1 x ...), the last of them
     Tops     y, ...     (K x ...), one for each x; K is the number of items kept, N until the first forward
+    Example  bottom: "x" bottom: "keep" top: "y"
 
     K may be 0. The gradient of an item that was dropped is 0; none for the selector.
     """

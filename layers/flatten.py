@@ -15,6 +15,7 @@ class Flatten(Layer):
     Bottom   x   (any shape)
     Top      y   (before x flattened x after)
     Params   flatten_param.axis, default 1; flatten_param.end_axis, default -1 (the last)
+    Example  bottom: "x" top: "y"
     """
 
     type = "Flatten"

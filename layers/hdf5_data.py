@@ -22,6 +22,7 @@ class HDF5Data(PrefetchingLayer):
     Tops     any number, each the dataset of its name (batch_size x the shape of one row)
     Param    hdf5_data_param.source (a text file that names HDF5 files, one a line), .batch_size, .shuffle (files and
              rows, anew in every epoch)
+    Example  top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 64 }
 
     Batches go on over the end of a file and of the source. Numbers of every type become the net's.
     """

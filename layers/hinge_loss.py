@@ -52,6 +52,7 @@ class HingeLoss(Layer):
              label   (N), cast to int; no gradient
     Top      loss    (scalar)
     Param    hinge_loss_param.norm: L1 (default) sums m, L2 its square
+    Example  bottom: "scores" bottom: "label" top: "loss" hinge_loss_param { norm: L2 }
 
     A label that is no class is a DataError on the CPU; on CUDA it makes the loss and its item's gradient NaN, which
     stops a training.

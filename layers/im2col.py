@@ -32,6 +32,7 @@ class Im2col(Layer):
                  out = floor((size + 2 pad - dilation (kernel - 1) - 1) / stride) + 1
     Param    convolution_param: kernel_size or kernel_h and kernel_w, stride (1), pad (0), dilation (1), axis (1); the
              others say nothing here
+    Example  bottom: "x" top: "y" convolution_param { kernel_size: 3 }
     """
 
     type = "Im2col"

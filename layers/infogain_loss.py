@@ -105,6 +105,7 @@ class InfogainLoss(Layer):
              infogain_loss_param.axis, default 1
              loss_param.ignore_label and loss_param.normalization, as SoftmaxWithLoss has them; the older
              loss_param.normalize is refused, as in Caffe
+    Example  bottom: "scores" bottom: "label" bottom: "H" top: "loss"
 
     With the unit matrix this is SoftmaxWithLoss. The gradient is (p_j sum of H[label] - H[label, j]) / Z. A label
     that is no class is a DataError on the CPU and NaN on CUDA.

@@ -36,6 +36,7 @@ class InnerProduct(Layer):
              b   (num_output), unless bias_term is false
     Param    inner_product_param: num_output, bias_term (true), weight_filler, bias_filler, axis (1),
              transpose (false)
+    Example  bottom: "x" top: "y" inner_product_param { num_output: 10 weight_filler { type: "xavier" } }
     """
 
     type = "InnerProduct"

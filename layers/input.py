@@ -15,6 +15,7 @@ class Input(Layer):
 
     Tops     any number (of the shapes given)
     Param    input_param.shape: one for all tops, one per top, or none; without one a top is empty until it is reshaped
+    Example  top: "data" input_param { shape { dim: 1 dim: 3 dim: 227 dim: 227 } }
     """
 
     type = "Input"

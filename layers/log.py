@@ -32,6 +32,7 @@ class Log(Elementwise):
     Top      y   (the shape of x)
     Params   log_param.base, default -1, which means e; else it must be greater than 0, and not 1
              log_param.scale, default 1; log_param.shift, default 0
+    Example  bottom: "x" top: "y" log_param { base: 10 }
 
     May run in place; the layer then keeps a copy of x.
     """

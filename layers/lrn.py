@@ -69,6 +69,7 @@ class LRN(Layer):
     Top      y   (N, C, H, W)
     Param    lrn_param: local_size (5, odd), alpha (1), beta (0.75), k (1), norm_region. ACROSS_CHANNELS: local_size
              channels. WITHIN_CHANNEL: local_size x local_size of the plane, and as in Caffe k is ignored: it is 1.
+    Example  bottom: "x" top: "y" lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }
 
     n does not shrink at the borders. The gradient is dx = dy scale^-beta - 2 alpha beta / n * x * the sum of
     dy y / scale over the window.

@@ -20,6 +20,7 @@ class LSTMUnit(Layer):
              x      (1 x N x 4 H), what the gates are functions of, in the order i, f, o, g
              cont   (1 x N), 0 where a sequence begins, else 1; no gradient
     Tops     c, h   (1 x N x H)
+    Example  bottom: "c_prev" bottom: "gates" bottom: "cont" top: "c" top: "h"
 
     Caffe unrolls its LSTM into these; LSTM here is one loop, and this type is for nets that name it.
     """

@@ -54,6 +54,7 @@ class MultinomialLogisticLoss(Layer):
     Bottoms  x       (N x ..., C elements in each item: probabilities, from a Softmax say)
              label   (N), cast to int; no gradient
     Top      loss    (scalar)
+    Example  bottom: "probability" bottom: "label" top: "loss"
 
     SoftmaxWithLoss does the same on scores, and more stably. A label that is no class is a DataError on the CPU; on
     CUDA it makes the loss and a gradient of its item NaN, which stops a training.

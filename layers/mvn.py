@@ -33,6 +33,7 @@ class MVN(Layer):
     Params   mvn_param.normalize_variance, default true; false subtracts the mean only
              mvn_param.across_channels, default false: mean and variance of all channels together
              mvn_param.eps, default 1e-9; it stands outside the root
+    Example  bottom: "x" top: "y" mvn_param { across_channels: true }
 
     The gradient is Caffe's, (dy - mean(dy) - y * mean(y * dy)) / (sqrt(variance) + eps): exact for eps 0. May run in
     place; the layer then keeps a copy of y if the gradient depends on it.

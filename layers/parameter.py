@@ -20,7 +20,7 @@ class Parameter(Layer):
     Top      y   (parameter_param.shape)
     Param    parameter_param.shape; without one y is a scalar
     Blob     y
-    Example  parameter_param { shape { dim: 3 } }
+    Example  top: "w" parameter_param { shape { dim: 3 } }
 
     The gradient of the top is added to the blob's, as with every learned blob (Caffe overwrites it, which loses all
     passes of iter_size but the last).

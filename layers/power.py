@@ -52,6 +52,7 @@ class Power(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Params   power_param.power, .scale, default 1; power_param.shift, default 0
+    Example  bottom: "x" top: "y" power_param { power: 2 scale: 0.5 shift: 1 }
 
     Where power * scale is 0 all of y is one constant, 1 for power 0 and else shift ^ power, whatever x is, and the
     gradient is 0. A negative number to a power that is no integer is NaN. May run in place; the layer then keeps a

@@ -44,6 +44,7 @@ class PReLU(Layer):
     Params   prelu_param.channel_shared, default false: one slope for all channels
              prelu_param.filler, default constant 0.25
     Blob     a   (C), or a scalar with channel_shared
+    Example  bottom: "x" top: "y" prelu_param { channel_shared: false }
 
     The slope holds where x <= 0. May run in place; the layer then keeps a copy of x.
     """

@@ -38,7 +38,7 @@ class Python(Layer):
     The class works on host arrays; on CUDA they are copied there and back. An error in it becomes a NetError that
     names its line.
 
-    Example  bottom: "x" top: "y" python_param { module: "my_layers" layer: "Halve" param_str: "" }
+    Example  bottom: "x" top: "y" python_param { module: "my_layers" layer: "Halve" param_str: "0.5" }
     """
 
     type = "Python"

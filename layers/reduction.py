@@ -41,6 +41,7 @@ class Reduction(Layer):
     Params   reduction_param.operation: SUM (default), ASUM of |x|, SUMSQ of x^2, or MEAN
              reduction_param.axis, default 0, negative counts from the end
              reduction_param.coeff, default 1: a factor of y
+    Example  bottom: "x" top: "y" reduction_param { operation: MEAN axis: 1 }
 
     The gradient of |x| at 0 is 0. A mean over nothing is 0.
     """

@@ -30,6 +30,7 @@ class ReLU(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    relu_param.negative_slope, default 0
+    Example  bottom: "conv" top: "conv"
 
     May run in place: backward asks only for the sign of x, and a slope >= 0 leaves y that sign; with a slope < 0
     the layer keeps a copy of x.

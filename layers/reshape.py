@@ -19,6 +19,7 @@ class Reshape(Layer):
              `axis`), or -1, at most once, for whatever is left
              reshape_param.axis, default 0: the first axis replaced; -1 is behind the last one
              reshape_param.num_axes, default -1: how many are replaced; -1 is all from `axis` on
+    Example  bottom: "x" top: "y" reshape_param { shape { dim: 0 dim: -1 } }
 
     Where an empty axis leaves -1 open, it is inferred as if each empty axis held one.
     """

@@ -28,6 +28,7 @@ class Scale(Layer):
              scale_param.filler, default ones
              scale_param.bias_term, default false; scale_param.bias_filler, default zeros
     Blobs    a, where there is one bottom; b, of the shape of a, with bias_term
+    Example  bottom: "conv" top: "conv" scale_param { bias_term: true }
 
     May run in place; the layer then keeps a copy of x. The gradient of a is always added to (Caffe overwrites it
     where a covers all of x, or one item of it).

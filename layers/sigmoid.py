@@ -28,6 +28,7 @@ class Sigmoid(Elementwise):
 
     Bottom   x   (any shape)
     Top      y   (the shape of x)
+    Example  bottom: "x" top: "y"
 
     May run in place: backward reads y only.
     """

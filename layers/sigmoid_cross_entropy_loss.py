@@ -75,6 +75,7 @@ class SigmoidCrossEntropyLoss(Layer):
              loss_param.normalization: Z is N (BATCH_SIZE, the default here), the number of all elements (FULL), of
              those that count (VALID), or 1 (NONE); never below 1. The older loss_param.normalize, where
              normalization is not given, means VALID if true and BATCH_SIZE if false
+    Example  bottom: "logits" bottom: "target" top: "loss"
 
     Computed as max(x, 0) - x t + log(1 + exp(-|x|)): nothing overflows. The gradient is (s(x) - t) / Z.
     """

@@ -15,6 +15,7 @@ class Silence(Layer):
 
     Bottoms  any number, of any shapes
     Tops     none
+    Example  bottom: "x"
     """
 
     type = "Silence"

@@ -19,6 +19,7 @@ class Slice(Layer):
     Tops     any number, at least 1   (... x n_i x ...)
     Params   slice_param.axis, default 1, negative counts from the end; slice_dim is its older name
              slice_param.slice_point: where each top but the first begins, increasing
+    Example  bottom: "x" top: "a" top: "b" slice_param { axis: 1 slice_point: 2 }
     """
 
     type = "Slice"

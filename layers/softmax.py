@@ -17,6 +17,7 @@ class Softmax(Layer):
     Bottom   x   (any shape of at least 1 axis; the axis is not empty)
     Top      y   (the shape of x)
     Param    softmax_param.axis, default 1; `engine` has no effect on the numbers
+    Example  bottom: "x" top: "y"
 
     May run in place: backward reads y only.
     """

@@ -90,6 +90,7 @@ class SoftmaxWithLoss(Layer):
              loss_param.normalization: Z is the number of positions that count (VALID, default), of all (FULL),
              of items before the axis (BATCH_SIZE), or 1 (NONE); never below 1. The older loss_param.normalize,
              where normalization is not given, means VALID if true and BATCH_SIZE if false
+    Example  bottom: "scores" bottom: "label" top: "loss" loss_param { ignore_label: 255 }
 
     A label that is no class is a DataError on the CPU. CUDA kernels cannot raise: there the loss and the gradient
     of its position become NaN, which stops a training.

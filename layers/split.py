@@ -15,6 +15,7 @@ class Split(Layer):
 
     Bottom   x   (any shape)
     Tops     any number, each of the shape of x; dx is the sum of their gradients
+    Example  bottom: "x" top: "a" top: "b"
     """
 
     type = "Split"

@@ -38,6 +38,7 @@ class Swish(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    swish_param.beta, default 1
+    Example  bottom: "x" top: "y" swish_param { beta: 1 }
 
     May run in place; the layer then keeps a copy of x.
     """

@@ -25,6 +25,7 @@ class Threshold(Elementwise):
     Bottom   x   (any shape)
     Top      y   (the shape of x)
     Param    threshold_param.threshold, default 0
+    Example  bottom: "x" top: "y" threshold_param { threshold: 0.5 }
 
     No gradient. May run in place.
     """

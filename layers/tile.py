@@ -37,7 +37,7 @@ class Tile(Layer):
     Bottom   x   (... x n x ...)
     Top      y   (... x tiles * n x ...)
     Params   tile_param.tiles, which must be given; tile_param.axis, default 1, negative counts from the end
-    Example  tile_param { tiles: 2 }
+    Example  bottom: "x" top: "y" tile_param { tiles: 2 }
     """
 
     type = "Tile"

@@ -30,6 +30,7 @@ INTERRUPTED = 130
         "devices": "brew.tools.devices",
         "device_query": "brew.tools.devices",
         "data": "brew.tools.data",
+        "layers": "brew.tools.layers",
     },
     hidden_names=("device_query",),
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BREW"},

@@ -12,14 +12,18 @@ from brew.net import Net
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
 NAMES = sorted(str(p.relative_to(CASES).with_suffix("")) for p in CASES.glob("*/*.prototxt"))
 EXPECTED = {
-    "Accuracy": 9, "BatchNorm": 9, "Bias": 7, "Concat": 9, "Convolution": 22, "Dropout": 1, "Eltwise": 7,
-    "EuclideanLoss": 2, "Flatten": 5, "InnerProduct": 8, "LRN": 10, "Net": 6, "Pooling": 26, "ReLU": 5, "Reshape": 7,
-    "Scale": 10, "Sigmoid": 3, "Silence": 1, "Slice": 5, "Softmax": 5, "SoftmaxWithLoss": 11, "Split": 1, "TanH": 3,
+    "AbsVal": 1, "Accuracy": 9, "ArgMax": 8, "BNLL": 1, "BatchNorm": 9, "BatchReindex": 1, "Bias": 7, "Clip": 1,
+    "Concat": 9, "ContrastiveLoss": 3, "Convolution": 22, "Crop": 6, "Deconvolution": 7, "Dropout": 1, "ELU": 3,
+    "Eltwise": 7, "Embed": 2, "EuclideanLoss": 2, "Exp": 5, "Filter": 1, "Flatten": 5, "HingeLoss": 2, "Im2col":
+    2, "InfogainLoss": 5, "InnerProduct": 8, "LRN": 10, "LSTM": 3, "Log": 5, "MVN": 5, "MultinomialLogisticLoss":
+    1, "Net": 7, "PReLU": 4, "Pooling": 26, "Power": 10, "RNN": 3, "ReLU": 5, "Reduction": 16, "Reshape": 7,
+    "SPP": 6, "Scale": 10, "Sigmoid": 3, "SigmoidCrossEntropyLoss": 7, "Silence": 1, "Slice": 5, "Softmax": 5,
+    "SoftmaxWithLoss": 11, "Split": 1, "Swish": 2, "TanH": 3, "Threshold": 1, "Tile": 5,
 }  # fmt: skip
 
 
 def test_every_case_is_collected():
-    assert len(NAMES) == sum(EXPECTED.values()) == 172
+    assert len(NAMES) == sum(EXPECTED.values()) == 289
     assert {t: sum(n.startswith(f"{t}/") for n in NAMES) for t in EXPECTED} == EXPECTED
 
 

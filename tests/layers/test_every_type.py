@@ -1,0 +1,172 @@
+"""Every registered type through parse, shapes, forward, backward, save, load, equal: on both devices.
+
+The layer is the example of its docstring, so that every example works as it is printed by `brew layers TYPE`. A type
+without a row fails.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+import brew
+from brew import catalogue, prototxt
+from brew.data.lmdb_writer import write_lmdb
+from brew.net import Net
+from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Row:
+    """Shapes of the example's bottoms (integers up to `labels` where named), and what must exist beside the net."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    labels: dict[int, int] = field(default_factory=dict)
+    files: Callable[[Path], object] = lambda folder: None
+    backward: bool = True
+
+
+def _train_lmdb(folder: Path) -> None:
+    datum = Datum(channels=1, height=2, width=2, data=bytes(range(4)), label=1).SerializeToString()
+    write_lmdb(folder / "train_lmdb", [(b"%08d" % i, datum) for i in range(3)])
+
+
+def _files_txt(folder: Path) -> None:
+    with h5py.File(folder / "a.h5", "w") as file:
+        file["data"], file["label"] = np.ones((5, 3), np.float32), np.arange(5, dtype=np.float32)
+    (folder / "files.txt").write_text(f"{folder / 'a.h5'}\n")
+
+
+def _list_txt(folder: Path) -> None:
+    Image.new("RGB", (8, 6), (10, 20, 30)).save(folder / "a.png")
+    (folder / "list.txt").write_text(f"{folder / 'a.png'} 1\n")
+
+
+def _windows_txt(folder: Path) -> None:
+    Image.new("RGB", (30, 30), (10, 20, 30)).save(folder / "a.png")
+    lines = ["# 0", str(folder / "a.png"), "3", "30", "30", "2", "1 0.9 2 2 20 20", "0 0.1 5 5 25 25"]
+    (folder / "windows.txt").write_text("\n".join(lines) + "\n")
+
+
+def _my_layers(folder: Path) -> None:
+    (folder / "my_layers.py").write_text(
+        "from brew.python_layer import PythonLayer\n"
+        "class Halve(PythonLayer):\n"
+        "    def setup(self, bottom, top): pass\n"
+        "    def reshape(self, bottom, top): top[0].reshape(*bottom[0].shape)\n"
+        "    def forward(self, bottom, top): top[0].data[...] = 0.5 * bottom[0].data\n"
+        "    def backward(self, top, propagate_down, bottom): bottom[0].diff[...] = 0.5 * top[0].diff\n"
+    )
+
+
+IMAGES = [(2, 3, 8, 8)]
+ROWS: dict[str, Row] = {
+    "Accuracy": Row([(4, 7), (4,)], {1: 7}, backward=False),
+    "ArgMax": Row([(2, 9)], backward=False),
+    "BatchReindex": Row([(3, 4), (5,)], {1: 3}),
+    "Concat": Row([(2, 3, 4), (2, 2, 4)]),
+    "ContrastiveLoss": Row([(4, 3), (4, 3), (4,)], {2: 2}),
+    "Crop": Row([(1, 2, 8, 8), (1, 2, 5, 6)]),
+    "Data": Row(files=_train_lmdb, backward=False),
+    "Deconvolution": Row([(1, 2, 3, 3)]),
+    "DummyData": Row(backward=False),
+    "Eltwise": Row([(2, 5), (2, 5)]),
+    "Embed": Row([(2, 6)], {0: 10}),
+    "EuclideanLoss": Row([(3, 2), (3, 2)]),
+    "Filter": Row([(4, 3), (4,)], {1: 2}),
+    "HDF5Data": Row(files=_files_txt, backward=False),
+    "HDF5Output": Row([(2, 3, 1, 1), (2, 1, 1, 1)], backward=False),
+    "HingeLoss": Row([(4, 3), (4,)], {1: 3}),
+    "ImageData": Row(files=_list_txt, backward=False),
+    "InfogainLoss": Row([(4, 3), (4,), (1, 1, 3, 3)], {1: 3}),
+    "Input": Row(backward=False),
+    "LSTM": Row([(3, 2, 5), (3, 2)], {1: 2}),
+    "LSTMUnit": Row([(1, 2, 3), (1, 2, 12), (1, 2)], {2: 2}),
+    "MemoryData": Row(backward=False),
+    "MultinomialLogisticLoss": Row([(4, 3), (4,)], {1: 3}),
+    "Parameter": Row(),
+    "Python": Row(IMAGES, files=_my_layers),
+    "RNN": Row([(3, 2, 5), (3, 2)], {1: 2}),
+    "SigmoidCrossEntropyLoss": Row([(3, 4), (3, 4)], {1: 2}),
+    "Silence": Row(IMAGES),
+    "Softmax": Row([(3, 5)]),
+    "SoftmaxWithLoss": Row([(4, 3), (4,)], {1: 3}),
+    "Threshold": Row(IMAGES, backward=False),
+    "WindowData": Row(files=_windows_txt, backward=False),
+    **{t: Row(IMAGES) for t in (
+        "AbsVal", "BNLL", "BatchNorm", "Bias", "Clip", "Convolution", "Dropout", "ELU", "Exp", "Flatten", "Im2col",
+        "InnerProduct", "LRN", "Log", "MVN", "PReLU", "Pooling", "Power", "ReLU", "Reduction", "Reshape", "SPP", "Scale",
+        "Sigmoid", "Slice", "Split", "Swish", "TanH", "Tile",
+    )},
+}  # fmt: skip
+
+
+def test_every_type_has_a_row() -> None:
+    assert set(brew.layer_type_list()) == set(ROWS)
+
+
+def _net_text(row: Row, example: str) -> str:
+    layer = prototxt.parse(f"layer {{ {example[len('layer {') : -1]} }}", NetParameter).message.layer[0]
+    inputs = [
+        f'layer {{ name: "in_{name}" type: "Input" top: "{name}" input_param {{ shape {{ '
+        + " ".join(f"dim: {n}" for n in shape) + " } } }"
+        for name, shape in zip(layer.bottom, row.shapes, strict=True)
+    ]  # fmt: skip
+    forced = "force_backward: true\n" if row.backward else ""
+    return f'name: "one"\n{forced}' + "\n".join(inputs) + "\n" + example
+
+
+def _fill(net: Net, row: Row, layer: LayerParameter) -> None:
+    rng = np.random.default_rng(0)
+    for i, name in enumerate(layer.bottom):
+        blob = net.blobs[name]
+        values = rng.integers(0, row.labels[i], blob.shape) if i in row.labels else rng.uniform(0.1, 0.9, blob.shape)
+        blob.data[...] = values
+    if layer.type == "MemoryData":
+        shape = net.blobs[layer.top[0]].shape
+        net.layers[-1].reset(np.ones(shape, np.float32), np.arange(shape[0]))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("type_name", sorted(ROWS))
+def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ROWS[type_name]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_layers", raising=False)
+    row.files(tmp_path)
+    text = _net_text(row, catalogue.entry(type_name).example)
+    # Small: an example is written for a reader, not for a test.
+    text = (
+        re.sub(r"\b(batch_size: )(?:64|128|32)\b", r"\g<1>2", text)
+        .replace("227", "7")
+        .replace("new_height: 256 new_width: 256", "new_height: 6 new_width: 6")
+    )
+    nets = [Net(prototxt.parse(text, NetParameter), brew.TRAIN, device=device, seed=s) for s in (1, 2)]
+    net, other = nets
+    layer = net.layers[-1].param
+    _fill(net, row, layer)
+    net.forward()
+    outputs = {name: net.blobs[name].data.copy() for name in net.outputs}
+    assert all(np.isfinite(v).all() for v in outputs.values())
+    if row.backward and layer.top:
+        for name in net.outputs:
+            if not net.blob_loss_weights[name]:
+                net.blobs[name].diff[...] = 1
+        net.backward()
+        assert all(np.isfinite(net.blobs[name].diff).all() for name in net.inputs)
+    net.save(tmp_path / "w.caffemodel")
+    other.copy_from(tmp_path / "w.caffemodel")
+    for name, blobs in net.params.items():
+        for a, b in zip(blobs, other.params[name], strict=True):
+            np.testing.assert_array_equal(a.data, b.data)
+    for one in nets:
+        one.close()
