@@ -80,10 +80,7 @@ class Bench:
         if params is not None:
             return [np.array(p, self.dtype) for p in params]
         streams = (Stream(self.seed, f"{self.layer.name}/{i}") for i in range(len(self.declared)))
-        return [
-            initial(p, self.dtype, s, self.layer.error)
-            for p, s in zip(self.declared, streams, strict=False)
-        ]
+        return [initial(p, self.dtype, s, self.layer.error) for p, s in zip(self.declared, streams, strict=False)]
 
     def loss_weights(self) -> list[Array]:
         """What the net writes into the gradients of a loss's tops."""

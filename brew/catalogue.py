@@ -58,10 +58,11 @@ def entry(type_name: str) -> Entry:
     if cls is None:
         raise UsageError(f'no layer type "{type_name}"', hint=unknown_layer_hint(type_name))
     text, example = _split_example(inspect.getdoc(cls) or "")
-    fields = brew_pb2.LayerParameter.DESCRIPTOR.fields_by_name
-    named = [name for name in re.findall(r"\b(\w+_param)\b", text + example) if name in fields]
-    own = [f.name for f in fields.values() if f.message_type and f.message_type.name == f"{cls.type}Parameter"]
-    messages = {name: _fields(fields[name].message_type.name) for name in dict.fromkeys([*own, *named])}
+    fields = brew_pb2.LayerParameter.DESCRIPTOR.fields_by_name.values()
+    of_field = {f.name: f.message_type.name for f in fields if f.message_type is not None}
+    named = [name for name in re.findall(r"\b(\w+_param)\b", text + example) if name in of_field]
+    own = [name for name, message in of_field.items() if message == f"{cls.type}Parameter"]
+    messages = {name: _fields(of_field[name]) for name in dict.fromkeys([*own, *named])}
     return Entry(cls.type, _line(cls.type), text, messages, _layer_text(cls.type, example))
 
 
