@@ -104,7 +104,7 @@ class _CPU(_Hinge):
         if self.squared:
             np.multiply(dx, 2 * scale, out=dx)
         else:
-            np.sign(dx, out=dx)
+            np.greater(dx, 0, out=dx)
             np.multiply(dx, scale, out=dx)
         dx[self.rows, label] *= -1
 

@@ -34,7 +34,7 @@ class WindowData(PrefetchingLayer):
 
     Outside of the image a window is 0. y = (x - mean) * scale; scale is that of window_data_param where it is set.
 
-    Example  top: "data" top: "label" window_data_param { source: "list.txt" batch_size: 128 } transform_param { crop_size: 227 }
+    Example  top: "x" top: "label" window_data_param { source: "w.txt" batch_size: 64 } transform_param { crop_size: 227 }
     """
 
     type = "WindowData"

@@ -95,24 +95,33 @@ class Places:
 
 
 class MaxPool:
-    """On the CPU: for some planes at a time, so that they stay in cache, a pass over the outputs per offset."""
+    """On the CPU: for some planes at a time, so that they stay in cache, a pass over the outputs per offset.
+
+    Where there are fewer windows than offsets, as over whole planes, it is a reduction per window.
+    """
 
     def __init__(self, window: Window, planes: int, size: Shape, out: Shape, *, places: bool) -> None:
         self.places = Places(window, planes, size, out) if places else None
-        self.planes, self.size, self.out, self.none = planes, size, out, count(window.kernel)
-        # One window over the whole plane is one reduction.
-        self.whole = window.kernel == size and not any(window.pad)
+        self.planes, self.out, self.kernel, self.none = planes, out, window.kernel, count(window.kernel)
+        self.by_window = count(out) < self.none
         self.together = max(1, min(planes, _TILE // max(count(size), 1)))
-        self.meetings = []
-        for offset in () if self.whole else np.ndindex(window.kernel):
+        self.meetings, self.windows = [], []
+        for offset in () if self.by_window else np.ndindex(window.kernel):
             windows, elements = window.meeting(offset, size, out)
             self.meetings.append(((slice(None), *windows), (slice(None), *elements)))
+        for index in np.ndindex(out) if self.by_window else ():
+            corner = [i * s - p for i, s, p in zip(index, window.stride, window.pad, strict=True)]
+            inside = [(max(c, 0), min(c + k, n)) for c, k, n in zip(corner, window.kernel, size, strict=True)]
+            if all(first < stop for first, stop in inside):
+                skipped = (inside[0][0] - corner[0]) * window.kernel[1] + inside[1][0] - corner[1]
+                elements = (slice(None), *(slice(first, stop) for first, stop in inside))
+                self.windows.append(((slice(None), *index), elements, skipped))
 
     def buffers(self, *, backward: bool) -> dict[str, Buffer]:
         if self.places is None:
             return {}
-        hits = {"hit": Buffer((self.together, *(self.size if self.whole else self.out)), np.bool_)}
-        if not self.whole:
+        hits = {"hit": Buffer((self.together, *(self.kernel if self.by_window else self.out)), np.bool_)}
+        if not self.by_window:
             hits["found"] = Buffer((self.together, *self.out), np.bool_)
         return self.places.buffers(kept=backward, backward=backward) | hits
 
@@ -120,13 +129,14 @@ class MaxPool:
         y[...] = LOWEST
         for start in range(0, self.planes, self.together):
             part = slice(start, min(start + self.together, self.planes))
-            if self.whole:
-                np.fmax(y[part, 0, 0], np.fmax.reduce(x[part], axis=(1, 2)), out=y[part, 0, 0])
-            else:
-                for windows, elements in self.meetings:
-                    np.fmax(y[part][windows], x[part][elements], out=y[part][windows])
+            for windows, elements in self.meetings:
+                np.fmax(y[part][windows], x[part][elements], out=y[part][windows])
+            for place, elements, _ in self.windows:
+                best = y[part][place]
+                np.fmax(best, np.fmax.reduce(x[part][elements], axis=(1, 2)), out=best)
             if self.places is not None:
-                self._find(x[part], y[part], work["place"][part], work)
+                find = self._find_by_window if self.by_window else self._find
+                find(x[part], y[part], work["place"][part], work)
         if mask is not None and self.places is not None:
             self.places.indices(work["place"], mask)
             mask[work["place"] == self.places.none] = -1
@@ -137,13 +147,7 @@ class MaxPool:
 
     def _find(self, x: Array, y: Array, place: Array, work: dict[str, Array]) -> None:
         """Count the offsets before the first element that equals the maximum."""
-        hit = work["hit"][: len(x)]
-        if self.whole:
-            np.equal(x, y, out=hit)
-            place[:, 0, 0] = hit.reshape(len(x), -1).argmax(axis=1)
-            place[y <= LOWEST] = self.none
-            return
-        found = work["found"][: len(x)]
+        hit, found = work["hit"][: len(x)], work["found"][: len(x)]
         place[...], found[...] = 0, False
         for windows, elements in self.meetings:
             here = hit[windows]
@@ -155,6 +159,17 @@ class MaxPool:
             np.add(place, hit.view(np.uint8), out=place)
         np.less_equal(y, LOWEST, out=hit)
         np.copyto(place, self.none, where=hit)
+
+    def _find_by_window(self, x: Array, y: Array, place: Array, work: dict[str, Array]) -> None:
+        """The first element of each window that equals its maximum."""
+        for index, elements, skipped in self.windows:
+            values = x[elements]
+            planes, height, width = values.shape
+            hit = work["hit"].reshape(-1)[: values.size].reshape(planes, height, width)
+            np.equal(values, y[index][:, np.newaxis, np.newaxis], out=hit)
+            row, column = np.divmod(hit.reshape(planes, height * width).argmax(axis=1), width)
+            place[index] = row * self.kernel[1] + column + skipped
+        place[y <= LOWEST] = self.none
 
 
 class MaxPoolCUDA:

@@ -55,7 +55,7 @@ def _list_txt(folder: Path) -> None:
 def _windows_txt(folder: Path) -> None:
     Image.new("RGB", (30, 30), (10, 20, 30)).save(folder / "a.png")
     lines = ["# 0", str(folder / "a.png"), "3", "30", "30", "2", "1 0.9 2 2 20 20", "0 0.1 5 5 25 25"]
-    (folder / "list.txt").write_text("\n".join(lines) + "\n")
+    (folder / "w.txt").write_text("\n".join(lines) + "\n")
 
 
 def _my_layers(folder: Path) -> None:
