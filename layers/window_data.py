@@ -34,7 +34,7 @@ class WindowData(PrefetchingLayer):
 
     Outside of the image a window is 0. y = (x - mean) * scale; scale is that of window_data_param where it is set.
 
-    Example  top: "x" top: "label" window_data_param { source: "w.txt" batch_size: 64 } transform_param { crop_size: 227 }
+    Example  top: "x" top: "label" window_data_param { source: "w.txt" batch_size: 4 } transform_param { crop_size: 99 }
     """
 
     type = "WindowData"
