@@ -47,21 +47,21 @@ def _solver(folder: Path, snapshot_format: str, **options: object) -> Solver:
 def _weights(solver: Solver) -> list[np.ndarray]:
     arrays = [b.data.copy() for blobs in solver.net.params.values() for b in blobs]
     solver.close()
-    return arrays + [h.copy() for h in solver.update.history]
+    return arrays + [h.get() if solver.device == "cuda" else h.copy() for h in solver.update.history]
 
 
 @pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
-def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str):
+def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str, device: str = "cpu"):
     brew.set_random_seed(1701)
     ending = ".h5" if snapshot_format == "HDF5" else ""
-    straight = _solver(tmp_path, snapshot_format)
+    straight = _solver(tmp_path, snapshot_format, device=device)
     tested: list[object] = []
     straight.watch(tested.append)
     straight.solve()
     state = tmp_path / f"run_iter_50.solverstate{ending}"
 
     brew.set_random_seed(-1)  # the resumed run has to find the seed in the state
-    resumed = _solver(tmp_path, snapshot_format)
+    resumed = _solver(tmp_path, snapshot_format, device=device)
     again: list[object] = []
     resumed.watch(again.append)
     resumed.solve(state)
@@ -71,6 +71,13 @@ def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str):
     scores = [e.scores for e in tested if hasattr(e, "scores") and e.iteration > 50]
     assert scores == [e.scores for e in again if hasattr(e, "scores")]
     assert scores
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("device", ["cuda"], indirect=True)
+@pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
+def test_resume_on_cuda_is_bit_identical(tmp_path: Path, snapshot_format: str, device: str):
+    test_resume_is_bit_identical(tmp_path, snapshot_format, device)
 
 
 def test_without_the_cursor_the_result_differs(tmp_path: Path):
