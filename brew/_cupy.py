@@ -62,7 +62,12 @@ def _load() -> None:
     if devices == 0:
         _Door.failure = "the driver sees no device"
         return
-    _Door.cupy, _Door.cublas = module, importlib.import_module("cupy_backends.cuda.libs.cublas")
+    try:
+        cublas = importlib.import_module("cupy_backends.cuda.libs.cublas")
+    except ImportError as error:
+        _Door.failure = f"cuBLAS cannot be loaded ({error}); {_EXTRA}"
+        return
+    _Door.cupy, _Door.cublas = module, cublas
 
 
 @contextmanager
