@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.errors import DeviceError
+from brew.errors import DeviceError, ResourceError
 
 from ._cupy import cupy as _cupy
 from ._cupy import install, why_not
@@ -69,13 +69,25 @@ def synchronize() -> None:
 
 
 def empty(shape: Sequence[int] | int, dtype: npt.DTypeLike) -> Array:
-    """An uninitialised device array."""
-    array: Array = _cupy().empty(shape, dtype)
-    return array
+    """An uninitialised device array; ResourceError when the device has no room."""
+    return _allocated("empty", shape, dtype)
 
 
 def zeros(shape: Sequence[int] | int, dtype: npt.DTypeLike) -> Array:
-    array: Array = _cupy().zeros(shape, dtype)
+    """A device array of zeros; ResourceError when the device has no room."""
+    return _allocated("zeros", shape, dtype)
+
+
+def _allocated(make: str, shape: Sequence[int] | int, dtype: npt.DTypeLike) -> Array:
+    try:
+        array: Array = getattr(_cupy(), make)(shape, dtype)
+    except Exception as error:
+        if type(error).__name__ != "OutOfMemoryError":  # CuPy's own class, which only CuPy can name
+            raise
+        raise ResourceError(
+            f"the GPU has no room for {np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize} bytes more",
+            hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
+        ) from error
     return array
 
 
