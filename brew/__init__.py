@@ -16,6 +16,11 @@ if not Path(__file__).with_name("layers").is_dir():
 if TYPE_CHECKING:
     from brew.blob import Blob as Blob
     from brew.errors import BrewError as BrewError
+    from brew.face import AdaDeltaSolver as AdaDeltaSolver
+    from brew.face import AdaGradSolver as AdaGradSolver
+    from brew.face import AdamSolver as AdamSolver
+    from brew.face import NesterovSolver as NesterovSolver
+    from brew.face import RMSPropSolver as RMSPropSolver
     from brew.face import SGDSolver as SGDSolver
     from brew.face import get_solver as get_solver
     from brew.layer import Layer as Layer
@@ -32,10 +37,15 @@ __version__ = "0.1.0"
 TRAIN, TEST = 0, 1
 
 _HOME = {
+    "AdaDeltaSolver": "face",
+    "AdaGradSolver": "face",
+    "AdamSolver": "face",
     "Blob": "blob",
     "BrewError": "errors",
     "Layer": "layer",
+    "NesterovSolver": "face",
     "Net": "net",
+    "RMSPropSolver": "face",
     "SGDSolver": "face",
     "Solver": "solver",
     "get_solver": "face",

@@ -56,3 +56,10 @@ __device__ inline unsigned int philox_uint32(unsigned long long key0, unsigned l
   unsigned long long bits = word == 0 ? c0 : word == 1 ? c1 : word == 2 ? c2 : c3;
   return (unsigned int)(i % 2 ? bits >> 32 : bits);
 }
+
+// A solver's gradient: scaled (by the clip and iter_size), with the L2 or L1 penalty of its weight added.
+template <typename T>
+__device__ T decayed(T gradient, T scale, T weight, T decay, int l1) {
+  T penalty = l1 ? (T)((weight > 0) - (weight < 0)) : weight;
+  return gradient * scale + decay * penalty;
+}

@@ -133,6 +133,9 @@ class SolverConfig:
             raise self.error(
                 f'unknown type "{param.type}"', "type", hint=f"{near or ''} known types: {', '.join(known)}".strip()
             )
+        rule = rule_class(param.type)
+        if rule is not None and not rule.takes_momentum and param.momentum:
+            raise self.error(f"{rule.type} takes no momentum, it is {param.momentum:g}", "momentum")
         for field in _NOT_BUILT:
             if getattr(param, field):
                 log.warning("%s: %s is not available yet and does nothing", self.document.place(field), field)

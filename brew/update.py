@@ -35,21 +35,42 @@ class Segment:
 
 
 class UpdateRule:
-    """One solver type. Subclasses state `type` and `slots`, and turn gradients into steps on both devices."""
+    """One solver type. Subclasses state the facts below, and turn gradients into steps on both devices.
+
+    slots            history arrays per parameter
+    takes_momentum   whether `momentum` may be set
+    """
 
     type: ClassVar[str]
-    slots: ClassVar[int] = 1  # history arrays per parameter
+    slots: ClassVar[int] = 1
+    takes_momentum: ClassVar[bool] = True
 
     def __init__(self, param: SolverParameter) -> None:
         self.param = param
 
-    def step(self, g: Array, history: Sequence[Array], rate: float, iteration: int, scratch: Array) -> None:
-        """Host: turn the gradient piece `g` into the step to be subtracted, in place; update the history pieces."""
+    def corrected(self, rate: float, iteration: int) -> float:
+        """The rate with what the rule makes of the iteration (Adam)."""
+        return rate
+
+    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
+        """Host: turn the gradient piece `g` into the step to be subtracted, in place; update the history pieces.
+
+        `scratch` has two rows as long as `g`.
+        """
         raise NotImplementedError
 
-    def launch(self, update: CudaUpdate, iteration: int) -> None:
+    def launch(self, update: CudaUpdate) -> None:
         """CUDA: decay, rule and subtraction for the whole arena in one kernel."""
         raise NotImplementedError
+
+    def launch_on(self, kernel: cuda.Kernel, update: CudaUpdate, *constants: float) -> None:
+        """Launch a rule's kernel: pieces and multipliers, weights and gradients, history, constants, L1 or L2."""
+        parameters = update.net.parameters
+        kernel.by_block(
+            update.pieces, update.starts, update.stops, update.lr_mults, update.decays, update.rate, update.scale,
+            parameters.arena, parameters.gradient_arena, *update.history, *constants,
+            int(self.param.regularization_type == L1),
+        )  # fmt: skip
 
 
 def rule_class(type_name: str) -> type[UpdateRule] | None:
@@ -89,7 +110,7 @@ class HostUpdate:
         self.net, self.rule = net, rule
         self.segments = segments(net)
         self.history: list[Array] = [np.zeros_like(net.parameters.arena) for _ in range(rule.slots)]
-        self._scratch = np.empty(PIECE, net.dtype)
+        self._scratch = np.empty((2, PIECE), net.dtype)
 
     def apply(self, rate: float, iteration: int) -> None:
         """One update with learning rate `rate`."""
@@ -97,27 +118,27 @@ class HostUpdate:
             self._apply(rate, iteration)
 
     def _apply(self, rate: float, iteration: int) -> None:
-        param = self.rule.param
+        param, rate = self.rule.param, self.rule.corrected(rate, iteration)
         scale = _clip_scale(self.net.parameters.gradient_arena, param.clip_gradients) / max(param.iter_size, 1)
         for segment in self.segments:
             decay = param.weight_decay * segment.decay_mult
             for start in range(segment.start, segment.stop, PIECE):
                 piece = slice(start, min(start + PIECE, segment.stop))
-                self._piece(piece, scale, decay, rate * segment.lr_mult, iteration)
+                self._piece(piece, scale, decay, rate * segment.lr_mult)
 
-    def _piece(self, piece: slice, scale: float, decay: float, rate: float, iteration: int) -> None:
+    def _piece(self, piece: slice, scale: float, decay: float, rate: float) -> None:
         w, g = self.net.parameters.arena[piece], self.net.parameters.gradient_arena[piece]
-        scratch = self._scratch[: g.size]
+        scratch = self._scratch[:, : g.size]
         if scale != 1.0:
-            g *= g.dtype.type(scale)
+            g *= scale
         if decay:
             if self.rule.param.regularization_type == L1:
-                np.sign(w, out=scratch)
-                scratch *= g.dtype.type(decay)
+                np.sign(w, out=scratch[0])
+                scratch[0] *= decay
             else:
-                np.multiply(w, g.dtype.type(decay), out=scratch)
-            g += scratch
-        self.rule.step(g, [h[piece] for h in self.history], rate, iteration, scratch)
+                np.multiply(w, decay, out=scratch[0])
+            g += scratch[0]
+        self.rule.step(g, [h[piece] for h in self.history], rate, scratch)
         w -= g
 
 
@@ -183,6 +204,7 @@ class CudaUpdate:
     def apply(self, rate: float, iteration: int) -> None:
         """One update with learning rate `rate`."""
         param, gradients = self.rule.param, self.net.parameters.gradient_arena
+        rate = self.rule.corrected(rate, iteration)
         if rate != self._uploaded_rate:
             cuda.upload(self.rate, np.array([rate], self.net.dtype))
             self._uploaded_rate = rate
@@ -190,7 +212,7 @@ class CudaUpdate:
             _kernels.square_sums.by_block(_PARTS, gradients, self._partial, gradients.size)
             iter_size = max(param.iter_size, 1)
             _kernels.clip_scale.by_block(1, self._partial, self.scale, _PARTS, param.clip_gradients, iter_size)
-        self.rule.launch(self, iteration)
+        self.rule.launch(self)
         self.net.refresh_exposed()
 
 

@@ -209,3 +209,5 @@ def test_the_solver_of_another_type_is_not_sgds(tmp_path: Path):
     make(tmp_path)
     assert isinstance(brew.SGDSolver(tmp_path / "solver.prototxt"), Solver)
     assert brew.get_solver(tmp_path / "solver.prototxt").iter == 0
+    with pytest.raises(BrewError, match='type is "SGD", not "Adam"'):
+        brew.AdamSolver(tmp_path / "solver.prototxt")

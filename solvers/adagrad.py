@@ -1,0 +1,50 @@
+"""AdaGrad: h = h + g^2; w = w - rate * g / (sqrt(h) + delta)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from brew.cuda import Kernels
+from brew.layer import Array
+from brew.update import CudaUpdate, UpdateRule
+
+_kernels = Kernels(r"""
+template <typename T>
+__global__ void adagrad_update(long long n, const long long* starts, const long long* stops, const T* lr_mults,
+                               const T* decays, const T* rate, const T* scale, T* w, T* g, T* h, T delta,
+                               int l1) {
+  FOR_EACH_BLOCK(p, n) {
+    T local_rate = rate[0] * lr_mults[p];
+    for (long long i = starts[p] + threadIdx.x; i < stops[p]; i += blockDim.x) {
+      T gradient = decayed(g[i], scale[0], w[i], decays[p], l1);
+      T sum = h[i] + gradient * gradient;
+      h[i] = sum;
+      T step = local_rate * gradient / (sqrt(sum) + delta);
+      g[i] = step;
+      w[i] -= step;
+    }
+  }
+}
+""")
+
+
+class AdaGrad(UpdateRule):
+    """Adaptive gradients (Duchi et al., 2011). Takes no momentum."""
+
+    type = "AdaGrad"
+    slots = 1
+    takes_momentum = False
+
+    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
+        (h,), (t, _) = history, scratch
+        np.multiply(g, g, out=t)
+        h += t
+        np.sqrt(h, out=t)
+        t += self.param.delta
+        g /= t
+        g *= rate
+
+    def launch(self, update: CudaUpdate) -> None:
+        self.launch_on(_kernels.adagrad_update, update, self.param.delta)
