@@ -69,6 +69,13 @@ class Memory:
             self.download()
         return self._host[: count(shape)].reshape(shape)
 
+    def host(self, shape: Shape) -> npt.NDArray[Any]:
+        """The values, without exposing them: the memory itself on the CPU, a copy on CUDA."""
+        if self.device == "cpu":
+            return self.array(shape)
+        self.upload()  # what was written to the host view counts, though no pass has begun since
+        return cuda.asnumpy(self.array(shape))
+
     def upload(self) -> None:
         """Before a pass: what was written to the host view goes to the device."""
         if self.exposed and self._device is not None and self._host is not None:

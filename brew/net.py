@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, memory, mode
+from brew import memory, mode
 from brew.blob import Blob, Memory
 from brew.data.memory import set_input_arrays
 from brew.errors import UsageError, did_you_mean
@@ -154,9 +154,7 @@ class Net:
         """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
         total = 0.0
         for weight, blob in self.loss_terms():
-            array = blob.data_memory.array(blob.shape)
-            host = array if self.device == "cpu" else cuda.asnumpy(array)
-            total += weight * float(host.sum(dtype=np.float64))
+            total += weight * float(blob.data_memory.host(blob.shape).sum(dtype=np.float64))
         return total
 
     def output_values(self) -> list[tuple[str, npt.NDArray[Any], float]]:
@@ -164,9 +162,8 @@ class Net:
         result = []
         for b in self.graph.outputs:
             blob = self._blob_list[b]
-            array = blob.data_memory.array(blob.shape)
-            host = np.array(array) if self.device == "cpu" else cuda.asnumpy(array)
-            result.append((blob.name, host.reshape(-1), self.blob_loss_weights.get(blob.name, 0.0)))
+            values = np.array(blob.data_memory.host(blob.shape)).reshape(-1)
+            result.append((blob.name, values, self.blob_loss_weights.get(blob.name, 0.0)))
         return result
 
     def forward(
@@ -235,7 +232,6 @@ class Net:
     def clear_param_diffs(self) -> None:
         """Set every parameter's gradient to zero."""
         self.parameters.clear_gradients()
-        self.refresh_exposed()
 
     @property
     def passes(self) -> int:
@@ -245,10 +241,6 @@ class Net:
     @passes.setter
     def passes(self, begun: int) -> None:
         self._executor.set_passes(begun)
-
-    def refresh_exposed(self) -> None:
-        """Bring host views up to date after device memory was changed from outside of a pass."""
-        self._download()
 
     @property
     def data_layers(self) -> list[DataLayer]:

@@ -53,25 +53,25 @@ class Parameters:
                 slot.diff_memory = Memory(self.dtype, self.device, self.gradient_arena[piece])
             self._fill(i, seed)
         for i, slot in enumerate(self.slots):
-            lender = self._lender(i, lent)
-            if lender is not None:
+            owner = self.graph.params[i].owner
+            if owner != i:
+                slot.share(self.slots[owner], diff=True)
+            elif (lender := self._lender(i, lent)) is not None:
                 slot.share(lender, diff=False)
-            elif self.graph.params[i].owner != i:
-                slot.share(self.slots[self.graph.params[i].owner], diff=True)
 
     def _layer(self, slot: int) -> Layer:
         return self.graph.nodes[self.graph.params[slot].layer].layer
 
-    def _lender(self, slot: int, lent: Lent) -> Blob | None:
-        owner = self.graph.params[slot].owner
-        index, blobs = self.graph.params[owner].index, lent.get(self._layer(owner).name, ())
-        blob = blobs[index] if index < len(blobs) else None
-        if blob is not None and blob.shape != self.slots[slot].shape:
-            raise self._layer(slot).error(
-                f"its parameter {self.graph.params[slot].index} is {shape_text(self.slots[slot].shape)}, "
-                f"in the net it shares weights with {shape_text(blob.shape)}"
-            )
-        return blob
+    def _lender(self, owner: int, lent: Lent) -> Blob | None:
+        layer, index = self._layer(owner), self.graph.params[owner].index
+        blobs = lent.get(layer.name)
+        if blobs is None:
+            return None
+        mine = shape_text(self.slots[owner].shape)
+        theirs = shape_text(blobs[index].shape) if index < len(blobs) else "missing"
+        if mine != theirs:
+            raise layer.error(f"its parameter {index} is {mine}, in the net it shares weights with {theirs}")
+        return blobs[index]
 
     def _fill(self, slot: int, seed: Seed) -> None:
         param, layer = self.graph.params[slot], self._layer(slot)
@@ -89,7 +89,18 @@ class Parameters:
             blob.data_memory.download()
 
     def clear_gradients(self) -> None:
-        if self.device == "cpu":
-            self.gradient_arena.fill(0)
-        else:
-            cuda.zero(self.gradient_arena)
+        """Set every gradient to zero, and no host view but theirs: data written there waits for the next pass."""
+        lent = [self.slots[i].diff_memory for i in self.owners if i not in self.starts]
+        for flat in (self.gradient_arena, *(m.array((m.capacity,)) for m in lent if m.capacity)):
+            if self.device == "cpu":
+                flat.fill(0)
+            else:
+                cuda.zero(flat)
+        for i in self.owners:
+            self.slots[i].diff_memory.download()
+
+    def refresh_views(self) -> None:
+        """Bring host views of parameters up to date after an update on the device."""
+        for i in self.owners:
+            self.slots[i].data_memory.download()
+            self.slots[i].diff_memory.download()

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, mode, prototxt, resume, snapshot
+from brew import mode, prototxt, resume, snapshot
 from brew.atomic import check_writable
+from brew.blob import Blob
 from brew.errors import DivergedError, ResourceError
 from brew.events import Event, Snapshotted, Step, Tested
 from brew.layer import TEST, TRAIN
@@ -169,9 +170,8 @@ class Solver:
             f"last rate {rate(self.param, self.iter, self.current_step):g}",
         )
 
-    def _finite(self, blob: Any) -> bool:
-        array = blob.data_memory.array(blob.shape)
-        return bool(np.isfinite(array if self.device == "cpu" else cuda.asnumpy(array)).all())
+    def _finite(self, blob: Blob) -> bool:
+        return bool(np.isfinite(blob.data_memory.host(blob.shape)).all())
 
     def _display(self) -> None:
         now = time.perf_counter()

@@ -213,7 +213,7 @@ class CudaUpdate:
             iter_size = max(param.iter_size, 1)
             _kernels.clip_scale.by_block(1, self._partial, self.scale, _PARTS, param.clip_gradients, iter_size)
         self.rule.launch(self)
-        self.net.refresh_exposed()
+        self.net.parameters.refresh_views()
 
 
 def make_update(net: Net, rule: UpdateRule) -> HostUpdate | CudaUpdate:

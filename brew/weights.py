@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, hdf5_file, wire
+from brew import hdf5_file, wire
 from brew.atomic import replacing
-from brew.blob import Blob
+from brew.blob import Blob, Memory
 from brew.errors import WeightsError
 from brew.layer import Shape, shape_text
 from brew.net import Net
@@ -85,13 +85,6 @@ def _fits(source: StoredBlob, shape: Shape) -> bool:
     return tuple(source.shape) == (1,) * (4 - len(shape)) + shape
 
 
-def host_values(net: Net, blob: Blob, *, diff: bool = False) -> npt.NDArray[Any]:
-    """A blob's data or gradient as a host array: the memory itself on the CPU, a copy on CUDA."""
-    memory = blob.diff_memory if diff else blob.data_memory
-    array = memory.array(blob.shape)
-    return array if net.device == "cpu" else cuda.asnumpy(array)
-
-
 def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
     """Write the net's weights: HDF5 when the name ends in .h5, else binary; whole or not at all."""
     path = Path(path)
@@ -106,21 +99,23 @@ def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
             param.ClearField("blobs")
             param.phase = net.phase  # type: ignore[assignment]
             blobs = [net.parameters.slots[p] for p in node.params]
-            values = [host_values(net, b) for b in blobs]
-            gradients = [host_values(net, b, diff=True) for b in blobs] if diff else None
+            values = [b.data_memory.host(b.shape) for b in blobs]
+            gradients = [b.diff_memory.host(b.shape) for b in blobs] if diff else None
             layers.append((param, values, gradients))
         with temporary.open("wb") as stream:
             wire.write_weights(stream, layers, net.name)
 
 
 def _save_hdf5(net: Net, path: Path, diff: bool) -> None:
-    def collect(gradient: bool) -> Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]:
+    def collect(of: Callable[[Blob], Memory]) -> Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]:
+        slots = net.parameters.slots
         return [
             (node.layer.name, [
-                (i, host_values(net, net.parameters.slots[p], diff=gradient))
+                (i, of(slots[p]).host(slots[p].shape))
                 for i, p in enumerate(node.params) if net.graph.params[p].owner == p
             ])
             for node in net.graph.nodes
         ]  # fmt: skip
 
-    hdf5_file.write_weights(path, collect(False), collect(True) if diff else None)
+    diffs = collect(lambda blob: blob.diff_memory) if diff else None
+    hdf5_file.write_weights(path, collect(lambda blob: blob.data_memory), diffs)
