@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
+
 from brew.proto.brew_pb2 import SolverParameter
 
 
+def _power(base: float, exponent: float) -> float:
+    """C's pow: infinity and NaN where Python raises or leaves the real numbers; the loss then tells."""
+    with np.errstate(all="ignore"):
+        return float(np.float64(base) ** np.float64(exponent))
+
+
 def _step(p: SolverParameter, iteration: int) -> float:
-    return float(p.base_lr * p.gamma ** (iteration // p.stepsize))
+    return p.base_lr * _power(p.gamma, iteration // p.stepsize)
 
 
 def _poly(p: SolverParameter, iteration: int) -> float:
-    return float(p.base_lr * (1.0 - iteration / p.max_iter) ** p.power)
+    return p.base_lr * _power(1.0 - iteration / p.max_iter if p.max_iter else -math.inf, p.power)
 
 
 def _sigmoid(p: SolverParameter, iteration: int) -> float:
@@ -25,8 +33,8 @@ def _sigmoid(p: SolverParameter, iteration: int) -> float:
 POLICIES: dict[str, Callable[[SolverParameter, int], float]] = {
     "fixed": lambda p, iteration: float(p.base_lr),
     "step": _step,
-    "exp": lambda p, iteration: float(p.base_lr * p.gamma**iteration),
-    "inv": lambda p, iteration: float(p.base_lr * (1.0 + p.gamma * iteration) ** -p.power),
+    "exp": lambda p, iteration: p.base_lr * _power(p.gamma, iteration),
+    "inv": lambda p, iteration: p.base_lr * _power(1.0 + p.gamma * iteration, -p.power),
     "multistep": lambda p, iteration: float(p.base_lr),
     "poly": _poly,
     "sigmoid": _sigmoid,
@@ -54,5 +62,5 @@ def rate(p: SolverParameter, iteration: int, current_step: int) -> float:
     [1.0, 1.0, 0.5, 0.25]
     """
     if p.lr_policy == "multistep":
-        return float(p.base_lr * p.gamma**current_step)
+        return p.base_lr * _power(p.gamma, current_step)
     return POLICIES[p.lr_policy](p, iteration)
