@@ -65,7 +65,7 @@ def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0,
     sizes = [count(blob.shape) * itemsize for blob in graph.blobs]
     owned = [p for i, p in enumerate(graph.params) if p.owner == i]
     params = 0 if shared else sum(count(p.declared.shape) for p in owned) * itemsize
-    trains = any(node.backward for node in graph.nodes)
+    trains = history_slots > 0 or any(node.backward for node in graph.nodes)
     per_layer = [
         (
             node.layer.name,

@@ -6,7 +6,8 @@ import logging
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, SupportsIndex
+from pathlib import Path
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,13 @@ from brew.graph import Graph, build
 from brew.layer import TEST, Context, DataLayer, Layer, Shape, shape_text
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
+from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import Seed, fresh_seed
 
 log = logging.getLogger("brew")
+Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
 class Net:
@@ -75,7 +78,7 @@ class Net:
         self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
         if self.device == "cpu":
             memory.check_fits(self.memory, self.name)
-        self.parameters.allocate(self.seed, share.params if share is not None else {})
+        self.parameters.allocate(self.seed, share.params if share is not None else {}, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
 
@@ -157,7 +160,7 @@ class Net:
             total += weight * float(blob.data_memory.host(blob.shape).sum(dtype=np.float64))
         return total
 
-    def output_values(self) -> list[tuple[str, npt.NDArray[Any], float]]:
+    def output_values(self) -> list[Output]:
         """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
         result = []
         for b in self.graph.outputs:
@@ -258,12 +261,14 @@ class Net:
 
     # --- weights --------------------------------------------------------------------------------------------------
 
-    def copy_from(self, files: Any) -> None:
-        """Load weights by layer name from a file, or several separated by commas (later ones win)."""
+    def copy_from(self, files: Weights) -> None:
+        """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
         from brew import weights
 
-        for path in str(files).split(","):
-            weights.copy_into(self, path.strip())
+        if isinstance(files, str):
+            files = [name.strip() for name in files.split(",")]
+        for path in [files] if isinstance(files, Path) else files:
+            weights.copy_into(self, path)
 
     def save(self, path: Any, *, diff: bool = False) -> None:
         """Write a .caffemodel (or HDF5 when the name ends in .h5), atomically."""

@@ -35,14 +35,14 @@ class Parameters:
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
 
-    def allocate(self, seed: Seed, lent: Lent) -> None:
-        """Make the arenas and fill them; alias what is lent or shared."""
+    def allocate(self, seed: Seed, lent: Lent, *, updated: bool) -> None:
+        """Make the arenas and fill them; alias what is lent or shared. What is `updated` has gradients in any case."""
         own = [i for i in self.owners if self._lender(i, lent) is None]
         align = _ALIGN // self.dtype.itemsize
         ends = np.cumsum([0] + [-(-self.slots[i].count // align) * align for i in own]).tolist()
         make = np.zeros if self.device == "cpu" else cuda.zeros
         self.arena = make(ends[-1], self.dtype)
-        trains = any(node.backward for node in self.graph.nodes)
+        trains = updated or any(node.backward for node in self.graph.nodes)
         self.gradient_arena = make(ends[-1] if trains else 0, self.dtype)
         self.starts = dict(zip(own, ends[:-1], strict=True))
         for i in own:

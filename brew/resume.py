@@ -114,7 +114,8 @@ def _advance_sources(solver: Solver) -> None:
     """Caffe's state has no cursor: go on where an uninterrupted run would be."""
     passes = solver.iter * solver.param.iter_size
     for layer in solver.net.data_layers:
-        record = passes * solver.net.batch_size
+        first = solver.net.top_names[layer.name][0]
+        record = passes * solver.net.blobs[first].shape[0]
         log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
         layer.skip_to(record)
     solver.net.passes = passes

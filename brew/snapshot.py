@@ -79,7 +79,7 @@ def weights_of(state: StoredState, path: str | Path) -> Path | None:
         return None
     written = Path(state.learned_net.rstrip("\0"))
     beside = Path(path).parent / written.name
-    found = next((p for p in (written, beside) if p.exists()), None)
+    found = next((p for p in (written, beside) if p.is_file()), None)
     if found is None:
         raise WeightsError(f"{path}: its weights {written} are gone, and there is no {beside}")
     if found is beside and beside != written:

@@ -31,6 +31,8 @@ def read(path: str | Path) -> list[LayerBlobs]:
 
 def copy_into(net: Net, path: str | Path) -> None:
     """Copy every stored layer that the net has, by name; WeightsError when nothing fits or a shape differs."""
+    if not str(path):
+        raise WeightsError("a weights file is needed, and its name is empty")
     stored = read(path)
     done: set[str] = set()
     ignored = []

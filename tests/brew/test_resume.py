@@ -109,6 +109,32 @@ def test_a_moved_snapshot_finds_its_weights_beside_it(tmp_path: Path, caplog: py
         np.testing.assert_array_equal(a, b)
 
 
+def test_commas_in_a_path_are_part_of_it(tmp_path: Path):
+    folder = tmp_path / "a,b"
+    folder.mkdir()
+    solver = _solver(folder, "BINARYPROTO")
+    solver.restore(solver.snapshot().state)
+    solver.net.copy_from([folder / "run_iter_0.caffemodel"])
+    solver.close()
+
+
+def test_every_source_of_a_caffe_state_goes_on_by_its_own_batch(tmp_path: Path):
+    text = (
+        NET
+        + """
+layer {{ name: "more" type: "Data" top: "more" include {{ phase: TRAIN }}
+  data_param {{ source: "{lmdb}" backend: LMDB batch_size: 2 }} }}
+"""
+    )
+    (tmp_path / "net.prototxt").write_text(text.format(lmdb=LMDB))
+    solver_text = SOLVER.format(net=tmp_path / "net.prototxt", prefix=tmp_path / "run", format="BINARYPROTO")
+    solver = Solver(prototxt.parse(solver_text, SolverParameter))
+    solver.iter = 5
+    resume._advance_sources(solver)
+    assert {layer.name: layer.state().record for layer in solver.net.data_layers} == {"data": 30, "more": 20}
+    solver.close()
+
+
 def test_a_pair_that_does_not_belong_together_is_refused(tmp_path: Path):
     solver = _solver(tmp_path, "BINARYPROTO")
     solver.step(1)
