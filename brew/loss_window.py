@@ -27,8 +27,8 @@ __global__ void add_loss(long long n, const T* x, T* ring, long long size, long 
 class LossWindow:
     """Collects the loss of each pass; `mean` is the smoothed loss. An iteration's loss is the mean of its passes."""
 
-    def __init__(self, net: Net, size: int, passes: int) -> None:
-        self.net, self.size, self.passes = net, size, passes
+    def __init__(self, net: Net, size: int) -> None:
+        self.net, self.size = net, size
         self.values: deque[float] = deque(maxlen=size)
         self._ring = cuda.zeros(size, net.dtype) if net.device == "cuda" else None
         self._filled = 0
@@ -38,23 +38,23 @@ class LossWindow:
         self.values.clear()
         self._filled = 0
 
-    def add(self, number: int) -> None:
-        """Count the net's loss as of pass `number` (0 to iter_size - 1) of this iteration."""
+    def add(self, number: int, passes: int) -> None:
+        """Count the net's loss as of pass `number` (0 to `passes` - 1) of this iteration."""
         if self._ring is not None:
-            self._add_on_device(number)
+            self._add_on_device(number, passes)
             return
         self._sum = (self._sum if number else 0.0) + self.net.loss()
-        if number == self.passes - 1:
-            self.values.append(self._sum / self.passes)
+        if number == passes - 1:
+            self.values.append(self._sum / passes)
 
-    def _add_on_device(self, number: int) -> None:
+    def _add_on_device(self, number: int, passes: int) -> None:
         slot = self._filled % self.size
         fresh = number == 0
         for weight, blob in self.net.loss_terms():
             x = blob.data_memory.array(blob.shape)
-            _kernels.add_loss.by_block(1, x, self._ring, x.size, slot, weight / self.passes, int(fresh))
+            _kernels.add_loss.by_block(1, x, self._ring, x.size, slot, weight / passes, int(fresh))
             fresh = False
-        if number == self.passes - 1:
+        if number == passes - 1:
             self._filled += 1
 
     def latest(self) -> float | None:

@@ -7,10 +7,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brew import mode, prototxt, resume, snapshot
 from brew.atomic import check_writable
@@ -20,7 +18,8 @@ from brew.events import Event, Snapshotted, Step, Tested
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import next_step, rate
 from brew.loss_window import LossWindow
-from brew.net import Net
+from brew.net import Net, Weights
+from brew.outputs import Means, log_outputs
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
@@ -62,6 +61,7 @@ class Solver:
         self.seconds = 0.0
         self._requests: set[str] = set()
         self._stopped = False
+        self._snapshot_failed = False
         self._watchers: list[Callable[[Event], None]] = []
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
@@ -74,10 +74,13 @@ class Solver:
         rule = kind(self.param)
         self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
         log.info("%s", self.net.memory.text())
+        graph = self.net.graph
+        if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
+            log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
         self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
         self.update = make_update(self.net, rule)
-        self.losses = LossWindow(self.net, self.param.average_loss, self.param.iter_size)
-        for path in self.param.weights:
+        self.losses = LossWindow(self.net, self.param.average_loss)
+        for path in self.config.weights():
             self.load_weights(path)
         log.info("Solver scaffolding done.", extra=_SOLVER)
 
@@ -101,7 +104,8 @@ class Solver:
             self.restore(resume_file)
         self._stopped = False
         self.step(max(self.param.max_iter - self.iter, 0))
-        if self.param.snapshot_after_train and not (self.param.snapshot and self.iter % self.param.snapshot == 0):
+        just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
+        if self._snapshot_failed or (self.param.snapshot_after_train and not just_done):
             self.snapshot()
         if self._stopped:
             log.info("Optimization stopped early.", extra=_SOLVER)
@@ -152,9 +156,10 @@ class Solver:
 
     def _forward_backward(self, backward: bool = True) -> None:
         """iter_size passes whose gradients add up; only the forward, once, for the last display."""
-        for number in range(self.param.iter_size if backward else 1):
+        passes = self.param.iter_size if backward else 1
+        for number in range(passes):
             self.net.run_forward()
-            self.losses.add(number if backward else self.param.iter_size - 1)
+            self.losses.add(number, passes)
             if backward:
                 self.net.run_backward()
         self._check_finite(self.losses.latest())
@@ -184,12 +189,7 @@ class Solver:
             "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, per_second, spent, self.param.display, loss,
             extra=_SOLVER,
         )  # fmt: skip
-        number = 0
-        for name, values, weight in self.net.output_values():
-            for value in values:
-                note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
-                log.info("    Train net output #%d: %s = %g%s", number, name, value, note, extra=_SOLVER)
-                number += 1
+        log_outputs("Train", self.net.output_values(), _SOLVER)
 
     def _apply_update(self, display: bool) -> float:
         self.current_step = next_step(self.param, self.iter, self.current_step)
@@ -210,19 +210,18 @@ class Solver:
         """Run test net `number`."""
         net, passes = self.test_nets[number], self.param.test_iter[number]
         log.info("Iteration %d, Testing net (#%d)", self.iter, number, extra=_TEST)
-        sums: list[npt.NDArray[Any]] = []
-        loss = 0.0
+        means, loss = Means(), 0.0
         for _ in range(passes):
             if self._interrupted():
                 log.info("Test interrupted.", extra=_TEST)
                 return {}
             net.run_forward()
-            values = [v.astype(np.float64) for _, v, _ in net.output_values()]
-            sums = [a + b for a, b in zip(sums, values, strict=True)] if sums else values
+            means.add(net.output_values())
             loss += net.loss() if self.param.test_compute_loss else 0.0
         if self.param.test_compute_loss:
             log.info("Test loss: %g", loss / passes, extra=_TEST)
-        scores = self._log_scores(net, [s / passes for s in sums])
+        log_outputs("Test", means.outputs(), _TEST)
+        scores = means.by_name()
         self._tell(Tested(self.iter, number, scores))
         return scores
 
@@ -239,22 +238,13 @@ class Solver:
         self._requests.discard(action)
         return asked
 
-    def _log_scores(self, net: Net, means: list[npt.NDArray[Any]]) -> dict[str, float]:
-        scores, number = {}, 0
-        for (name, _, weight), values in zip(net.output_values(), means, strict=True):
-            for i, value in enumerate(values):
-                note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
-                log.info("    Test net output #%d: %s = %g%s", number, name, value, note, extra=_TEST)
-                scores[name if len(values) == 1 else f"{name}[{i}]"] = float(value)
-                number += 1
-        return scores
-
     # --- snapshots ------------------------------------------------------------------------------------------------
 
     def snapshot(self) -> snapshot.SnapshotPaths:
         """Write weights and solver state; ResourceError when that fails."""
         history, state = resume.history_values(self), resume.state_of(self)
         files = snapshot.write(self.net, self.param, self.iter, history, self.current_step, state)
+        self._snapshot_failed = False
         self._tell(Snapshotted(self.iter, files.weights, files.state))
         return files
 
@@ -263,6 +253,7 @@ class Solver:
         try:
             self.snapshot()
         except ResourceError as error:
+            self._snapshot_failed = True
             log.warning("snapshot at iteration %d failed, training goes on: %s", self.iter, error)
 
     def restore(self, path: str | Path) -> None:
@@ -271,8 +262,8 @@ class Solver:
 
     # --- around ---------------------------------------------------------------------------------------------------
 
-    def load_weights(self, files: str) -> None:
-        """Copy weights by layer name into the train net and every test net; several files between commas."""
+    def load_weights(self, files: Weights) -> None:
+        """Copy weights by layer name into the train net and every test net; files as in `Net.copy_from`."""
         for net in [self.net, *self.test_nets]:
             net.copy_from(files)
 

@@ -96,6 +96,13 @@ class SolverConfig:
             NetChoice(d, (param.test_state[i],) if i < len(param.test_state) else ()) for i, d in enumerate(definitions)
         ]
 
+    def weights(self) -> list[Path]:
+        """The files of `weights`, each of which may name several between commas."""
+        return [
+            paths.find(name.strip(), self.folder, what="solver: weights", place=self.document.place("weights", i))
+            for i, names in enumerate(self.param.weights) for name in names.split(",")
+        ]  # fmt: skip
+
     def _definition(self, field: str, index: int | None = None) -> NetDefinition:
         path = (field,) if index is None else (field, index)
         value = getattr(self.param, field) if index is None else getattr(self.param, field)[index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 from pathlib import Path
 
@@ -102,6 +103,32 @@ def test_smoothed_loss_is_the_mean_of_the_window(tmp_path: Path, device: str):
     assert solver.losses.mean() == pytest.approx(sum(single[-3:]) / 3)
 
 
+def test_the_last_display_is_of_one_forward(tmp_path: Path, caplog: pytest.LogCaptureFixture, device: str):
+    """It has no iter_size passes to be divided by (Caffe's Solve)."""
+    with caplog.at_level(logging.INFO, "brew"):
+        solver = make(tmp_path, "iter_size: 4 display: 10", device=device, overrides=["snapshot_after_train=false"])
+        solver.solve()
+    assert f"Iteration 10, loss = {solver.net.loss():g}" in caplog.messages
+
+
+def test_a_net_without_loss_learns_nothing_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture, device: str):
+    (tmp_path / "net.prototxt").write_text(NET[: NET.index('layer { name: "loss"')])
+    (tmp_path / "solver.prototxt").write_text(SOLVER % (tmp_path / "net.prototxt", tmp_path / "s"))
+    solver = Solver(tmp_path / "solver.prototxt", device=device)
+    before = solver.net.params["ip"][0].data.copy()
+    solver.step(2)
+    np.testing.assert_array_equal(solver.net.params["ip"][0].data, before)
+    assert any("nothing is learned" in m for m in caplog.messages)
+
+
+def test_weights_of_the_solver_file_are_looked_for_beside_it(tmp_path: Path):
+    first = make(tmp_path)
+    first.net.save(tmp_path / "a.caffemodel")
+    value = first.net.params["ip"][0].data.copy()
+    second = make(tmp_path, 'weights: "a.caffemodel, a.caffemodel"', overrides=["random_seed=6"])
+    np.testing.assert_array_equal(second.net.params["ip"][0].data, value)
+
+
 @pytest.mark.parametrize(
     ("text", "rates"),
     [
@@ -111,6 +138,9 @@ def test_smoothed_loss_is_the_mean_of_the_window(tmp_path: Path, device: str):
         ('lr_policy: "inv" gamma: 0.01 power: 2', {0: 1, 100: 0.25}),
         ('lr_policy: "multistep" gamma: 0.5 stepvalue: 5 stepvalue: 6', {4: 1, 5: 0.5, 6: 0.25, 50: 0.25}),
         ('lr_policy: "poly" power: 2', {0: 1, 50: 0.25, 100: 0}),
+        ('lr_policy: "exp" gamma: 10', {2000: math.inf}),  # where Python's own power raises or turns complex
+        ('lr_policy: "inv" gamma: -1 power: 1', {1: math.inf}),
+        ('lr_policy: "poly" power: 0.5', {75: 0.5, 101: math.nan}),
         ('lr_policy: "sigmoid" gamma: 1 stepsize: 10', {10: 0.5, 1000: 1}),
         ('lr_policy: "sigmoid" gamma: -1 stepsize: 10', {10: 0.5, 5000: 0}),
     ],
@@ -122,7 +152,7 @@ def test_learning_rates(text: str, rates: dict[int, float]):
         step = learning_rate.next_step(param, iteration, step)
         seen[iteration] = learning_rate.rate(param, iteration, step)
     for iteration, expected in rates.items():
-        assert seen[iteration] == pytest.approx(expected, rel=1e-6, abs=1e-12)  # the fields are float32
+        assert seen[iteration] == pytest.approx(expected, rel=1e-6, abs=1e-12, nan_ok=True)  # the fields are float32
 
 
 @pytest.mark.parametrize(
@@ -183,6 +213,21 @@ def test_a_failed_snapshot_on_the_way_warns_and_training_goes_on(
     solver.step(4)
     assert any("snapshot at iteration 2 failed" in m for m in caplog.messages)
     assert sorted(p.name for p in tmp_path.glob("*s_iter*")) == ["s_iter_4.caffemodel", "s_iter_4.solverstate"]
+
+
+def test_a_failed_last_snapshot_is_written_again_or_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    solver = make(tmp_path, "snapshot: 5")
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        solver.solve()
+    monkeypatch.setattr(os, "fsync", real)
+    solver.solve()  # at max_iter already
+    assert (tmp_path / "s_iter_10.solverstate").exists()
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
