@@ -18,6 +18,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     disk is full or the folder cannot be written.
     """
     target = Path(path)
+    if not target.name:
+        raise ResourceError(f'cannot write "{path}": a file name is needed')
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         yield temporary

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from google.protobuf.message import DecodeError
 
 from brew.errors import WeightsError
 from brew.proto.brew_pb2 import ResumeState
@@ -43,13 +44,19 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
                 raise WeightsError(f"{path}: dataset /data/{name} is not named /data/<layer>/<index>")
             values = _floats(path, dataset)
             found.setdefault(layer, {})[int(index)] = StoredBlob(tuple(dataset.shape), False, values, None)
-        return [LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)]) for layer, blobs in found.items()]
+        return [
+            LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)], sorted(blobs)) for layer, blobs in found.items()
+        ]
 
 
 def write_weights(
     path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], diffs: Any = None
 ) -> None:
-    """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff."""
+    """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff.
+
+    WeightsError for names that cannot be paths in HDF5 or could not be told from another layer's blobs.
+    """
+    _check_names(layers)
     with _created(path) as file:
         for group, items in (("data", layers), ("diff", diffs)):
             if items is None:
@@ -59,6 +66,18 @@ def write_weights(
                 file.require_group(f"{group}/{layer}")
                 for index, values in blobs:
                     file.create_dataset(f"{group}/{layer}/{index}", data=values)
+
+
+def _check_names(layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]) -> None:
+    datasets = {f"{layer}/{index}" for layer, blobs in layers for index, _ in blobs}
+    for layer, _ in layers:
+        parts = layer.split("/")
+        above = {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        if "\0" in layer or not {"", "."}.isdisjoint(parts) or not datasets.isdisjoint(above):
+            raise WeightsError(
+                f'HDF5 cannot hold a layer named "{layer}" as Caffe lays it out',
+                hint="the binary format takes any name",
+            )
 
 
 def read_solver_state(path: str | Path) -> StoredState:
@@ -111,7 +130,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
     with file:
         try:
             yield file
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
+        except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, DecodeError) as error:
             raise WeightsError(f"{path}: damaged HDF5 file ({error})") from error
 
 

@@ -29,6 +29,7 @@ class Parameters:
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:
         self.graph, self.dtype, self.device = graph, dtype, device
+        _check_names(graph)
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
@@ -104,3 +105,17 @@ class Parameters:
         for i in self.owners:
             self.slots[i].data_memory.download()
             self.slots[i].diff_memory.download()
+
+
+def _check_names(graph: Graph) -> None:
+    """Weights are stored, shared and started by layer name: NetError where two layers with parameters have the same."""
+    seen: set[str] = set()
+    for node in graph.nodes:
+        if node.params and node.layer.name in seen:
+            raise node.layer.error(
+                "another layer with parameters has the same name; weights are kept by name",
+                "name",
+                hint="give each a name of its own; param { name: ... } shares weights between layers",
+            )
+        if node.params:
+            seen.add(node.layer.name)

@@ -43,7 +43,9 @@ def copy_into(net: Net, path: str | Path) -> None:
             continue
         _copy_layer(net, layer, path)
         done.add(layer.name)
-    left = [name for name in net.params if name not in done]
+    graph = net.graph
+    owning = [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p for p in n.params)]
+    left = [name for name in owning if name not in done]
     for name in ignored:
         log.info("Ignoring source layer %s", name)
     log.info("%s: %d layers copied, %d of the file not in the net", path, len(done), len(ignored))
@@ -59,14 +61,13 @@ def copy_into(net: Net, path: str | Path) -> None:
 
 def _copy_layer(net: Net, layer: LayerBlobs, path: str | Path) -> None:
     blobs = net.params[layer.name]
-    if len(layer.blobs) != len(blobs):
-        if hdf5_file.is_hdf5(path) and len(layer.blobs) < len(blobs):
-            log.warning("%s: layer %s stores %d of %d blobs", path, layer.name, len(layer.blobs), len(blobs))
-        else:
-            raise WeightsError(
-                f'{path}: layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}'
-            )
-    for index, (source, target) in enumerate(zip(layer.blobs, blobs, strict=False)):
+    stored = list(range(len(layer.blobs))) if layer.indices is None else layer.indices
+    # HDF5 holds shared blobs with their owner alone.
+    wanted = set(range(len(blobs))) if layer.indices is None else _owned(net, layer.name)
+    if not wanted <= set(stored) <= set(range(len(blobs))):
+        raise WeightsError(f'{path}: layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}')
+    for index, source in zip(stored, layer.blobs, strict=True):
+        target = blobs[index]
         if not _fits(source, target.shape):
             raise WeightsError(
                 f'{path}: layer "{layer.name}", blob {index}: the file has {shape_text(source.shape)}, '
@@ -76,6 +77,12 @@ def _copy_layer(net: Net, layer: LayerBlobs, path: str | Path) -> None:
         if not np.isfinite(source.data).all():
             log.warning("%s: layer %s, blob %d holds NaN or infinity", path, layer.name, index)
         net.parameters.write(target, source.data)
+
+
+def _owned(net: Net, layer: str) -> set[int]:
+    """Which blobs of a layer are its own, not shared from one before it."""
+    slots = next(node.params for node in net.graph.nodes if node.params and node.layer.name == layer)
+    return {index for index, slot in enumerate(slots) if net.graph.params[slot].owner == slot}
 
 
 def _fits(source: StoredBlob, shape: Shape) -> bool:
@@ -99,7 +106,8 @@ def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
             param = LayerParameter()
             param.CopyFrom(node.layer.param)
             param.ClearField("blobs")
-            param.phase = net.phase  # type: ignore[assignment]
+            if not param.HasField("phase"):
+                param.phase = net.phase
             blobs = [net.parameters.slots[p] for p in node.params]
             values = [b.data_memory.host(b.shape) for b in blobs]
             gradients = [b.diff_memory.host(b.shape) for b in blobs] if diff else None

@@ -55,11 +55,15 @@ _V0_TYPES = {"innerproduct": "INNER_PRODUCT", "conv": "CONVOLUTION", "pool": "PO
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerBlobs:
-    """A layer of a weights file: its name, its type under its present name, its blobs."""
+    """A layer of a weights file: its name, its type under its present name, its blobs.
+
+    `indices` says which of the layer's blobs these are, where a file may leave some out (HDF5); None means all.
+    """
 
     name: str
     type: str
     blobs: list[StoredBlob]
+    indices: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
