@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ class Memory:
         self.device = device
         self.exposed = False
         self.fixed = flat is not None
+        self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
         self._device: Array | None = flat if device == "cuda" else None
 
@@ -44,11 +46,14 @@ class Memory:
             return False
         if self.fixed:
             raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
+        moves = self.capacity > 0
         if self.device == "cpu":
             self._host = np.zeros(size, self.dtype)
         else:
             self._device = cuda.zeros(size, self.dtype)
             self._host, self.exposed = None, False
+        for blob in self.tenants if moves else ():
+            blob.stamp = next(_stamps)
         return True
 
     def array(self, shape: Shape) -> Array:
@@ -96,6 +101,8 @@ class Blob:
         self.name = name
         self.data_memory = Memory(dtype, device)
         self.diff_memory = Memory(dtype, device)
+        self.data_memory.tenants.add(self)
+        self.diff_memory.tenants.add(self)
         self._shape: Shape = ()
         self.stamp = 0  # changes whenever shape or memory do; nets compare it
         self.reshape(*shape)
@@ -131,17 +138,19 @@ class Blob:
             raise ValueError(f"blob shape {shape_text(shape)}: at most {MAX_AXES} axes, none negative")
         if shape == self._shape and self.stamp:
             return
-        self._shape = shape
         for memory in (self.data_memory, self.diff_memory):
             if memory.capacity:  # memory that was never used stays unallocated
-                memory.reserve(self.count)
+                memory.reserve(count(shape))
+        self._shape = shape
         self.stamp = next(_stamps)
 
     def share(self, other: Blob, *, diff: bool) -> None:
         """Live in the memory of `other`: its data, and with `diff` its gradient."""
         self.data_memory = other.data_memory
+        self.data_memory.tenants.add(self)
         if diff:
             self.diff_memory = other.diff_memory
+            self.diff_memory.tenants.add(self)
         self.stamp = next(_stamps)
 
     # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.

@@ -131,7 +131,8 @@ class Step:
             if view is not None:
                 blob.share(self.bottoms[view.bottom], diff=view.diff)
         bottom = [b.shape for b in self.bottoms]
-        if not self.bottoms or tuple(bottom) == self.shapes.x:
+        settled = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
+        if not self.bottoms or (settled and tuple(bottom) == self.shapes.x):
             return
         for blob, shape in zip(self.tops, self.layer.infer_shapes(bottom), strict=True):
             blob.reshape(*shape)

@@ -128,7 +128,7 @@ class _Builder:
             if in_place:
                 tops.append(self._overwrite(node, t, shape))
                 continue
-            if name in self.newest and name != AUTOMATIC:
+            if name in self.newest and t < len(param.top):
                 maker = self.graph.nodes[self.graph.blobs[self.newest[name]].producer].layer
                 raise node.layer.error(
                     f'top "{name}" is already made by layer "{maker.name}"', "top", t,
@@ -137,7 +137,7 @@ class _Builder:
             self.graph.blobs.append(BlobNode(name, shape, number))
             blob = len(self.graph.blobs) - 1
             tops.append(blob)
-            if name != AUTOMATIC:
+            if t < len(param.top):
                 self.newest[name] = blob
                 self.unread[blob] = None
         return tops
@@ -251,7 +251,7 @@ class _Builder:
     def _force(self, node: Node) -> None:
         """force_backward: every bottom that can have a gradient gets one (for looking at what a net sees)."""
         able = [i not in node.layer.no_gradient for i in range(len(node.bottoms))]
-        if node.bottoms and not any(able):
+        if node.bottoms and not any(able) and not node.params:
             return
         node.backward = True
         node.bottom_gradients = [g or a for g, a in zip(node.bottom_gradients, able, strict=True)]

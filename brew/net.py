@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +25,6 @@ from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import Seed, fresh_seed
 
-log = logging.getLogger("brew")
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
 
@@ -62,7 +60,6 @@ class Net:
         history_slots: int = 0,
     ) -> None:
         phase, weights, level, stages = _pycaffe_order(args, phase, weights, level, stages)
-        self.phase = phase
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         seed = seed if seed is not None else mode.default_seed()
@@ -70,6 +67,7 @@ class Net:
             seed = Seed(fresh_seed() if seed is None else operator.index(seed))
         self.seed = seed
         self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
         self._make_blobs()
@@ -133,20 +131,19 @@ class Net:
     def backward_layer(self, number: int) -> None:
         self._executor.backward(number)
 
-    def _memories(self) -> Iterable[Memory]:
-        for blob in (*self._blob_list, *self._slots):
-            yield blob.data_memory
-            yield blob.diff_memory
+    def _exposed(self) -> Iterable[Memory]:
+        """On CUDA, every memory that has a host view, once."""
+        blobs = (*self._blob_list, *self._slots) if self.device == "cuda" else ()
+        pairs = ((blob.data_memory, blob.diff_memory) for blob in blobs)
+        return {id(m): m for pair in pairs for m in pair if m.exposed}.values()
 
     def _upload(self) -> None:
-        if self.device == "cuda":
-            for item in {id(m): m for m in self._memories() if m.exposed}.values():
-                item.upload()
+        for item in self._exposed():
+            item.upload()
 
     def _download(self) -> None:
-        if self.device == "cuda":
-            for item in {id(m): m for m in self._memories() if m.exposed}.values():
-                item.download()
+        for item in self._exposed():
+            item.download()
 
     def loss_terms(self) -> list[tuple[float, Blob]]:
         """(weight, blob) for every top that counts in the loss."""
@@ -185,20 +182,25 @@ class Net:
             if set(inputs) != set(self.inputs):
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
-                self._set_input(name, np.asarray(value))
+                self._write(name, value, "data")
         self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
-        names = list(self.outputs if end is None else self.top_names[end])
-        return {name: self.blobs[name].data for name in dict.fromkeys([*names, *(blobs or ())])}
+        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
 
-    def _set_input(self, name: str, value: npt.NDArray[Any]) -> None:
-        blob = self.blobs[name]
-        if value.ndim and blob.shape and value.shape[0] != blob.shape[0]:
-            raise UsageError(f'input "{name}" is not batch sized: {value.shape[0]} items for {blob.shape[0]}')
-        if value.size != blob.count:
-            raise UsageError(f'input "{name}" is {shape_text(value.shape)}, the blob is {shape_text(blob.shape)}')
-        blob.data[...] = value.reshape(blob.shape)
+    def _write(self, name: str, value: npt.ArrayLike, which: str) -> None:
+        blob, array = self.blobs[name], np.asarray(value)
+        if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
+            raise UsageError(f'{which} of "{name}" is not batch sized: {array.shape[0]} items for {blob.shape[0]}')
+        if array.size != blob.count:
+            raise UsageError(f'{which} of "{name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
+        getattr(blob, which)[...] = array.reshape(blob.shape)
+
+    def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
+        for name in names:
+            if name not in self.blobs:
+                raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, self.blobs))
+        return {name: getattr(self.blobs[name], which) for name in names}
 
     def backward(
         self,
@@ -214,11 +216,10 @@ class Net:
         for name, value in tops.items():
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
-            self.blobs[name].diff[...] = np.asarray(value).reshape(self.blobs[name].shape)
+            self._write(name, value, "diff")
         first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
         self.run_backward(first, last)
-        names = self.inputs if end is None else self.bottom_names[end]
-        return {name: self.blobs[name].diff for name in dict.fromkeys([*names, *(diffs or ())])}
+        return self._views([*(self.inputs if end is None else self.bottom_names[end]), *(diffs or ())], "diff")
 
     def _layer_number(self, name: str | None, default: int) -> int:
         if name is None:
@@ -284,6 +285,8 @@ class Net:
 
 def _pycaffe_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
     """Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase)."""
+    if len(args) > 4 or isinstance(stages, str) or isinstance(phase, str):
+        raise UsageError("Net takes (network, phase, level, stages, weights); phase is brew.TRAIN or brew.TEST")
     if args and not isinstance(args[0], int):
         if len(args) != 2:
             raise UsageError("Net(network, weights, phase) takes three arguments")

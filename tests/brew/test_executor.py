@@ -1,0 +1,80 @@
+"""Arrays are bound anew whenever a shape or a memory changed, whoever changed it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import brew
+from brew import prototxt
+from brew.net import Net
+from brew.proto.brew_pb2 import NetParameter
+
+VIEWS = """
+layer { name: "in" type: "Input" top: "in" input_param { shape { dim: 2 dim: 3 dim: 2 } } }
+layer { name: "power" type: "Power" bottom: "in" top: "x" power_param { scale: 2 } }
+layer { name: "flat" type: "Flatten" bottom: "x" top: "flat" }
+layer { name: "again" type: "Reshape" bottom: "flat" top: "again" reshape_param { shape { dim: 0 dim: 2 dim: -1 } } }
+layer { name: "ip" type: "InnerProduct" bottom: "again" top: "y"
+  inner_product_param { num_output: 1 weight_filler { type: "constant" value: 1 } } }
+"""
+
+
+def net_of(text: str, **options: object) -> Net:
+    return Net(prototxt.parse(text, NetParameter), brew.TEST, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["x", "flat", "again", "y"])
+def test_a_blob_reshaped_by_hand_is_what_its_layer_makes_of_it_again(device: str, name: str):
+    net = net_of(VIEWS, device=device)
+    for value in (1, 2, 3):
+        net.blobs["in"].data[...] = value
+        assert (net.forward()["y"] == 12 * value).all()
+        net.blobs[name].reshape(50 * value, 7)
+        assert net.blobs[name].data.shape == (50 * value, 7)
+    assert net.forward()["y"].shape == (2, 1)
+
+
+def test_a_reshape_that_a_parameter_cannot_follow_changes_nothing():
+    weight = net_of(VIEWS).params["ip"][0]
+    with pytest.raises(ValueError, match="cannot grow"):
+        weight.reshape(100, 3)
+    assert weight.shape == weight.data.shape == (1, 6)
+
+
+def test_force_backward_reaches_parameters_whose_layer_has_no_gradient_to_give():
+    text = """
+    force_backward: true
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 } } }
+    layer { name: "embed" type: "Embed" bottom: "x" top: "y" embed_param { input_dim: 3 num_output: 2 } }
+    """
+    net = net_of(text)
+    net.forward()
+    net.backward(y=np.ones((2, 2)))
+    np.testing.assert_array_equal(net.params["embed"][0].diff, [[2, 2], [0, 0], [0, 0]])
+
+
+def test_mistakes_in_calls_are_errors_of_ours():
+    net = net_of(VIEWS)
+    with pytest.raises(brew.BrewError, match=r'diff of "y" is 2 x 2, the blob 2 x 1'):
+        net.backward(y=np.zeros((2, 2)))
+    for call in (net.forward, net.backward):
+        with pytest.raises(brew.BrewError, match=r'no blob "flt" \(did you mean "flat"'):
+            call(["flt"])
+    for arguments, options in (((0, 0, [], None, 5), {}), ((0,), {"stages": "abc"}), ((), {"phase": "TEST"})):
+        with pytest.raises(brew.BrewError, match="Net takes"):
+            Net(NetParameter(), *arguments, **options)  # type: ignore[arg-type]
+
+
+def test_a_top_may_have_the_name_of_an_automatic_one():
+    net = net_of(VIEWS.replace('"flat"', '"(automatic)"'))
+    assert list(net.forward()) == ["y"]
+
+
+def test_the_nets_own_state_says_the_phase_of_its_layers():
+    text = """state { phase: TRAIN }
+    layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 } } }
+    layer { name: "drop" type: "Dropout" bottom: "x" top: "y" include { phase: TRAIN } }
+    """
+    net = net_of(text)
+    assert net.phase == net.layer_dict["drop"].context.phase == brew.TRAIN
