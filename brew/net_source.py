@@ -5,22 +5,21 @@ File -> upgrades of old spellings -> layers for this state -> data layers replac
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from brew import prototxt
-from brew.errors import NetError, UsageError
+from brew.errors import UsageError
 from brew.layer import Shape
-from brew.net_state import Source, filter_layers, merged_state, nowhere, sources
-from brew.proto.brew_pb2 import BlobShape, InputParameter, LayerParameter, NetParameter, NetState
+from brew.net_state import Source, filter_layers, merged_state
+from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
 from brew.splits import insert_splits
+from brew.upgrade import UpgradedNet, input_layer, upgrade_net
 
 NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
-log = logging.getLogger("brew")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +35,20 @@ class NetSource:
 
 @dataclass(frozen=True, slots=True)
 class NetDefinition:
-    """A NetParameter and where it stands: the root of a document, or the field `prefix` of a solver's."""
+    """A net as it is defined for every state: in today's format, with the folder of its file."""
 
-    param: NetParameter
-    document: Document[NetParameter] | None = None
-    prefix: tuple[str | int, ...] = ()
-
-    @property
-    def folder(self) -> Path:
-        return Path(self.document.file).parent if self.document else Path()
+    net: UpgradedNet
+    folder: Path
 
 
-def define(net: NetLike | NetDefinition) -> NetDefinition:
-    """Read a path; wrap a document or a message."""
-    if isinstance(net, NetDefinition):
-        return net
+def define(
+    net: NetLike, file: Document[SolverParameter] | None = None, prefix: tuple[str | int, ...] = ()
+) -> NetDefinition:
+    """A path, a document, or a message (the field `prefix` of a solver's `file`, perhaps), upgraded where it is old."""
     if isinstance(net, NetParameter):
-        return NetDefinition(net)
+        return NetDefinition(upgrade_net(net, file, prefix), Path(file.file).parent if file else Path())
     document = prototxt.read(net, NetParameter) if isinstance(net, str | Path) else net
-    return NetDefinition(document.message, document)
+    return NetDefinition(upgrade_net(document.message, document), Path(document.file).parent)
 
 
 def select(
@@ -67,45 +61,13 @@ def select(
     shapes: Mapping[str, Shape] | None = None,
 ) -> NetSource:
     """The layers of `net` that exist in `phase` overlaid by its own state and by `states`, with Splits."""
-    definition = define(net)
-    param = definition.param
-    state = merged_state(phase, param.state, *states, level=level, stages=stages)
-    layers = sources(param, definition.document, definition.prefix)
-    if param.layers:
-        raise NetError(
-            "this net is in the old format (layers { type: CONVOLUTION ... })",
-            place=definition.document.place(*definition.prefix, "layers", 0) if definition.document else None,
-            hint='upgrade_net_proto_text turns it into the current one (layer { type: "Convolution" ... })',
-        )
-    layers = filter_layers(_with_inputs(definition, layers), state)
+    definition = net if isinstance(net, NetDefinition) else define(net)
+    shell = definition.net.shell
+    state = merged_state(phase, shell.state, *states, level=level, stages=stages)
+    layers = filter_layers(definition.net.layers, state)
     if shapes:
         layers = _replace_data(layers, shapes)
-    force = param.force_backward
-    return NetSource(param.name, insert_splits(layers), state, force, definition.folder)
-
-
-def _with_inputs(definition: NetDefinition, layers: list[Source]) -> list[Source]:
-    """Net-level `input` with its shapes becomes one Input layer named "input", first (Caffe's upgrade rule 4)."""
-    param = definition.param
-    if not param.input:
-        return layers
-    place = definition.document.place(*definition.prefix, "input", 0) if definition.document else None
-    shapes = [tuple(s.dim) for s in param.input_shape]
-    if not shapes and len(param.input_dim) == 4 * len(param.input):
-        shapes = [tuple(param.input_dim[i : i + 4]) for i in range(0, len(param.input_dim), 4)]
-    if len(shapes) != len(param.input):
-        raise NetError(
-            f"{len(param.input)} inputs, but {len(param.input_shape)} input_shape and {len(param.input_dim)} input_dim",
-            place=place,
-            hint="give one input_shape { dim: ... } for each input, or four input_dim",
-        )
-    layer = _input_layer("input", dict(zip(param.input, shapes, strict=True)))
-    return [Source(layer, lambda *path: place) if place else Source(layer, nowhere), *layers]
-
-
-def _input_layer(name: str, shapes: Mapping[str, Shape]) -> LayerParameter:
-    parameter = InputParameter(shape=[BlobShape(dim=shape) for shape in shapes.values()])
-    return LayerParameter(name=name, type="Input", top=list(shapes), input_param=parameter)
+    return NetSource(shell.name, insert_splits(layers), state, shell.force_backward, definition.folder)
 
 
 def _replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:
@@ -121,7 +83,7 @@ def _replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Sou
             result.append(source)
             continue
         batch = next(shapes[t][:1] for t in param.top if t in shapes)
-        layer = _input_layer(param.name, {t: shapes.get(t, batch) for t in param.top})
+        layer = input_layer(param.name, param.top, [shapes.get(t, batch) for t in param.top])
         result.append(Source(layer, source.place))
         unused.difference_update(param.top)
     if unused:

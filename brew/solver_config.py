@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew import mode, prototxt
+from brew import mode
 from brew.data import paths
 from brew.errors import SolverError, did_you_mean
 from brew.learning_rate import POLICIES
-from brew.net_source import NetDefinition
-from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
+from brew.net_source import NetDefinition, define
+from brew.proto.brew_pb2 import NetState, SolverParameter
 from brew.prototxt import Document
 from brew.random import fresh_seed
 from brew.update import rule_class, rule_names
+from brew.upgrade import upgrade_solver_type
 
 log = logging.getLogger("brew")
 
@@ -46,6 +47,7 @@ class SolverConfig:
     def __init__(self, document: Document[SolverParameter]) -> None:
         self.document = document
         self.param = document.message
+        self._definitions: dict[tuple[str | int, ...], NetDefinition] = {}
         self._check_type()
         self._check_numbers()
         self._check_rate()
@@ -105,12 +107,12 @@ class SolverConfig:
 
     def _definition(self, field: str, index: int | None = None) -> NetDefinition:
         path = (field,) if index is None else (field, index)
-        value = getattr(self.param, field) if index is None else getattr(self.param, field)[index]
-        if isinstance(value, NetParameter):
-            return NetDefinition(value, self.document, path)  # type: ignore[arg-type]
-        file = paths.find(value, self.folder, what=f"solver: {field}", place=self.document.place(*path))
-        document = prototxt.read(file, NetParameter)
-        return NetDefinition(document.message, document)
+        if path not in self._definitions:  # `net` serves training and tests, and is read and upgraded once
+            value = getattr(self.param, field) if index is None else getattr(self.param, field)[index]
+            if isinstance(value, str):
+                value = paths.find(value, self.folder, what=f"solver: {field}", place=self.document.place(*path))
+            self._definitions[path] = define(value, self.document, path)
+        return self._definitions[path]
 
     @property
     def folder(self) -> Path:
@@ -127,13 +129,7 @@ class SolverConfig:
 
     def _check_type(self) -> None:
         param = self.param
-        if param.HasField("solver_type"):
-            if param.HasField("type"):
-                raise self.error("type and solver_type are both given", "solver_type", hint='keep type: "..."')
-            name = SolverParameter.SolverType.Name(param.solver_type)
-            self.param.type = {t.upper(): t for t in rule_names()}.get(name, name)
-            log.info('solver_type: %s is read as type: "%s"', name, self.param.type)
-            self.param.ClearField("solver_type")
+        upgrade_solver_type(param, self.document.place("solver_type"))
         if rule_class(param.type) is None:
             known = rule_names()
             near = did_you_mean(param.type, known)

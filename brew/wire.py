@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
 
+from ._upgrade_types import V0_TYPES, present_type
 from ._wire_blob import StoredBlob, stored_blob
 from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
 from ._wire_write import write_solver_state, write_weights
@@ -35,22 +36,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-_OLD_TYPES = {
-    "ABSVAL": "AbsVal",
-    "ACCURACY": "Accuracy",
-    "ARGMAX": "ArgMax",
-    "BNLL": "BNLL",
-    "HDF5_DATA": "HDF5Data",
-    "HDF5_OUTPUT": "HDF5Output",
-    "LRN": "LRN",
-    "MVN": "MVN",
-    "NONE": "",
-    "RELU": "ReLU",
-    "SOFTMAX_LOSS": "SoftmaxWithLoss",
-    "TANH": "TanH",
-}  # where capitals at the underscores do not give the present name
-_V0_TYPES = {"innerproduct": "INNER_PRODUCT", "conv": "CONVOLUTION", "pool": "POOLING", "images": "IMAGE_DATA"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,12 +158,12 @@ class _Layer:
         while cursor.step():
             if cursor.number == 5 and cursor.wire == VARINT:
                 known = V1LayerParameter.LayerType.DESCRIPTOR.values_by_number.get(cursor.value)
-                self.type = _present_type(known.name) if known else ""
+                self.type = present_type(known.name) if known else ""
             elif cursor.wire != BYTES:
                 continue
             elif cursor.number == 1:
                 self.read(cursor.inside(), name=1, type=2, blobs=50)
-                self.type = _present_type(_V0_TYPES.get(self.type, self.type.upper()))
+                self.type = present_type(V0_TYPES.get(self.type, self.type.upper()))
             elif cursor.number == 4:
                 self.name = cursor.text()
             elif cursor.number == 6:
@@ -190,11 +175,6 @@ class _Layer:
             _named(f'layer "{self.name}", blob {index}', stored_blob, cursor) for index, cursor in enumerate(self.blobs)
         ]
         return LayerBlobs(self.name, self.type, blobs)
-
-
-def _present_type(name: str) -> str:
-    """Today's type string of a V1 enum value; of V0 names, spelt as those."""
-    return _OLD_TYPES.get(name, "".join(part.capitalize() for part in name.split("_")))
 
 
 def _state(cursor: Cursor) -> StoredState:
