@@ -50,7 +50,10 @@ def layer_class(type_name: str) -> type[Layer] | None:
         if stem(type_name) in _stems():
             importlib.import_module(f"brew.layers.{stem(type_name)}")
         elif (entry := _entry_points().get(type_name)) is not None:
-            register_layer(entry.load())
+            cls = register_layer(entry.load())
+            if cls.type != type_name:
+                text = f'entry point "{type_name}" of group "brew.layers" gives a layer of type "{cls.type}"'
+                raise ValueError(f"{text}: it must bear the type's name")
     return _layers.get(type_name)
 
 
