@@ -45,7 +45,7 @@ class ImageData(PrefetchingLayer):
         if (images.new_height == 0) != (images.new_width == 0):
             text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
             raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")
-        self.transformer = Transformer(param.transform_param, context, self.name, self.error)
+        self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
         self.warn_of_idle_fields("image_data_param", moved)
 

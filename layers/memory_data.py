@@ -46,7 +46,7 @@ class MemoryData(DataLayer):
                 raise self.error(f"{field} must be at least 1", "memory_data_param", field)
         self.batch_size: int = memory.batch_size
         self.image: Shape = (memory.channels, memory.height, memory.width)
-        self.transformer = Transformer(param.transform_param, context, self.name, self.error)
+        self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         self._data: npt.NDArray[Any] | None = None
         self._labels: npt.NDArray[Any] | None = None
         self._record = 0

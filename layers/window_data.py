@@ -52,7 +52,7 @@ class WindowData(PrefetchingLayer):
         self._check()
         self.objects = int(np.float32(self.batch_size) * np.float32(windows.fg_fraction))
         self.scale: float = windows.scale if windows.HasField("scale") else transform.scale
-        self.mean = self._centre(Transformer(transform, context, self.name, self.error).mean)
+        self.mean = self._centre(Transformer(transform, context, self.name, self.type).mean)
 
     def _check(self) -> None:
         windows = self.param.window_data_param

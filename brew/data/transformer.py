@@ -13,7 +13,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from brew.errors import BrewError, DataError
+from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.proto.brew_pb2 import TransformationParameter
 from brew.random import Stream
@@ -34,17 +34,17 @@ class Transformer:
     scale       after the mean; pixels of bytes count 0 to 255
 
     `mean` is float32 (channels, height, width) of the file, or (values, 1, 1), or None.
-    `seed` may be set anew (a resume); `fail` is the layer's `error`: a message and the field's path.
+    `seed` may be set anew (a resume). The layer is known by `name` and `kind`, its type, alone: prefetch threads hold
+    the transformer, and through the layer itself they would keep each other alive.
     """
 
-    def __init__(
-        self, param: TransformationParameter, context: Context, name: str, fail: Callable[..., BrewError]
-    ) -> None:
+    def __init__(self, param: TransformationParameter, context: Context, name: str, kind: str) -> None:
         self.param = param
         self.phase = context.phase
         self.seed: SupportsIndex = context.seed
         self._name = name
-        self._fail = fail
+        self._kind = kind
+        self._place = context.place
         self.crop: int = param.crop_size
         self.color = ColorRule(param.force_color, param.force_gray)
         if param.force_color and param.force_gray:
@@ -162,5 +162,6 @@ class Transformer:
                 "mean_file",
             )
 
-    def _error(self, message: str, field: str) -> BrewError:
-        return self._fail(message, "transform_param", field)
+    def _error(self, message: str, field: str) -> NetError:
+        text = f'layer "{self._name}" ({self._kind}): {message}'
+        return NetError(text, place=self._place("transform_param", field))

@@ -5,11 +5,16 @@ import subprocess
 import sys
 import threading
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from brew.data.prefetch import Batch, Prefetcher
+from brew.net import Net
+from brew.proto.brew_pb2 import NetParameter
+from brew.prototxt import parse
 
 
 class Counter:
@@ -76,6 +81,27 @@ def test_a_forgotten_one_ends_its_thread():
     gc.collect()
     running = thread()
     assert running is None or not running.is_alive()
+
+
+def test_a_forgotten_net_ends_its_threads(tmp_path: Path):
+    lmdb = Path(__file__).parents[1] / "data" / "conformance" / "data" / "raw_lmdb"
+    (tmp_path / "list.txt").write_text("a.png 0\n")
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / "a.png")
+    text = f"""
+    layer {{ name: "forgotten1" type: "Data" top: "x" data_param {{ source: "{lmdb}" backend: LMDB batch_size: 2 }} }}
+    layer {{ name: "forgotten2" type: "ImageData" top: "y" top: "l"
+      image_data_param {{ source: "{tmp_path}/list.txt" root_folder: "{tmp_path}/" batch_size: 2 }} }}
+    """
+    net = Net(parse(text, NetParameter))
+
+    def running() -> list[str]:
+        return [t.name for t in threading.enumerate() if "forgotten" in t.name]
+
+    net.forward()
+    assert len(running()) == 2
+    del net
+    gc.collect()
+    assert running() == []
 
 
 def test_a_program_that_forgets_to_close_ends():

@@ -16,13 +16,9 @@ X = random.integers(0, 256, (12, 3, 8, 7), np.uint8)
 F = X.astype(np.float32)
 
 
-def fail(message: str, *path: str) -> BrewError:
-    return NetError(f"{'.'.join(path)}: {message}")
-
-
 def transformer(text: str, phase: int = TEST, seed: int = 1, folder: Path = Path()) -> Transformer:
     param = parse(text, TransformationParameter).message
-    return Transformer(param, Context(phase=phase, seed=seed, folder=folder), "data", fail)
+    return Transformer(param, Context(phase=phase, seed=seed, folder=folder), "data", "Data")
 
 
 def apply(t: Transformer, images, first=0):
@@ -111,8 +107,8 @@ def test_images_of_different_sizes_are_cropped_to_one():
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("crop_size: 8", r"crop_size: a crop of 8 x 8 does not fit into images of 8 x 7"),
-        ("mean_value: 1 mean_value: 2", r"mean_value: 2 values of mean_value for images of 3 channels"),
+        ("crop_size: 8", r"a crop of 8 x 8 does not fit into images of 8 x 7"),
+        ("mean_value: 1 mean_value: 2", r"2 values of mean_value for images of 3 channels"),
         ('mean_value: 1 mean_file: "mean.binaryproto"', "cannot both be set"),
         ("force_color: true force_gray: true", "cannot both be set"),
     ],
