@@ -107,7 +107,7 @@ ELEMENTWISE = [
     elementwise("Eltwise", "eltwise_param { operation: MAX }", "MAX", bottoms=2),
     elementwise("Exp"),
     elementwise("Log", positive=True),
-    elementwise("PReLU", bound="two gradients from seven passes, though in cache"),
+    elementwise("PReLU"),
     elementwise("Power", "power_param { scale: 2 shift: 1 }", "power 1"),
     elementwise("Power", "power_param { power: 2 shift: 1 }", "power 2"),
     elementwise("ReLU"),

@@ -16,6 +16,8 @@ from brew.ops.reduction import partial_sums, sum_outside
 from brew.proto.brew_pb2 import FillerParameter
 from brew.registry import register_layer
 
+_SHORT = 128  # products of fewer terms are better taken by einsum than by vecdot
+
 _kernels = Kernels(r"""
 template <typename T>
 __global__ void prelu_forward(long long n, const T* x, const T* slope, T* y, long long dim, long long inner) {
@@ -88,6 +90,7 @@ class _CPU(_PReLU):
         return {
             **kept,
             "t": Buffer((2, length)),
+            "zero": Buffer((length,), kept=True),  # minimum of two arrays is three times as fast as of one and 0
             "slope": Buffer((self.planes.dim,)),
             "sum": Buffer((2, self.planes.dim)),
         }
@@ -98,10 +101,10 @@ class _CPU(_PReLU):
         x, y, slope = self.planes.of(io.x[0]), self.planes.of(io.y[0]), io.work["slope"]
         slope[...] = io.w[0]
         for outer, dim in fold_pieces(self.planes):
-            below = self._scratch(io, x[outer, dim])[0]
-            np.minimum(x[outer, dim], 0, out=below)
+            below, _, zero = self._scratch(io, x[outer, dim])
+            np.minimum(x[outer, dim], zero, out=below)
             np.multiply(below, slope[dim, None], out=below)
-            np.maximum(x[outer, dim], 0, out=y[outer, dim])
+            np.maximum(x[outer, dim], zero, out=y[outer, dim])
             np.add(y[outer, dim], below, out=y[outer, dim])
 
     def backward(self, io: Arrays) -> None:
@@ -110,10 +113,14 @@ class _CPU(_PReLU):
         slope, (total, part) = io.work["slope"], io.work["sum"]
         slope[...], total[...] = io.w[0], 0
         for outer, dim in fold_pieces(self.planes):
-            here, above = self._scratch(io, x[outer, dim])
+            here, above, zero = self._scratch(io, x[outer, dim])
             if io.dw[0] is not None:
-                np.minimum(x[outer, dim], 0, out=here)
-                total[dim] += np.einsum("odi,odi->d", here, dy[outer, dim], out=part[dim])
+                np.minimum(x[outer, dim], zero, out=here)
+                if self.planes.inner < _SHORT:
+                    np.einsum("odi,odi->d", here, dy[outer, dim], out=part[dim])
+                else:
+                    np.vecdot(here, dy[outer, dim]).sum(axis=0, out=part[dim])
+                total[dim] += part[dim]
             if dx is not None:
                 np.less_equal(x[outer, dim], 0, out=here)
                 np.multiply(here, slope[dim, None], out=here)
@@ -124,9 +131,9 @@ class _CPU(_PReLU):
             da += total if da.shape else total.sum()
 
     @staticmethod
-    def _scratch(io: Arrays, piece: Array) -> tuple[Array, Array]:
-        first, second = io.work["t"][:, : piece.size]
-        return first.reshape(piece.shape), second.reshape(piece.shape)
+    def _scratch(io: Arrays, piece: Array) -> tuple[Array, ...]:
+        """Two arrays to work in and one of zeros, of the shape of a piece."""
+        return tuple(row[: piece.size].reshape(piece.shape) for row in (*io.work["t"], io.work["zero"]))
 
 
 @PReLU.runs_on("cuda")
