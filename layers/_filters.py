@@ -53,6 +53,8 @@ class Filters(Layer):
         """A bottom's batch, channels and spatial axes, and the window over them; the groups are checked."""
         axis = self.channel_axis(bottom)
         channels, size = bottom[axis], bottom[axis + 1 :]
+        if not channels:
+            raise self.shape_error("at least one channel", [bottom], "convolution_param", "axis")
         for name, planes in (("num_output", self.own.num_output), ("the bottom's channels", channels)):
             if planes % self.own.group:
                 text = f"group {self.own.group} does not divide {name}, {planes}"

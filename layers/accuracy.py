@@ -17,11 +17,10 @@ from brew.layer import (
     Shapes,
     Wanted,
     between,
-    count,
     exactly,
 )
 from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, NO_LABEL, class_indices
+from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
@@ -99,12 +98,12 @@ class Accuracy(Layer):
             raise self.error("top_k must be at least 1", "accuracy_param", "top_k")
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        outer, dim, inner = self.fold(bottom[0])
+        folded = self.fold(bottom[0])
+        check_labels(self, folded, bottom)
+        dim = folded.dim
         if self.top_k > dim:
             message = f"top_k {self.top_k} is more than the {dim} classes"
             raise self.error(message, "accuracy_param", "top_k")
-        if count(bottom[1]) != outer * inner:
-            raise self.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom)
         return [(), (dim,)][: len(self.param.top)]
 
     def fold(self, bottom: Shape) -> Fold:

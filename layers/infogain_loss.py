@@ -23,7 +23,7 @@ from brew.layer import (
     count,
 )
 from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, NO_LABEL, class_indices
+from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
 from brew.ops.loss import finish_cuda, normalization, normalizer
 from brew.ops.reduction import parts
 from brew.ops.softmax import softmax, softmax_cuda
@@ -129,9 +129,9 @@ class InfogainLoss(Layer):
         self.matrix = self._read_matrix() if len(param.bottom) < 3 else None
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        outer, dim, inner = self.fold(bottom[0])
-        if dim == 0 or count(bottom[1]) != outer * inner:
-            raise self.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom)
+        folded = self.fold(bottom[0])
+        check_labels(self, folded, bottom)
+        dim = folded.dim
         if self.matrix is None and count(bottom[2]) != dim * dim:
             raise self.shape_error(f"a third bottom of {dim} x {dim} elements", bottom)
         if self.matrix is not None and self.matrix.size != dim * dim:

@@ -105,7 +105,7 @@ class _CPU(Implementation[LRN]):
         # A tile is whole planes, or all channels of some positions of some images.
         self.items = max(1, min(self.shape[0], _TILE // max(1, count(self.shape[1:]))))
         fit = max(1, _TILE // max(1, self.shape[1]))
-        self.columns = self.shape[2] if self.layer.within else min(self.shape[2], fit)
+        self.columns = max(1, self.shape[2] if self.layer.within else min(self.shape[2], fit))
         tile = Buffer((self.items, self.shape[1], self.columns))
         scale = Buffer(self.shape, kept=wanted.backward)
         return {"scale": scale, "first": tile, "second": tile}
@@ -176,7 +176,8 @@ def _shifted_sum(source: Array, target: Array, axis: int, half: int) -> None:
 @LRN.runs_on("cuda")
 class _CUDA(Implementation[LRN]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.window = *shapes.x[0][1:], self.layer.half, self.layer.within
+        sizes = shapes.x[0][1:]
+        self.window = *sizes, min(self.layer.half, max(sizes)), self.layer.within
         scale = Buffer(shapes.x[0], kept=wanted.backward)
         return {"scale": scale, "ratio": Buffer(shapes.x[0])} if wanted.backward else {"scale": scale}
 

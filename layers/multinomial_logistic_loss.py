@@ -69,7 +69,7 @@ class MultinomialLogisticLoss(Layer):
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         x, label = bottom
         if not x or not count(x[1:]) or count(label) != x[0]:
-            raise self.shape_error("probabilities of N items, and N labels", bottom)
+            raise self.shape_error("probabilities of N items, at least one for each, and N labels", bottom)
         return [()]
 
 

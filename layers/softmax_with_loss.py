@@ -19,11 +19,10 @@ from brew.layer import (
     Shapes,
     Wanted,
     between,
-    count,
     exactly,
 )
 from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, NO_LABEL, class_indices
+from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
 from brew.ops.loss import finish_cuda, normalization, normalizer
 from brew.ops.reduction import parts
 from brew.ops.softmax import softmax, softmax_cuda
@@ -110,9 +109,7 @@ class SoftmaxWithLoss(Layer):
         self.mode = normalization(loss)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        outer, dim, inner = self.fold(bottom[0])
-        if dim == 0 or count(bottom[1]) != outer * inner:
-            raise self.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom)
+        check_labels(self, self.fold(bottom[0]), bottom)
         return [(), bottom[0]][: max(1, len(self.param.top))]
 
     def fold(self, bottom: Shape) -> Fold:

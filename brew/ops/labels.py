@@ -6,13 +6,15 @@ and the layers turn it into NaN, which stops a training (Caffe reads out of boun
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError
-from brew.layer import Layer
+from brew.layer import Layer, Shape, count
+from brew.ops.fold import Fold
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +27,15 @@ __device__ long long label_of(T label) {
   return label > (T)-2147483649.0 && label < (T)2147483648.0 ? (long long)label : -(1ll << 40);
 }
 """
+
+
+def check_labels(layer: Layer, folded: Fold, bottom: Sequence[Shape]) -> None:
+    """NetError unless bottom 0, folded around its classes, has some, and bottom 1 a label for each position."""
+    outer, dim, inner = folded
+    if not dim:
+        raise layer.shape_error("scores with at least one class", bottom)
+    if count(bottom[1]) != outer * inner:
+        raise layer.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom)
 
 
 def class_indices(
