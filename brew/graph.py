@@ -164,7 +164,8 @@ class _Builder:
                 f"has {len(declared)} parameter blobs, {len(specs)} param {{ }} are given", "param", len(declared)
             )
         for i, blob in enumerate(declared):
-            spec = specs[i] if i < len(specs) else ParamSpec()
+            spec = ParamSpec()
+            spec.MergeFrom(specs[i] if i < len(specs) else spec)  # sharing changes it; what is saved stays as written
             me = len(self.graph.params)
             slot = ParamNode(number, i, blob, spec, me, spec.lr_mult, spec.decay_mult)
             if not blob.learned:

@@ -53,6 +53,15 @@ def test_a_blob_of_its_own_must_be_there(tmp_path: Path):
         net_of(weights=tmp_path / "w.h5")
 
 
+def test_multipliers_are_stored_as_they_were_written(tmp_path: Path):
+    text = NET.replace('"yb" param { name: "w"', '"yb" param { name: "w" lr_mult: 3')
+    net = net_of(text)
+    assert net.graph.params[0].lr_mult == 3
+    net.save(tmp_path / "w.caffemodel")
+    stored = NetParameter.FromString((tmp_path / "w.caffemodel").read_bytes())
+    assert [p.HasField("lr_mult") for layer in stored.layer for p in layer.param] == [False, True]
+
+
 def test_a_layers_own_phase_is_stored(tmp_path: Path):
     net_of().save(tmp_path / "w.caffemodel")
     stored = NetParameter.FromString((tmp_path / "w.caffemodel").read_bytes())
