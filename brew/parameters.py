@@ -68,10 +68,12 @@ class Parameters:
         blobs = lent.get(layer.name)
         if blobs is None:
             return None
-        mine = shape_text(self.slots[owner].shape)
-        theirs = shape_text(blobs[index].shape) if index < len(blobs) else "missing"
+        mine, theirs = (
+            f"{shape_text(b.shape)}, {b.data_memory.dtype} on {b.data_memory.device}" if b else "missing"
+            for b in (self.slots[owner], blobs[index] if index < len(blobs) else None)
+        )
         if mine != theirs:
-            raise layer.error(f"its parameter {index} is {mine}, in the net it shares weights with {theirs}")
+            raise layer.error(f"its parameter {index} is {mine}; in the net it shares weights with {theirs}")
         return blobs[index]
 
     def _fill(self, slot: int, seed: Seed) -> None:

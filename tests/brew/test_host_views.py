@@ -82,3 +82,7 @@ def test_a_lender_with_other_parameters_is_refused():
     without = NET.replace("num_output: 2", "num_output: 2 bias_term: false")
     with pytest.raises(brew.BrewError, match=r'layer "ip" .*its parameter 1 is 2, .* shares weights with missing'):
         net_of(share=net_of(without))
+    with pytest.raises(
+        brew.BrewError, match=r"its parameter 0 is 2 x 3, float64 on cpu; .* with 2 x 3, float32 on cpu"
+    ):
+        net_of(share=net_of(), dtype=np.float64)
