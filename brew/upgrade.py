@@ -15,11 +15,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from brew.errors import Place, SolverError
+from google.protobuf.message import DecodeError, Message
+
+from brew import prototxt
+from brew.atomic import replacing
+from brew.errors import InputError, Place, SolverError
+from brew.file_kind import file_kind
 from brew.layer import Shape
 from brew.net_state import Source, sources
 from brew.proto.brew_pb2 import (
@@ -36,8 +43,10 @@ from ._upgrade_origin import OldLayer, Origin, Trace, assign
 from ._upgrade_v0 import check_net_fields, from_v0, is_v0
 from ._upgrade_v1 import from_v1, move_transform
 
+M = TypeVar("M", NetParameter, SolverParameter)
 log = logging.getLogger("brew")
 
+_LARGEST_MESSAGE = (2 << 30) - 1  # bytes
 _SOLVER_TYPES = {
     SolverParameter.SGD: "SGD",
     SolverParameter.NESTEROV: "Nesterov",
@@ -120,6 +129,56 @@ def upgrade_solver(
             complete &= upgraded.complete
             net.CopyFrom(upgraded.message())
     return new, complete
+
+
+def upgrade_net_file(source: str, target: str) -> bool:
+    """Write the net in `source` to `target` in today's format: text as text, binary as binary. Comments are lost.
+
+    The two may be one file. Returns whether everything found a place. InputError where `source` cannot be read or
+    upgraded, ResourceError where `target` cannot be written.
+    """
+    old, document = _read(source, NetParameter)
+    upgraded = upgrade_net(old, document, file=source)
+    _write(upgraded.message(), target, old, source, text=document is not None)
+    return upgraded.complete
+
+
+def upgrade_solver_file(source: str, target: str) -> bool:
+    """The same for a solver, with the nets written inside it."""
+    old, document = _read(source, SolverParameter)
+    new, complete = upgrade_solver(old, document, file=source)
+    _write(new, target, old, source, text=document is not None)
+    return complete
+
+
+def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
+    """The message in a file, with its document unless the file is binary."""
+    path = Path(source)
+    size = path.stat().st_size if path.is_file() else 0
+    if size > _LARGEST_MESSAGE:
+        raise InputError(
+            f"the file has {size} bytes; protobuf takes up to {_LARGEST_MESSAGE}", place=Place(source),
+            hint="there is no need to upgrade weights: those of any age are read",
+        )  # fmt: skip
+    contents = path.read_bytes() if size else b""
+    if contents and file_kind(contents[:512]) is None:
+        message = message_type()
+        with suppress(DecodeError):
+            message.ParseFromString(contents)
+            if not isinstance(message, NetParameter) or message.layer or message.layers:
+                return message, None
+        if b"\0" in contents:
+            what = f"neither prototxt nor a binary {message_type.DESCRIPTOR.name}"
+            raise InputError(f"damaged, truncated or of another kind: this is {what}", place=Place(source))
+    document = prototxt.read(source, message_type)
+    return document.message, document
+
+
+def _write(new: Message, target: str, old: Message, source: str, *, text: bool) -> None:
+    if new == old:
+        log.info("%s: nothing to upgrade", source)
+    with replacing(target) as temporary:
+        temporary.write_bytes(prototxt.to_text(new).encode() if text else new.SerializeToString())
 
 
 def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Shape]) -> LayerParameter:

@@ -19,6 +19,7 @@ from .command import Group, Settings
 from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
 
 INTERRUPTED = 130
+CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 
 
 @click.group(
@@ -31,8 +32,10 @@ INTERRUPTED = 130
         "device_query": "brew.tools.devices",
         "data": "brew.tools.data",
         "layers": "brew.tools.layers",
+        "upgrade": "brew.tools.upgrade",
+        **dict.fromkeys(CAFFES_UPGRADES, "brew.tools.upgrade"),
     },
-    hidden_names=("device_query",),
+    hidden_names=("device_query", *CAFFES_UPGRADES),
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "BREW"},
     epilog='Caffe\'s spellings work too: "brew train -solver=solver.prototxt -gpu 0".',
 )
