@@ -75,6 +75,8 @@ class Pooling(Layer):
         if any(n < 1 for n in out):
             text = f"a kernel of {shape_text(window.kernel)} does not fit into {shape_text(window.padded(size))}"
             raise self._mistake(f"{text}, the padded input", "kernel_size")
+        if not window.counts_in_32_bits(size, out):
+            raise self.shape_error("planes, windows and strides that are counted in 32 bits", bottom, "pooling_param")
         self._warn_of_empty_windows(window, size, out)
         return [(*bottom[0][:2], *out)] * max(1, len(self.param.top))
 

@@ -80,7 +80,10 @@ class SPP(Layer):
                 text = f"level {level} pads planes of {shape_text(size)}: that is for MAX and AVE, not for STOCHASTIC"
                 raise self.error(text, "spp_param", "pool")
             window = Window(kernel, kernel, pad, (1, 1))
-            yield window, window.ceil_size(size)
+            out = window.ceil_size(size)
+            if not window.counts_in_32_bits(size, out):
+                raise self.shape_error("planes whose elements are counted in 32 bits", [bottom])
+            yield window, out
 
 
 class _Pyramid(Implementation[SPP]):

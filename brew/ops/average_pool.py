@@ -14,9 +14,9 @@ from brew.ops.window import Window
 
 _kernels = Kernels(r"""
 // Elements of input and padding that the window at (top, left) covers.
-__device__ inline int divisor(int top, int left, int height, int width, int kernel_h, int kernel_w, int pad_h,
-                              int pad_w) {
-  return (min(top + kernel_h, height + pad_h) - top) * (min(left + kernel_w, width + pad_w) - left);
+__device__ inline long long divisor(int top, int left, int height, int width, int kernel_h, int kernel_w, int pad_h,
+                                    int pad_w) {
+  return (long long)(min(top + kernel_h, height + pad_h) - top) * (min(left + kernel_w, width + pad_w) - left);
 }
 
 template <typename T>

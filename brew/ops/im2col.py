@@ -13,7 +13,7 @@ from brew.ops.window import Window
 _kernels = Kernels(r"""
 // One thread per element of the columns: row (channel, kernel offset), image, window.
 template <typename T>
-__global__ void im2col(long long n, const T* x, T* columns, const int* plan, int axes, int channels, int images,
+__global__ void im2col(long long n, const T* x, T* columns, const long long* plan, int axes, int channels, int images,
                        long long offsets, long long windows, long long size, long long row_step,
                        long long image_step) {
   FOR_EACH(i, n) {
@@ -23,7 +23,7 @@ __global__ void im2col(long long n, const T* x, T* columns, const int* plan, int
     long long left = window, at = 0, step = 1;
     bool inside = true;
     for (int axis = axes - 1; axis >= 0; --axis) {
-      const int* a = plan + 6 * axis;
+      const long long* a = plan + 6 * axis;
       long long position = left % a[5] * a[2] - a[3] + offset % a[1] * a[4];
       inside = inside && position >= 0 && position < a[0];
       at += position * step;
@@ -38,7 +38,7 @@ __global__ void im2col(long long n, const T* x, T* columns, const int* plan, int
 
 // One thread per element of the image: sums what the windows that hold it have for it.
 template <typename T>
-__global__ void col2im(long long n, const T* columns, T* x, const int* plan, int axes, int channels,
+__global__ void col2im(long long n, const T* columns, T* x, const long long* plan, int axes, int channels,
                        long long offsets, long long size, long long row_step, long long image_step) {
   FOR_EACH(i, n) {
     long long position = i % size, channel = i / size % channels, image = i / size / channels;
@@ -48,7 +48,7 @@ __global__ void col2im(long long n, const T* columns, T* x, const int* plan, int
       long long left = position, rest = offset, window = 0, step = 1;
       bool hit = true;
       for (int axis = axes - 1; axis >= 0 && hit; --axis) {
-        const int* a = plan + 6 * axis;
+        const long long* a = plan + 6 * axis;
         long long start = left % a[0] + a[3] - rest % a[1] * a[4];
         hit = start >= 0 && start % a[2] == 0 && start / a[2] < a[5];
         window += start / a[2] * step;
@@ -100,7 +100,7 @@ class ColumnsCUDA:
         self.size, self.windows, self.offsets = count(size), count(out), count(window.kernel)
         self.axes = len(size)
         plan = zip(size, window.kernel, window.stride, window.pad, window.dilation, out, strict=True)
-        self.plan = cuda.asarray(np.array([*plan] or [(0,) * 6], np.int32))
+        self.plan = cuda.asarray(np.array([*plan] or [(0,) * 6], np.int64))
 
     @property
     def rows(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brew.errors import BrewError
-from brew.layer import Shape
+from brew.layer import Shape, count
 from brew.proto.brew_pb2 import ConvolutionParameter
 
 Fail = Callable[..., BrewError]  # Layer.error
@@ -55,6 +55,12 @@ class Window:
             return out
         axes = zip(out, size, self.pad, self.stride, strict=True)
         return tuple(o - ((o - 1) * s >= n + p) for o, n, p, s in axes)
+
+    def counts_in_32_bits(self, size: Shape, out: Shape) -> bool:
+        """Whether places in a plane of `size`, its padding and the windows over it are all numbers below 2^31."""
+        axes = zip(self.padded(size), self.extent, self.stride, strict=True)
+        furthest = (n + e + s for n, e, s in axes)
+        return max(*furthest, count(self.padded(size)), count(out)) < 1 << 31
 
     def transposed_size(self, size: Shape) -> Shape:
         """The input that `floor_size` maps to `size` with nothing left over: s (n - 1) + extent - 2p."""
