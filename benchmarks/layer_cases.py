@@ -97,7 +97,7 @@ def recurrent(type_name: str, gates: int, heads: int) -> Case:
 
 ELEMENTWISE = [
     elementwise("AbsVal"),
-    elementwise("BNLL"),
+    elementwise("BNLL", bound="an exponential and a logarithm"),
     elementwise("Bias", 'bias_param { filler { type: "gaussian" } }'),
     elementwise("Clip", "clip_param { min: -0.5 max: 0.5 }"),
     elementwise("Dropout", bound="drawing a number for each element"),
@@ -107,7 +107,7 @@ ELEMENTWISE = [
     elementwise("Eltwise", "eltwise_param { operation: MAX }", "MAX", bottoms=2),
     elementwise("Exp"),
     elementwise("Log", positive=True),
-    elementwise("PReLU"),
+    elementwise("PReLU", bound="two gradients from seven passes in cache"),
     elementwise("Power", "power_param { scale: 2 shift: 1 }", "power 1"),
     elementwise("Power", "power_param { power: 2 shift: 1 }", "power 2"),
     elementwise("ReLU"),
