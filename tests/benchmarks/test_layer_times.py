@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import subprocess
 import sys
@@ -17,13 +17,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    # Not as `layers`: the room of that name refuses to be imported so, which test_house tries.
-    spec = importlib.util.spec_from_file_location("layer_benchmark", BENCHMARKS / "layers.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("layer_times")
 
 
 def test_every_type_is_timed(benchmark):
@@ -62,7 +56,7 @@ def test_check_fails_where_nothing_explains_a_miss(benchmark, monkeypatch, capsy
 def test_it_runs_by_itself_without_click_and_rich():
     code = (
         f"import sys; sys.path[:0] = [{str(BENCHMARKS)!r}, {str(BENCHMARKS.parent)!r}]\n"
-        "import layers; layers.main(['--only', 'Input', '--seconds', '0'])\n"
+        "import layer_times; layer_times.main(['--only', 'Input', '--seconds', '0'])\n"
         "assert not {'click', 'rich'} & set(sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -1,6 +1,6 @@
 """Times every layer on the CPU, forward and backward, against what its memory or its GEMMs alone cost.
 
-    python benchmarks/layers.py [--only TYPE ...] [--seconds 1] [--json] [--check]
+    python benchmarks/layer_times.py [--only TYPE ...] [--seconds 1] [--json] [--check]
 
 A ratio is the fastest of a layer over the fastest of its yardstick, both taken in turn in short rounds, as machines
 slow down for seconds. The yardstick is a NumPy copy of bottoms and tops, or, for layers that multiply matrices,
@@ -228,7 +228,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="an array of objects, times in seconds")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed without explanation")
     asked = parser.parse_args(arguments)
-    logging.getLogger("brew").setLevel(logging.ERROR)
     if not asked.json:
         print(f"NumPy {np.__version__}, {os.cpu_count()} cores, float32\n{_heading()}")
     results = []
@@ -246,4 +245,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    logging.getLogger("brew").setLevel(logging.ERROR)
     sys.exit(main())
