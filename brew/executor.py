@@ -57,7 +57,7 @@ class Scratch:
         for buffer, dtype in buffers:
             sizes[dtype] += padded(buffer, dtype)
         for dtype, size in sizes.items():
-            if size > self._sizes.get(dtype, 0):
+            if size > self._sizes.get(dtype, -1):
                 self._sizes[dtype] = size
                 self._flat.pop(dtype, None)
                 self.stamp += 1

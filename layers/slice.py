@@ -33,7 +33,7 @@ class Slice(Layer):
         if self.field == "slice_dim" and cut.HasField("axis"):
             raise self.error("axis and slice_dim mean the same; one of them is enough", "slice_param", "axis")
         self.number: int = getattr(cut, self.field)
-        if cut.slice_point and len(cut.slice_point) != len(param.top) - 1:
+        if param.top and cut.slice_point and len(cut.slice_point) != len(param.top) - 1:
             message = f"{len(param.top)} tops need {len(param.top) - 1} slice points, got {len(cut.slice_point)}"
             raise self.error(message, "slice_param", "slice_point")
 

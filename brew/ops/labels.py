@@ -56,7 +56,8 @@ def class_indices(
         first = int(np.argmax(wrong))
         raise DataError(
             f'layer "{layer.name}" ({layer.type}): label {labels.flat[first]:g} at position {first} is no class; '
-            f"expected 0 to {classes - 1}",
+            f"expected 0 to {classes - 1} as each of the {labels.size}",
+            place=layer.context.place(),
             hint="is num_output of the last layer the number of classes, and does the source count from 0?",
         )
     return indices, counts

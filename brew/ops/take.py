@@ -76,9 +76,10 @@ def row_numbers(layer: Layer, values: Array, rows: int, out: Numbers) -> None:
     wrong = (out != flat) | (out < 0) | (out >= rows)
     if wrong.any():
         first = int(np.argmax(wrong))
+        expected = f"expected an integer from 0 to {rows - 1} as each of the {flat.size}" if rows else "there are none"
         raise DataError(
-            f'layer "{layer.name}" ({layer.type}): index {flat[first]:g} at position {first} names no row; '
-            f"expected an integer from 0 to {rows - 1}"
+            f'layer "{layer.name}" ({layer.type}): index {flat[first]:g} at position {first} names no row; {expected}',
+            place=layer.context.place(),
         )
 
 

@@ -51,5 +51,5 @@ def test_a_label_that_is_no_class_becomes_nan_on_cuda(text, device):
 
 
 def test_wrong_number_of_labels():
-    with pytest.raises(NetError, match="scores of N items, and N labels"):
+    with pytest.raises(NetError, match="scores of N items, at least one for each, and N labels"):
         run_layer(TEXT, [X, [1, 0, 1]])
