@@ -100,7 +100,7 @@ ELEMENTWISE = [
     elementwise("BNLL", bound="an exponential and a logarithm"),
     elementwise("Bias", 'bias_param { filler { type: "gaussian" } }'),
     elementwise("Clip", "clip_param { min: -0.5 max: 0.5 }"),
-    elementwise("Dropout", bound="drawing a number for each element"),
+    elementwise("Dropout"),
     elementwise("ELU"),
     elementwise("Eltwise", "eltwise_param { operation: SUM }", "SUM", bottoms=2),
     elementwise("Eltwise", "eltwise_param { operation: PROD }", "PROD", bottoms=2),

@@ -57,6 +57,12 @@ __device__ inline unsigned int philox_uint32(unsigned long long key0, unsigned l
   return (unsigned int)(i % 2 ? bits >> 32 : bits);
 }
 
+// 16-bit draw number i: brew.random.Stream.uint16(...)[i].
+__device__ inline unsigned int philox_uint16(unsigned long long key0, unsigned long long key1,
+                                             unsigned long long index, long long i) {
+  return philox_uint32(key0, key1, index, i / 2) >> 16 * (i % 2) & 0xFFFFu;
+}
+
 // A solver's gradient: scaled (by the clip and iter_size), with the L2 or L1 penalty of its weight added.
 template <typename T>
 __device__ T decayed(T gradient, T scale, T weight, T decay, int l1) {

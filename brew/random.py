@@ -3,7 +3,7 @@
 Philox4x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011), through NumPy on the host and
 `philox_uint32` of brew.cuda's prelude in kernels: the same numbers on every device, for any number of threads, and
 after a resume. Key = (seed, hash of the name); counter = (block, pass, 0, 0); a block is four 64-bit words, that is
-eight 32-bit draws, low half first.
+eight 32-bit or sixteen 16-bit draws, low part first.
 """
 
 from __future__ import annotations
@@ -61,6 +61,10 @@ class Stream:
     def permutation(self, count: int, *, index: int = 0) -> npt.NDArray[np.intp]:
         """The numbers below `count` in the order of epoch `index`."""
         return np.argsort(self.words(count, index=index), kind="stable")
+
+    def uint16(self, count: int, *, index: int = 0, start: int = 0) -> npt.NDArray[np.uint16]:
+        """`count` 16-bit draws of pass `index`, from draw `start` (a multiple of 16) on."""
+        return self.words(-(-count // 4), index=index, block=start // 16).view("<u2")[:count]
 
     def generator(self, index: int = 0) -> np.random.Generator:
         """A NumPy generator at pass `index`, for fillers and shuffles (host only)."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
-from brew.layer import Array, Context, Implementation, Layer, Param, Shape, at_least, count
+from brew.layer import Array, Arrays, Context, Implementation, Layer, Param, Shape, at_least, count
+from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
 from brew.ops.columns import Bank
 from brew.ops.window import Window, convolution_window
 from brew.proto.brew_pb2 import LayerParameter
@@ -63,9 +65,36 @@ class Filters(Layer):
 
 
 class Planes(Implementation[Filters]):
-    """What both devices share: blobs seen as the x and y of the correlation, and as planes for the bias."""
+    """What both layers and both devices share: blobs seen as the x and y of the correlation, and the bias.
+
+    A layer gives `product` and `gradients`, a device the two functions of the bias.
+    """
 
     bank: Bank
+    add_bias: ClassVar[Callable[[Array, Array], None]]
+    add_bias_gradient: ClassVar[Callable[[Array, Array], None]]
+
+    def product(self, x: Array, w: Array, y: Array, work: dict[str, Array]) -> None:
+        """y = x and the filters w, without the bias."""
+        raise NotImplementedError
+
+    def gradients(
+        self, x: Array, w: Array, dy: Array, dx: Array | None, dw: Array | None, work: dict[str, Array]
+    ) -> None:
+        """dx = the gradient of x, and dw += the gradient of w, those that are wanted."""
+        raise NotImplementedError
+
+    def forward(self, io: Arrays) -> None:
+        for x, y in zip(io.x, io.y, strict=True):
+            self.product(x, io.w[0], y, io.work)
+            if len(io.w) > 1:
+                type(self).add_bias(self.flat(y), io.w[1])
+
+    def backward(self, io: Arrays) -> None:
+        for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
+            self.gradients(x, io.w[0], dy, dx, io.dw[0], io.work)
+            if len(io.dw) > 1 and io.dw[1] is not None:
+                type(self).add_bias_gradient(self.flat(dy), io.dw[1])
 
     def x_like(self, blob: Array) -> Array:
         return blob.reshape(self.bank.batch, self.bank.inputs, *self.bank.size)
@@ -76,3 +105,13 @@ class Planes(Implementation[Filters]):
     def flat(self, blob: Array) -> Array:
         """A top as (batch, num_output, positions)."""
         return blob.reshape(self.bank.batch, self.layer.own.num_output, count(self.layer.top_size(self.bank)))
+
+
+class PlanesCPU(Planes):
+    add_bias = staticmethod(add_bias)
+    add_bias_gradient = staticmethod(add_bias_gradient)
+
+
+class PlanesCUDA(Planes):
+    add_bias = staticmethod(add_bias_cuda)
+    add_bias_gradient = staticmethod(add_bias_gradient_cuda)

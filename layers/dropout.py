@@ -12,15 +12,15 @@ from brew.proto.brew_pb2 import LayerParameter
 from brew.random import Stream
 from brew.registry import register_layer
 
-_CHUNK = 1 << 15  # 64-bit words, two elements each, drawn at a time
+_CHUNK = 1 << 17  # elements drawn for at a time; four share a 64-bit word
 
 _kernels = Kernels(r"""
 template <typename T>
 __global__ void dropout_train(long long n, const T* x, T* y, unsigned char* kept, const unsigned long long* passes,
-                              unsigned long long key0, unsigned long long key1, unsigned long long threshold,
+                              unsigned long long key0, unsigned long long key1, unsigned int threshold,
                               T scale) {
   FOR_EACH(i, n) {
-    bool keep = philox_uint32(key0, key1, passes[0], i) >= threshold;
+    bool keep = philox_uint16(key0, key1, passes[0], i) >= threshold;
     kept[i] = keep;
     y[i] = keep ? x[i] * scale : 0;
   }
@@ -47,8 +47,8 @@ class Dropout(Layer):
     Param    dropout_param.dropout_ratio, the probability r of zero, 0 <= r < 1, default 0.5
     Example  bottom: "ip" top: "ip" dropout_param { dropout_ratio: 0.5 }
 
-    Element i of a pass is kept where draw i of the stream "<layer>/dropout" is at least r * 2^32: the same mask on
-    every device. May run in place: backward reads the mask only.
+    Element i of a pass is kept where 16-bit draw i of the stream "<layer>/dropout" is at least r * 2^16, rounded: the
+    same mask on every device, and r to five digits. May run in place: backward reads the mask only.
     """
 
     type = "Dropout"
@@ -61,7 +61,7 @@ class Dropout(Layer):
         if not 0 <= ratio < 1:
             raise self.error(f"dropout_ratio must be in [0, 1), got {ratio:g}", "dropout_param", "dropout_ratio")
         self.drops = context.phase == TRAIN
-        self.threshold = int(ratio * 2**32)
+        self.threshold = round(ratio * 2**16)
         self.scale = 1 / (1 - ratio)
         self.stream = Stream(context.seed, f"{param.name}/dropout")
 
@@ -83,10 +83,10 @@ class _CPU(_Dropout):
             return
         kept = io.work["kept"]
         flat = kept.reshape(-1).view(np.bool_)
-        for start in range(0, flat.size, 2 * _CHUNK):
-            part = flat[start : start + 2 * _CHUNK]
-            words = self.layer.stream.words((part.size + 1) // 2, index=int(io.passes[0]), block=start // 8)
-            np.greater_equal(words.view("<u4")[: part.size], self.layer.threshold, out=part)
+        for start in range(0, flat.size, _CHUNK):
+            part = flat[start : start + _CHUNK]
+            draws = self.layer.stream.uint16(part.size, index=int(io.passes[0]), start=start)
+            np.greater_equal(draws, self.layer.threshold, out=part)
         self._mask(x, kept, y)
 
     def backward(self, io: Arrays) -> None:

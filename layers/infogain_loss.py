@@ -9,26 +9,12 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.data.paths import find
-from brew.layer import (
-    Array,
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Shape,
-    Shapes,
-    Wanted,
-    between,
-    count,
-)
-from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
-from brew.ops.loss import finish_cuda, normalization, normalizer
-from brew.ops.reduction import parts
-from brew.ops.softmax import softmax, softmax_cuda
+from brew.layer import Array, Arrays, Buffer, Context, Shape, Shapes, Wanted, between, count
+from brew.ops.labels import LABEL_OF
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
+
+from ._softmax_loss import SoftmaxLoss, SoftmaxLossCPU, SoftmaxLossCUDA
 
 _LEAST = 1e-20  # a smaller probability counts as this
 
@@ -94,7 +80,7 @@ __global__ void infogain_backward(long long n, const T* probability, const T* la
 
 
 @register_layer
-class InfogainLoss(Layer):
+class InfogainLoss(SoftmaxLoss):
     """loss = -sum of H[label, j] log(max(p_j, 1e-20)) over all classes j, over Z; p is the softmax of x.
 
     Bottoms  x       (... x C x ..., scores; C along the axis)
@@ -113,34 +99,24 @@ class InfogainLoss(Layer):
 
     type = "InfogainLoss"
     bottoms = between(2, 3)
-    tops = between(1, 2)
-    reads = frozenset("x")
     no_gradient = frozenset({1, 2})
-    is_loss = True
+    axis_in = "infogain_loss_param"
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
-        loss = param.loss_param
-        if loss.HasField("normalize"):
+        if param.loss_param.HasField("normalize"):
             hint = "normalization: VALID is what true meant, BATCH_SIZE what false did"
             raise self.error("normalize is not for this layer", "loss_param", "normalize", hint=hint)
-        self.ignore: int | None = loss.ignore_label if loss.HasField("ignore_label") else None
-        self.mode = normalization(loss)
         self.matrix = self._read_matrix() if len(param.bottom) < 3 else None
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        folded = self.fold(bottom[0])
-        check_labels(self, folded, bottom)
-        dim = folded.dim
+        tops, dim = super().infer_shapes(bottom), self.fold(bottom[0]).dim
         if self.matrix is None and count(bottom[2]) != dim * dim:
             raise self.shape_error(f"a third bottom of {dim} x {dim} elements", bottom)
         if self.matrix is not None and self.matrix.size != dim * dim:
             text = f"the matrix of source has {self.matrix.size} elements; {dim} classes need {dim * dim}"
             raise self.error(text, "infogain_loss_param", "source")
-        return [(), bottom[0]][: max(1, len(self.param.top))]
-
-    def fold(self, bottom: Shape) -> Fold:
-        return fold(bottom, self.axis(self.param.infogain_loss_param.axis, len(bottom), "infogain_loss_param", "axis"))
+        return tops
 
     def _read_matrix(self) -> Array:
         from brew.wire import read_blob
@@ -154,44 +130,25 @@ class InfogainLoss(Layer):
         return np.array(read_blob(path, "matrix").data, self.context.dtype)
 
 
-class _Infogain(Implementation[InfogainLoss]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.fold = self.layer.fold(shapes.x[0])
-        self.positions = self.fold.outer * self.fold.inner
-        kept = wanted.backward
-        return {"probability": Buffer(self.fold, kept=kept), "divisor": Buffer((), kept=kept)}
-
-
 @InfogainLoss.runs_on("cpu")
-class _CPU(_Infogain):
+class _CPU(SoftmaxLossCPU[InfogainLoss]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         buffers = super().prepare(shapes, wanted)
         outer, dim, inner = self.fold
-        rows, log = Buffer((outer, inner, dim)), Buffer(self.fold)
-        return {**buffers, "scratch": Buffer((outer, inner)), "rows": rows, "log": log}
+        return {**buffers, "rows": Buffer((outer, inner, dim)), "log": Buffer(self.fold)}
 
-    def forward(self, io: Arrays) -> None:
-        probability, losses, log = io.work["probability"], io.work["scratch"], io.work["log"]
-        softmax(self.fold.of(io.x[0]), probability, losses)
-        if len(io.y) == 2:
-            np.copyto(self.fold.of(io.y[1]), probability)
-        label, valid = self._labels(io)
+    def losses(self, io: Arrays, label: Array, out: Array) -> None:
+        log = io.work["log"]
         rows = np.take(self._matrix(io), label, axis=0, out=io.work["rows"], mode="clip")
-        np.maximum(probability, _LEAST, out=log)
+        np.maximum(io.work["probability"], _LEAST, out=log)
         np.log(log, out=log)
-        np.einsum("oid,odi->oi", rows, log, out=losses)
-        if valid is not None:
-            np.multiply(losses, valid, out=losses)
-        counted = self.positions if valid is None else int(np.count_nonzero(valid))
-        divisor = normalizer(self.layer.mode, self.fold.outer, self.fold.inner, counted)
-        io.work["divisor"][...] = divisor
-        io.y[0][...] = -losses.sum() / divisor
+        np.einsum("oid,odi->oi", rows, log, out=out)
 
     def backward(self, io: Arrays) -> None:
         if io.dx[0] is None:
             return
         dx, matrix = self.fold.of(io.dx[0]), self._matrix(io)
-        label, valid = self._labels(io)
+        label, valid = self.labels(io)
         rows = np.take(matrix, label, axis=0, out=io.work["rows"], mode="clip")
         np.multiply(io.work["probability"], matrix.sum(axis=1)[label][:, None], out=dx)
         np.subtract(dx, rows.transpose(0, 2, 1), out=dx)
@@ -203,32 +160,21 @@ class _CPU(_Infogain):
         matrix = io.x[2] if self.layer.matrix is None else self.layer.matrix
         return matrix.reshape(self.fold.dim, self.fold.dim)
 
-    def _labels(self, io: Arrays) -> tuple[Array, Array | None]:
-        labels = io.x[1].reshape(self.fold.outer, self.fold.inner)
-        return class_indices(self.layer, labels, self.fold.dim, self.layer.ignore)
-
 
 @InfogainLoss.runs_on("cuda")
-class _CUDA(_Infogain):
+class _CUDA(SoftmaxLossCUDA[InfogainLoss]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         buffers = super().prepare(shapes, wanted)
-        self.parts = parts(self.positions)
-        self.ignore = NO_LABEL if self.layer.ignore is None else self.layer.ignore
         self.matrix = None if self.layer.matrix is None else cuda.asarray(self.layer.matrix)
-        sums = Buffer((self.fold.dim,), kept=wanted.backward)
-        return {**buffers, "sums": sums, "loss": Buffer((self.parts,)), "valid": Buffer((self.parts,), np.int64)}
+        return {**buffers, "sums": Buffer((self.fold.dim,), kept=wanted.backward)}
 
-    def forward(self, io: Arrays) -> None:
-        (outer, dim, inner), work, matrix = self.fold, io.work, self._matrix(io)
-        softmax_cuda(io.x[0], work["probability"], self.fold)
-        if len(io.y) == 2:
-            cuda.copy(io.y[1], work["probability"])
+    def part_losses(self, io: Arrays) -> None:
+        work, matrix, (_, dim, inner) = io.work, self._matrix(io), self.fold
         _kernels.infogain_sums.by_block(dim, matrix, work["sums"])
         _kernels.infogain_part.by_block(
             self.parts, work["probability"], io.x[1], matrix, work["loss"], work["valid"], self.positions, dim, inner,
             self.ignore, _LEAST,
         )  # fmt: skip
-        finish_cuda(self.layer.mode, outer, inner, (work["loss"], work["valid"]), io.y[0], work["divisor"])
 
     def backward(self, io: Arrays) -> None:
         if (dx := io.dx[0]) is None:

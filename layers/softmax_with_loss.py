@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from brew import cuda
 from brew.cuda import Kernels
-from brew.layer import (
-    Array,
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Shape,
-    Shapes,
-    Wanted,
-    between,
-    exactly,
-)
-from brew.ops.fold import Fold, fold
-from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
-from brew.ops.loss import finish_cuda, normalization, normalizer
-from brew.ops.reduction import parts
-from brew.ops.softmax import softmax, softmax_cuda
-from brew.proto.brew_pb2 import LayerParameter
+from brew.layer import Array, Arrays, Buffer, Shapes, Wanted, exactly
+from brew.ops.labels import LABEL_OF
 from brew.registry import register_layer
+
+from ._softmax_loss import SoftmaxLoss, SoftmaxLossCPU, SoftmaxLossCUDA
 
 _LEAST = np.finfo(np.float32).tiny  # below it a probability counts as this: a loss of 87.3365 at most
 
@@ -78,7 +62,7 @@ __global__ void softmax_loss_backward(long long n, const T* probability, const T
 
 
 @register_layer
-class SoftmaxWithLoss(Layer):
+class SoftmaxWithLoss(SoftmaxLoss):
     """loss = -sum of log(softmax(x)[label]) / Z, over all positions whose label is not ignored.
 
     Bottoms  x       (... x C x ..., scores; C along the axis)
@@ -97,67 +81,27 @@ class SoftmaxWithLoss(Layer):
 
     type = "SoftmaxWithLoss"
     bottoms = exactly(2)
-    tops = between(1, 2)
-    reads = frozenset("x")
     no_gradient = frozenset({1})
-    is_loss = True
-
-    def __init__(self, param: LayerParameter, context: Context) -> None:
-        super().__init__(param, context)
-        loss = param.loss_param
-        self.ignore: int | None = loss.ignore_label if loss.HasField("ignore_label") else None
-        self.mode = normalization(loss)
-
-    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        check_labels(self, self.fold(bottom[0]), bottom)
-        return [(), bottom[0]][: max(1, len(self.param.top))]
-
-    def fold(self, bottom: Shape) -> Fold:
-        return fold(bottom, self.axis(self.param.softmax_param.axis, len(bottom), "softmax_param", "axis"))
-
-
-class _SoftmaxWithLoss(Implementation[SoftmaxWithLoss]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.fold = self.layer.fold(shapes.x[0])
-        self.positions = self.fold.outer * self.fold.inner
-        kept = wanted.backward
-        return {"probability": Buffer(self.fold, kept=kept), "divisor": Buffer((), kept=kept)}
+    axis_in = "softmax_param"
 
 
 @SoftmaxWithLoss.runs_on("cpu")
-class _CPU(_SoftmaxWithLoss):
+class _CPU(SoftmaxLossCPU[SoftmaxWithLoss]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         buffers = super().prepare(shapes, wanted)
-        outer, _, inner = self.fold
-        self.rows, self.columns = np.ogrid[:outer, :inner]
-        return {**buffers, "scratch": Buffer((outer, inner))}
+        self.rows, self.columns = np.ogrid[: self.fold.outer, : self.fold.inner]
+        return buffers
 
-    def forward(self, io: Arrays) -> None:
-        probability, losses, layer = io.work["probability"], io.work["scratch"], self.layer
-        softmax(self.fold.of(io.x[0]), probability, losses)
-        if len(io.y) == 2:
-            np.copyto(self.fold.of(io.y[1]), probability)
-        label, valid = self._labels(io)
-        np.maximum(probability[self.rows, label, self.columns], _LEAST, out=losses)
-        np.log(losses, out=losses)
-        if valid is not None:
-            np.multiply(losses, valid, out=losses)
-        counted = self.positions if valid is None else int(np.count_nonzero(valid))
-        divisor = normalizer(layer.mode, self.fold.outer, self.fold.inner, counted)
-        io.work["divisor"][...] = divisor
-        io.y[0][...] = -losses.sum() / divisor
-
-    def _labels(self, io: Arrays) -> tuple[Array, Array | None]:
-        """The labels of all positions (outer, inner), and which of them count."""
-        labels = io.x[1].reshape(self.fold.outer, self.fold.inner)
-        return class_indices(self.layer, labels, self.fold.dim, self.layer.ignore)
+    def losses(self, io: Arrays, label: Array, out: Array) -> None:
+        np.maximum(io.work["probability"][self.rows, label, self.columns], _LEAST, out=out)
+        np.log(out, out=out)
 
     def backward(self, io: Arrays) -> None:
         if io.dx[0] is None:
             return
         dx = self.fold.of(io.dx[0])
         scale = io.dy[0] / io.work["divisor"]
-        label, valid = self._labels(io)
+        label, valid = self.labels(io)
         np.multiply(io.work["probability"], scale, out=dx)
         dx[self.rows, label, self.columns] -= scale
         if valid is not None:
@@ -165,23 +109,13 @@ class _CPU(_SoftmaxWithLoss):
 
 
 @SoftmaxWithLoss.runs_on("cuda")
-class _CUDA(_SoftmaxWithLoss):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        buffers = super().prepare(shapes, wanted)
-        self.parts = parts(self.positions)
-        self.ignore = NO_LABEL if self.layer.ignore is None else self.layer.ignore
-        return {**buffers, "loss": Buffer((self.parts,)), "valid": Buffer((self.parts,), np.int64)}
-
-    def forward(self, io: Arrays) -> None:
-        probability, (outer, dim, inner) = io.work["probability"], self.fold
-        loss, valid = io.work["loss"], io.work["valid"]
-        softmax_cuda(io.x[0], probability, self.fold)
-        if len(io.y) == 2:
-            cuda.copy(io.y[1], probability)
+class _CUDA(SoftmaxLossCUDA[SoftmaxWithLoss]):
+    def part_losses(self, io: Arrays) -> None:
+        work, (_, dim, inner) = io.work, self.fold
         _kernels.softmax_loss_part.by_block(
-            self.parts, probability, io.x[1], loss, valid, self.positions, dim, inner, self.ignore, _LEAST
-        )
-        finish_cuda(self.layer.mode, outer, inner, (loss, valid), io.y[0], io.work["divisor"])
+            self.parts, work["probability"], io.x[1], work["loss"], work["valid"], self.positions, dim, inner,
+            self.ignore, _LEAST,
+        )  # fmt: skip
 
     def backward(self, io: Arrays) -> None:
         if (dx := io.dx[0]) is None:
