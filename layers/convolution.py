@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brew.layer import Arrays, Buffer, Shape, Shapes, Wanted, shape_text
-from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
+from brew.layer import Array, Buffer, Shape, Shapes, Wanted
 from brew.ops.columns import Bank
 from brew.ops.correlation import Correlation
 from brew.ops.correlation_cuda import CorrelationCUDA
+from brew.ops.window import fitting_size
 from brew.registry import register_layer
 
-from ._filters import Filters, Planes
+from ._filters import Filters, Planes, PlanesCPU, PlanesCUDA
 
 
 @register_layer
@@ -31,55 +31,37 @@ class Convolution(Filters):
 
     def bank(self, bottom: Shape) -> Bank:
         batch, channels, size, window = self.parts(bottom)
-        out = window.floor_size(size)
-        if any(n < 1 for n in out):
-            padded, extent = shape_text(window.padded(size)), shape_text(window.extent)
-            text = f"a kernel that reaches {extent} does not fit into the padded input, {padded}"
-            raise self.error(text, "convolution_param", "kernel_size")
+        out = fitting_size(window, size, self.error)
         return Bank(batch, self.own.group, channels, self.own.num_output, size, out, window)
 
     def top_size(self, bank: Bank) -> Shape:
         return bank.out
 
 
+class _Convolution(Planes):
+    correlation: Correlation | CorrelationCUDA
+
+    def product(self, x: Array, w: Array, y: Array, work: dict[str, Array]) -> None:
+        self.correlation.forward(self.x_like(x), w, self.y_like(y), work)
+
+    def gradients(
+        self, x: Array, w: Array, dy: Array, dx: Array | None, dw: Array | None, work: dict[str, Array]
+    ) -> None:
+        target = None if dx is None else self.x_like(dx)
+        self.correlation.backward(self.x_like(x), w, self.y_like(dy), target, dw, work)
+
+
 @Convolution.runs_on("cpu")
-class _CPU(Planes):
+class _CPU(_Convolution, PlanesCPU):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
-        keep = wanted.params[0] and len(shapes.x) == 1
-        self.correlation = Correlation(self.bank, keep=keep)
+        self.correlation = Correlation(self.bank, keep=wanted.params[0] and len(shapes.x) == 1)
         return self.correlation.buffers(dx=any(wanted.bottoms), dw=wanted.params[0])
-
-    def forward(self, io: Arrays) -> None:
-        for x, y in zip(io.x, io.y, strict=True):
-            self.correlation.forward(self.x_like(x), io.w[0], self.y_like(y), io.work)
-            if len(io.w) > 1:
-                add_bias(self.flat(y), io.w[1])
-
-    def backward(self, io: Arrays) -> None:
-        for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            target = None if dx is None else self.x_like(dx)
-            self.correlation.backward(self.x_like(x), io.w[0], self.y_like(dy), target, io.dw[0], io.work)
-            if len(io.dw) > 1 and io.dw[1] is not None:
-                add_bias_gradient(self.flat(dy), io.dw[1])
 
 
 @Convolution.runs_on("cuda")
-class _CUDA(Planes):
+class _CUDA(_Convolution, PlanesCUDA):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
         self.correlation = CorrelationCUDA(self.bank)
         return self.correlation.buffers()
-
-    def forward(self, io: Arrays) -> None:
-        for x, y in zip(io.x, io.y, strict=True):
-            self.correlation.forward(self.x_like(x), io.w[0], self.y_like(y), io.work)
-            if len(io.w) > 1:
-                add_bias_cuda(self.flat(y), io.w[1])
-
-    def backward(self, io: Arrays) -> None:
-        for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            target = None if dx is None else self.x_like(dx)
-            self.correlation.backward(self.x_like(x), io.w[0], self.y_like(dy), target, io.dw[0], io.work)
-            if len(io.dw) > 1 and io.dw[1] is not None:
-                add_bias_gradient_cuda(self.flat(dy), io.dw[1])

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from brew.layer import Arrays, Buffer, Shape, Shapes, Wanted, shape_text
-from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
+from brew.layer import Array, Buffer, Shape, Shapes, Wanted, shape_text
 from brew.ops.columns import Bank
 from brew.ops.correlation import Correlation
 from brew.ops.correlation_cuda import CorrelationCUDA
 from brew.registry import register_layer
 
-from ._filters import Filters, Planes
+from ._filters import Filters, Planes, PlanesCPU, PlanesCUDA
 
 
 @register_layer
@@ -46,8 +45,23 @@ class Deconvolution(Filters):
         return bank.size
 
 
+class _Deconvolution(Planes):
+    correlation: Correlation | CorrelationCUDA
+
+    def product(self, x: Array, w: Array, y: Array, work: dict[str, Array]) -> None:
+        self.correlation.backward(None, w, self.y_like(x), self.x_like(y), None, work)
+
+    def gradients(
+        self, x: Array, w: Array, dy: Array, dx: Array | None, dw: Array | None, work: dict[str, Array]
+    ) -> None:
+        if dx is not None:
+            self.correlation.forward(self.x_like(dy), w, self.y_like(dx), work)
+        if dw is not None:
+            self.correlation.backward(self.x_like(dy), w, self.y_like(x), None, dw, work)
+
+
 @Deconvolution.runs_on("cpu")
-class _CPU(Planes):
+class _CPU(_Deconvolution, PlanesCPU):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
         # Both gradients need the columns of dy: made for the first, they serve the second.
@@ -55,40 +69,10 @@ class _CPU(Planes):
         buffers = self.correlation.buffers(dx=True, dw=wanted.params[0])
         return {name: replace(buffer, kept=False) for name, buffer in buffers.items()}
 
-    def forward(self, io: Arrays) -> None:
-        for x, y in zip(io.x, io.y, strict=True):
-            self.correlation.backward(None, io.w[0], self.y_like(x), self.x_like(y), None, io.work)
-            if len(io.w) > 1:
-                add_bias(self.flat(y), io.w[1])
-
-    def backward(self, io: Arrays) -> None:
-        for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            if dx is not None:
-                self.correlation.forward(self.x_like(dy), io.w[0], self.y_like(dx), io.work)
-            if io.dw[0] is not None:
-                self.correlation.backward(self.x_like(dy), io.w[0], self.y_like(x), None, io.dw[0], io.work)
-            if len(io.dw) > 1 and io.dw[1] is not None:
-                add_bias_gradient(self.flat(dy), io.dw[1])
-
 
 @Deconvolution.runs_on("cuda")
-class _CUDA(Planes):
+class _CUDA(_Deconvolution, PlanesCUDA):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.bank = self.layer.bank(shapes.x[0])
         self.correlation = CorrelationCUDA(self.bank)
         return self.correlation.buffers()
-
-    def forward(self, io: Arrays) -> None:
-        for x, y in zip(io.x, io.y, strict=True):
-            self.correlation.backward(None, io.w[0], self.y_like(x), self.x_like(y), None, io.work)
-            if len(io.w) > 1:
-                add_bias_cuda(self.flat(y), io.w[1])
-
-    def backward(self, io: Arrays) -> None:
-        for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
-            if dx is not None:
-                self.correlation.forward(self.x_like(dy), io.w[0], self.y_like(dx), io.work)
-            if io.dw[0] is not None:
-                self.correlation.backward(self.x_like(dy), io.w[0], self.y_like(x), None, io.dw[0], io.work)
-            if len(io.dw) > 1 and io.dw[1] is not None:
-                add_bias_gradient_cuda(self.flat(dy), io.dw[1])

@@ -15,10 +15,9 @@ from brew.layer import (
     Wanted,
     at_least,
     count,
-    shape_text,
 )
 from brew.ops.im2col import ColumnsCUDA, col2im, im2col
-from brew.ops.window import Window, convolution_window
+from brew.ops.window import Window, convolution_window, fitting_size
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
@@ -50,11 +49,7 @@ class Im2col(Layer):
             raise self.shape_error("bottoms of one shape", bottom)
         axis, window = self.channel_axis(bottom[0]), self.window(bottom[0])
         size = bottom[0][axis + 1 :]
-        out = window.floor_size(size)
-        if any(n < 1 for n in out):
-            padded, extent = shape_text(window.padded(size)), shape_text(window.extent)
-            text = f"a kernel that reaches {extent} does not fit into the padded input, {padded}"
-            raise self.error(text, "convolution_param", "kernel_size")
+        out = fitting_size(window, size, self.error)
         return [(*bottom[0][:axis], bottom[0][axis] * count(window.kernel), *out)] * len(bottom)
 
     def channel_axis(self, bottom: Shape) -> int:

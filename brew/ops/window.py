@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brew.errors import BrewError
-from brew.layer import Shape, count
+from brew.layer import Shape, count, shape_text
 from brew.proto.brew_pb2 import ConvolutionParameter
 
 Fail = Callable[..., BrewError]  # Layer.error
@@ -98,6 +98,16 @@ def convolution_window(param: ConvolutionParameter, axes: int, error: Fail) -> W
             came = " x ".join(map(str, values))
             raise error(f"{name} must be at least 1 on every axis, got {came}", "convolution_param", name)
     return Window(kernel, stride, pad, dilation)
+
+
+def fitting_size(window: Window, size: Shape, error: Fail) -> Shape:
+    """`floor_size`, where a window fits; else raises what `error` returns, placed at convolution_param."""
+    out = window.floor_size(size)
+    if any(n < 1 for n in out):
+        padded, extent = shape_text(window.padded(size)), shape_text(window.extent)
+        text = f"a kernel that reaches {extent} does not fit into the padded input, {padded}"
+        raise error(text, "convolution_param", "kernel_size")
+    return out
 
 
 def _per_axis(param: ConvolutionParameter, name: str, pair: tuple[str, ...], axes: int, error: Fail) -> Shape:
