@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 from brew.layer import Array, Arrays, Context, Implementation, Layer, Param, Shape, at_least, count
 from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
@@ -71,8 +70,6 @@ class Planes(Implementation[Filters]):
     """
 
     bank: Bank
-    add_bias: ClassVar[Callable[[Array, Array], None]]
-    add_bias_gradient: ClassVar[Callable[[Array, Array], None]]
 
     def product(self, x: Array, w: Array, y: Array, work: dict[str, Array]) -> None:
         """y = x and the filters w, without the bias."""
@@ -84,17 +81,25 @@ class Planes(Implementation[Filters]):
         """dx = the gradient of x, and dw += the gradient of w, those that are wanted."""
         raise NotImplementedError
 
+    def add_bias(self, y: Array, b: Array) -> None:
+        """y (batch, num_output, positions) += b (num_output)."""
+        raise NotImplementedError
+
+    def add_bias_gradient(self, dy: Array, db: Array) -> None:
+        """db (num_output) += the sums of dy (batch, num_output, positions)."""
+        raise NotImplementedError
+
     def forward(self, io: Arrays) -> None:
         for x, y in zip(io.x, io.y, strict=True):
             self.product(x, io.w[0], y, io.work)
             if len(io.w) > 1:
-                type(self).add_bias(self.flat(y), io.w[1])
+                self.add_bias(self.flat(y), io.w[1])
 
     def backward(self, io: Arrays) -> None:
         for x, dy, dx in zip(io.x, io.dy, io.dx, strict=True):
             self.gradients(x, io.w[0], dy, dx, io.dw[0], io.work)
             if len(io.dw) > 1 and io.dw[1] is not None:
-                type(self).add_bias_gradient(self.flat(dy), io.dw[1])
+                self.add_bias_gradient(self.flat(dy), io.dw[1])
 
     def x_like(self, blob: Array) -> Array:
         return blob.reshape(self.bank.batch, self.bank.inputs, *self.bank.size)
@@ -108,10 +113,16 @@ class Planes(Implementation[Filters]):
 
 
 class PlanesCPU(Planes):
-    add_bias = staticmethod(add_bias)
-    add_bias_gradient = staticmethod(add_bias_gradient)
+    def add_bias(self, y: Array, b: Array) -> None:
+        add_bias(y, b)
+
+    def add_bias_gradient(self, dy: Array, db: Array) -> None:
+        add_bias_gradient(dy, db)
 
 
 class PlanesCUDA(Planes):
-    add_bias = staticmethod(add_bias_cuda)
-    add_bias_gradient = staticmethod(add_bias_gradient_cuda)
+    def add_bias(self, y: Array, b: Array) -> None:
+        add_bias_cuda(y, b)
+
+    def add_bias_gradient(self, dy: Array, db: Array) -> None:
+        add_bias_gradient_cuda(dy, db)

@@ -11,6 +11,7 @@ from brew.cuda import Kernels
 from brew.data.paths import find
 from brew.layer import Array, Arrays, Buffer, Context, Shape, Shapes, Wanted, between, count
 from brew.ops.labels import LABEL_OF
+from brew.ops.loss import LOSS_PART
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
@@ -20,6 +21,7 @@ _LEAST = 1e-20  # a smaller probability counts as this
 
 _kernels = Kernels(
     LABEL_OF
+    + LOSS_PART
     + r"""
 template <typename T>
 __global__ void infogain_sums(long long n, const T* matrix, T* sums) {
@@ -53,12 +55,7 @@ __global__ void infogain_part(long long n, const T* probability, const T* label,
         sum -= matrix[c * dim + d] * log(value < least ? least : value);
       }
     }
-    sum = block_sum(sum);
-    counted = block_sum(counted);
-    if (threadIdx.x == 0) {
-      loss[p] = sum;
-      valid[p] = counted;
-    }
+    loss_part(p, sum, counted, loss, valid);
   }
 }
 

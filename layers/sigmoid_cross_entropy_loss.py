@@ -21,13 +21,14 @@ from brew.layer import (
     exactly,
 )
 from brew.ops.labels import LABEL_OF, NO_LABEL
-from brew.ops.loss import finish_cuda, normalization, normalizer
+from brew.ops.loss import LOSS_PART, finish_cuda, normalization, normalizer
 from brew.ops.reduction import parts
 from brew.proto.brew_pb2 import LayerParameter, LossParameter
 from brew.registry import register_layer
 
 _kernels = Kernels(
     LABEL_OF
+    + LOSS_PART
     + r"""
 // The losses and the number of elements that count, summed over part p of the elements.
 template <typename T>
@@ -42,12 +43,7 @@ __global__ void sigmoid_loss_part(long long n, const T* x, const T* target, T* l
       T positive = x[i] > 0 ? x[i] : T(0), size = x[i] > 0 ? x[i] : -x[i];
       sum += positive - x[i] * target[i] + log1p(exp(-size));
     }
-    sum = block_sum(sum);
-    counted = block_sum(counted);
-    if (threadIdx.x == 0) {
-      loss[p] = sum;
-      valid[p] = counted;
-    }
+    loss_part(p, sum, counted, loss, valid);
   }
 }
 

@@ -9,6 +9,7 @@ import numpy as np
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Shapes, Wanted, exactly
 from brew.ops.labels import LABEL_OF
+from brew.ops.loss import LOSS_PART
 from brew.registry import register_layer
 
 from ._softmax_loss import SoftmaxLoss, SoftmaxLossCPU, SoftmaxLossCUDA
@@ -17,6 +18,7 @@ _LEAST = np.finfo(np.float32).tiny  # below it a probability counts as this: a l
 
 _kernels = Kernels(
     LABEL_OF
+    + LOSS_PART
     + r"""
 // The losses and the number of labels that count, summed over part p of the items.
 template <typename T>
@@ -36,12 +38,7 @@ __global__ void softmax_loss_part(long long n, const T* probability, const T* la
         sum -= log(value < least ? least : value);
       }
     }
-    sum = block_sum(sum);
-    counted = block_sum(counted);
-    if (threadIdx.x == 0) {
-      loss[p] = sum;
-      valid[p] = counted;
-    }
+    loss_part(p, sum, counted, loss, valid);
   }
 }
 

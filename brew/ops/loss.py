@@ -6,6 +6,19 @@ from brew.cuda import Kernels
 from brew.layer import Array
 from brew.proto.brew_pb2 import LossParameter
 
+LOSS_PART = r"""
+// Part p of a loss and of the elements that count: what the block's threads have of both.
+template <typename T>
+__device__ void loss_part(long long p, T sum, long long counted, T* loss, long long* valid) {
+  sum = block_sum(sum);
+  counted = block_sum(counted);
+  if (threadIdx.x == 0) {
+    loss[p] = sum;
+    valid[p] = counted;
+  }
+}
+"""
+
 _kernels = Kernels(r"""
 // `fixed` is the divisor, or 0 where it is the number of elements that count.
 template <typename T>
