@@ -67,3 +67,13 @@ def test_mistakes_are_named():
         run_layer(lrn("local_size: 4"), [np.ones((1, 1, 2, 2))])
     with pytest.raises(NetError, match=r"a bottom of 4 axes; bottoms are .* 2 x 3"):
         run_layer(lrn(""), [np.ones((2, 3))])
+
+
+@pytest.mark.parametrize("region", ["ACROSS_CHANNELS", "WITHIN_CHANNEL"])
+def test_a_window_far_wider_than_the_blob(region, device):
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    run = run_layer(lrn(f"norm_region: {region} local_size: 4294967295 alpha: 1e9 beta: 1"), [x], device=device)
+    n = 4294967295.0 if region == "ACROSS_CHANNELS" else 4294967295.0**2
+    axes = 1 if region == "ACROSS_CHANNELS" else (2, 3)
+    expected = x / (1 + 1e9 / n * np.square(x).sum(axis=axes, keepdims=True))
+    np.testing.assert_allclose(run.tops[0], expected, rtol=1e-5)
