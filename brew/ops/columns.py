@@ -66,6 +66,11 @@ class Tile:
         # Where every window is one element, and none is left out, the image is its own columns.
         self.expands = any(n != 1 for n in (*self.rest_kernel, *window.stride[first:]))
         self.columns = (*self.image[:3], *self.rest_kernel, *self.rest_out, images) if self.expands else self.image
+        # The elements of the image a stride apart from each other lie together: see `add_up`.
+        self.steps = window.stride[first:]
+        short = (-(-n // s) for n, s in zip(padded[first:], self.steps, strict=True))
+        self.phases = (*self.steps, *self.image[:3], *short, images)
+        self.overlaps = self.expands and 1 < count(self.steps) < count(self.rest_kernel)
         # One image in plain order needs no copy.
         self.plain = images == 1 and not by_rows
         self.plain_image = self.plain and not any(window.pad)
@@ -77,6 +82,24 @@ class Tile:
             reach = zip(offset, w.dilation[first:], w.stride[first:], self.rest_out, strict=True)
             spans = (slice(o * d, o * d + s * (n - 1) + 1, s) for o, d, s, n in reach)
             yield (slice(None),) * 3 + offset, image[(slice(None),) * 3 + tuple(spans)]
+
+    def add_up(self, columns: Array, image: Array, phases: Array) -> None:
+        """image = the columns, each added where it came from.
+
+        A window's stride would make every addition a strided one. So the sums are made in `phases`, where the elements
+        that a column shares are neighbours, and are brought into the image once.
+        """
+        phases[...] = 0
+        dilation = self.bank.window.dilation[self.first :]
+        for offset in product(*map(range, self.rest_kernel)):
+            at = [divmod(o * d, s) for o, d, s in zip(offset, dilation, self.steps, strict=True)]
+            spans = (slice(start, start + n) for (start, _), n in zip(at, self.rest_out, strict=True))
+            sums = phases[tuple(phase for _, phase in at)][(slice(None),) * 3 + tuple(spans)]
+            sums += columns[(slice(None),) * 3 + offset]
+        for phase in product(*map(range, self.steps)):
+            strided = (slice(p, None, s) for p, s in zip(phase, self.steps, strict=True))
+            target = image[(slice(None),) * 3 + tuple(strided)]
+            target[...] = phases[phase][tuple(map(slice, target.shape))]
 
     def inside(self, image: Array) -> Array:
         """The image without its padding, in the order of x: (images, group, channels, rows, *rest)."""

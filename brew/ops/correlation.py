@@ -58,6 +58,8 @@ class Correlation:
             result["weights"] = Buffer(weights)
         if dx:
             result["spread"] = Buffer(tile.columns)
+            if tile.overlaps:
+                result["phases"] = Buffer(tile.phases)
             if self.by_rows:
                 result["row"] = Buffer((self.bank.group, self.bank.depth, tile.width))
         if dw:
@@ -188,9 +190,12 @@ class Correlation:
         image = spread
         if tile.expands:
             image = dx.reshape(tile.image) if tile.plain_image else _part(work["image"], tile.image)
-            image[...] = 0
-            for place, elements in tile.windows(image):
-                elements += spread[place]
+            if tile.overlaps:
+                tile.add_up(spread, image, _part(work["phases"], tile.phases))
+            else:
+                image[...] = 0
+                for place, elements in tile.windows(image):
+                    elements += spread[place]
             if tile.plain_image:
                 return
         inside = tile.inside(image)
