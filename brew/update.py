@@ -119,7 +119,7 @@ class HostUpdate:
 
     def _apply(self, rate: float, iteration: int) -> None:
         param, rate = self.rule.param, self.rule.corrected(rate, iteration)
-        scale = _clip_scale(self.net.parameters.gradient_arena, param.clip_gradients) / max(param.iter_size, 1)
+        scale = _clip_scale(self.net.parameters.gradient_arena, param.clip_gradients) / param.iter_size
         for segment in self.segments:
             decay = param.weight_decay * segment.decay_mult
             for start in range(segment.start, segment.stop, PIECE):
@@ -197,7 +197,7 @@ class CudaUpdate:
         self.lr_mults, self.decays = (cuda.asarray(np.array([row[i] for row in table], net.dtype)) for i in (2, 3))
         self.pieces = len(table)
         self.rate = cuda.zeros(1, net.dtype)
-        self.scale = cuda.asarray(np.array([1 / max(rule.param.iter_size, 1)], net.dtype))
+        self.scale = cuda.asarray(np.array([1 / rule.param.iter_size], net.dtype))
         self._partial = cuda.zeros(_PARTS, net.dtype)
         self._uploaded_rate: float | None = None
 
@@ -210,8 +210,7 @@ class CudaUpdate:
             self._uploaded_rate = rate
         if param.clip_gradients >= 0 and gradients.size:
             _kernels.square_sums.by_block(_PARTS, gradients, self._partial, gradients.size)
-            iter_size = max(param.iter_size, 1)
-            _kernels.clip_scale.by_block(1, self._partial, self.scale, _PARTS, param.clip_gradients, iter_size)
+            _kernels.clip_scale.by_block(1, self._partial, self.scale, _PARTS, param.clip_gradients, param.iter_size)
         self.rule.launch(self)
         self.net.parameters.refresh_views()
 
