@@ -285,7 +285,7 @@ class ParamSpec(_message.Message):
     def __init__(self, name: _Optional[str] = ..., share_mode: _Optional[_Union[ParamSpec.DimCheckMode, str]] = ..., lr_mult: _Optional[float] = ..., decay_mult: _Optional[float] = ...) -> None: ...
 
 class SolverParameter(_message.Message):
-    __slots__ = ("train_net", "test_net", "test_iter", "test_interval", "base_lr", "display", "max_iter", "lr_policy", "gamma", "power", "momentum", "weight_decay", "stepsize", "snapshot", "snapshot_prefix", "snapshot_diff", "solver_mode", "device_id", "test_compute_loss", "random_seed", "train_net_param", "test_net_param", "debug_info", "net", "net_param", "train_state", "test_state", "snapshot_after_train", "regularization_type", "solver_type", "delta", "test_initialization", "average_loss", "stepvalue", "clip_gradients", "iter_size", "snapshot_format", "rms_decay", "momentum2", "type", "layer_wise_reduce", "weights")
+    __slots__ = ("train_net", "test_net", "test_iter", "test_interval", "base_lr", "display", "max_iter", "lr_policy", "gamma", "power", "momentum", "weight_decay", "stepsize", "snapshot", "snapshot_prefix", "snapshot_diff", "solver_mode", "device_id", "test_compute_loss", "random_seed", "train_net_param", "test_net_param", "debug_info", "net", "net_param", "train_state", "test_state", "snapshot_after_train", "regularization_type", "solver_type", "delta", "test_initialization", "average_loss", "stepvalue", "clip_gradients", "iter_size", "snapshot_format", "rms_decay", "momentum2", "type", "layer_wise_reduce", "weights", "warmup_iter", "warmup_start_lr", "rampup_interval", "rampup_lr", "min_lr", "plateau_winsize", "stagelr", "stageiter", "cycle_iter", "cycle_mult", "warmup_fraction", "start_div", "final_div", "local_lr_auto", "local_gw_ratio", "larc", "larc_policy", "larc_eta", "decoupled_weight_decay", "clip_value", "ema_decay", "keep", "best", "best_mode", "patience", "min_delta", "max_time", "max_epochs", "test_epochs", "snapshot_epochs", "on_nan", "metrics", "tensorboard")
     class SnapshotFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         HDF5: _ClassVar[SolverParameter.SnapshotFormat]
@@ -312,6 +312,20 @@ class SolverParameter(_message.Message):
     RMSPROP: SolverParameter.SolverType
     ADADELTA: SolverParameter.SolverType
     ADAM: SolverParameter.SolverType
+    class BestMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        AUTO: _ClassVar[SolverParameter.BestMode]
+        MIN: _ClassVar[SolverParameter.BestMode]
+        MAX: _ClassVar[SolverParameter.BestMode]
+    AUTO: SolverParameter.BestMode
+    MIN: SolverParameter.BestMode
+    MAX: SolverParameter.BestMode
+    class OnNan(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STOP: _ClassVar[SolverParameter.OnNan]
+        SKIP: _ClassVar[SolverParameter.OnNan]
+    STOP: SolverParameter.OnNan
+    SKIP: SolverParameter.OnNan
     TRAIN_NET_FIELD_NUMBER: _ClassVar[int]
     TEST_NET_FIELD_NUMBER: _ClassVar[int]
     TEST_ITER_FIELD_NUMBER: _ClassVar[int]
@@ -354,6 +368,39 @@ class SolverParameter(_message.Message):
     TYPE_FIELD_NUMBER: _ClassVar[int]
     LAYER_WISE_REDUCE_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_ITER_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_START_LR_FIELD_NUMBER: _ClassVar[int]
+    RAMPUP_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    RAMPUP_LR_FIELD_NUMBER: _ClassVar[int]
+    MIN_LR_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_WINSIZE_FIELD_NUMBER: _ClassVar[int]
+    STAGELR_FIELD_NUMBER: _ClassVar[int]
+    STAGEITER_FIELD_NUMBER: _ClassVar[int]
+    CYCLE_ITER_FIELD_NUMBER: _ClassVar[int]
+    CYCLE_MULT_FIELD_NUMBER: _ClassVar[int]
+    WARMUP_FRACTION_FIELD_NUMBER: _ClassVar[int]
+    START_DIV_FIELD_NUMBER: _ClassVar[int]
+    FINAL_DIV_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_LR_AUTO_FIELD_NUMBER: _ClassVar[int]
+    LOCAL_GW_RATIO_FIELD_NUMBER: _ClassVar[int]
+    LARC_FIELD_NUMBER: _ClassVar[int]
+    LARC_POLICY_FIELD_NUMBER: _ClassVar[int]
+    LARC_ETA_FIELD_NUMBER: _ClassVar[int]
+    DECOUPLED_WEIGHT_DECAY_FIELD_NUMBER: _ClassVar[int]
+    CLIP_VALUE_FIELD_NUMBER: _ClassVar[int]
+    EMA_DECAY_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    BEST_FIELD_NUMBER: _ClassVar[int]
+    BEST_MODE_FIELD_NUMBER: _ClassVar[int]
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    MIN_DELTA_FIELD_NUMBER: _ClassVar[int]
+    MAX_TIME_FIELD_NUMBER: _ClassVar[int]
+    MAX_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    TEST_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    SNAPSHOT_EPOCHS_FIELD_NUMBER: _ClassVar[int]
+    ON_NAN_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    TENSORBOARD_FIELD_NUMBER: _ClassVar[int]
     train_net: str
     test_net: _containers.RepeatedScalarFieldContainer[str]
     test_iter: _containers.RepeatedScalarFieldContainer[int]
@@ -396,7 +443,40 @@ class SolverParameter(_message.Message):
     type: str
     layer_wise_reduce: bool
     weights: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., max_iter: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., stepsize: _Optional[int] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: bool = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., test_compute_loss: bool = ..., random_seed: _Optional[int] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping[str, object]]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping[str, object]]]] = ..., debug_info: bool = ..., net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping[str, object]]] = ..., train_state: _Optional[_Union[NetState, _Mapping[str, object]]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping[str, object]]]] = ..., snapshot_after_train: bool = ..., regularization_type: _Optional[str] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., delta: _Optional[float] = ..., test_initialization: bool = ..., average_loss: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., iter_size: _Optional[int] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., rms_decay: _Optional[float] = ..., momentum2: _Optional[float] = ..., type: _Optional[str] = ..., layer_wise_reduce: bool = ..., weights: _Optional[_Iterable[str]] = ...) -> None: ...
+    warmup_iter: int
+    warmup_start_lr: float
+    rampup_interval: int
+    rampup_lr: float
+    min_lr: float
+    plateau_winsize: _containers.RepeatedScalarFieldContainer[int]
+    stagelr: _containers.RepeatedScalarFieldContainer[float]
+    stageiter: _containers.RepeatedScalarFieldContainer[int]
+    cycle_iter: int
+    cycle_mult: float
+    warmup_fraction: float
+    start_div: float
+    final_div: float
+    local_lr_auto: bool
+    local_gw_ratio: float
+    larc: bool
+    larc_policy: str
+    larc_eta: float
+    decoupled_weight_decay: bool
+    clip_value: float
+    ema_decay: float
+    keep: int
+    best: str
+    best_mode: SolverParameter.BestMode
+    patience: int
+    min_delta: float
+    max_time: str
+    max_epochs: float
+    test_epochs: float
+    snapshot_epochs: float
+    on_nan: SolverParameter.OnNan
+    metrics: str
+    tensorboard: str
+    def __init__(self, train_net: _Optional[str] = ..., test_net: _Optional[_Iterable[str]] = ..., test_iter: _Optional[_Iterable[int]] = ..., test_interval: _Optional[int] = ..., base_lr: _Optional[float] = ..., display: _Optional[int] = ..., max_iter: _Optional[int] = ..., lr_policy: _Optional[str] = ..., gamma: _Optional[float] = ..., power: _Optional[float] = ..., momentum: _Optional[float] = ..., weight_decay: _Optional[float] = ..., stepsize: _Optional[int] = ..., snapshot: _Optional[int] = ..., snapshot_prefix: _Optional[str] = ..., snapshot_diff: bool = ..., solver_mode: _Optional[_Union[SolverParameter.SolverMode, str]] = ..., device_id: _Optional[int] = ..., test_compute_loss: bool = ..., random_seed: _Optional[int] = ..., train_net_param: _Optional[_Union[NetParameter, _Mapping[str, object]]] = ..., test_net_param: _Optional[_Iterable[_Union[NetParameter, _Mapping[str, object]]]] = ..., debug_info: bool = ..., net: _Optional[str] = ..., net_param: _Optional[_Union[NetParameter, _Mapping[str, object]]] = ..., train_state: _Optional[_Union[NetState, _Mapping[str, object]]] = ..., test_state: _Optional[_Iterable[_Union[NetState, _Mapping[str, object]]]] = ..., snapshot_after_train: bool = ..., regularization_type: _Optional[str] = ..., solver_type: _Optional[_Union[SolverParameter.SolverType, str]] = ..., delta: _Optional[float] = ..., test_initialization: bool = ..., average_loss: _Optional[int] = ..., stepvalue: _Optional[_Iterable[int]] = ..., clip_gradients: _Optional[float] = ..., iter_size: _Optional[int] = ..., snapshot_format: _Optional[_Union[SolverParameter.SnapshotFormat, str]] = ..., rms_decay: _Optional[float] = ..., momentum2: _Optional[float] = ..., type: _Optional[str] = ..., layer_wise_reduce: bool = ..., weights: _Optional[_Iterable[str]] = ..., warmup_iter: _Optional[int] = ..., warmup_start_lr: _Optional[float] = ..., rampup_interval: _Optional[int] = ..., rampup_lr: _Optional[float] = ..., min_lr: _Optional[float] = ..., plateau_winsize: _Optional[_Iterable[int]] = ..., stagelr: _Optional[_Iterable[float]] = ..., stageiter: _Optional[_Iterable[int]] = ..., cycle_iter: _Optional[int] = ..., cycle_mult: _Optional[float] = ..., warmup_fraction: _Optional[float] = ..., start_div: _Optional[float] = ..., final_div: _Optional[float] = ..., local_lr_auto: bool = ..., local_gw_ratio: _Optional[float] = ..., larc: bool = ..., larc_policy: _Optional[str] = ..., larc_eta: _Optional[float] = ..., decoupled_weight_decay: bool = ..., clip_value: _Optional[float] = ..., ema_decay: _Optional[float] = ..., keep: _Optional[int] = ..., best: _Optional[str] = ..., best_mode: _Optional[_Union[SolverParameter.BestMode, str]] = ..., patience: _Optional[int] = ..., min_delta: _Optional[float] = ..., max_time: _Optional[str] = ..., max_epochs: _Optional[float] = ..., test_epochs: _Optional[float] = ..., snapshot_epochs: _Optional[float] = ..., on_nan: _Optional[_Union[SolverParameter.OnNan, str]] = ..., metrics: _Optional[str] = ..., tensorboard: _Optional[str] = ...) -> None: ...
 
 class SolverState(_message.Message):
     __slots__ = ("iter", "learned_net", "history", "current_step", "brew_resume")
@@ -413,7 +493,7 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping[str, object]]]] = ..., current_step: _Optional[int] = ..., brew_resume: _Optional[_Union[ResumeState, _Mapping[str, object]]] = ...) -> None: ...
 
 class ResumeState(_message.Message):
-    __slots__ = ("random_seed", "passes", "source", "losses", "weights_sha256", "seconds", "test_passes", "choice", "brew_version")
+    __slots__ = ("random_seed", "passes", "source", "losses", "weights_sha256", "seconds", "test_passes", "choice", "brew_version", "carried", "lowest_loss", "last_event", "best_score", "best_iteration", "tests_without_gain", "average", "average_sha256", "skipped")
     RANDOM_SEED_FIELD_NUMBER: _ClassVar[int]
     PASSES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -423,6 +503,15 @@ class ResumeState(_message.Message):
     TEST_PASSES_FIELD_NUMBER: _ClassVar[int]
     CHOICE_FIELD_NUMBER: _ClassVar[int]
     BREW_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CARRIED_FIELD_NUMBER: _ClassVar[int]
+    LOWEST_LOSS_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_FIELD_NUMBER: _ClassVar[int]
+    BEST_SCORE_FIELD_NUMBER: _ClassVar[int]
+    BEST_ITERATION_FIELD_NUMBER: _ClassVar[int]
+    TESTS_WITHOUT_GAIN_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_FIELD_NUMBER: _ClassVar[int]
+    AVERAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     random_seed: int
     passes: int
     source: _containers.RepeatedCompositeFieldContainer[SourceState]
@@ -432,7 +521,32 @@ class ResumeState(_message.Message):
     test_passes: _containers.RepeatedScalarFieldContainer[int]
     choice: _containers.RepeatedCompositeFieldContainer[NamedChoice]
     brew_version: str
-    def __init__(self, random_seed: _Optional[int] = ..., passes: _Optional[int] = ..., source: _Optional[_Iterable[_Union[SourceState, _Mapping[str, object]]]] = ..., losses: _Optional[_Iterable[float]] = ..., weights_sha256: _Optional[str] = ..., seconds: _Optional[float] = ..., test_passes: _Optional[_Iterable[int]] = ..., choice: _Optional[_Iterable[_Union[NamedChoice, _Mapping[str, object]]]] = ..., brew_version: _Optional[str] = ...) -> None: ...
+    carried: _containers.RepeatedCompositeFieldContainer[CarriedState]
+    lowest_loss: float
+    last_event: int
+    best_score: float
+    best_iteration: int
+    tests_without_gain: int
+    average: str
+    average_sha256: str
+    skipped: int
+    def __init__(self, random_seed: _Optional[int] = ..., passes: _Optional[int] = ..., source: _Optional[_Iterable[_Union[SourceState, _Mapping[str, object]]]] = ..., losses: _Optional[_Iterable[float]] = ..., weights_sha256: _Optional[str] = ..., seconds: _Optional[float] = ..., test_passes: _Optional[_Iterable[int]] = ..., choice: _Optional[_Iterable[_Union[NamedChoice, _Mapping[str, object]]]] = ..., brew_version: _Optional[str] = ..., carried: _Optional[_Iterable[_Union[CarriedState, _Mapping[str, object]]]] = ..., lowest_loss: _Optional[float] = ..., last_event: _Optional[int] = ..., best_score: _Optional[float] = ..., best_iteration: _Optional[int] = ..., tests_without_gain: _Optional[int] = ..., average: _Optional[str] = ..., average_sha256: _Optional[str] = ..., skipped: _Optional[int] = ...) -> None: ...
+
+class CarriedState(_message.Message):
+    __slots__ = ("net", "layer", "name", "shape", "dtype", "data")
+    NET_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    net: int
+    layer: str
+    name: str
+    shape: _containers.RepeatedScalarFieldContainer[int]
+    dtype: str
+    data: bytes
+    def __init__(self, net: _Optional[int] = ..., layer: _Optional[str] = ..., name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
 
 class SourceState(_message.Message):
     __slots__ = ("layer", "net", "record", "seed")
