@@ -29,7 +29,7 @@ from layer_cases import CASES, Case, Gemm, Shape
 
 import brew
 from brew import prototxt
-from brew.layer import DataLayer
+from brew.data_layer import DataLayer
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 

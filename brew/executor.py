@@ -14,8 +14,9 @@ import numpy as np
 
 from brew import cuda
 from brew.blob import Blob
+from brew.data_layer import DataLayer
 from brew.graph import Graph, Node
-from brew.layer import Array, Arrays, Buffer, DataLayer, Implementation, Shapes, Wanted, count, shape_text
+from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Wanted, count, shape_text
 
 _ALIGN = 64  # bytes, of every buffer
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from brew.errors import NetError, Place
 
 if TYPE_CHECKING:
-    from brew.proto.brew_pb2 import FillerParameter, LayerParameter, SourceState
+    from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 
 Shape: TypeAlias = tuple[int, ...]
 # A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
@@ -255,39 +255,6 @@ class Layer:
         if not -ndim <= axis < ndim:
             raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1})", *path)
         return axis % ndim
-
-
-class DataLayer(Layer):
-    """A layer that brings records in from a source and remembers how far it is.
-
-    The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
-    """
-
-    bottoms = exactly(0)
-    reads = frozenset()
-
-    def next_shapes(self) -> list[Shape]:
-        """Shapes of the batch the next forward will bring; waits for it where it is being prefetched."""
-        raise NotImplementedError
-
-    def next_batch(self) -> list[npt.NDArray[Any]]:
-        """The next batch, one host array per top, valid until the next call; moves the cursor behind it."""
-        raise NotImplementedError
-
-    def state(self) -> SourceState:
-        """Where the *consumed* data ends, to be stored with a snapshot."""
-        raise NotImplementedError
-
-    def restore(self, state: SourceState) -> None:
-        """Go on right behind the records `state` says were consumed."""
-        raise NotImplementedError
-
-    def skip_to(self, record: int) -> None:
-        """Go on at record number `record` (counted over epochs) as an uninterrupted run would have."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop prefetching and close the source."""
 
 
 def count(shape: Sequence[int]) -> int:

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from brew import memory, mode
 from brew.blob import Blob, Memory
 from brew.data.memory import set_input_arrays
+from brew.data_layer import DataLayer
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
-from brew.layer import TEST, Context, DataLayer, Layer, Shape, shape_text
+from brew.layer import TEST, Context, Layer, Shape, shape_text
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
 from brew.outputs import Output

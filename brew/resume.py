@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from brew import __version__, cuda, snapshot
+from brew.data_layer import DataLayer
 from brew.errors import WeightsError
-from brew.layer import Array, DataLayer, shape_text
+from brew.layer import Array, shape_text
 from brew.proto.brew_pb2 import ResumeState, SourceState
 from brew.wire import StoredState
 

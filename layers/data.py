@@ -61,6 +61,14 @@ class Data(PrefetchingLayer):
         image = self.transformer.output_shape(pixels.shape)
         return [(self.batch_size, *image), (self.batch_size,)][: len(self.param.top)]
 
+    def epoch(self) -> int:
+        """Opens the database to count."""
+        database = self._open()
+        try:
+            return database.length
+        finally:
+            database.close()
+
     def open_source(self, record: int) -> RecordSource:
         self.transformer.seed = self.seed
         return RecordSource(self._open(), self.transformer, self.batch_size, record, self._place)

@@ -54,6 +54,9 @@ class HDF5Data(PrefetchingLayer):
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [(self.batch_size, *row) for row in self.files.row_shapes]
 
+    def epoch(self) -> int:
+        return sum(self.files.rows)
+
     def open_source(self, record: int) -> HDF5Source:
         return HDF5Source(
             self.files,

@@ -66,6 +66,9 @@ class ImageData(PrefetchingLayer):
         first = self.files.load(self._order().numbers(0, 1)[0])
         return [(self.batch_size, *self.transformer.output_shape(first.shape)), (self.batch_size,)]
 
+    def epoch(self) -> int:
+        return len(self.files.images.names)
+
     def open_source(self, record: int) -> ImageSource:
         self.transformer.seed = self.seed
         return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record)

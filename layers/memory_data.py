@@ -11,8 +11,9 @@ import numpy.typing as npt
 from brew.data.datum import Pixels, decode_batch
 from brew.data.feed import feeds
 from brew.data.transformer import Transformer
+from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, UsageError
-from brew.layer import Context, DataLayer, Shape, exactly, shape_text
+from brew.layer import Context, Shape, exactly, shape_text
 from brew.proto.brew_pb2 import Datum, LayerParameter, SourceState
 from brew.registry import register_layer
 
@@ -133,6 +134,9 @@ class MemoryData(DataLayer):
         self._record += self.batch_size
         self._waiting = self._waiting and batch.stop < len(self._data)
         return [self._data[batch], self._labels[batch]]
+
+    def epoch(self) -> int | None:
+        return None if self._data is None else len(self._data)
 
     def state(self) -> SourceState:
         return SourceState(layer=self.name, record=self._record)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from brew import cuda
-from brew.layer import Arrays, DataLayer, Implementation
+from brew.data_layer import DataLayer
+from brew.layer import Arrays, Implementation
 
 
 class CPUFeed(Implementation[DataLayer]):

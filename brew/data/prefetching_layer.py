@@ -9,7 +9,8 @@ from typing import Any, Protocol, SupportsIndex
 
 import numpy.typing as npt
 
-from brew.layer import Context, DataLayer, Shape
+from brew.data_layer import DataLayer
+from brew.layer import Context, Shape
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
 from .prefetch import Batch, Prefetcher

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import brew
+from brew.data_layer import DataLayer
 from brew.errors import BrewError
-from brew.layer import DataLayer
 from brew.registry import layer_class
 from brew.testing import check_gradient, run_layer
 

@@ -20,8 +20,8 @@ from google.protobuf import text_format
 
 import brew
 from brew import catalogue
+from brew.data_layer import DataLayer
 from brew.errors import BrewError
-from brew.layer import DataLayer
 from brew.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 from brew.prototxt import parse
