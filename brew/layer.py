@@ -224,6 +224,10 @@ class Layer:
         """The parameter blobs, in Caffe's order."""
         return []
 
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Multiply-adds of a forward pass in convolutions and matrix products, which is what papers count; else 0."""
+        return 0
+
     def view(self, top: int) -> View | None:
         """Whether top number `top` is a bottom's memory under another shape or name."""
         return None

@@ -47,6 +47,10 @@ class Filters(Layer):
         params = [Param(weights, self.own.weight_filler), Param((self.own.num_output,), self.own.bias_filler)]
         return params if self.own.bias_term else params[:1]
 
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        bank = self.bank(bottom[0])
+        return len(bottom) * bank.batch * bank.outputs * count(bank.out) * bank.depth
+
     def channel_axis(self, bottom: Shape) -> int:
         return self.axis(self.own.axis, len(bottom), "convolution_param", "axis")
 

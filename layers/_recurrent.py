@@ -74,3 +74,8 @@ class Recurrent(Layer):
         if self.has_static:
             params.append(Param((sizes.rows, sizes.static), filler))
         return [*params, Param((sizes.rows, sizes.hidden), filler)]
+
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """The products of the gates: with x and h in every step, with a static input once."""
+        sizes = self.sizes(bottom)
+        return sizes.streams * sizes.rows * (sizes.steps * (sizes.inputs + sizes.hidden) + sizes.static)

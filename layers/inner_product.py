@@ -61,6 +61,9 @@ class InnerProduct(Layer):
         params = [Param(shape, self.own.weight_filler), Param((outputs,), self.own.bias_filler)]
         return params if self.own.bias_term else params[:1]
 
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        return count(bottom[0]) * self.own.num_output
+
 
 class _Matrices(Implementation[InnerProduct]):
     """What both devices share: bottoms and tops seen as matrices."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from brew import cuda
 from brew.cuda import Kernels
-from brew.layer import Array, Arrays, Buffer, Param, Shape, Shapes, Wanted, between
+from brew.layer import Array, Arrays, Buffer, Param, Shape, Shapes, Wanted, between, count
 from brew.ops.bias import add_bias_gradient_cuda
 from brew.registry import register_layer
 
@@ -89,6 +89,9 @@ class RNN(Recurrent):
         hidden = self.own.num_output
         output = [Param((hidden, hidden), self.own.weight_filler), Param((hidden,), self.own.bias_filler)]
         return super().declare_params(bottom) + output
+
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        return super().multiply_adds(bottom, top) + count(top[0]) * self.own.num_output
 
 
 @RNN.runs_on("cpu")
