@@ -15,6 +15,8 @@ from brew.layer import Context, Layer, Param, Shape, Wanted, count, shape_text
 from brew.net_state import Source
 from brew.proto.brew_pb2 import LayerParameter, ParamSpec
 
+from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights
+
 AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 
 
@@ -75,7 +77,7 @@ class Graph:
 
 def build(layers: Sequence[Source], context: Callable[[Source], Context], *, force_backward: bool = False) -> Graph:
     """The graph of `layers` (filtered, splits inserted). NetError for the first thing that is wrong."""
-    builder = _Builder(force_backward)
+    builder = Builder(force_backward)
     for number, source in enumerate(layers):
         builder.add(number, source, context(source))
     builder.plan_backward()
@@ -85,7 +87,9 @@ def build(layers: Sequence[Source], context: Callable[[Source], Context], *, for
     return graph
 
 
-class _Builder:
+class Builder:
+    """Adds layer after layer to a graph. Raises at the first thing that is wrong (`brew check` goes on)."""
+
     def __init__(self, force_backward: bool) -> None:
         self.force_backward = force_backward
         self.graph = Graph([], [], [], [], [])
@@ -94,22 +98,26 @@ class _Builder:
         self.named_params: dict[str, int] = {}
 
     def add(self, number: int, source: Source, context: Context) -> None:
-        layer = _make_layer(source, context)
+        layer = make_layer(source, context)
         param = layer.param
-        _check_counts(layer, param)
+        check_counts(layer, param)
         bottoms = [self._read(name) for name in param.bottom]
         bottom_shapes = [self.graph.blobs[b].shape for b in bottoms]
         shapes = layer.infer_shapes(bottom_shapes)
-        _check_shapes(layer, shapes)
+        check_shapes(layer, shapes)
         node = Node(layer, source, bottoms, [], [], [], False, [])
         self.graph.nodes.append(node)
         node.tops = self._make_tops(number, node, shapes)
         node.top_shapes = shapes
-        node.loss_weights = _loss_weights(layer, len(node.tops))
+        node.loss_weights = loss_weights(layer, len(node.tops))
         if param.type == "Input":
             self.graph.inputs.extend(node.tops)
         self._add_params(number, node, layer.declare_params(bottom_shapes))
         self._mark(node, param)
+
+    def refuse(self, error: NetError) -> None:
+        """What becomes of an error after which building could go on."""
+        raise error
 
     def _read(self, name: str) -> int:
         blob = self.newest[name]  # splits.insert_splits has answered for unknown names
@@ -246,8 +254,8 @@ class _Builder:
         for node in self.graph.nodes:
             if self.force_backward:
                 self._force(node)
-            if node.backward:
-                _check_gradients(node)
+            for error in gradient_errors(node.layer, node.bottom_gradients) if node.backward else ():
+                self.refuse(error)
 
     def _force(self, node: Node) -> None:
         """force_backward: every bottom that can have a gradient gets one (for looking at what a net sees)."""
@@ -258,42 +266,11 @@ class _Builder:
         node.bottom_gradients = [g or a for g, a in zip(node.bottom_gradients, able, strict=True)]
 
 
-def _make_layer(source: Source, context: Context) -> Layer:
+def make_layer(source: Source, context: Context) -> Layer:
+    """The layer of a message; NetError for a type nobody knows, and what the layer's own class raises."""
     param = source.param
     cls = registry.layer_class(param.type)
     if cls is None:
         text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
         raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
     return cls(param, context)
-
-
-def _check_counts(layer: Layer, param: LayerParameter) -> None:
-    for what, names, arity in (("bottom", param.bottom, layer.bottoms), ("top", param.top, layer.tops)):
-        missing_loss = what == "top" and layer.is_loss and not names
-        if not arity.admits(len(names)) and not missing_loss:
-            listed = f" ({', '.join(names)})" if names else ""
-            raise layer.error(
-                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what
-            )
-
-
-def _check_shapes(layer: Layer, shapes: list[Shape]) -> None:
-    for t, shape in enumerate(shapes):
-        if any(n < 0 for n in shape):
-            raise layer.error(f"top {t} would have the shape {shape_text(shape)}")
-
-
-def _loss_weights(layer: Layer, tops: int) -> list[float]:
-    given = list(layer.param.loss_weight)
-    if given and len(given) != tops:
-        raise layer.error(f"loss_weight is given {len(given)} times for {tops} tops", "loss_weight")
-    return given or [1.0 if layer.is_loss and t == 0 else 0.0 for t in range(tops)]
-
-
-def _check_gradients(node: Node) -> None:
-    for i, wanted in enumerate(node.bottom_gradients):
-        if wanted and i in node.layer.no_gradient:
-            raise node.layer.error(
-                f'cannot give a gradient to bottom {i} ("{node.layer.param.bottom[i]}")', "bottom", i,
-                hint="something learned stands below it; propagate_down: false for this bottom stops the gradient",
-            )  # fmt: skip

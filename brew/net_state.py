@@ -44,10 +44,11 @@ def merged_state(phase: int, *states: NetState, level: int | None = None, stages
 
 def filter_layers(layers: Iterable[Source], state: NetState) -> list[Source]:
     """The layers that exist in `state`."""
-    return [source for source in layers if _exists(source, state)]
+    return [source for source in layers if exists(source, state)]
 
 
-def _exists(source: Source, state: NetState) -> bool:
+def exists(source: Source, state: NetState) -> bool:
+    """Whether the layer is there in `state`; NetError where it has rules of both kinds."""
     param = source.param
     if param.include and param.exclude:
         raise NetError(

@@ -16,17 +16,25 @@ from brew.proto.brew_pb2 import LayerParameter
 Top = tuple[int, int]  # (layer number, top number)
 
 
-def insert_splits(layers: Sequence[Source]) -> list[Source]:
-    """The layers with Splits between them. NetError where a bottom names no earlier top."""
-    reads, uses = _uses(layers)
+def insert_splits(layers: Sequence[Source], unknown: list[NetError] | None = None) -> list[Source]:
+    """The layers with Splits between them.
+
+    A bottom that names no earlier top raises its NetError; where the list `unknown` is given, all go there instead and
+    these bottoms stay as they are.
+    """
+    reads, uses, errors = _uses(layers)
+    if unknown is not None:
+        unknown.extend(errors)
+    elif errors:
+        raise errors[0]
     next_split: Counter[Top] = Counter()
     result: list[Source] = []
     for number, source in enumerate(layers):
         param = LayerParameter()
         param.CopyFrom(source.param)
         for b in range(len(param.bottom)):
-            top = reads[number, b]
-            if uses[top] > 1:
+            top = reads.get((number, b))
+            if top is not None and uses[top] > 1:
                 param.bottom[b] = f"{_split_name(layers, top)}_{_take(next_split, top)}"
         result.append(Source(param, source.place))
         for t in range(len(param.top)):
@@ -35,23 +43,25 @@ def insert_splits(layers: Sequence[Source]) -> list[Source]:
     return result
 
 
-def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter[Top]]:
-    """For every (layer, bottom) the top it reads; for every top how often it is used."""
+def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
+    """For every (layer, bottom) the top it reads; for every top how often it is used; errors for unknown bottoms."""
     newest: dict[str, Top] = {}
     reads: dict[tuple[int, int], Top] = {}
     uses: Counter[Top] = Counter()
+    errors: list[NetError] = []
     for number, source in enumerate(layers):
         param = source.param
         for b, name in enumerate(param.bottom):
             if name not in newest:
-                raise _unknown_bottom(source, b, name, newest, layers[number + 1 :])
+                errors.append(_unknown_bottom(source, b, name, newest, layers[number + 1 :]))
+                continue
             reads[number, b] = newest[name]
             uses[newest[name]] += 1
         for t, name in enumerate(param.top):
             newest[name] = (number, t)
             if t < len(param.loss_weight) and param.loss_weight[t]:
                 uses[number, t] += 1
-    return reads, uses
+    return reads, uses, errors
 
 
 def _unknown_bottom(source: Source, b: int, name: str, known: dict[str, Top], later: Sequence[Source]) -> NetError:

@@ -1,0 +1,45 @@
+"""What the graph asks of a layer in its place. Each raises, or yields, an error that names the layer and its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from brew.errors import NetError
+from brew.layer import Layer, Shape, shape_text
+from brew.proto.brew_pb2 import LayerParameter
+
+
+def check_counts(layer: Layer, param: LayerParameter) -> None:
+    """The number of bottoms and tops."""
+    for what, names, arity in (("bottom", param.bottom, layer.bottoms), ("top", param.top, layer.tops)):
+        missing_loss = what == "top" and layer.is_loss and not names
+        if not arity.admits(len(names)) and not missing_loss:
+            listed = f" ({', '.join(names)})" if names else ""
+            raise layer.error(
+                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what
+            )
+
+
+def check_shapes(layer: Layer, shapes: list[Shape]) -> None:
+    """No top with a negative size."""
+    for t, shape in enumerate(shapes):
+        if any(n < 0 for n in shape):
+            raise layer.error(f"top {t} would have the shape {shape_text(shape)}")
+
+
+def loss_weights(layer: Layer, tops: int) -> list[float]:
+    """The weight of every top in the loss."""
+    given = list(layer.param.loss_weight)
+    if given and len(given) != tops:
+        raise layer.error(f"loss_weight is given {len(given)} times for {tops} tops", "loss_weight")
+    return given or [1.0 if layer.is_loss and t == 0 else 0.0 for t in range(tops)]
+
+
+def gradient_errors(layer: Layer, bottom_gradients: Sequence[bool]) -> Iterator[NetError]:
+    """An error for every bottom that is to get a gradient and cannot have one."""
+    for i, wanted in enumerate(bottom_gradients):
+        if wanted and i in layer.no_gradient:
+            yield layer.error(
+                f'cannot give a gradient to bottom {i} ("{layer.param.bottom[i]}")', "bottom", i,
+                hint="something learned stands below it; propagate_down: false for this bottom stops the gradient",
+            )  # fmt: skip
