@@ -1,4 +1,4 @@
-"""`brew data`: data sets to begin with."""
+"""`brew data`: data sets to begin with, and a look through one's own."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .command import Command, Group, Settings
 from .live import bar
 
 
-@click.group(name="data", cls=Group)
+@click.group(name="data", cls=Group, lazy={"check": "brew.tools.data_check"})
 def verb() -> None:
-    """Fetch and write data sets."""
+    """Fetch, write and check data sets."""
 
 
 @verb.command(name="get", cls=Command)

@@ -146,8 +146,8 @@ class HDF5Source:
 
 def _shapes(file: Path, names: list[str]) -> list[Shape]:
     """The shapes of the datasets `names`, after every check."""
-    with _open(file) as h5:
-        shapes = [tuple(_dataset(h5, name, file).shape) for name in names]
+    with open_hdf5(file) as h5:
+        shapes = [tuple(find_dataset(h5, name, file).shape) for name in names]
     for name, shape in zip(names, shapes, strict=True):
         if shape[0] != shapes[0][0]:
             raise DataError(
@@ -159,9 +159,9 @@ def _shapes(file: Path, names: list[str]) -> list[Shape]:
 
 def _load(file: Path, names: list[str], dtype: np.dtype[Any]) -> list[npt.NDArray[Any]]:
     arrays = []
-    with _open(file) as h5:
+    with open_hdf5(file) as h5:
         for name in names:
-            dataset = _dataset(h5, name, file)
+            dataset = find_dataset(h5, name, file)
             try:
                 array = np.empty(dataset.shape, dtype)
                 if array.size:
@@ -177,7 +177,8 @@ def _load(file: Path, names: list[str], dtype: np.dtype[Any]) -> list[npt.NDArra
     return arrays
 
 
-def _open(file: Path) -> Any:
+def open_hdf5(file: Path) -> Any:
+    """An h5py.File to read from; DataError."""
     import h5py
 
     try:
@@ -186,7 +187,7 @@ def _open(file: Path) -> Any:
         raise DataError(f"{file} cannot be opened as HDF5: {error}") from None
 
 
-def _dataset(h5: Any, name: str, file: Path) -> Any:
+def find_dataset(h5: Any, name: str, file: Path) -> Any:
     """The dataset `name`, reached through groups of this very file and stored in it."""
     import h5py
 

@@ -1,0 +1,181 @@
+"""What `brew data check` reads, record by record: databases, HDF5 files, lists of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import DataError
+from brew.file_kind import file_kind
+from brew.layer import shape_text
+
+from .check import Limits
+from .database import Record, open_database
+from .datum import decode
+from .hdf5_source import find_dataset, open_hdf5, read_list
+from .image_source import ImageFiles, ImageList
+
+Fact: TypeAlias = tuple[str, int | None, int | None]  # shape, lowest and highest label
+_BLOCK = 16 << 20  # bytes of a dataset read at a time
+_MOST_LINKS = 1_000_000  # in an HDF5 file
+_SHOWN = 5  # rows named in a reason
+_LOOKED_UP = 100  # names of a list, to find the folder they start from
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A source's kind, its number of records where that is known, and each record's name with a look at it.
+
+    The look raises DataError for a bad record; the iterator raises it where nothing more can be read.
+    """
+
+    kind: str
+    total: int | None
+    records: Iterator[tuple[str, Callable[[], Fact]]]
+
+
+def walk(source: Path, start: int, limits: Limits) -> Walk:
+    """The walk over `source` from record `start` on; which kind it is, its content tells. DataError."""
+    if source.is_dir():
+        return _database(source)
+    if not source.is_file():
+        raise DataError(
+            "there is no such file or folder" if not source.exists() else "it is neither a file nor a folder"
+        )
+    if source.name == "data.mdb":
+        raise DataError("this is the file of an LMDB; its folder is to be given")
+    if _is_hdf5(source):
+        return Walk("HDF5", None, _hdf5([source], limits.tops))
+    with source.open("rb") as file:
+        head = file.read(512)
+    if head and file_kind(head) != "a text file":
+        kind = file_kind(head) or "a file of unknown kind"
+        raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
+    first = next((line.strip() for line in head.decode(errors="replace").splitlines() if line.strip()), "")
+    if any(_is_hdf5(folder / Path(first).expanduser()) for folder in (Path(), source.parent)):
+        return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits.tops))
+    if first.startswith("# "):
+        raise DataError("this seems to be a list of windows (WindowData); those are not checked")
+    return _images(source, start, limits)
+
+
+def _database(folder: Path) -> Walk:
+    database = open_database(folder)
+
+    def records() -> Iterator[tuple[str, Callable[[], Fact]]]:
+        for record in database.scan(0):
+            yield record[0].decode(errors="replace"), partial(_datum, record)
+        database.close()
+
+    return Walk(database.backend, database.length, records())
+
+
+def _datum(record: Record) -> Fact:
+    try:
+        pixels, label = decode(record)
+    except DataError as error:
+        raise DataError(error.message.removeprefix(f"record {record[0].decode(errors='replace')!r}: ")) from None
+    if not np.isfinite(pixels).all():
+        raise DataError("it has NaN or infinity for a pixel")
+    return shape_text(pixels.shape), label, label
+
+
+def _images(source: Path, start: int, limits: Limits) -> Walk:
+    listed = ImageList.read(source, what="source")
+    prefix = limits.root
+    if prefix is None:
+        here = any(Path(name).expanduser().exists() for name in listed.names[:_LOOKED_UP])
+        prefix = "" if here else f"{source.parent}/"
+    files = ImageFiles(listed, prefix)
+    numbers = range(start, len(listed.names))
+    looks = ((f"{listed.place(n)}: {listed.names[n]}", partial(_image, files, n)) for n in numbers)
+    return Walk("images", len(listed.names), looks)
+
+
+def _image(files: ImageFiles, number: int) -> Fact:
+    path = files.path(number)
+    if not path.is_file():
+        raise DataError("it is not a file" if path.exists() else f"there is no {path}")
+    label = int(files.images.labels[number])
+    return shape_text(files.load(number).shape), label, label
+
+
+# --- HDF5 -------------------------------------------------------------------------------------------------------------
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return path.is_file() and bool(h5py.is_hdf5(path))
+
+
+def _hdf5(files: list[Path], tops: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], Fact]]]:
+    for file in files:
+        rows: dict[str, int] = {}
+        with open_hdf5(file) as h5:
+            for name in tops or _names(h5, file):
+                yield f"{file}: {name}", partial(_dataset, h5, name, file, rows)
+        if len(set(rows.values())) > 1:
+            yield str(file), partial(_unequal, rows)
+
+
+def _names(h5: Any, file: Path) -> Iterator[str]:
+    """Every dataset's path, and every link's that leads elsewhere; a group linked twice is entered once."""
+    import h5py
+
+    entered = set()
+    groups = [("", h5)]
+    count = 0
+    try:
+        while groups:
+            path, group = groups.pop()
+            address = h5py.h5o.get_info(group.id).addr
+            if address in entered:
+                continue
+            entered.add(address)
+            for name in group:
+                count += 1
+                if count > _MOST_LINKS:
+                    raise DataError(f"{file}: more than {_MOST_LINKS} names in it")
+                inner = f"{path}/{name}"
+                hard = group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD
+                if hard and group.get(name, getclass=True) is h5py.Group:
+                    groups.append((inner, group[name]))
+                else:
+                    yield inner
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise DataError(f"{file}: damaged HDF5 file ({error})") from None
+
+
+def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int]) -> Fact:
+    """Read the dataset once, in blocks of rows; not all numbers in it may be finite."""
+    try:
+        dataset = find_dataset(h5, name, file)
+        step = max(1, _BLOCK * dataset.shape[0] // max(dataset.nbytes, 1))
+        bad: list[int] = []
+        low = high = None
+        for start in range(0, dataset.shape[0], step):
+            block: npt.NDArray[Any] = dataset[start : start + step]
+            finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+            bad += (np.flatnonzero(~finite) + start).tolist()
+            if name.rpartition("/")[2] == "label" and block.size and finite.all():
+                low = min(int(block.min()), low if low is not None else int(block.min()))
+                high = max(int(block.max()), high if high is not None else int(block.max()))
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise DataError(f"it cannot be read: {error}") from None
+    if bad:
+        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise DataError(f"NaN or infinity in row {', '.join(map(str, bad[:_SHOWN]))}{more}")
+    rows[name] = dataset.shape[0]
+    return f"{name} {shape_text(dataset.shape)}", low, high
+
+
+def _unequal(rows: dict[str, int]) -> Fact:
+    listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
+    raise DataError(f"all datasets need the same number of rows: {listed}")

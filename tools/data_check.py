@@ -1,0 +1,82 @@
+"""`brew data check`: every record read once, and every bad one named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .command import Command, Settings
+from .live import bar
+
+if TYPE_CHECKING:
+    from brew.data.check import Report
+
+_BAD, _UNUSABLE = 1, 3
+_SHAPES = 5  # shown of one source
+
+
+@click.command(name="check", cls=Command)
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--classes", type=click.IntRange(1), metavar="N", help="Labels must be from 0 to N - 1.")
+@click.option("--root-folder", metavar="PREFIX", help="Stands before every path of an image list.")
+@click.option("--top", "tops", multiple=True, metavar="NAME", help="A dataset to read of HDF5 files (repeatable; all).")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Bad records listed per source.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds that one record may take."
+)
+@click.option(
+    "--max-memory", type=click.IntRange(64), default=4096, show_default=True, help="MiB that reading may take."
+)
+@click.pass_obj
+def verb(
+    settings: Settings,
+    sources: tuple[str, ...],
+    classes: int | None,
+    root_folder: str | None,
+    tops: tuple[str, ...],
+    limit: int,
+    timeout: float,
+    max_memory: int,
+) -> int:
+    """Read every record of LMDBs, LevelDBs, HDF5 files or lists of them, and lists of images.
+
+    A process of its own reads, so that a damaged or hostile file can do no harm. Exit code 1 says that records are
+    bad, 3 that a source cannot be read at all, or not to its end.
+    """
+    from brew.data.check import Limits, check
+
+    limits = Limits(classes, root_folder, tops, timeout, max_memory << 20)
+    code = 0
+    with bar(settings) as progress:
+        for report in check(sources, limits, listed=limit, progress=progress):
+            click.echo(describe(report))
+            code = max(code, _UNUSABLE if not report.usable else _BAD if report.bad else 0)
+    return code
+
+
+def describe(report: Report) -> str:
+    """A line on the whole, one for each finding, and what the records are like."""
+    noun = "datasets" if report.kind == "HDF5" else "images" if report.kind == "images" else "records"
+    kind = f"{report.kind}, " if report.kind not in ("", "images") else ""
+    lines = [f"{report.source}: {kind}{report.checked} {noun} read, {report.bad} bad"]
+    if report.problem is not None:
+        lines = [f"{report.source}: {report.problem}", *([lines[0]] if report.kind else [])]
+    shown = report.shapes.most_common(_SHAPES)
+    shapes = [shape if report.kind == "HDF5" else f"{shape} ({number})" for shape, number in shown]
+    if shapes:
+        rest = len(report.shapes) - len(shapes)
+        lines.append(f"  shapes: {', '.join(shapes)}" + (f" and {rest} more" if rest else ""))
+    if report.labels is not None:
+        low, high = report.labels
+        lines.append(f"  labels: {low} to {high}")
+    lines += [f"  {finding.record}: {finding.reason}" for finding in report.findings]
+    unlisted = report.bad - len(report.findings)
+    if unlisted:
+        lines.append(f"  and {unlisted} more")
+    return "\n".join(map(_plain, lines))
+
+
+def _plain(line: str) -> str:
+    """Without what would move the cursor of a terminal: names come from the files of strangers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in line)
