@@ -19,6 +19,19 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Displayed:
+    """What the log shows of iteration `iteration`, counted before its update: `loss` is the smoothed one, `outputs` are
+    the train net's by element; `seconds` and `images` since the last display, 0 at the first."""
+
+    iteration: int
+    loss: float
+    rate: float
+    outputs: dict[str, float]
+    seconds: float
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tested:
     """Test net `net` ran: mean of every element of every output, by name ("accuracy" or "name[3]")."""
 
@@ -36,4 +49,12 @@ class Snapshotted:
     state: Path
 
 
-Event: TypeAlias = Step | Tested | Snapshotted
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The training ended after `iteration` updates; `reason` is one word: "max_iter", "request", "patience"."""
+
+    iteration: int
+    reason: str
+
+
+Event: TypeAlias = Step | Displayed | Tested | Snapshotted | Stopped

@@ -57,9 +57,18 @@ class LossWindow:
         if number == passes - 1:
             self._filled += 1
 
-    def latest(self) -> float | None:
-        """The last iteration's loss where it is at hand: on the CPU."""
-        return self.values[-1] if self.values and self._ring is None else None
+    def latest(self, *, read_back: bool = False) -> float | None:
+        """The last iteration's loss; on CUDA None unless it is to be read back."""
+        if self._ring is None or not read_back:
+            return self.values[-1] if self.values and self._ring is None else None
+        return float(cuda.asnumpy(self._ring)[(self._filled - 1) % self.size])
+
+    def drop(self) -> None:
+        """Forget the last iteration's loss."""
+        if self._ring is None:
+            self.values.pop()
+        else:
+            self.restore(self.losses()[:-1])
 
     def losses(self) -> list[float]:
         """The window, oldest first (read back from the device)."""

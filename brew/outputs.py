@@ -24,6 +24,15 @@ def log_outputs(phase: str, outputs: Sequence[Output], extra: Mapping[str, str])
         log.info("    %s net output #%d: %s = %g%s", phase, number, name, value, note, extra=extra)
 
 
+def by_name(outputs: Sequence[Output]) -> dict[str, float]:
+    """Every element by its output's name, "accuracy", or "name[3]" where there are several."""
+    return {
+        name if values.size == 1 else f"{name}[{i}]": float(value)
+        for name, values, _ in outputs
+        for i, value in enumerate(values)
+    }
+
+
 class Means:
     """Element-wise means of outputs, in float64."""
 
@@ -48,10 +57,11 @@ class Means:
     def outputs(self) -> list[Output]:
         return [(name, total / self.passes, weight) for name, total, weight in self._sums]
 
-    def by_name(self) -> dict[str, float]:
-        """Every element by its output's name, "accuracy", or "name[3]" where there are several."""
-        return {
-            name if values.size == 1 else f"{name}[{i}]": float(value)
-            for name, values, _ in self.outputs()
-            for i, value in enumerate(values)
-        }
+
+def by_name(outputs: Sequence[Output]) -> dict[str, float]:
+    """Every element by its output's name, "accuracy", or "name[3]" where there are several."""
+    return {
+        name if values.size == 1 else f"{name}[{i}]": float(value)
+        for name, values, _ in outputs
+        for i, value in enumerate(values)
+    }

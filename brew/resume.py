@@ -46,8 +46,9 @@ def state_of(solver: Solver) -> ResumeState:
     """What Caffe's solver state lacks."""
     state = ResumeState(
         random_seed=int(solver.seed), passes=solver.net.passes, losses=solver.losses.losses(), seconds=solver.seconds,
-        test_passes=[net.passes for net in solver.test_nets], brew_version=__version__,
+        test_passes=[net.passes for net in solver.test_nets], brew_version=__version__, skipped=solver.guard.skipped,
     )  # fmt: skip
+    solver.best.save(state)
     for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
         for layer in net.data_layers:
             source = layer.state()
@@ -96,6 +97,8 @@ def _restore_run(solver: Solver, state: ResumeState) -> None:
         net.passes = passes
     solver.losses.restore(list(state.losses))
     solver.seconds = state.seconds
+    solver.best.restore(state)
+    solver.guard.skipped = state.skipped
     if solver.data_from_start:
         return
     stored = {(source.net, source.layer): source for source in state.source}

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from brew import mode, prototxt, resume, snapshot
+from brew import epochs, mode, prototxt, resume, snapshot, test_run
 from brew.atomic import check_writable
-from brew.blob import Blob
-from brew.errors import DivergedError, ResourceError
-from brew.events import Event, Snapshotted, Step, Tested
+from brew.best import Best
+from brew.divergence import Guard
+from brew.duration import seconds
+from brew.errors import ResourceError
+from brew.events import Displayed, Event, Snapshotted, Step, Stopped, Tested
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import next_step, rate
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
-from brew.outputs import Means, log_outputs
+from brew.outputs import by_name, log_outputs
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
@@ -28,7 +27,7 @@ from brew.update import make_update, rule_class
 
 log = logging.getLogger("brew")
 # The places Caffe's lines come from, for those who parse logs by them.
-_SOLVER, _TEST, _RATE = ({"glog": where} for where in ("solver.cpp:218", "solver.cpp:404", "sgd_solver.cpp:105"))
+_SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
 
 
 class Solver:
@@ -36,7 +35,7 @@ class Solver:
 
     Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are open to look at.
     `request("stop")` or `request("snapshot")`, from a signal handler or another thread, is honoured after the
-    current iteration.
+    current iteration; `stopped` then says why training ended before max_iter.
     """
 
     def __init__(
@@ -60,9 +59,10 @@ class Solver:
         self.current_step = 0
         self.seconds = 0.0
         self._requests: set[str] = set()
-        self._stopped = False
+        self.stopped = ""
         self._snapshot_failed = False
         self._watchers: list[Callable[[Event], None]] = []
+        self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
         self.seed = Seed(self.config.seed())
@@ -73,6 +73,7 @@ class Solver:
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
+        epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
@@ -80,6 +81,8 @@ class Solver:
         self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
         self.update = make_update(self.net, rule)
         self.losses = LossWindow(self.net, self.param.average_loss)
+        self.best = Best(self.config.document, self.test_nets)
+        self.guard = Guard(self.net, self.param)
         for path in self.config.weights():
             self.load_weights(path)
         log.info("Solver scaffolding done.", extra=_SOLVER)
@@ -102,14 +105,18 @@ class Solver:
         if resume_file:
             log.info("Restoring previous solver status from %s", resume_file, extra=_SOLVER)
             self.restore(resume_file)
-        self._stopped = False
         self.step(max(self.param.max_iter - self.iter, 0))
         just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
         if self._snapshot_failed or (self.param.snapshot_after_train and not just_done):
             self.snapshot()
-        if self._stopped:
+        if self.stopped:
             log.info("Optimization stopped early.", extra=_SOLVER)
-            return
+        else:
+            self._finish()
+        self._tell(Stopped(self.iter, self.stopped or "max_iter"))
+
+    def _finish(self) -> None:
+        """The last display, of one more forward, and the last test."""
         if self.param.display and self.iter % self.param.display == 0:
             self._forward_backward(backward=False)
             log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
@@ -117,38 +124,59 @@ class Solver:
             self.test_all()
         log.info("Optimization Done.", extra=_SOLVER)
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the last `solve` or `step` ended because `request("stop")` asked for it."""
-        return self._stopped
-
     def step(self, iterations: int) -> None:
         """Do `iterations` updates, with the displays, tests and snapshots that fall due."""
-        param, stop = self.param, self.iter + iterations
-        self._stopped = False
+        stop = self.iter + iterations
+        self.stopped = ""
+        limit = seconds(self.param.max_time) if self.param.max_time else None
         self._timer = time.perf_counter()
         self._timed_from = self.iter
-        while self.iter < stop:
+        self._deadline = self._timer + limit if limit else float("inf")
+        while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()
             if self._test_is_due():
                 self.test_all()
-                if self._stopped:
+                if self._must_stop():
                     return
-            self._forward_backward()
-            display = bool(param.display) and self.iter % param.display == 0
-            if display:
-                self._display()
-            current_rate = self._apply_update(display)
-            ended = time.perf_counter()
-            self.seconds += ended - began
-            images = self.net.batch_size * param.iter_size
-            self._tell(Step(self.iter, self.losses.latest(), current_rate, ended - began, images))
-            if self._asked("snapshot") or (param.snapshot and self.iter % param.snapshot == 0):
+            current_rate = self._iterate()
+            spent = time.perf_counter() - began
+            self.seconds += spent
+            images = self.net.batch_size * self.param.iter_size
+            self._tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
+            if self._asked("snapshot") or (self.param.snapshot and self.iter % self.param.snapshot == 0):
                 self._snapshot_or_warn()
+
+    def _iterate(self) -> float:
+        """One iteration: passes, display, update; the rate it used."""
+        self.current_step = next_step(self.param, self.iter, self.current_step)
+        current = rate(self.param, self.iter, self.current_step)
+        self.guard.before_forward()
+        self._forward_backward()
+        display = bool(self.param.display) and self.iter % self.param.display == 0
+        loss = self.losses.latest(read_back=display or self.guard.skips)
+        if not self.guard.leaves_out(loss, self.iter, current):
+            if display:
+                self._display(current)
+            self.update.apply(current, self.iter)
+        else:
+            self.losses.drop()
+        self.iter += 1
+        return current
+
+    def _must_stop(self) -> bool:
+        """Whether something asks training to end now; `stopped` says what."""
+        if not self.stopped:
             if self._asked("stop"):
-                self._stopped = True
-                return
+                self.stopped = "request"
+            elif self.best.exhausted:
+                self.stopped = "patience"
+                log.info('"%s" has not become better in %d tests: the best, %g, is of iteration %d', self.best.output,
+                         self.best.waited, self.best.score, self.best.iteration)  # fmt: skip
+            elif time.perf_counter() > self._deadline:
+                self.stopped = "max_time"
+                log.info("max_time, %s, is over at iteration %d", self.param.max_time, self.iter)
+        return bool(self.stopped)
 
     def _test_is_due(self) -> bool:
         every = self.param.test_interval
@@ -162,75 +190,46 @@ class Solver:
             self.losses.add(number, passes)
             if backward:
                 self.net.run_backward()
-        self._check_finite(self.losses.latest())
 
-    def _check_finite(self, loss: float | None) -> None:
-        """Only a loss that is not a number any more stops a training by itself (DECISIONS 17)."""
-        if loss is None or math.isfinite(loss):
-            return
-        first = next((name for name, blob in self.net.blobs.items() if not self._finite(blob)), "the loss")
-        raise DivergedError(
-            f'iteration {self.iter}: the loss is {loss}; the first blob that is not finite is "{first}"',
-            hint="usual causes: base_lr too high, input not scaled, labels out of range; "
-            f"last rate {rate(self.param, self.iter, self.current_step):g}",
-        )
-
-    def _finite(self, blob: Blob) -> bool:
-        return bool(np.isfinite(blob.data_memory.host(blob.shape)).all())
-
-    def _display(self) -> None:
+    def _display(self, current_rate: float) -> None:
         now = time.perf_counter()
         done, spent = self.iter - self._timed_from, now - self._timer
         self._timer, self._timed_from = now, self.iter
-        loss = self.losses.mean()
-        self._check_finite(loss)
+        loss, outputs = self.losses.mean(), self.net.output_values()
         per_second = done / spent if spent > 0 else 0.0
         log.info(
             "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, per_second, spent, self.param.display, loss,
             extra=_SOLVER,
         )  # fmt: skip
-        log_outputs("Train", self.net.output_values(), _SOLVER)
-
-    def _apply_update(self, display: bool) -> float:
-        self.current_step = next_step(self.param, self.iter, self.current_step)
-        current = rate(self.param, self.iter, self.current_step)
-        if display:
-            log.info("Iteration %d, lr = %g", self.iter, current, extra=_RATE)
-        self.update.apply(current, self.iter)
-        self.iter += 1
-        return current
+        log_outputs("Train", outputs, _SOLVER)
+        log.info("Iteration %d, lr = %g", self.iter, current_rate, extra=_RATE)
+        images = done * self.net.batch_size * self.param.iter_size
+        self._tell(Displayed(self.iter, loss, current_rate, by_name(outputs), spent, images))
 
     # --- testing --------------------------------------------------------------------------------------------------
 
     def test_all(self) -> list[dict[str, float]]:
         """Run every test net for its test_iter passes; the mean of every output element, by name."""
-        return [self.test(number) for number in range(len(self.test_nets)) if not self._stopped]
+        return [self.test(number) for number in range(len(self.test_nets)) if not self.stopped]
 
     def test(self, number: int) -> dict[str, float]:
-        """Run test net `number`."""
-        net, passes = self.test_nets[number], self.param.test_iter[number]
-        log.info("Iteration %d, Testing net (#%d)", self.iter, number, extra=_TEST)
-        means, loss = Means(), 0.0
-        for _ in range(passes):
-            if self._interrupted():
-                log.info("Test interrupted.", extra=_TEST)
-                return {}
-            net.run_forward()
-            means.add(net.output_values())
-            loss += net.loss() if self.param.test_compute_loss else 0.0
-        if self.param.test_compute_loss:
-            log.info("Test loss: %g", loss / passes, extra=_TEST)
-        log_outputs("Test", means.outputs(), _TEST)
-        scores = means.by_name()
+        """Run test net `number`; {} when interrupted."""
+        scores = test_run.run(
+            self.test_nets[number], self.param.test_iter[number], iteration=self.iter, number=number,
+            with_loss=self.param.test_compute_loss, interrupted=self._interrupted,
+        )  # fmt: skip
+        if scores is None:
+            return {}
         self._tell(Tested(self.iter, number, scores))
+        if self.best.improved(number, self.iter, scores):
+            self._save_best()
         return scores
 
     def _interrupted(self) -> bool:
         """Signals are honoured within a long test too."""
         if self._asked("snapshot"):
             self._snapshot_or_warn()
-        self._stopped = self._stopped or self._asked("stop")
-        return self._stopped
+        return self._must_stop()
 
     def _asked(self, action: str) -> bool:
         """Whether `action` was requested since the last time; a request is answered once."""
@@ -255,6 +254,17 @@ class Solver:
         except ResourceError as error:
             self._snapshot_failed = True
             log.warning("snapshot at iteration %d failed, training goes on: %s", self.iter, error)
+
+    def _save_best(self) -> None:
+        """The weights of the best test so far, in a file of their own; a failure warns."""
+        ending = ".h5" if self.param.snapshot_format == SolverParameter.HDF5 else ""
+        path = Path(f"{self.param.snapshot_prefix}_best.caffemodel{ending}")
+        try:
+            self.net.save(path)
+        except ResourceError as error:
+            log.warning("the best weights so far, of iteration %d, could not be written: %s", self.iter, error)
+        else:
+            log.info("%s = %g is the best so far: %s", self.best.output, self.best.score, path)
 
     def restore(self, path: str | Path) -> None:
         """Go on exactly where the snapshot `path` (a .solverstate) was taken: weights, history, data, randomness."""

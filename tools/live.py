@@ -94,13 +94,13 @@ class LiveLine:
         self.loss = ""
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Step, Tested
+        from brew.events import Snapshotted, Step, Tested
 
         if isinstance(event, Step):
             self.progress.update(self.task, completed=event.iteration, numbers=self.numbers(event))
         elif isinstance(event, Tested):
             self.progress.console.print(scores(event))
-        else:
+        elif isinstance(event, Snapshotted):
             self.progress.console.print(f"snapshot: {event.weights} and {event.state}", soft_wrap=True)
 
     def numbers(self, step: Step) -> str:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from brew.errors import NetError
-from brew.outputs import Means
+from brew.outputs import Means, by_name
 
 
 def test_means_are_element_by_element():
     means = Means()
     for value in (1, 3):
         means.add([("a", np.float32([value]), 0.0), ("b", np.float32([value, 10 * value]), 2.0)])
-    assert means.by_name() == {"a": 2, "b[0]": 2, "b[1]": 20}
+    assert by_name(means.outputs()) == {"a": 2, "b[0]": 2, "b[1]": 20}
     assert [(name, weight) for name, _, weight in means.outputs()] == [("a", 0.0), ("b", 2.0)]
 
 

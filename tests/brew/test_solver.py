@@ -84,9 +84,9 @@ def test_events_and_requests(tmp_path: Path):
     solver.watch(events.append)
     solver.watch(lambda e: solver.request("stop") if getattr(e, "iteration", 0) == 5 and hasattr(e, "rate") else None)
     solver.solve()
-    assert solver.stopped and solver.iter == 5
+    assert solver.stopped == "request" and solver.iter == 5
     assert [type(e).__name__ for e in events] == [
-        "Tested", "Step", "Step", "Tested", "Step", "Step", "Snapshotted", "Tested", "Step", "Snapshotted"
+        "Tested", "Step", "Step", "Tested", "Step", "Step", "Snapshotted", "Tested", "Step", "Snapshotted", "Stopped"
     ]  # fmt: skip
     assert {p.name for p in tmp_path.glob("s_iter_*")} == {
         "s_iter_4.caffemodel", "s_iter_4.solverstate", "s_iter_5.caffemodel", "s_iter_5.solverstate"
@@ -192,7 +192,9 @@ def test_a_prefix_that_cannot_be_written_stops_at_the_start(tmp_path: Path):
 
 def test_divergence_names_the_first_bad_blob(tmp_path: Path):
     solver = make(tmp_path, overrides=["base_lr=1e30", "max_iter=200"])
-    with pytest.raises(DivergedError, match=r'first blob that is not finite is "(ip|loss)"') as caught:
+    with pytest.raises(
+        DivergedError, match=r'the first blob that is not finite, "(ip|loss)"|weights of layer "ip"'
+    ) as caught:
         solver.solve()
     assert caught.value.exit_code == 4
 

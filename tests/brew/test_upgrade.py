@@ -180,7 +180,7 @@ def solver_document(text: str) -> prototxt.Document[SolverParameter]:
 
 @pytest.mark.parametrize("name", SolverParameter.SolverType.keys())
 def test_solver_types(name: str):
-    config = SolverConfig(solver_document(SOLVER.replace("ADAGRAD", name)))
+    config = SolverConfig(solver_document(f'{SOLVER.replace("ADAGRAD", name)} net: "n"'))
     assert config.param.type.upper() == name
     with pytest.raises(SolverError, match=r"solver.prototxt:1:1: .*type and solver_type are both given"):
         SolverConfig(solver_document(SOLVER + 'type: "SGD"'))

@@ -1,0 +1,80 @@
+"""A loss that is no number any more: who went bad first, and what follows (`on_nan`)."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.blob import Blob
+from brew.data_layer import DataLayer
+from brew.errors import DivergedError
+from brew.net import Net
+from brew.proto.brew_pb2 import SolverParameter
+
+log = logging.getLogger("brew")
+
+_MOST_SKIPS = 20  # in a row; then nothing will get better by itself
+_CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
+
+
+class Guard:
+    """Looks at the loss of every iteration and says whether its update is left out.
+
+    With on_nan: SKIP the statistics that forward changes (BatchNorm's) are kept aside, to be put back.
+    """
+
+    def __init__(self, net: Net, param: SolverParameter) -> None:
+        self.net = net
+        self.skips = param.on_nan == SolverParameter.SKIP
+        self.skipped = 0
+        self._in_a_row = 0
+        graph, slots = net.graph, net.parameters.slots
+        self._statistics = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
+        self._aside: list[npt.NDArray[np.generic]] = []
+
+    def before_forward(self) -> None:
+        if self.skips:
+            self._aside = [np.array(b.data_memory.host(b.shape)) for b in self._statistics]
+
+    def leaves_out(self, loss: float | None, iteration: int, rate: float) -> bool:
+        """Whether to go on without this iteration's update; DivergedError where training stops here.
+
+        `loss` None was not read back: there is nothing to judge.
+        """
+        if loss is None:
+            return False
+        if math.isfinite(loss):
+            self._in_a_row = 0
+            return False
+        self._in_a_row += 1
+        what = f"iteration {iteration}: the loss is {loss}; {first_bad(self.net)}"
+        if not self.skips:
+            raise DivergedError(what, hint=f"{_CAUSES}; last rate {rate:g}")
+        if self._in_a_row > _MOST_SKIPS:
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=_CAUSES)
+        log.warning("%s: this update is skipped", what)
+        self.skipped += 1
+        for blob, values in zip(self._statistics, self._aside, strict=True):
+            self.net.parameters.write(blob, values)
+        return True
+
+
+def first_bad(net: Net) -> str:
+    """The first layer of `net` with a value that is not finite, in words."""
+    for node, tops in zip(net.graph.nodes, net.top_names.values(), strict=True):
+        layer = node.layer
+        for number, slot in enumerate(node.params):
+            if not _finite(net.parameters.slots[slot]):
+                return f'the weights of layer "{layer.name}" ({layer.type}) are not finite: blob {number}'
+        for name in tops:
+            if name in net.blobs and not _finite(net.blobs[name]):
+                brings = "brings" if isinstance(layer, DataLayer) else "made"
+                return f'layer "{layer.name}" ({layer.type}) {brings} the first blob that is not finite, "{name}"'
+    return "every blob is finite: the sum over the losses is not"
+
+
+def _finite(blob: Blob) -> bool:
+    return bool(np.isfinite(blob.data_memory.host(blob.shape)).all())
