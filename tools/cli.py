@@ -32,6 +32,7 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "device_query": "brew.tools.devices",
         "data": "brew.tools.data",
         "layers": "brew.tools.layers",
+        "show": "brew.tools.show",
         "upgrade": "brew.tools.upgrade",
         **dict.fromkeys(CAFFES_UPGRADES, "brew.tools.upgrade"),
     },

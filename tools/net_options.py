@@ -1,17 +1,25 @@
-"""The options that `test` and `time` share: which net, in which state, with which weights."""
+"""The options that verbs share: which net, in which state, with which shapes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
+from brew.errors import UsageError
+
+_SHAPE = re.compile(r"(?P<blob>[^:=]+)[:=](?P<dims>\d+([x,]\d+)*)")
+
+_STATE = (
+    click.option("--level", type=int, metavar="N", help="Level of the net's layer rules."),
+    click.option("--stage", default="", metavar="NAME[,NAME...]", help="Stages of the net's layer rules."),
+)
 _OPTIONS = (
     click.option("--model", required=True, metavar="FILE", help="The net's prototxt."),
     click.option("--iterations", type=click.IntRange(min=1), default=50, metavar="N", help="Batches to run (50)."),
-    click.option("--level", type=int, metavar="N", help="Level of the net's layer rules."),
-    click.option("--stage", default="", metavar="NAME[,NAME...]", help="Stages of the net's layer rules."),
+    *_STATE,
 )
 
 
@@ -20,6 +28,33 @@ def net_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: add `--level` and `--stage` to a verb."""
+    for option in reversed(_STATE):
+        command = option(command)
+    return command
+
+
+def shape_option(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorator: add `--shape`, whose texts `parse_shapes` reads, to a verb."""
+    return click.option("--shape", "shapes", multiple=True, metavar="BLOB:NxCxHxW", help=meaning)
+
+
+def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """`data:64x3x227x227` as {"data": (64, 3, 227, 227)}; UsageError for another form.
+
+    >>> parse_shapes(("data:64x1x28x28", "label=64,1"))
+    {'data': (64, 1, 28, 28), 'label': (64, 1)}
+    """
+    shapes = {}
+    for text in texts:
+        match = _SHAPE.fullmatch(text)
+        if match is None:
+            raise UsageError(f'--shape takes BLOB:NxCxHxW, not "{text}"', hint="for example data:64x3x227x227")
+        shapes[match["blob"]] = tuple(int(dim) for dim in re.split("[x,]", match["dims"]))
+    return shapes
 
 
 def names(text: str) -> list[str]:

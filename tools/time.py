@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from brew.errors import UsageError
-
 from .command import Choice, Command
 from .gpu import device_for, gpu_option
-from .net_options import names, net_options
+from .net_options import names, net_options, parse_shapes, shape_option
 
 if TYPE_CHECKING:
     from .stopwatch import Times
 
 _log = logging.getLogger("brew")
-_SHAPE = re.compile(r"(?P<blob>[^:]+):(?P<dims>\d+(x\d+)*)")
 
 
 @click.command(name="time", cls=Command)
@@ -29,9 +25,7 @@ _SHAPE = re.compile(r"(?P<blob>[^:]+):(?P<dims>\d+(x\d+)*)")
 @gpu_option
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
 @click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")
-@click.option(
-    "--shape", "shapes", multiple=True, metavar="BLOB:NxCxHxW", help="Constant data in place of a data layer."
-)
+@shape_option("Constant data in place of a data layer.")
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one JSON object.")
 def verb(
     model: str,
@@ -79,21 +73,6 @@ def verb(
         facts = {"net": net.name, "mode": mode, "phase": phase, "device": device, **times.facts()}
         facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
         click.echo(json.dumps(facts | {"layers": times.layer_facts()}))
-
-
-def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
-    """`data:64x3x227x227` as {"data": (64, 3, 227, 227)}.
-
-    >>> parse_shapes(("data:64x1x28x28", "label:64"))
-    {'data': (64, 1, 28, 28), 'label': (64,)}
-    """
-    shapes = {}
-    for text in texts:
-        match = _SHAPE.fullmatch(text)
-        if match is None:
-            raise UsageError(f'--shape takes BLOB:NxCxHxW, not "{text}"', hint="for example data:64x3x227x227")
-        shapes[match["blob"]] = tuple(int(dim) for dim in match["dims"].split("x"))
-    return shapes
 
 
 def log_as_caffe(times: Times) -> None:

@@ -1,0 +1,55 @@
+"""A prototxt of either kind, net or solver, and the net it stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from brew import prototxt
+from brew.errors import PrototxtError
+from brew.layer import TRAIN
+from brew.net_source import NetDefinition, define
+from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
+from brew.prototxt import Document
+from brew.solver_config import NetChoice, SolverConfig
+from brew.update import rule_class
+
+NetOrSolver: TypeAlias = "Document[NetParameter] | Document[SolverParameter]"
+
+
+@dataclass(frozen=True, slots=True)
+class NetFile:
+    """A net, the states that overlay its own, and the history arrays per parameter its solver keeps (1 without one)."""
+
+    definition: NetDefinition
+    states: tuple[NetState, ...] = ()
+    history_slots: int = 1
+
+
+def read_prototxt(path: str | Path) -> NetOrSolver:
+    """The net or solver in a file; where it is neither, the error of the reading that came further."""
+    failures: list[PrototxtError] = []
+    for kind in (NetParameter, SolverParameter):
+        try:
+            return cast(NetOrSolver, prototxt.read(path, kind))
+        except PrototxtError as error:
+            failures.append(error)
+    raise max(failures, key=_reached)
+
+
+def _reached(error: PrototxtError) -> tuple[int, int]:
+    return (error.place.line, error.place.column) if error.place else (0, 0)
+
+
+def read_net(path: str | Path, phase: int = TRAIN) -> NetFile:
+    """The net in a net's file; of a solver, its train net, or for TEST its first test net, else the train net."""
+    document = read_prototxt(path)
+    if isinstance(document.message, NetParameter):
+        return NetFile(define(cast("Document[NetParameter]", document)))
+    config = SolverConfig(cast("Document[SolverParameter]", document))
+    tests: Sequence[NetChoice] = config.test_nets() if phase != TRAIN else ()
+    choice = tests[0] if tests else config.train_net()
+    kind = rule_class(config.param.type)
+    return NetFile(choice.definition, choice.states, kind(config.param).slots if kind else 1)

@@ -1,0 +1,177 @@
+"""A net in figures: shapes, parameters, multiply-adds and memory, layer by layer. Nothing is allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from brew import memory
+from brew.data_shapes import data_shapes
+from brew.executor import Executor, make_blobs
+from brew.graph import Graph, Node, build
+from brew.layer import TRAIN, Context, Shape, count
+from brew.memory import MemoryReport
+from brew.net_source import NetDefinition, NetLike, define, select
+from brew.net_state import Source, filter_layers, merged_state
+from brew.parameters import Parameters
+from brew.proto.brew_pb2 import NetState
+
+_DTYPE = np.dtype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One layer: `parameters` and `memory` (bytes of its tops and parameters) count what is its own, not shared.
+
+    `multiply_adds` are those of one forward pass of the whole batch. `split` marks a Split that stands in no file.
+    """
+
+    name: str
+    type: str
+    bottoms: tuple[str, ...]
+    tops: tuple[tuple[str, Shape], ...]
+    parameter_shapes: tuple[Shape, ...]
+    parameters: int
+    multiply_adds: int
+    memory: int
+    split: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A whole net. `training` is None where no backward runs; `learned` counts the parameters that training changes."""
+
+    name: str
+    phase: int
+    batch: int
+    layers: tuple[LayerSummary, ...]
+    learned: int
+    inference: MemoryReport
+    training: MemoryReport | None
+    assumed: tuple[str, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of a forward pass of the whole batch."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+
+def summarise(
+    net: NetLike | NetDefinition,
+    phase: int = TRAIN,
+    *,
+    states: Sequence[NetState] = (),
+    level: int | None = None,
+    stages: Iterable[str] = (),
+    shapes: Mapping[str, Shape] | None = None,
+    batch: int | None = None,
+    history_slots: int = 1,
+) -> Summary:
+    """The figures of `net` in `phase`, in float32 on the CPU.
+
+    Data need not be there (brew.data_shapes). `shapes` are blobs' of data layers; `batch` replaces every first axis.
+    `history_slots` are the arrays a solver keeps per parameter. Raises PrototxtError, NetError, DataError.
+    """
+    definition = net if isinstance(net, NetDefinition) else define(net)
+    stages = list(stages)
+    state = merged_state(phase, definition.net.shell.state, *states, level=level, stages=stages)
+    written = filter_layers(definition.net.layers, state)
+
+    def context(source: Source) -> Context:
+        own = source.param.phase if source.param.HasField("phase") else state.phase
+        return Context(own, _DTYPE, 0, source.place, definition.folder)
+
+    known = data_shapes(written, context, shapes, batch)
+    source = select(definition, phase, states=states, level=level, stages=stages, shapes=known.shapes)
+    graph = build(source.layers, context, force_backward=source.force_backward)
+    types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
+    for written_layer in written:
+        types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
+    forward = _without_backward(graph)
+    trains = source.state.phase == TRAIN and any(node.backward for node in graph.nodes)
+    return Summary(
+        name=source.name,
+        phase=source.state.phase,
+        batch=next((s[0] for n in graph.nodes if not n.bottoms for s in n.top_shapes if s), 1),
+        layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
+        learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
+        inference=_predicted(forward, 0),
+        training=_predicted(graph, history_slots) if trains else None,
+        assumed=tuple(known.assumed),
+    )
+
+
+def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
+    """`types` are those in the file of layers of this name from here on; none for a Split that Caffe's rules put in."""
+    shapes = [graph.blobs[b].shape for b in node.bottoms]
+    own = sum(count(graph.params[p].declared.shape) for p in node.params if graph.params[p].owner == p)
+    made = sum(
+        count(shape)
+        for t, (blob, shape) in enumerate(zip(node.tops, node.top_shapes, strict=True))
+        if blob not in node.bottoms and node.layer.view(t) is None
+    )
+    summary = LayerSummary(
+        name=node.layer.name,
+        type=types[0] if types else node.layer.param.type,
+        bottoms=tuple(graph.blobs[b].name for b in node.bottoms),
+        tops=tuple((graph.blobs[t].name, s) for t, s in zip(node.tops, node.top_shapes, strict=True)),
+        parameter_shapes=tuple(graph.params[p].declared.shape for p in node.params),
+        parameters=own,
+        multiply_adds=node.layer.multiply_adds(shapes, node.top_shapes),
+        memory=(made + own) * _DTYPE.itemsize,
+        split=not types,
+    )
+    del types[:1]
+    return summary
+
+
+def _without_backward(graph: Graph) -> Graph:
+    """The same net, only ever run forward."""
+    nodes = [replace(n, backward=False, bottom_gradients=[False] * len(n.bottoms)) for n in graph.nodes]
+    return replace(graph, nodes=nodes)
+
+
+def _predicted(graph: Graph, history_slots: int) -> MemoryReport:
+    """What `Net` would log: the workspace is what the CPU's implementations ask for."""
+    blobs = make_blobs(graph, _DTYPE, "cpu")
+    executor = Executor(graph, blobs, Parameters(graph, _DTYPE, "cpu").slots, "cpu")
+    workspace = executor.scratch.bytes + sum(step.kept_bytes for step in executor.steps)
+    return memory.predict(graph, _DTYPE.itemsize, workspace, history_slots)
+
+
+def facts(summary: Summary) -> dict[str, Any]:
+    """The summary as JSON takes it; sizes in bytes."""
+
+    def memory_facts(report: MemoryReport | None) -> dict[str, int] | None:
+        if report is None:
+            return None
+        fields = ("data", "gradients", "params", "param_gradients", "history", "workspace", "total")
+        return {name: getattr(report, name) for name in fields}
+
+    return {
+        "name": summary.name,
+        "phase": "TRAIN" if summary.phase == TRAIN else "TEST",
+        "batch": summary.batch,
+        "parameters": summary.parameters,
+        "learned": summary.learned,
+        "multiply_adds": summary.multiply_adds,
+        "inference_bytes": memory_facts(summary.inference),
+        "training_bytes": memory_facts(summary.training),
+        "assumed": list(summary.assumed),
+        "layers": [
+            {
+                "name": layer.name, "type": layer.type, "bottoms": list(layer.bottoms),
+                "tops": {name: list(shape) for name, shape in layer.tops},
+                "parameter_shapes": [list(shape) for shape in layer.parameter_shapes],
+                "parameters": layer.parameters, "multiply_adds": layer.multiply_adds, "bytes": layer.memory,
+            }
+            for layer in summary.layers
+        ],
+    }  # fmt: skip

@@ -1,0 +1,63 @@
+"""`brew show`: the table, what was assumed, solvers, and JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Run = Callable[..., Any]
+DATA = """
+name: "d"
+layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "none" batch_size: 8 }
+        transform_param { crop_size: 5 force_gray: true } }
+layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 100 } }
+layer { name: "relu" type: "ReLU" bottom: "ip" top: "relu" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+
+
+def test_the_table(brew_run: Run, folder: Path):
+    (folder / "d.prototxt").write_text(DATA)
+    done = brew_run("show", "d.prototxt")
+    lines = done.out.splitlines()
+    assert done.code == 0 and max(map(len, lines[2:])) <= 80
+    assert lines[0] == "d, TRAIN, batch of 8"
+    assert lines[1].startswith('assumed: layer "data" brings 8 x 1 x 5 x 5')
+    rows = [line.split() for line in lines]
+    assert ["ip", "InnerProduct", "8x100", "2,600", "20.0", "K", "13.3", "KiB"] in rows
+    assert ["loss", "SoftmaxWithLoss", "scalar", "4", "B"] in rows
+    assert ["total", "2,600", "20.0", "K", "17.2", "KiB"] in rows
+    assert "multiply-adds: 2.50 K for one item of the batch" in lines
+    assert ["memory", "inference", "training"] in rows
+    assert "split" not in done.out and "ip_ip_0_split" in brew_run("show", "d.prototxt", "--all").out
+
+
+def test_a_solver_shows_its_nets(brew_run: Run, folder: Path):
+    train = json.loads(brew_run("show", "solver.prototxt", "--json").out)
+    assert train["phase"] == "TRAIN" and train["learned"] == 14
+    assert train["training_bytes"]["history"] == 14 * 4
+    test = json.loads(brew_run("show", "solver.prototxt", "--phase", "test", "--json").out)
+    assert test["phase"] == "TEST" and test["training_bytes"] is None
+    (folder / "solver.prototxt").write_text((folder / "solver.prototxt").read_text() + 'type: "Adam"')
+    adam = json.loads(brew_run("show", "solver.prototxt", "--json").out)
+    assert adam["training_bytes"]["history"] == 2 * 14 * 4
+
+
+def test_shapes_and_batch(brew_run: Run, folder: Path):
+    (folder / "d.prototxt").write_text(DATA)
+    given = json.loads(brew_run("show", "d.prototxt", "--shape", "data=1,3,7,7", "--json").out)
+    assert given["layers"][0]["tops"] == {"data": [1, 3, 7, 7], "label": [1]} and given["assumed"] == []
+    given = json.loads(brew_run("show", "d.prototxt", "--batch", "3", "--json").out)
+    assert given["batch"] == 3 and given["layers"][0]["tops"]["data"] == [3, 1, 5, 5]
+
+
+def test_what_is_neither_net_nor_solver(brew_run: Run, folder: Path):
+    (folder / "bad").write_text('base_lr: 0.1\nlr_polcy: "fixed"\n')
+    solver = brew_run("show", "bad")
+    assert solver.code == 3 and 'SolverParameter has no field "lr_polcy"' in solver.err
+    (folder / "bad").write_text('name: "n"\nlayer { nam: "a" }\n')
+    net = brew_run("show", "bad")
+    assert net.code == 3 and 'LayerParameter has no field "nam"' in net.err
+    assert brew_run("show", "none").code == 3
