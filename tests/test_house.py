@@ -47,8 +47,10 @@ DOORS = {
     "plyvel": ("brew/data/",),
     "h5py": ("brew/",),
     "PIL": ("brew/data/",),
+    "safetensors": ("brew/safetensors_file.py",),
+    "tensorboardX": ("brew/tensorboard.py",),
 }
-LAZY = {"lmdb", "h5py", "plyvel", "PIL", "cupy", "rich"}
+LAZY = {"safetensors", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
 
 
 def sources(*rooms: str) -> list[Path]:
