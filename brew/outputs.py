@@ -56,12 +56,3 @@ class Means:
 
     def outputs(self) -> list[Output]:
         return [(name, total / self.passes, weight) for name, total, weight in self._sums]
-
-
-def by_name(outputs: Sequence[Output]) -> dict[str, float]:
-    """Every element by its output's name, "accuracy", or "name[3]" where there are several."""
-    return {
-        name if values.size == 1 else f"{name}[{i}]": float(value)
-        for name, values, _ in outputs
-        for i, value in enumerate(values)
-    }

@@ -1,0 +1,117 @@
+"""metrics.jsonl: what a line holds, and what stands in the file after a resume, a kill and a full disk."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brew import events
+from brew.errors import ResourceError
+from brew.events import Displayed, Event, Snapshotted, Step, Stopped
+from brew.metrics import Metrics
+
+SHOWN = Displayed(10, 0.5, 0.01, {"loss": 0.25, "p[1]": 2.0}, seconds=4.0, images=640)
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line, parse_constant=pytest.fail) for line in path.read_text().splitlines()]
+
+
+def shown(iteration: int) -> Displayed:
+    return Displayed(iteration, 1.0, 0.1, {}, 0.0, 0)
+
+
+def snapshotted(iteration: int) -> Snapshotted:
+    return Snapshotted(iteration, Path(f"m_{iteration}.caffemodel"), Path(f"m_{iteration}.solverstate"))
+
+
+def written(path: Path, *told: Event, iteration: int = 0) -> list[dict[str, Any]]:
+    metrics = Metrics(path, iteration)
+    for event in told:
+        metrics(event)
+    return lines_of(path)
+
+
+def test_every_event_has_its_fields(tmp_path: Path):
+    step = Step(11, 0.5, 0.01, 0.1, 64)
+    lines = written(
+        tmp_path / "m.jsonl",
+        SHOWN,
+        step,
+        events.Tested(10, 1, {"accuracy": 0.9}),
+        snapshotted(11),
+        Stopped(11, "request"),
+    )
+    assert all(abs(line.pop("time") - 1.7e9) < 1e9 for line in lines)
+    assert lines == [
+        {"iteration": 10, "kind": "train", "loss": 0.5, "rate": 0.01, "images_per_second": 160.0,
+         "outputs": {"loss": 0.25, "p[1]": 2.0}},
+        {"iteration": 10, "kind": "test", "net": 1, "outputs": {"accuracy": 0.9}},
+        {"iteration": 11, "kind": "snapshot", "weights": "m_11.caffemodel", "state": "m_11.solverstate"},
+        {"iteration": 11, "kind": "stop", "reason": "request"},
+    ]  # fmt: skip
+
+
+def test_what_is_not_finite_or_not_known_is_null(tmp_path: Path):
+    event = Displayed(0, float("nan"), 0.1, {"a": float("-inf"), "b": 1.0}, seconds=0.0, images=0)
+    [line] = written(tmp_path / "m.jsonl", event)
+    assert line["loss"] is None and line["images_per_second"] is None and line["outputs"] == {"a": None, "b": 1.0}
+
+
+def test_a_line_is_in_the_file_as_soon_as_it_is_written(tmp_path: Path):
+    metrics = Metrics(tmp_path / "m.jsonl")
+    metrics(shown(0))
+    assert len(lines_of(metrics.path)) == 1
+
+
+def test_a_resumed_training_repeats_no_iteration(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "m.jsonl"
+    first = [
+        shown(5),
+        events.Tested(5, 0, {}),
+        shown(9),
+        snapshotted(10),
+        shown(10),
+        events.Tested(10, 0, {}),
+        snapshotted(12),
+    ]
+    written(path, *first, Stopped(12, "request"))
+    caplog.set_level(logging.INFO, "brew")
+    lines = written(path, events.Tested(10, 0, {}), shown(10), iteration=10)
+    assert [(line["iteration"], line["kind"]) for line in lines] == [
+        (5, "train"), (5, "test"), (9, "train"), (10, "snapshot"), (10, "test"), (10, "train")
+    ]  # fmt: skip
+    assert caplog.messages == [f"{path}: lines from iteration 10 on are dropped: 4"]
+
+
+def test_a_training_from_the_start_begins_the_file_anew(tmp_path: Path):
+    path = tmp_path / "m.jsonl"
+    written(path, shown(0), Stopped(0, "request"))
+    assert len(written(path, shown(0))) == 1
+
+
+@pytest.mark.parametrize("torn", ['{"time": 1, "itera', '{"iteration": 7, "kind": "train"}'])
+def test_a_line_cut_short_is_dropped(tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "m.jsonl"
+    written(path, shown(5))
+    with path.open("a") as file:
+        file.write(torn)
+    assert [line["iteration"] for line in written(path, shown(8), iteration=8)] == [5, 8]
+    assert caplog.messages == [f"{path}: damaged lines are dropped: 1"]
+
+
+def test_lines_that_stay_are_not_touched(tmp_path: Path):
+    path = tmp_path / "m.jsonl"
+    by_hand = b'{"kind":"note",  "iteration":1, "x":NaN}\n'
+    path.write_bytes(by_hand + b'{"iteration": 9}\n')
+    Metrics(path, 5)
+    assert path.read_bytes() == by_hand
+
+
+def test_a_folder_that_is_not_there_is_an_error_at_the_start(tmp_path: Path):
+    with pytest.raises(ResourceError, match=r"m\.jsonl: No such file"):
+        Metrics(tmp_path / "none" / "m.jsonl")
