@@ -63,9 +63,9 @@ __device__ inline unsigned int philox_uint16(unsigned long long key0, unsigned l
   return philox_uint32(key0, key1, index, i / 2) >> 16 * (i % 2) & 0xFFFFu;
 }
 
-// A solver's gradient: scaled (by the clip and iter_size), with the L2 or L1 penalty of its weight added.
+// A solver's gradient, held between -limit and limit; a negative limit holds nothing back. NaN stays.
 template <typename T>
-__device__ T decayed(T gradient, T scale, T weight, T decay, int l1) {
-  T penalty = l1 ? (T)((weight > 0) - (weight < 0)) : weight;
-  return gradient * scale + decay * penalty;
+__device__ T limited(T gradient, T limit) {
+  if (limit < 0) return gradient;
+  return gradient > limit ? limit : gradient < -limit ? -limit : gradient;
 }

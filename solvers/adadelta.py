@@ -6,30 +6,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brew.cuda import Kernels
 from brew.layer import Array
-from brew.update import CudaUpdate, UpdateRule
+from brew.update_kernel import rule_kernels
+from brew.update_rule import UpdateRule
 
-_kernels = Kernels(r"""
-template <typename T>
-__global__ void adadelta_update(long long n, const long long* starts, const long long* stops,
-                                const T* lr_mults, const T* decays, const T* rate, const T* scale, T* w, T* g,
-                                T* h, T* k, T momentum, T delta, int l1) {
-  FOR_EACH_BLOCK(p, n) {
-    T local_rate = rate[0] * lr_mults[p];
-    for (long long i = starts[p] + threadIdx.x; i < stops[p]; i += blockDim.x) {
-      T gradient = decayed(g[i], scale[0], w[i], decays[p], l1);
-      T mean = momentum * h[i] + (1 - momentum) * gradient * gradient;
-      T u = gradient * sqrt((k[i] + delta) / (mean + delta));
+_kernels = rule_kernels(
+    "adadelta_update",
+    history="h k",
+    constants="momentum delta",
+    step="""
+      const T mean = momentum * h[i] + (1 - momentum) * gradient * gradient;
+      const T u = gradient * sqrt((k[i] + delta) / (mean + delta));
       h[i] = mean;
       k[i] = momentum * k[i] + (1 - momentum) * u * u;
-      T step = local_rate * u;
-      g[i] = step;
-      w[i] -= step;
-    }
-  }
-}
-""")
+      step = rate * u;
+    """,
+)
 
 
 class AdaDelta(UpdateRule):
@@ -37,9 +29,13 @@ class AdaDelta(UpdateRule):
 
     type = "AdaDelta"
     slots = 2
+    kernel = _kernels.adadelta_update
 
-    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
-        (h, k), (t, u), momentum, delta = history, scratch, self.param.momentum, self.param.delta
+    def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:
+        return self.param.momentum, self.param.delta
+
+    def step(self, g: Array, history: Sequence[Array], rate: float, constants: Sequence[float], scratch: Array) -> None:
+        (h, k), (t, u), (momentum, delta) = history, scratch, constants
         np.multiply(g, g, out=t)
         t *= 1 - momentum
         h *= momentum
@@ -53,6 +49,3 @@ class AdaDelta(UpdateRule):
         k *= momentum
         k += t
         g *= rate
-
-    def launch(self, update: CudaUpdate) -> None:
-        self.launch_on(_kernels.adadelta_update, update, self.param.momentum, self.param.delta)

@@ -6,29 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brew.cuda import Kernels
 from brew.layer import Array
-from brew.update import CudaUpdate, UpdateRule
+from brew.update_kernel import rule_kernels
+from brew.update_rule import UpdateRule
 
-_kernels = Kernels(r"""
-template <typename T>
-__global__ void adam_update(long long n, const long long* starts, const long long* stops, const T* lr_mults,
-                            const T* decays, const T* rate, const T* scale, T* w, T* g, T* m, T* v, T beta1,
-                            T beta2, T delta, int l1) {
-  FOR_EACH_BLOCK(p, n) {
-    T local_rate = rate[0] * lr_mults[p];
-    for (long long i = starts[p] + threadIdx.x; i < stops[p]; i += blockDim.x) {
-      T gradient = decayed(g[i], scale[0], w[i], decays[p], l1);
-      T mean = beta1 * m[i] + (1 - beta1) * gradient, square = beta2 * v[i] + (1 - beta2) * gradient * gradient;
+NAMES = "momentum momentum2 delta correction"  # of Adam's constants
+STEP = """
+      const T mean = momentum * m[i] + (1 - momentum) * gradient;
+      const T square = momentum2 * v[i] + (1 - momentum2) * gradient * gradient;
       m[i] = mean;
       v[i] = square;
-      T step = local_rate * mean / (sqrt(square) + delta);
-      g[i] = step;
-      w[i] -= step;
-    }
-  }
-}
-""")
+      step = rate * correction * mean / (sqrt(square) + delta);
+"""
+_kernels = rule_kernels("adam_update", history="m v", constants=NAMES, step=STEP)
 
 
 class Adam(UpdateRule):
@@ -40,24 +30,23 @@ class Adam(UpdateRule):
 
     type = "Adam"
     slots = 2
+    below_one = True
+    kernel = _kernels.adam_update
 
-    def corrected(self, rate: float, iteration: int) -> float:
-        t, param = iteration + 1, self.param
-        return float(rate * np.sqrt(1 - param.momentum2**t) / (1 - param.momentum**t))
+    def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:
+        b1, b2, t = self.param.momentum, self.param.momentum2, iteration + 1
+        return b1, b2, self.param.delta, float(np.sqrt(1 - b2**t) / (1 - b1**t))
 
-    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
-        (m, v), (t, _), param = history, scratch, self.param
-        m *= param.momentum
-        np.multiply(g, 1 - param.momentum, out=t)
+    def step(self, g: Array, history: Sequence[Array], rate: float, constants: Sequence[float], scratch: Array) -> None:
+        (m, v), (t, _), (b1, b2, delta, correction) = history, scratch, constants
+        m *= b1
+        np.multiply(g, 1 - b1, out=t)
         m += t
         np.multiply(g, g, out=t)
-        t *= 1 - param.momentum2
-        v *= param.momentum2
+        t *= 1 - b2
+        v *= b2
         v += t
         np.sqrt(v, out=t)
-        t += param.delta
+        t += delta
         np.divide(m, t, out=g)
-        g *= rate
-
-    def launch(self, update: CudaUpdate) -> None:
-        self.launch_on(_kernels.adam_update, update, self.param.momentum, self.param.momentum2, self.param.delta)
+        g *= rate * correction

@@ -6,28 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brew.cuda import Kernels
 from brew.layer import Array
-from brew.update import CudaUpdate, UpdateRule
+from brew.update_kernel import rule_kernels
+from brew.update_rule import UpdateRule
 
-_kernels = Kernels(r"""
-template <typename T>
-__global__ void rmsprop_update(long long n, const long long* starts, const long long* stops, const T* lr_mults,
-                               const T* decays, const T* rate, const T* scale, T* w, T* g, T* h, T decay,
-                               T delta, int l1) {
-  FOR_EACH_BLOCK(p, n) {
-    T local_rate = rate[0] * lr_mults[p];
-    for (long long i = starts[p] + threadIdx.x; i < stops[p]; i += blockDim.x) {
-      T gradient = decayed(g[i], scale[0], w[i], decays[p], l1);
-      T mean = decay * h[i] + (1 - decay) * gradient * gradient;
+_kernels = rule_kernels(
+    "rmsprop_update",
+    history="h",
+    constants="decay delta",
+    step="""
+      const T mean = decay * h[i] + (1 - decay) * gradient * gradient;
       h[i] = mean;
-      T step = local_rate * gradient / (sqrt(mean) + delta);
-      g[i] = step;
-      w[i] -= step;
-    }
-  }
-}
-""")
+      step = rate * gradient / (sqrt(mean) + delta);
+    """,
+)
 
 
 class RMSProp(UpdateRule):
@@ -36,17 +28,18 @@ class RMSProp(UpdateRule):
     type = "RMSProp"
     slots = 1
     takes_momentum = False
+    kernel = _kernels.rmsprop_update
 
-    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
-        (h,), (t, _), decay = history, scratch, self.param.rms_decay
+    def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:
+        return self.param.rms_decay, self.param.delta
+
+    def step(self, g: Array, history: Sequence[Array], rate: float, constants: Sequence[float], scratch: Array) -> None:
+        (h,), (t, _), (decay, delta) = history, scratch, constants
         np.multiply(g, g, out=t)
         t *= 1 - decay
         h *= decay
         h += t
         np.sqrt(h, out=t)
-        t += self.param.delta
+        t += delta
         g /= t
         g *= rate
-
-    def launch(self, update: CudaUpdate) -> None:
-        self.launch_on(_kernels.rmsprop_update, update, self.param.rms_decay, self.param.delta)

@@ -6,25 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brew.cuda import Kernels
 from brew.layer import Array
-from brew.update import CudaUpdate, UpdateRule
+from brew.update_kernel import rule_kernels
+from brew.update_rule import UpdateRule
 
-_kernels = Kernels(r"""
-template <typename T>
-__global__ void sgd_update(long long n, const long long* starts, const long long* stops, const T* lr_mults,
-                           const T* decays, const T* rate, const T* scale, T* w, T* g, T* v, T momentum, int l1) {
-  FOR_EACH_BLOCK(p, n) {
-    T local_rate = rate[0] * lr_mults[p];
-    for (long long i = starts[p] + threadIdx.x; i < stops[p]; i += blockDim.x) {
-      T step = momentum * v[i] + local_rate * decayed(g[i], scale[0], w[i], decays[p], l1);
-      v[i] = step;
-      g[i] = step;
-      w[i] -= step;
-    }
-  }
-}
-""")
+_kernels = rule_kernels(
+    "sgd_update", history="v", constants="momentum", step="step = v[i] = momentum * v[i] + rate * gradient;"
+)
 
 
 class SGD(UpdateRule):
@@ -32,13 +20,15 @@ class SGD(UpdateRule):
 
     type = "SGD"
     slots = 1
+    takes_local_rate = True
+    kernel = _kernels.sgd_update
 
-    def step(self, g: Array, history: Sequence[Array], rate: float, scratch: Array) -> None:
-        (v,) = history
+    def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:
+        return (self.param.momentum * momentum_scale,)
+
+    def step(self, g: Array, history: Sequence[Array], rate: float, constants: Sequence[float], scratch: Array) -> None:
+        (v,), (momentum,) = history, constants
         g *= rate
-        v *= self.param.momentum
+        v *= momentum
         v += g
         np.copyto(g, v)
-
-    def launch(self, update: CudaUpdate) -> None:
-        self.launch_on(_kernels.sgd_update, update, self.param.momentum)

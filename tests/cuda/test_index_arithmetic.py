@@ -29,7 +29,7 @@ from brew.testing import run_layer
 # Parameters that are not 64 bits wide: the size of one axis, of a window along one axis, or a choice.
 AXES = {"channels", "height", "width", "images", "out_height", "out_width"}
 WINDOWS = {"kernel_h", "kernel_w", "stride_h", "stride_w", "pad_h", "pad_w", "half"}
-CHOICES = {"axes", "fresh", "k", "kind", "l1", "top_k", "with_mask", "within"}
+CHOICES = {"axes", "clip", "decoupled", "fresh", "k", "kind", "l1", "top_k", "with_decay", "with_mask", "within"}
 # Arrays of int: places in a plane, which Pooling keeps below 2^31; which bottom; right or wrong.
 ARRAYS = {"place", "winner", "right"}
 
