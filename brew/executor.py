@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from brew import cuda
 from brew.blob import Blob
@@ -175,6 +176,18 @@ class Step:
             make = np.zeros if self.device == "cpu" else cuda.zeros
             self.kept[name] = make(buffer.shape, dtype)
         return self.kept[name]
+
+    def carried(self) -> dict[str, Array]:
+        """What the layer keeps for the next batch, by name; nothing before its first forward."""
+        return {n: self.kept[n] for n, buffer in self.buffers.items() if buffer.carried and n in self.kept}
+
+    def carry(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from `values`, as `carried` gave them; where there are none, as from the start."""
+        for name in self.carried():
+            del self.kept[name]
+        for name, value in values.items():
+            self.kept[name] = value.copy() if self.device == "cpu" else cuda.asarray(value)
+        self.io = None
 
 
 class Executor:

@@ -98,12 +98,14 @@ class Buffer:
     """Memory an implementation asks for in `prepare`.
 
     `kept` buffers belong to the layer, begin as zeros and keep their content from call to call (a pooling mask, say).
-    The others are scratch: valid within one call, shared with all layers of the net, never zeroed.
+    `carried` says of a kept one that the next batch goes on from it: snapshots hold it, so its shape is the same on
+    every device. The others are scratch: valid within one call, shared with all layers of the net, never zeroed.
     """
 
     shape: Shape
     dtype: npt.DTypeLike | None = None  # None: the net's
     kept: bool = False
+    carried: bool = False
 
 
 @dataclass(slots=True)

@@ -72,8 +72,8 @@ class Net:
         self.name = self.source.name
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
         self._make_blobs()
-        self._executor = Executor(self.graph, self._blob_list, self._slots, self.device)
-        workspace = self._executor.scratch.bytes + sum(s.kept_bytes for s in self._executor.steps)
+        self.executor = Executor(self.graph, self._blob_list, self._slots, self.device)
+        workspace = self.executor.scratch.bytes + sum(s.kept_bytes for s in self.executor.steps)
         self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
         if self.device == "cpu":
             memory.check_fits(self.memory, self.name)
@@ -112,10 +112,10 @@ class Net:
         """Layers start to end (inclusive; default all), without reading anything back."""
         self._upload()
         if start == 0:
-            self._executor.begin_pass()
+            self.executor.begin_pass()
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             for number in range(start, len(self.layers) if end is None else end + 1):
-                self._executor.forward(number)
+                self.executor.forward(number)
         self._download()
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
@@ -123,14 +123,14 @@ class Net:
         self._upload()
         with np.errstate(all="ignore"):
             for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
-                self._executor.backward(number)
+                self.executor.backward(number)
         self._download()
 
     def forward_layer(self, number: int) -> None:
-        self._executor.forward(number)
+        self.executor.forward(number)
 
     def backward_layer(self, number: int) -> None:
-        self._executor.backward(number)
+        self.executor.backward(number)
 
     def _exposed(self) -> Iterable[Memory]:
         """On CUDA, every memory that has a host view, once."""
@@ -232,7 +232,7 @@ class Net:
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""
         for number in range(len(self.layers)):
-            self._executor.refresh(number)
+            self.executor.refresh(number)
 
     def clear_param_diffs(self) -> None:
         """Set every parameter's gradient to zero."""
@@ -241,11 +241,11 @@ class Net:
     @property
     def passes(self) -> int:
         """Forward passes begun so far: what keys dropout and the like (DECISIONS 10)."""
-        return self._executor.passes_begun
+        return self.executor.passes_begun
 
     @passes.setter
     def passes(self, begun: int) -> None:
-        self._executor.set_passes(begun)
+        self.executor.set_passes(begun)
 
     @property
     def data_layers(self) -> list[DataLayer]:

@@ -1,22 +1,26 @@
 """Exact resume: everything a training depends on, into a solver state and back (DECISIONS 10, 15).
 
 Weights, history, iteration and learning-rate state as Caffe has them; in our own field the seed, the number of passes,
-the loss window, and for every data layer of every net where its *consumed* records end.
+the loss window, for every data layer of every net where its *consumed* records end, and what layers carry from batch
+to batch (LSTM's state).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpy.typing as npt
 
 from brew import __version__, cuda, snapshot
 from brew.data_layer import DataLayer
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
-from brew.proto.brew_pb2 import ResumeState, SourceState
+from brew.net import Net
+from brew.proto.brew_pb2 import CarriedState, ResumeState, SourceState
 from brew.wire import StoredState
 
 if TYPE_CHECKING:
@@ -54,7 +58,18 @@ def state_of(solver: Solver) -> ResumeState:
             source = layer.state()
             source.layer, source.net = layer.name, number
             state.source.append(source)
+        for step in net.executor.steps:
+            for name, array in step.carried().items():
+                host = array if solver.device == "cpu" else cuda.asnumpy(array)
+                state.carried.append(_carried(host, number, step.layer.name, name))
     return state
+
+
+def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> CarriedState:
+    little = array.astype(array.dtype.newbyteorder("<"))
+    return CarriedState(
+        net=net, layer=layer, name=name, shape=array.shape, dtype=little.dtype.str, data=little.tobytes()
+    )
 
 
 def restore(solver: Solver, path: str | Path) -> None:
@@ -105,6 +120,7 @@ def _restore_run(solver: Solver, state: ResumeState) -> None:
     for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
         for layer in net.data_layers:
             _restore_source(layer, stored.get((number, layer.name)))
+        _restore_carried(net, [carried for carried in state.carried if carried.net == number])
 
 
 def _restore_source(layer: DataLayer, source: SourceState | None) -> None:
@@ -112,6 +128,22 @@ def _restore_source(layer: DataLayer, source: SourceState | None) -> None:
         log.warning("the solver state knows no data layer %s: it begins at its start", layer.name)
     else:
         layer.restore(source)
+
+
+def _restore_carried(net: Net, stored: Sequence[CarriedState]) -> None:
+    values: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for carried in stored:
+        try:
+            array = np.frombuffer(carried.data, np.dtype(carried.dtype)).reshape(tuple(carried.shape))
+        except (TypeError, ValueError) as error:
+            raise WeightsError(
+                f"the solver state's {carried.name} of layer {carried.layer} is damaged: {error}"
+            ) from error
+        values.setdefault(carried.layer, {})[carried.name] = array.astype(array.dtype.newbyteorder("="))
+    for step in net.executor.steps:
+        step.carry(values.pop(step.layer.name, {}))
+    for layer in values:
+        log.warning("the solver state holds what layer %s carried from batch to batch; the net has none such", layer)
 
 
 def _advance_sources(solver: Solver) -> None:

@@ -47,7 +47,7 @@ class RecurrentCPU(Implementation[Recurrent]):
             result[state] = Buffer((steps + 1, hidden, streams), kept=kept)
             result[f"masked {state}"] = Buffer((hidden, streams))
             if not layer.exposed:
-                result[f"carried {state}"] = Buffer((hidden, streams), kept=True)
+                result[f"carried {state}"] = Buffer((streams, hidden), kept=True, carried=True)
             if kept:
                 result[f"d{state}"] = Buffer((hidden, streams))
         if kept:
@@ -99,7 +99,7 @@ class RecurrentCPU(Implementation[Recurrent]):
     def forward(self, io: Arrays) -> None:
         work, cont, layer = io.work, io.x[1], self.layer
         for i, state in enumerate(layer.states):
-            before = io.x[layer.first_state + i][0].T if layer.exposed else work[f"carried {state}"]
+            before = io.x[layer.first_state + i][0].T if layer.exposed else work[f"carried {state}"].T
             work[state][0] = before
         (w_x, w_h), constant = self.weights(io), self.constant(io)
         masks = self._masks(cont)
@@ -113,7 +113,7 @@ class RecurrentCPU(Implementation[Recurrent]):
             if layer.exposed:
                 io.y[1 + i][0] = work[state][-1].T
             else:
-                work[f"carried {state}"][...] = work[state][-1]
+                work[f"carried {state}"][...] = work[state][-1].T
 
     def backward(self, io: Arrays) -> None:
         work, layer, w_h = io.work, self.layer, io.w[self.last].T

@@ -60,7 +60,7 @@ class RecurrentCUDA(Implementation[Recurrent]):
         for state in layer.states:
             result[state] = Buffer((steps + 1, streams, hidden), kept=kept)
             if not layer.exposed:
-                result[f"carried {state}"] = Buffer((streams, hidden), kept=True)
+                result[f"carried {state}"] = Buffer((streams, hidden), kept=True, carried=True)
             if kept:
                 result[f"d{state}"] = Buffer((streams, hidden))
         if kept:

@@ -36,7 +36,7 @@ def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with host_cuda(seed=3):
         solver = Solver(prototxt.parse(text, SolverParameter), device="cuda")
         solver.step(2)
-        before = [step.io for step in solver.net._executor.steps]
+        before = [step.io for step in solver.net.executor.steps]
 
         def refuse(*_: object, **__: object) -> None:
             raise AssertionError("a step copied between host and device, or allocated")
@@ -45,6 +45,6 @@ def test_a_step_reads_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
                             (cuda, "upload"), (fake_cupy.ndarray, "get"), (fake_cupy.ndarray, "set")]:  # fmt: skip
             monkeypatch.setattr(owner, name, refuse)
         solver.step(3)
-        assert all(a is step.io for a, step in zip(before, solver.net._executor.steps, strict=True))
+        assert all(a is step.io for a, step in zip(before, solver.net.executor.steps, strict=True))
         monkeypatch.undo()
         assert len(solver.losses.losses()) == 3 and solver.losses.mean() > 0
