@@ -9,26 +9,12 @@ from typing import Any
 import numpy as np
 
 from ._wire_scan import BYTES, FIXED32, FIXED64, VARINT, Cursor, Floats, Malformed, signed
+from ._wire_stored import StoredBlob
 
 MOST_AXES = 32  # Caffe's limit
 _MOST_VALUES = 2**56  # NumPy refuses shapes from about here on, even without a value
 # NVIDIA Caffe's enum Type
 _RAW_TYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f8"), 1: np.dtype("<f4"), 2: np.dtype("<f2")}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredBlob:
-    """One blob of a file.
-
-    `data` and `diff` (None where the file has none) have `shape`, are read-only, little-endian float32 or
-    float64, and usually unaligned views into the file: copy them to compute with them. `legacy` says that the
-    shape came as num, channels, height, width and is to be compared as such.
-    """
-
-    shape: tuple[int, ...]
-    legacy: bool
-    data: Floats
-    diff: Floats | None
 
 
 def stored_blob(cursor: Cursor) -> StoredBlob:
@@ -81,7 +67,7 @@ class _Blob:
         for values, said in ((data, "stored"), (diff, "stored as its gradient")):
             if values.size != count and (values is data or values.size):
                 raise Malformed(f"shape {shown} has {count} values, {values.size} are {said}")
-        return StoredBlob(shape, legacy, data.reshape(shape), diff.reshape(shape) if diff.size else None)
+        return StoredBlob(shape, legacy, data, diff if diff.size else None)
 
     def _values(self, double: int, single: int, raw: int) -> Floats:
         """The first of the three fields that has values: doubles before floats, as Caffe has it."""
@@ -96,8 +82,4 @@ class _Blob:
         kind = self.numbers.get(raw - 2, 0)
         if kind not in _RAW_TYPES:
             raise Malformed(f"its values have type {kind}; double (0), float (1) and float16 (2) are known")
-        stored = self.raw[raw].view(_RAW_TYPES[kind])
-        if stored.itemsize == 2:
-            stored = stored.astype("<f4")
-            stored.setflags(write=False)
-        return stored
+        return self.raw[raw].view(_RAW_TYPES[kind])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,13 +15,20 @@ _log = logging.getLogger("brew")
 Array = np.ndarray[Any, np.dtype[Any]]
 _Piece = bytes | memoryview
 
+
+class Writer(Protocol):
+    """All that is asked of a stream."""
+
+    def write(self, piece: _Piece, /) -> int: ...
+
+
 _BYTES = 2  # the wire type
 _LARGEST_FOR_CAFFE = 2**31 - 1  # bytes of one message, protobuf's limit
 _FIELDS = {"f4": (5, 6), "f8": (8, 9)}  # BlobProto data and diff, double_data and double_diff
 
 
 def write_weights(
-    stream: BinaryIO,
+    stream: Writer,
     layers: Iterable[tuple[LayerParameter, Sequence[Array], Sequence[Array] | None]],
     name: str,
 ) -> int:
@@ -49,7 +56,7 @@ def write_weights(
 
 
 def write_solver_state(
-    stream: BinaryIO,
+    stream: Writer,
     iter: int,
     learned_net: str,
     history: Iterable[Array],
@@ -63,7 +70,7 @@ def write_solver_state(
     return size + _write(stream, [SolverState(current_step=current_step, brew_resume=resume).SerializeToString()])
 
 
-def _write(stream: BinaryIO, pieces: Sequence[_Piece]) -> int:
+def _write(stream: Writer, pieces: Sequence[_Piece]) -> int:
     for piece in pieces:
         stream.write(piece)
     return sum(len(piece) for piece in pieces)

@@ -6,6 +6,7 @@ Weights: /data/<layer>/<index>, and /diff/... when gradients are stored. State: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from google.protobuf.message import DecodeError
 from brew.errors import WeightsError
 from brew.proto.brew_pb2 import ResumeState
 from brew.wire import LayerBlobs, StoredBlob, StoredState
+
+from ._wire_stored import mapped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DECLARED = 4 << 30  # bytes; larger datasets must not be mostly holes
@@ -33,7 +36,12 @@ def is_hdf5(path: str | Path) -> bool:
 
 
 def read_weights(path: str | Path) -> list[LayerBlobs]:
-    """The layers of an HDF5 weights file, in the file's order. WeightsError names the object that cannot be used."""
+    """The layers of an HDF5 weights file, by name. WeightsError names the object that cannot be used.
+
+    Values that lie in the file in one piece, as Caffe and Brew write them, are views of the mapped file; what is
+    chunked or compressed is read whole.
+    """
+    buffer = mapped(path, "weights (HDF5)")
     with _opened(path) as file:
         if "data" not in file:
             raise WeightsError(f'{path}: no group "/data"; this HDF5 file holds no Caffe weights')
@@ -42,8 +50,7 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
             layer, _, index = name.rpartition("/")
             if not layer or not index.isdecimal():
                 raise WeightsError(f"{path}: dataset /data/{name} is not named /data/<layer>/<index>")
-            values = _floats(path, dataset)
-            found.setdefault(layer, {})[int(index)] = StoredBlob(tuple(dataset.shape), False, values, None)
+            found.setdefault(layer, {})[int(index)] = _stored(path, dataset, buffer)
         return [
             LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)], sorted(blobs)) for layer, blobs in found.items()
         ]
@@ -57,7 +64,7 @@ def write_weights(
     WeightsError for names that cannot be paths in HDF5 or could not be told from another layer's blobs.
     """
     _check_names(layers)
-    with _created(path) as file:
+    with created(path) as file:
         for group, items in (("data", layers), ("diff", diffs)):
             if items is None:
                 continue
@@ -81,13 +88,14 @@ def _check_names(layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]
 
 
 def read_solver_state(path: str | Path) -> StoredState:
-    """An HDF5 solver state, Caffe's or ours."""
+    """An HDF5 solver state, Caffe's or ours; its history like the values of `read_weights`."""
+    buffer = mapped(path, "a solver state (HDF5)")
     with _opened(path) as file:
         for needed in ("iter", "history"):
             if needed not in file:
                 raise WeightsError(f'{path}: no "/{needed}"; this HDF5 file is not a solver state')
         history = {int(name): dataset for name, dataset in _datasets(path, file["history"])}
-        blobs = [StoredBlob(tuple(history[i].shape), False, _floats(path, history[i]), None) for i in sorted(history)]
+        blobs = [_stored(path, history[i], buffer) for i in sorted(history)]
         resume = ResumeState.FromString(file["brew_resume"][()].tobytes()) if "brew_resume" in file else None
         learned = file["learned_net"][()] if "learned_net" in file else b""
         current = int(np.ravel(file["current_step"][()])[0]) if "current_step" in file else 0
@@ -101,7 +109,7 @@ def write_solver_state(
     path: Path, iteration: int, learned_net: str, history: Sequence[npt.NDArray[Any]], step: int, resume: ResumeState
 ) -> None:
     """Write a solver state in Caffe's layout, with our record beside it."""
-    with _created(path) as file:
+    with created(path) as file:
         file.create_dataset("iter", data=np.array([iteration], np.int32))
         file.create_dataset("learned_net", data=np.bytes_(learned_net.encode() + b"\0"))
         file.create_dataset("current_step", data=np.array([step], np.int32))
@@ -112,11 +120,16 @@ def write_solver_state(
 
 
 @contextmanager
-def _created(path: Path) -> Iterator[Any]:
+def created(path: Path) -> Iterator[Any]:
+    """A new HDF5 file, readable by HDF5 1.8, to fill and close; OSError when it cannot be written whole."""
     import h5py
 
-    with h5py.File(path, "w", libver="earliest") as file:
-        yield file
+    try:
+        with h5py.File(path, "w", libver="earliest") as file:
+            yield file
+    except RuntimeError as error:  # what h5py raises where only closing finds the disk full
+        number = re.search(r"errno = (\d+)", str(error))
+        raise OSError(int(number[1]) if number else 0, str(error)) from error
 
 
 @contextmanager
@@ -154,11 +167,19 @@ def _datasets(path: str | Path, group: Any, prefix: str = "") -> Iterator[tuple[
         yield f"{prefix}{name}", item
 
 
-def _floats(path: str | Path, dataset: Any) -> npt.NDArray[Any]:
+def _stored(path: str | Path, dataset: Any, buffer: memoryview) -> StoredBlob:
+    """The values of `dataset`, in the mapped file where they are there as NumPy would lay them out."""
+    import h5py
+
     if dataset.dtype.kind != "f":
         raise WeightsError(f"{path}: {dataset.name} holds {dataset.dtype}, floating point numbers are expected")
     stored = dataset.id.get_storage_size()
     if dataset.nbytes > _MAX_DECLARED and dataset.nbytes > 1000 * max(stored, 1):
         raise WeightsError(f"{path}: {dataset.name} declares {dataset.nbytes} bytes but stores {stored}")
-    values: npt.NDArray[Any] = np.ascontiguousarray(dataset[()]).reshape(-1)
-    return values
+    offset = dataset.id.get_offset()  # None unless the values lie in one piece
+    plain = h5py.h5t.py_create(dataset.dtype) == dataset.id.get_type() and dataset.dtype.itemsize <= 8
+    if offset is None or not plain or offset + dataset.nbytes > len(buffer):
+        values: npt.NDArray[Any] = np.ascontiguousarray(dataset[()]).reshape(-1)
+    else:
+        values = np.frombuffer(buffer, dataset.dtype, dataset.size, offset)
+    return StoredBlob(tuple(dataset.shape), False, values)

@@ -3,86 +3,159 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import hdf5_file, wire
+from brew import cuda, hdf5_file, safetensors_file, wire
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
-from brew.layer import Shape, shape_text
-from brew.net import Net
+from brew.layer import Array, Shape, shape_text
+from brew.load_report import LayerReport, LoadReport, Outcome
+from brew.net import Net, Weights
 from brew.proto.brew_pb2 import LayerParameter
 from brew.wire import LayerBlobs, StoredBlob
 
 log = logging.getLogger("brew")
 
+_Values: TypeAlias = npt.NDArray[Any]
+
+__all__ = ["LayerReport", "LoadReport", "Outcome", "copy_into", "read", "save", "write"]
+
 
 def read(path: str | Path) -> list[LayerBlobs]:
-    """The stored layers of a .caffemodel or HDF5 weights file; told apart by content."""
+    """The stored layers of a .caffemodel, HDF5 or safetensors file; told apart by content."""
     if hdf5_file.is_hdf5(path):
         return hdf5_file.read_weights(path)
+    if safetensors_file.is_safetensors(path):
+        return safetensors_file.read_weights(path)
     return wire.read_weights(path)
 
 
-def copy_into(net: Net, path: str | Path) -> None:
-    """Copy every stored layer that the net has, by name; WeightsError when nothing fits or a shape differs."""
-    if not str(path):
+# --- into a net -----------------------------------------------------------------------------------------------------
+
+
+def copy_into(net: Net, files: Weights, *, ignore_mismatched: bool = False) -> LoadReport:
+    """Copy every stored layer that the net has, by name, and log what became of each; later files override earlier.
+
+    `files` is a path, a list of paths, or text with commas between. Nothing is written before all files have been
+    checked: WeightsError when blobs of a layer have other shapes than the net's, naming every one of them, and when a
+    file has no layer that fits. With `ignore_mismatched`, layers of other shapes are left as they are.
+    """
+    paths = _paths(files)
+    plans = [_plan(net, path) for path in paths]
+    mismatched = [p.report for plan in plans for p in plan if p.report.outcome is Outcome.MISMATCHED]
+    if mismatched and not ignore_mismatched:
+        raise _misfit(mismatched)
+    for path, plan in zip(paths, plans, strict=True):
+        _check_any(net, path, plan)
+    for plan in plans:
+        for planned in plan:
+            if planned.report.outcome is Outcome.COPIED:
+                _copy_layer(net, planned)
+    layers = [p.report for plan in plans for p in plan]
+    met = {layer.name for layer in layers if layer.outcome is not Outcome.SKIPPED}
+    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _owning(net) if n not in met]
+    report = LoadReport(tuple(paths), (*layers, *left))
+    _log(report)
+    return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A layer of a file with what will become of it."""
+
+    stored: LayerBlobs
+    report: LayerReport
+
+    def blobs(self) -> Iterator[tuple[int, StoredBlob]]:
+        """Which blob of the net's layer each stored one is."""
+        indices = range(len(self.stored.blobs)) if self.stored.indices is None else self.stored.indices
+        return zip(indices, self.stored.blobs, strict=True)
+
+
+def _paths(files: Weights) -> list[str]:
+    if isinstance(files, str):
+        files = [name.strip() for name in files.split(",")]
+    paths = [str(path) for path in ([files] if isinstance(files, Path) else files)]
+    if not all(paths):
         raise WeightsError("a weights file is needed, and its name is empty")
-    stored = read(path)
+    return paths
+
+
+def _plan(net: Net, path: str) -> list[_Planned]:
+    """Each layer of the file that has blobs, or whose name is the net's; of several with one name the first counts."""
+    plan = []
     done: set[str] = set()
-    ignored = []
+    stored = read(path)
+    if any(layer.old for layer in stored):
+        log.info("%s: layers in an earlier format of Caffe's, read as today's", path)
     for layer in stored:
+        in_file = tuple(blob.shape for blob in layer.blobs)
         if layer.name in done or layer.name not in net.params:
             if layer.blobs:
-                ignored.append(layer.name)
+                plan.append(_Planned(layer, LayerReport(layer.name, Outcome.SKIPPED, path, in_file)))
             continue
-        _copy_layer(net, layer, path)
         done.add(layer.name)
-    graph = net.graph
-    owning = [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p for p in n.params)]
-    left = [name for name in owning if name not in done]
-    for name in ignored:
-        log.info("Ignoring source layer %s", name)
-    log.info("%s: %d layers copied, %d of the file not in the net", path, len(done), len(ignored))
-    if left:
-        log.warning("%s has nothing for %s: filled as the net says", path, ", ".join(left))
-    if not done and net.params:
-        theirs = ", ".join(layer.name for layer in stored if layer.blobs) or "none"
-        raise WeightsError(
-            f"{path}: none of its layers is in the net; the file has {theirs}",
-            hint=f"the net has {', '.join(net.params)}; layers are matched by name",
-        )
+        faults = tuple(_faults(net, layer))
+        outcome = Outcome.MISMATCHED if faults else Outcome.COPIED
+        in_net = _shapes(net, layer.name)
+        plan.append(_Planned(layer, LayerReport(layer.name, outcome, path, in_file, in_net, faults)))
+    return plan
 
 
-def _copy_layer(net: Net, layer: LayerBlobs, path: str | Path) -> None:
+def _faults(net: Net, layer: LayerBlobs) -> Iterator[str]:
+    """Sentences on what of a stored layer does not fit the net's."""
     blobs = net.params[layer.name]
     stored = list(range(len(layer.blobs))) if layer.indices is None else layer.indices
-    # HDF5 holds shared blobs with their owner alone.
+    # HDF5 and safetensors hold shared blobs with their owner alone.
     wanted = set(range(len(blobs))) if layer.indices is None else _owned(net, layer.name)
     if not wanted <= set(stored) <= set(range(len(blobs))):
-        raise WeightsError(f'{path}: layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}')
+        yield f'layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}'
     for index, source in zip(stored, layer.blobs, strict=True):
-        target = blobs[index]
-        if not _fits(source, target.shape):
-            raise WeightsError(
-                f'{path}: layer "{layer.name}", blob {index}: the file has {shape_text(source.shape)}, '
-                f"the net {shape_text(target.shape)}",
-                hint="rename the layer in the net to start it from its filler instead",
+        if index < len(blobs) and not _fits(source, blobs[index].shape):
+            yield (
+                f'layer "{layer.name}", blob {index}: the file has {shape_text(source.shape)}, '
+                f"the net {shape_text(blobs[index].shape)}"
             )
-        if not np.isfinite(source.data).all():
-            log.warning("%s: layer %s, blob %d holds NaN or infinity", path, layer.name, index)
-        net.parameters.write(target, source.data)
+
+
+def _misfit(layers: Sequence[LayerReport]) -> WeightsError:
+    faults = [f"{layer.path}: {fault}" for layer in layers for fault in layer.faults]
+    rename = f'rename the layer in the net, such as name: "{layers[0].name}_new", to start it from its filler'
+    return WeightsError("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
+
+
+def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:
+    if any(p.report.outcome is Outcome.COPIED for p in plan) or not net.params:
+        return
+    theirs = ", ".join(p.report.name for p in plan) or "none"
+    raise WeightsError(
+        f"{path}: none of its layers is in the net{' and fits' if any(p.report.faults for p in plan) else ''}; "
+        f"the file has {theirs}",
+        hint=f"the net has {', '.join(net.params)}; layers are matched by name",
+    )
+
+
+def _owning(net: Net) -> list[str]:
+    """The layers with parameters of their own, not shared from one before them."""
+    graph = net.graph
+    return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p for p in n.params)]
 
 
 def _owned(net: Net, layer: str) -> set[int]:
-    """Which blobs of a layer are its own, not shared from one before it."""
+    """Which blobs of a layer are its own."""
     slots = next(node.params for node in net.graph.nodes if node.params and node.layer.name == layer)
     return {index for index, slot in enumerate(slots) if net.graph.params[slot].owner == slot}
+
+
+def _shapes(net: Net, layer: str) -> tuple[Shape, ...]:
+    return tuple(blob.shape for blob in net.params[layer])
 
 
 def _fits(source: StoredBlob, shape: Shape) -> bool:
@@ -94,38 +167,106 @@ def _fits(source: StoredBlob, shape: Shape) -> bool:
     return tuple(source.shape) == (1,) * (4 - len(shape)) + shape
 
 
+def _copy_layer(net: Net, planned: _Planned) -> None:
+    bad = []
+    for index, source in planned.blobs():
+        count = _copy(source, net.params[planned.report.name][index])
+        if count:
+            bad.append(f"{count} of {source.raw.size} numbers of blob {index}")
+    if bad:
+        log.warning("%s: layer %s holds NaN or infinity: %s", planned.report.path, planned.report.name, ", ".join(bad))
+
+
+def _copy(source: StoredBlob, target: Blob) -> int:
+    """Copy the values, and count those that are not finite in the net; no more than a few MiB are held."""
+    memory = target.data_memory
+    flat: Array = memory.array(target.shape).reshape(-1)
+    bad = start = 0
+    for piece in source.pieces():
+        there = slice(start, start + piece.size)
+        start += piece.size
+        with np.errstate(over="ignore"):  # doubles beyond float32 become infinity, which is counted
+            values = piece.astype(flat.dtype) if memory.device == "cuda" else piece
+            if memory.device == "cuda":
+                cuda.upload(flat[there], values)
+            else:
+                flat[there] = values
+                values = flat[there]
+        bad += _not_finite(values)
+    if memory.device == "cuda":
+        memory.download()
+    return bad
+
+
+def _not_finite(values: _Values) -> int:
+    """How many are NaN or infinite. The product of the values with themselves is finite only if all of them are."""
+    with np.errstate(all="ignore"):
+        product = np.dot(values, values)
+    return 0 if np.isfinite(product) else values.size - int(np.isfinite(values).sum())
+
+
+def _log(report: LoadReport) -> None:
+    for layer in report.skipped:
+        log.info("Ignoring source layer %s", layer.name)
+    level = logging.WARNING if report.left or report.mismatched else logging.INFO
+    log.log(level, "%s", report.text())
+
+
+# --- out of a net ---------------------------------------------------------------------------------------------------
+
+
 def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
-    """Write the net's weights: HDF5 when the name ends in .h5, else binary; whole or not at all."""
+    """Write the net's weights, whole or not at all: HDF5 when the name ends in .h5, safetensors for .safetensors.
+
+    Anything else is a .caffemodel. `diff` stores the gradients too, which safetensors cannot.
+    """
     path = Path(path)
+    if diff and path.suffix == ".safetensors":
+        raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
     with replacing(path) as temporary:
-        if path.suffix == ".h5":
-            _save_hdf5(net, temporary, diff)
-            return
-        layers = []
-        for node in net.graph.nodes:
-            param = LayerParameter()
-            param.CopyFrom(node.layer.param)
-            param.ClearField("blobs")
-            if not param.HasField("phase"):
-                param.phase = net.phase
-            blobs = [net.parameters.slots[p] for p in node.params]
-            values = [b.data_memory.host(b.shape) for b in blobs]
-            gradients = [b.diff_memory.host(b.shape) for b in blobs] if diff else None
-            layers.append((param, values, gradients))
-        with temporary.open("wb") as stream:
-            wire.write_weights(stream, layers, net.name)
+        write(net, temporary, path.suffix, diff=diff)
 
 
-def _save_hdf5(net: Net, path: Path, diff: bool) -> None:
-    def collect(of: Callable[[Blob], Memory]) -> Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]:
-        slots = net.parameters.slots
-        return [
-            (node.layer.name, [
-                (i, of(slots[p]).host(slots[p].shape))
-                for i, p in enumerate(node.params) if net.graph.params[p].owner == p
-            ])
-            for node in net.graph.nodes
-        ]  # fmt: skip
+def write(net: Net, path: Path, ending: str, *, diff: bool = False, digest: bool = False) -> str:
+    """Write the net's weights to `path` in the format of a name that ends so.
 
-    diffs = collect(lambda blob: blob.diff_memory) if diff else None
-    hdf5_file.write_weights(path, collect(lambda blob: blob.data_memory), diffs)
+    With `digest`, the file's SHA-256 in hexadecimal is returned, else "".
+    """
+    hashed = None
+    if ending == ".h5":
+        gradients = _owned_values(net, lambda blob: blob.diff_memory) if diff else None
+        hdf5_file.write_weights(path, _owned_values(net, lambda blob: blob.data_memory), gradients)
+    elif ending == ".safetensors":
+        safetensors_file.write_weights(path, _owned_values(net, lambda blob: blob.data_memory), net.name)
+    else:
+        with path.open("wb") as file:
+            hashed = wire.HashedStream(file, keep=net.device == "cpu") if digest else None
+            wire.write_weights(hashed or file, _layers(net, diff), net.name)
+    if not digest:
+        return ""
+    return hashed.hexdigest() if hashed else wire.sha256_of(path)
+
+
+def _layers(net: Net, diff: bool) -> Iterator[tuple[LayerParameter, list[_Values], list[_Values] | None]]:
+    """Each layer's message, parameters and gradients; from a GPU they come one layer at a time."""
+    for node in net.graph.nodes:
+        param = LayerParameter()
+        param.CopyFrom(node.layer.param)
+        param.ClearField("blobs")
+        if not param.HasField("phase"):
+            param.phase = net.phase
+        blobs = [net.parameters.slots[p] for p in node.params]
+        values = [b.data_memory.host(b.shape) for b in blobs]
+        yield param, values, [b.diff_memory.host(b.shape) for b in blobs] if diff else None
+
+
+def _owned_values(net: Net, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, _Values]]]]:
+    """By layer, the index and values of each blob that it does not share from another."""
+    slots = net.parameters.slots
+    return [
+        (node.layer.name, [
+            (i, of(slots[p]).host(slots[p].shape))
+            for i, p in enumerate(node.params) if net.graph.params[p].owner == p
+        ])
+        for node in net.graph.nodes
+    ]  # fmt: skip

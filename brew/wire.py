@@ -7,7 +7,6 @@ break it. Field numbers: Caffe's schema; 10 to 13 of BlobProto are NVIDIA Caffe'
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,19 +17,23 @@ from google.protobuf.message import DecodeError
 from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
 
 from ._upgrade_types import V0_TYPES, present_type
-from ._wire_blob import StoredBlob, stored_blob
+from ._wire_blob import stored_blob
+from ._wire_hash import HashedStream, sha256_of
 from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
+from ._wire_stored import StoredBlob, mapped
 from ._wire_write import write_solver_state, write_weights
-from .errors import Place, WeightsError, did_you_mean
+from .errors import Place, WeightsError
 from .file_kind import file_kind
 
 __all__ = [
+    "HashedStream",
     "LayerBlobs",
     "StoredBlob",
     "StoredState",
     "read_blob",
     "read_solver_state",
     "read_weights",
+    "sha256_of",
     "write_solver_state",
     "write_weights",
 ]
@@ -42,13 +45,15 @@ T = TypeVar("T")
 class LayerBlobs:
     """A layer of a weights file: its name, its type under its present name, its blobs.
 
-    `indices` says which of the layer's blobs these are, where a file may leave some out (HDF5); None means all.
+    `indices` says which of the layer's blobs these are, where a file may leave some out (HDF5, safetensors); None
+    means all. `old` says that the layer is stored in an earlier format of Caffe's (V0 or V1).
     """
 
     name: str
     type: str
     blobs: list[StoredBlob]
     indices: list[int] | None = None
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +83,7 @@ def read_solver_state(path: str | Path) -> StoredState:
 
 
 def _read(path: str | Path, wanted: str, scan: Callable[[Cursor], T]) -> T:
-    buffer = _mapped(Path(path), wanted)
+    buffer = mapped(path, wanted)
     try:
         return scan(Cursor(buffer, 0, len(buffer)))
     except Malformed as error:
@@ -86,25 +91,6 @@ def _read(path: str | Path, wanted: str, scan: Callable[[Cursor], T]) -> T:
         said = f"this is {kind}" if kind else f"damaged, truncated or of another kind: {error}"
         message = f"{said}; the file has {len(buffer)} bytes, {wanted} was expected"
         raise WeightsError(message, place=Place(str(path))) from None
-
-
-def _mapped(path: Path, wanted: str) -> memoryview:
-    """The bytes of the file; the map lives as long as any view into it."""
-    place = Place(str(path))
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            if size == 0:
-                raise WeightsError(f"the file is empty; {wanted} was expected", place=place)
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    except FileNotFoundError:
-        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise WeightsError("no such file", place=place, hint=did_you_mean(path.name, siblings)) from None
-    except IsADirectoryError:
-        raise WeightsError(f"this is a folder; {wanted} was expected", place=place) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise WeightsError(f"the file cannot be read: {reason}", place=place) from None
 
 
 def _named(name: str, scan: Callable[[Cursor], T], cursor: Cursor) -> T:
@@ -127,7 +113,7 @@ def _net(cursor: Cursor) -> list[LayerBlobs]:
             found = _Layer()
             scan = found.read if cursor.number == 100 else found.read_v1
             _named(f"layer {len(layers)}", scan, cursor.inside())
-            layers.append(found.stored())
+            layers.append(found.stored(old=cursor.number == 2))
     if not recognised:
         raise Malformed("no layer in it")
     return layers
@@ -169,12 +155,12 @@ class _Layer:
             elif cursor.number == 6:
                 self.blobs.append(cursor.inside())
 
-    def stored(self) -> LayerBlobs:
+    def stored(self, *, old: bool) -> LayerBlobs:
         """The layer with its blobs read."""
         blobs = [
             _named(f'layer "{self.name}", blob {index}', stored_blob, cursor) for index, cursor in enumerate(self.blobs)
         ]
-        return LayerBlobs(self.name, self.type, blobs)
+        return LayerBlobs(self.name, self.type, blobs, old=old)
 
 
 def _state(cursor: Cursor) -> StoredState:

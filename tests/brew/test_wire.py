@@ -23,7 +23,15 @@ from brew.proto.brew_pb2 import (
     SolverState,
     V1LayerParameter,
 )
-from brew.wire import read_blob, read_solver_state, read_weights, write_solver_state, write_weights
+from brew.wire import (
+    HashedStream,
+    read_blob,
+    read_solver_state,
+    read_weights,
+    sha256_of,
+    write_solver_state,
+    write_weights,
+)
 
 CASE = Path(__file__).parents[1] / "data" / "conformance" / "solvers" / "sgd_plain"
 
@@ -314,3 +322,30 @@ def test_beyond_two_gigabytes(tmp_path: Path) -> None:
     (layer,) = read_weights(file)
     assert layer.blobs[0].shape == (count,)
     assert layer.blobs[0].data[-1] == 3
+
+
+def test_what_is_hashed_is_what_is_written(tmp_path: Path) -> None:
+    values = [np.arange(100_000, dtype=np.float32), np.ones(7)]
+    for keep in (True, False):
+        with (tmp_path / "w").open("wb") as file:
+            stream = HashedStream(file, keep=keep)
+            size = write_weights(stream, [(LayerParameter(name="a"), values, None)] * 3, "n")
+        assert size == (tmp_path / "w").stat().st_size
+        assert stream.hexdigest() == sha256_of(tmp_path / "w")
+
+
+def test_weights_beyond_two_gigabytes_are_written(caplog: pytest.LogCaptureFixture) -> None:
+    """Zeros that were never touched, onto a stream that only looks at what comes first."""
+    seen: list[tuple[int, bytes]] = []
+
+    class Stream:
+        def write(self, piece: bytes | memoryview, /) -> int:
+            seen.append((len(piece), bytes(piece[:16])))
+            return len(piece)
+
+    count = 600_000_000
+    size = write_weights(Stream(), [(LayerParameter(name="fc"), [np.zeros(count, np.float32)], None)], "n")
+    assert size == sum(length for length, _ in seen)
+    assert (4 * count, bytes(16)) in seen
+    assert any(head.endswith(varint(4 * count)) for _, head in seen)
+    assert "Caffe reads .caffemodel files up to 2 GiB only" in caplog.text
