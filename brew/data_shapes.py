@@ -70,7 +70,7 @@ def _told(source: Source, cls: type[Layer], context: Context, assumed: list[str]
             place=missing.place, hint=f"give it: --shape {blob}:NxCxHxW",
         ) from None  # fmt: skip
     shapes: list[Shape] = [(batch, *image), (batch,)][: len(param.top)]
-    assumed.append(f'layer "{param.name}" brings {shape_text(shapes[0])}: its data is not there; {how}')
+    assumed.append(f'layer "{param.name}" brings images of {shape_text(image)}: its data is not there; {how}')
     return shapes
 
 

@@ -33,6 +33,7 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "data": "brew.tools.data",
         "layers": "brew.tools.layers",
         "show": "brew.tools.show",
+        "deploy": "brew.tools.deploy",
         "upgrade": "brew.tools.upgrade",
         **dict.fromkeys(CAFFES_UPGRADES, "brew.tools.upgrade"),
     },

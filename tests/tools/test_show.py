@@ -24,7 +24,7 @@ def test_the_table(brew_run: Run, folder: Path):
     lines = done.out.splitlines()
     assert done.code == 0 and max(map(len, lines[2:])) <= 80
     assert lines[0] == "d, TRAIN, batch of 8"
-    assert lines[1].startswith('assumed: layer "data" brings 8 x 1 x 5 x 5')
+    assert lines[1].startswith('assumed: layer "data" brings images of 1 x 5 x 5')
     rows = [line.split() for line in lines]
     assert ["ip", "InnerProduct", "8x100", "2,600", "20.0", "K", "13.3", "KiB"] in rows
     assert ["loss", "SoftmaxWithLoss", "scalar", "4", "B"] in rows

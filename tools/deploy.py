@@ -1,0 +1,68 @@
+"""`brew deploy`: the net to use, from the net to train."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+
+from brew.errors import UsageError
+
+from .command import Command
+from .net_options import names, parse_shapes, shape_option, state_options
+
+_log = logging.getLogger("brew")
+
+
+@click.command(name="deploy", cls=Command)
+@click.argument("source", metavar="TRAIN_VAL")
+@click.argument("target", metavar="OUT")
+@state_options
+@shape_option("Shape of an input, in place of the data's own.")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input (1).")
+@click.option("--auxiliary", is_flag=True, help="Keep heads whose loss weighs less than another of the same labels.")
+def verb(
+    source: str,
+    target: str,
+    level: int | None,
+    stage: str,
+    shapes: tuple[str, ...],
+    batch: int | None,
+    auxiliary: bool,
+) -> None:
+    """Make the deploy net of a net or solver, and write it to OUT ("-" is stdout).
+
+    Data layers become one Input each, of the size after the crop; SoftmaxWithLoss becomes a Softmax named "prob",
+    SigmoidCrossEntropyLoss a Sigmoid; other losses, accuracies, labels, auxiliary heads and all that only they need
+    go, and so do fillers, learning rates and rules. What training did to its data is written as a comment. Layers keep
+    their names, so that the weights fit.
+    """
+    given = parse_shapes(shapes)
+    if target != "-" and Path(target).resolve() == Path(source).resolve():
+        raise UsageError(f"{target} would be overwritten: give the deploy net a file of its own")
+    from brew.atomic import replacing
+    from brew.deploy import deploy
+    from brew.layer import TEST, shape_text
+    from brew.net_file import read_net
+    from brew.summary import summarise
+
+    net = read_net(source, TEST)
+    made = deploy(
+        net.definition, states=net.states, level=level, stages=names(stage), shapes=given, batch=batch,
+        auxiliary=auxiliary,
+    )  # fmt: skip
+    for text in made.assumed:
+        _log.warning("assumed: %s", text)
+    text = made.text(Path(source).name)
+    if target == "-":
+        click.echo(text, nl=False)
+        return
+    summary = summarise(made.net, TEST)  # a net that would not run is not written
+    with replacing(target) as temporary:
+        temporary.write_text(text, "utf-8")
+    read = {name for layer in summary.layers for name in layer.bottoms}
+    ends = {name: shape for layer in summary.layers for name, shape in layer.tops if name not in read}
+    starts = {name: shape for layer in summary.layers if not layer.bottoms for name, shape in layer.tops}
+    for word, blobs in (("takes", starts), ("gives", ends)):
+        click.echo(f"{target} {word} " + ", ".join(f"{name} ({shape_text(shape)})" for name, shape in blobs.items()))
