@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,5 +92,7 @@ class SolverConfig:
         param, file = self.param, Path(self.document.file)
         if not param.snapshot_prefix:
             param.snapshot_prefix = str(file.with_suffix(""))
-        elif Path(param.snapshot_prefix).is_dir():
-            param.snapshot_prefix = str(Path(param.snapshot_prefix) / file.stem)
+            return
+        with suppress(OSError):  # a name that no system takes: writing will say so
+            if Path(param.snapshot_prefix).is_dir():
+                param.snapshot_prefix = str(Path(param.snapshot_prefix) / file.stem)

@@ -14,8 +14,8 @@ was done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from brew import prototxt
+from brew import foreign, prototxt
 from brew.atomic import replacing
 from brew.errors import InputError, Place, SolverError
 from brew.file_kind import file_kind
@@ -138,17 +138,30 @@ def upgrade_net_file(source: str, target: str) -> bool:
     upgraded, ResourceError where `target` cannot be written.
     """
     old, document = _read(source, NetParameter)
-    upgraded = upgrade_net(old, document, file=source)
-    _write(upgraded.message(), target, old, source, text=document is not None)
-    return upgraded.complete
+    with _text_is_utf8(source):
+        upgraded = upgrade_net(old, document, file=source)
+        _write(upgraded.message(), target, old, source, text=document is not None)
+    return upgraded.complete and not foreign.left_out(document)
 
 
 def upgrade_solver_file(source: str, target: str) -> bool:
     """The same for a solver, with the nets written inside it."""
     old, document = _read(source, SolverParameter)
-    new, complete = upgrade_solver(old, document, file=source)
-    _write(new, target, old, source, text=document is not None)
-    return complete
+    with _text_is_utf8(source):
+        new, complete = upgrade_solver(old, document, file=source)
+        _write(new, target, old, source, text=document is not None)
+    return complete and not foreign.left_out(document)
+
+
+@contextmanager
+def _text_is_utf8(source: str) -> Iterator[None]:
+    """InputError where a binary message has a string that protobuf took unseen."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"a name or other text in the file is not UTF-8: {error.object!r:.80}", place=Place(source)
+        ) from None
 
 
 def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:

@@ -161,7 +161,7 @@ class _Child:
         for line in self._process.stdout:
             message = json.loads(line)
             if message[0] == "failed":
-                raise CheckFailed(message[1])
+                raise CheckFailed(f"{self._waiting[0].report.source}: {message[1]}")
             pending = self._waiting[0]
             report = pending.report
             if message[0] != "end":
@@ -177,7 +177,7 @@ class _Child:
     def survives(self, pending: _Pending, limits: Limits, listed: int) -> bool:
         """Whether the source that killed the child can be gone on with behind the record that did it."""
         if self.code >= 0:  # it ended by itself and owes us an answer
-            raise CheckFailed(self._said or f"the child ended with exit code {self.code}")
+            raise CheckFailed(f"{pending.report.source}: the child ended with exit code {self.code}: {self._said}")
         report = pending.report
         how = f"reading it kills the process that reads ({_signal_name(-self.code)})"
         if self.code == -getattr(signal, "SIGALRM", 0):

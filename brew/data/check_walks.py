@@ -143,8 +143,9 @@ def _names(h5: Any, file: Path) -> Iterator[str]:
                 count += 1
                 if count > _MOST_LINKS:
                     raise DataError(f"{file}: more than {_MOST_LINKS} names in it")
-                inner = f"{path}/{name}"
-                hard = group.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD
+                stored = name if isinstance(name, bytes) else name.encode()  # bytes are what is no UTF-8
+                inner = f"{path}/{stored.decode(errors='replace')}"
+                hard = group.id.links.get_info(stored).type == h5py.h5l.TYPE_HARD
                 if hard and group.get(name, getclass=True) is h5py.Group:
                     groups.append((inner, group[name]))
                 else:

@@ -10,6 +10,8 @@ from brew.errors import DataError, Place
 
 log = logging.getLogger("brew")
 
+_SHOWN = 200  # characters of a path in a message
+
 
 def find(written: str, folder: Path, *, what: str, place: Place | None = None, hint: str | None = None) -> Path:
     """The existing file or folder that `written` names.
@@ -19,13 +21,18 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     """
     if not written:
         raise DataError(f"{what} is empty: a path is expected", place=place)
-    first = Path(written).expanduser()
-    if first.exists():
+    try:
+        first = Path(written).expanduser()
+        second = folder / first
+        first_is_there, second_is_there = first.exists(), second.exists()
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, nobody's home
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{what}: {written[:_SHOWN]} cannot be looked up: {reason}", place=place) from None
+    if first_is_there:
         return first
     if first.is_absolute():
         raise DataError(f"{what}: there is no {first}", place=place, hint=hint)
-    second = folder / first
-    if second.exists():
+    if second_is_there:
         log.info("%s: %s is taken from %s", what, written, folder)
         return second
     tried = [first.absolute(), second.absolute()] if second.absolute() != first.absolute() else [first.absolute()]
