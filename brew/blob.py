@@ -8,7 +8,7 @@ a pass and refreshes it after.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -178,3 +178,25 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"
+
+
+class HostViews:
+    """The host views of a net's blobs on CUDA, which are the truth between its passes; on the CPU there are none."""
+
+    def __init__(self, blobs: Sequence[Blob]) -> None:
+        self._blobs = [blob for blob in blobs if blob.data_memory.device == "cuda"]
+
+    def upload(self) -> None:
+        """Before a pass: give the device what was written to them."""
+        for memory in self._exposed():
+            memory.upload()
+
+    def download(self) -> None:
+        """After a pass: refresh them."""
+        for memory in self._exposed():
+            memory.download()
+
+    def _exposed(self) -> Iterable[Memory]:
+        """Every memory that has a host view of its own, once."""
+        pairs = ((blob.data_memory, blob.diff_memory) for blob in self._blobs)
+        return {id(m): m for pair in pairs for m in pair if m.exposed}.values()

@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import memory, mode
-from brew.blob import Blob, Memory
+from brew.blob import Blob, HostViews
 from brew.data.memory import set_input_arrays
 from brew.data_layer import DataLayer
+from brew.debug_info import DebugInfo
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
-from brew.layer import TEST, Context, Layer, Shape, shape_text
+from brew.layer import Context, Layer, Shape, shape_text
+from brew.layer_callbacks import Callback, LayerCallbacks
+from brew.net_arguments import in_order
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
 from brew.outputs import Output
@@ -60,7 +63,7 @@ class Net:
         share: Net | None = None,
         history_slots: int = 0,
     ) -> None:
-        phase, weights, level, stages = _pycaffe_order(args, phase, weights, level, stages)
+        phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         seed = seed if seed is not None else mode.default_seed()
@@ -73,6 +76,8 @@ class Net:
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
         self._make_blobs()
         self.executor = Executor(self.graph, self._blob_list, self._slots, self.device)
+        self._host_views = HostViews([*self._blob_list, *self._slots])
+        self._make_callbacks()
         workspace = self.executor.scratch.bytes + sum(s.kept_bytes for s in self.executor.steps)
         self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
         if self.device == "cpu":
@@ -106,45 +111,53 @@ class Net:
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )
 
+    def _make_callbacks(self) -> None:
+        self._around_forward, self._around_backward = (
+            LayerCallbacks(run, self._host_views) for run in (self.executor.forward, self.executor.backward)
+        )
+        self.debug_info = DebugInfo(self.executor.steps, self.parameters, self._around_forward, self._around_backward)
+        self.debug_info.on = self.source.debug_info
+
     # --- running --------------------------------------------------------------------------------------------------
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Layers start to end (inclusive; default all), without reading anything back."""
-        self._upload()
+        self._host_views.upload()
         if start == 0:
             self.executor.begin_pass()
+        run = self._around_forward.runner()
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             for number in range(start, len(self.layers) if end is None else end + 1):
-                self.executor.forward(number)
-        self._download()
+                run(number)
+        self._host_views.download()
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
-        self._upload()
+        self._host_views.upload()
+        run = self._around_backward.runner()
         with np.errstate(all="ignore"):
             for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
-                self.executor.backward(number)
-        self._download()
+                run(number)
+        self._host_views.download()
+
+    def before_forward(self, callback: Callback) -> None:
+        """Call `callback(layer number)` before each layer's forward from now on; pycaffe's, as the next three."""
+        self._around_forward.before.append(callback)
+
+    def after_forward(self, callback: Callback) -> None:
+        self._around_forward.after.append(callback)
+
+    def before_backward(self, callback: Callback) -> None:
+        self._around_backward.before.append(callback)
+
+    def after_backward(self, callback: Callback) -> None:
+        self._around_backward.after.append(callback)
 
     def forward_layer(self, number: int) -> None:
         self.executor.forward(number)
 
     def backward_layer(self, number: int) -> None:
         self.executor.backward(number)
-
-    def _exposed(self) -> Iterable[Memory]:
-        """On CUDA, every memory that has a host view, once."""
-        blobs = (*self._blob_list, *self._slots) if self.device == "cuda" else ()
-        pairs = ((blob.data_memory, blob.diff_memory) for blob in blobs)
-        return {id(m): m for pair in pairs for m in pair if m.exposed}.values()
-
-    def _upload(self) -> None:
-        for item in self._exposed():
-            item.upload()
-
-    def _download(self) -> None:
-        for item in self._exposed():
-            item.download()
 
     def loss_terms(self) -> list[tuple[float, Blob]]:
         """(weight, blob) for every top that counts in the loss."""
@@ -263,17 +276,14 @@ class Net:
 
     # --- weights --------------------------------------------------------------------------------------------------
 
-    def copy_from(self, files: Weights) -> None:
+    def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
         from brew import weights
 
-        if isinstance(files, str):
-            files = [name.strip() for name in files.split(",")]
-        for path in [files] if isinstance(files, Path) else files:
-            weights.copy_into(self, path)
+        weights.copy_into(self, files, ignore_mismatched=ignore_mismatched)
 
     def save(self, path: Any, *, diff: bool = False) -> None:
-        """Write a .caffemodel (or HDF5 when the name ends in .h5), atomically."""
+        """Write a .caffemodel (HDF5 when the name ends in .h5, safetensors for .safetensors), atomically."""
         from brew import weights
 
         weights.save(self, path, diff=diff)
@@ -282,19 +292,3 @@ class Net:
         """Stop the data layers' threads and close their sources."""
         for layer in self.data_layers:
             layer.close()
-
-
-def _pycaffe_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
-    """Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase)."""
-    if len(args) > 4 or isinstance(stages, str) or isinstance(phase, str):
-        raise UsageError("Net takes (network, phase, level, stages, weights); phase is brew.TRAIN or brew.TEST")
-    if args and not isinstance(args[0], int):
-        if len(args) != 2:
-            raise UsageError("Net(network, weights, phase) takes three arguments")
-        return args[1], args[0], level, stages
-    given = [*args, *([None] * (4 - len(args)))]
-    phase = given[0] if phase is None else phase
-    level = given[1] if level is None else level
-    stages = given[2] if stages is None else stages
-    weights = given[3] if weights is None else weights
-    return (TEST if phase is None else int(phase)), weights, level, stages

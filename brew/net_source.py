@@ -30,6 +30,7 @@ class NetSource:
     layers: list[Source]
     state: NetState
     force_backward: bool
+    debug_info: bool
     folder: Path  # relative paths are looked up here when they are not in the working directory
 
 
@@ -67,7 +68,8 @@ def select(
     layers = filter_layers(definition.net.layers, state)
     if shapes:
         layers = _replace_data(layers, shapes)
-    return NetSource(shell.name, insert_splits(layers), state, shell.force_backward, definition.folder)
+    layers = insert_splits(layers)
+    return NetSource(shell.name, layers, state, shell.force_backward, shell.debug_info, definition.folder)
 
 
 def _replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:

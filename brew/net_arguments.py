@@ -1,0 +1,28 @@
+"""The arguments of a Net in the orders pycaffe has taken them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from brew.errors import UsageError
+from brew.layer import TEST
+
+
+def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
+    """(phase, weights, level, stages) of Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase).
+
+    UsageError for arguments that fit neither.
+    """
+    if len(args) > 4 or isinstance(stages, str) or isinstance(phase, str):
+        raise UsageError("Net takes (network, phase, level, stages, weights); phase is brew.TRAIN or brew.TEST")
+    if args and not isinstance(args[0], int):
+        if len(args) != 2:
+            raise UsageError("Net(network, weights, phase) takes three arguments")
+        return args[1], args[0], level, stages
+    given = [*args, *([None] * (4 - len(args)))]
+    phase = given[0] if phase is None else phase
+    level = given[1] if level is None else level
+    stages = given[2] if stages is None else stages
+    weights = given[3] if weights is None else weights
+    return (TEST if phase is None else int(phase)), weights, level, stages
