@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from brew import prototxt
 from brew.errors import UsageError
+from brew.foreign import admit_net
 from brew.layer import Shape
 from brew.net_state import Source, filter_layers, merged_state
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
@@ -40,6 +41,8 @@ class NetDefinition:
 
     net: UpgradedNet
     folder: Path
+    document: Document[Any] | None = None  # the text it came from, at `prefix`
+    prefix: tuple[str | int, ...] = ()
 
 
 def define(
@@ -47,9 +50,9 @@ def define(
 ) -> NetDefinition:
     """A path, a document, or a message (the field `prefix` of a solver's `file`, perhaps), upgraded where it is old."""
     if isinstance(net, NetParameter):
-        return NetDefinition(upgrade_net(net, file, prefix), Path(file.file).parent if file else Path())
+        return NetDefinition(upgrade_net(net, file, prefix), Path(file.file).parent if file else Path(), file, prefix)
     document = prototxt.read(net, NetParameter) if isinstance(net, str | Path) else net
-    return NetDefinition(upgrade_net(document.message, document), Path(document.file).parent)
+    return NetDefinition(upgrade_net(document.message, document), Path(document.file).parent, document)
 
 
 def select(
@@ -61,18 +64,22 @@ def select(
     stages: Iterable[str] = (),
     shapes: Mapping[str, Shape] | None = None,
 ) -> NetSource:
-    """The layers of `net` that exist in `phase` overlaid by its own state and by `states`, with Splits."""
+    """The layers of `net` that exist in `phase` overlaid by its own state and by `states`, with Splits.
+
+    NetError where they hold fields of Caffe's forks that would change the numbers.
+    """
     definition = net if isinstance(net, NetDefinition) else define(net)
     shell = definition.net.shell
     state = merged_state(phase, shell.state, *states, level=level, stages=stages)
-    layers = filter_layers(definition.net.layers, state)
-    if shapes:
-        layers = _replace_data(layers, shapes)
+    filtered = filter_layers(definition.net.layers, state)
+    layers = replace_data(filtered, shapes) if shapes else filtered
+    kept = {id(source) for source in layers}
+    admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept])
     layers = insert_splits(layers)
     return NetSource(shell.name, layers, state, shell.force_backward, shell.debug_info, definition.folder)
 
 
-def _replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:
+def replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:
     """Layers without bottoms that make a blob named in `shapes` become Input layers of those shapes.
 
     A top of such a layer that has no shape of its own (a label) gets the batch alone, (n,).

@@ -12,6 +12,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
+from brew import forks
 from brew.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -65,10 +66,17 @@ def layer_type_list() -> list[str]:
 
 
 def unknown_layer_hint(type_name: str) -> str:
-    """The hint for a type nobody registered: the nearest name, and the list of all."""
+    """The hint for a type nobody registered: the fork of Caffe that has it or the nearest name, and the list of all."""
     known = layer_type_list()
-    near = did_you_mean(type_name, known)
-    return f"{near + ' ' if near else ''}known types: {', '.join(known)}"
+    fact = forks.layer_type(type_name)
+    if fact is None:
+        near = did_you_mean(type_name, known)
+        first = f"{near} " if near else ""
+    else:
+        first = (
+            f"{type_name} comes from {fact.owners} and is not available here; {fact.note + '; ' if fact.note else ''}"
+        )
+    return f"{first}known types: {', '.join(known)}"
 
 
 @cache

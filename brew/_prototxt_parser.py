@@ -1,0 +1,162 @@
+"""The reader of prototxt: from tokens to messages, with the place of every field and what only forks know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.message import Message
+
+from . import forks
+from ._prototxt_schema import Field, fields_of, unknown_field_hint
+from ._prototxt_skip import skip_value
+from ._prototxt_tokens import Source, Tokens, unescaped
+from ._prototxt_values import Scalar, scalar, string, wrong
+from .errors import PrototxtError
+from .forks import Fact, ForeignField
+
+_CLOSING = {"{": "}", "<": ">"}
+
+
+@dataclass(slots=True)
+class Node:
+    """Where a message stands in the text, and its fields: a node for a message, an offset for a scalar."""
+
+    offset: int
+    fields: dict[str, list[Node | int]] = field(default_factory=dict)
+
+
+class Parser:
+    """Fills messages from tokens. `foreign` is what it met of forks and stepped over."""
+
+    def __init__(self, source: Source) -> None:
+        self.foreign: list[ForeignField] = []
+        self._source = source
+        self._tokens = Tokens(source)
+        self._open: list[Message] = []
+        self._path: list[str | int] = []  # of the message that is being read
+
+    def fill(self, message: Message, node: Node) -> None:
+        """Read the whole text into `message`."""
+        self._open.append(message)
+        tokens = self._tokens
+        while tokens.kind != "end":
+            if tokens.kind == "symbol" and tokens.text in "}>":
+                raise tokens.error(f'"{tokens.text}" closes nothing that is open')
+            self._field(message, node)
+        self._open.pop()
+
+    def _field(self, message: Message, node: Node) -> None:
+        """One field with its value or values, and the comma or semicolon after it."""
+        tokens = self._tokens
+        offset = tokens.offset
+        known = self._named(message)
+        tokens.advance()
+        colon = tokens.take(":")
+        if isinstance(known, Fact):
+            value = skip_value(tokens, known.name, colon=colon)
+            self._note(known.name, value, offset, known)
+            tokens.take(",", ";")
+            return
+        if not known.repeated and known.name in node.fields:
+            first = node.fields[known.name][0]
+            before = self._source.place(first.offset if isinstance(first, Node) else first)
+            raise self._source.error(offset, f"{known} is given twice; the first stands at {before}")
+        if known.message is None and not colon:
+            raise tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}')
+        places = node.fields.setdefault(known.name, [])
+        if known.repeated and tokens.take("["):
+            self._list(message, known, places)
+        else:
+            places.append(self._value(message, known, offset, places))
+        tokens.take(",", ";")
+
+    def _note(self, name: str, value: str, offset: int, fact: Fact) -> None:
+        place = self._source.place(offset)
+        self.foreign.append(ForeignField(tuple(self._path), name, value, place, fact))
+
+    def _named(self, message: Message) -> Field | Fact:
+        tokens = self._tokens
+        if tokens.kind != "name":
+            raise tokens.error(f"expected a field of {message.DESCRIPTOR.name}, not {tokens.shown()}")
+        schema = message.DESCRIPTOR
+        known = fields_of(schema).get(tokens.text) or forks.field(schema.name, tokens.text)
+        if known is None:
+            hint = unknown_field_hint(tokens.text, self._open)
+            raise tokens.error(f'{message.DESCRIPTOR.name} has no field "{tokens.text}"', hint)
+        return known
+
+    def _list(self, message: Message, known: Field, places: list[Node | int]) -> None:
+        tokens = self._tokens
+        if tokens.take("]"):
+            return
+        while True:
+            places.append(self._value(message, known, tokens.offset, places))
+            if tokens.take("]"):
+                return
+            if not tokens.take(","):
+                raise tokens.error(f'expected "," or "]" in the list of {known}, not {tokens.shown()}')
+
+    def _value(self, message: Message, known: Field, offset: int, places: list[Node | int]) -> Node | int:
+        """Read one value of the field into `message` and return its place."""
+        if known.message is not None:
+            self._path += [known.name, len(places)] if known.repeated else [known.name]
+            node = self._message(message, known, offset)
+            del self._path[-2 if known.repeated else -1 :]
+            return node
+        value = self._scalar(known, offset)
+        if value is None:
+            return offset
+        if known.repeated:
+            getattr(message, known.name).append(value)
+        else:
+            setattr(message, known.name, value)
+        return offset
+
+    def _message(self, message: Message, known: Field, offset: int) -> Node:
+        tokens = self._tokens
+        opening, opened = tokens.text, tokens.offset
+        if not tokens.take(*_CLOSING):
+            raise tokens.error(f"{known} must be {known.wanted}, not {tokens.shown()}")
+        child: Any = getattr(message, known.name)
+        if known.repeated:
+            child = child.add()
+        else:
+            child.SetInParent()
+        node = Node(offset)
+        self._open.append(child)
+        while not tokens.take(_CLOSING[opening]):
+            if tokens.kind == "end":
+                end = self._source.place(tokens.offset)
+                raise self._source.error(
+                    opened, f'this "{opening}" of {known} is never closed; the file ends at line {end.line}'
+                )
+            self._field(child, node)
+        self._open.pop()
+        return node
+
+    def _scalar(self, known: Field, field_offset: int) -> Scalar | None:
+        """A scalar, or None for a value that only forks know."""
+        tokens = self._tokens
+        offset = tokens.offset
+        if known.enum is not None and tokens.kind == "name" and tokens.text not in known.enum.values_by_name:
+            fact = forks.value(known.owner, known.name, tokens.text)
+            if fact is not None:
+                self._note(known.name, tokens.text, field_offset, fact)
+                tokens.advance()
+                return None
+        try:
+            if tokens.kind != "string":
+                if tokens.kind == "symbol" or tokens.kind == "end":
+                    raise wrong(known, tokens.shown())
+                value = scalar(known, tokens.kind, tokens.text)
+                tokens.advance()
+                return value
+            first, joined = tokens.text, b""
+            while tokens.kind == "string":  # adjacent literals are one string
+                joined += unescaped(tokens.text)
+                tokens.advance()
+            return string(known, joined, first)
+        except PrototxtError as error:
+            error.with_place(self._source.place(offset))
+            raise
