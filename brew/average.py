@@ -1,0 +1,125 @@
+"""The moving average of a net's weights (ema_decay): often better than the weights of any one iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from brew import cuda
+from brew.layer import Array
+from brew.net import Net
+from brew.update_rule import PIECE
+
+_kernels = cuda.Kernels(r"""
+template <typename T>
+__global__ void approach(long long n, T* average, const T* w, T part) {
+  FOR_EACH(i, n) { average[i] += part * (w[i] - average[i]); }
+}
+
+template <typename T>
+__global__ void swap_arrays(long long n, T* a, T* b) {
+  FOR_EACH(i, n) {
+    T kept = a[i];
+    a[i] = b[i];
+    b[i] = kept;
+  }
+}
+""")
+
+
+class WeightAverage:
+    """average = d * average + (1 - d) * weights after each update, d = min(decay, (1 + t) / (10 + t)).
+
+    t counts updates from 0: the average forgets the first weights soon, however near to 1 `decay` is (as TensorFlow's
+    ExponentialMovingAverage with num_updates). It covers the whole arena, thus also what layers keep beside weights:
+    BatchNorm's sums and their factor are averaged alike, so that mean and variance stay those of some weighting of
+    the batches. `values` is as large as the arena, one slot of history more.
+    """
+
+    def __init__(self, net: Net, decay: float) -> None:
+        self.net, self.decay = net, decay
+        make = np.zeros if net.device == "cpu" else cuda.zeros
+        self.values: Array = make(net.parameters.arena.size, net.dtype)
+        self._scratch = np.empty(PIECE if net.device == "cpu" else 0, net.dtype)
+        self._in_net = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again at the net's weights; needed after weights were loaded."""
+        self._to_device()
+        if self.net.device == "cpu":
+            np.copyto(self.values, self.net.parameters.arena)
+        else:
+            cuda.copy(self.values, self.net.parameters.arena)
+
+    def update(self, iteration: int) -> None:
+        """Take the weights in after the update of `iteration`, counted from 0."""
+        if self._in_net:
+            raise RuntimeError("the average stands in the net: nothing to take in")
+        part = 1.0 - min(self.decay, (1.0 + iteration) / (10.0 + iteration))
+        weights = self.net.parameters.arena
+        if self.net.device == "cuda":
+            _kernels.approach(weights.size, self.values, weights, part)
+            return
+        with np.errstate(all="ignore"):
+            for piece, scratch in self._pieces():
+                np.subtract(weights[piece], self.values[piece], out=scratch)
+                scratch *= part
+                self.values[piece] += scratch
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the net and all nets that share its weights have the average; afterwards their own, bit for bit."""
+        return self._holding(True)
+
+    def trained(self) -> AbstractContextManager[None]:
+        """Inside, they have their own weights, even within `averaged`: for a snapshot in the middle of a test."""
+        return self._holding(False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the average as a weights file, atomically."""
+        with self.averaged():
+            self.net.save(path)
+
+    def restore(self, path: str | Path) -> None:
+        """Take the average from a weights file; WeightsError as in `Net.copy_from`."""
+        with self.averaged():
+            self.net.copy_from(Path(path))
+
+    @contextmanager
+    def _holding(self, averaged: bool) -> Iterator[None]:
+        if self._in_net == averaged:
+            yield
+            return
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        """Exchange the average and the net's weights in place."""
+        weights = self.net.parameters.arena
+        self._to_device()
+        if self.net.device == "cuda":
+            _kernels.swap_arrays(weights.size, self.values, weights)
+            self.net.parameters.refresh_views()
+        for piece, scratch in self._pieces():
+            np.copyto(scratch, weights[piece])
+            weights[piece] = self.values[piece]
+            self.values[piece] = scratch
+        self._in_net = not self._in_net
+
+    def _to_device(self) -> None:
+        """What was written to host views of weights counts, though no pass has begun since."""
+        for slot in self.net.parameters.owners:
+            self.net.parameters.slots[slot].data_memory.upload()
+
+    def _pieces(self) -> Iterator[tuple[slice, Array]]:
+        """The arena in pieces that fit the cache, with scratch of their size; none on CUDA."""
+        size = self.values.size if self.net.device == "cpu" else 0
+        for start in range(0, size, PIECE):
+            stop = min(start + PIECE, size)
+            yield slice(start, stop), self._scratch[: stop - start]
