@@ -31,7 +31,7 @@ ALLOWED = {
     "proto": (),
     "layers": ("brew.layer", "brew.registry", "brew.cuda", "brew.ops", "brew.errors", "brew.filler", "brew.random",
                "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer"),
-    "solvers": ("brew.layer", "brew.update", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
+    "solvers": ("brew.layer", "brew.update", "brew.trust_ratio", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
     "brew": ("brew",),
     "tools": ("brew",),
     "model_zoo": ("brew",),
