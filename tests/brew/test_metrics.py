@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from brew import events
+from brew import events, prototxt
 from brew.errors import ResourceError
 from brew.events import Displayed, Event, Snapshotted, Step, Stopped
 from brew.metrics import Metrics
+from brew.proto.brew_pb2 import SolverParameter
+from brew.solver import Solver
 
 SHOWN = Displayed(10, 0.5, 0.01, {"loss": 0.25, "p[1]": 2.0}, seconds=4.0, images=640)
 
@@ -115,3 +117,37 @@ def test_lines_that_stay_are_not_touched(tmp_path: Path):
 def test_a_folder_that_is_not_there_is_an_error_at_the_start(tmp_path: Path):
     with pytest.raises(ResourceError, match=r"m\.jsonl: No such file"):
         Metrics(tmp_path / "none" / "m.jsonl")
+
+
+NET = """
+layer { name: "x" type: "DummyData" top: "x" top: "t" dummy_data_param {
+  shape { dim: 4 dim: 3 } shape { dim: 4 dim: 2 } data_filler { type: "gaussian" } data_filler { type: "constant" } } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 2 } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "y" bottom: "t" top: "loss" }
+"""
+SOLVER = """
+net: "NAME.prototxt" base_lr: 0.01 lr_policy: "fixed" max_iter: 8 display: 2 test_iter: 1 test_interval: 4 snapshot: 4
+snapshot_prefix: "NAME" random_seed: 3
+"""
+
+
+def test_a_training_killed_and_resumed_has_the_lines_of_one_that_was_not(tmp_path: Path):
+    name = str(tmp_path / "n")
+    Path(f"{name}.prototxt").write_text(NET)
+
+    def train(state: str | None = None, iterations: int | None = None) -> list[tuple[object, ...]]:
+        solver = Solver(prototxt.parse(SOLVER.replace("NAME", name), SolverParameter))
+        if state:
+            solver.restore(state)
+        solver.watch(Metrics(tmp_path / "m.jsonl", solver.iter))
+        solver.step(iterations) if iterations else solver.solve()
+        solver.close()
+        return [(e["iteration"], e["kind"], e.get("loss"), e.get("outputs")) for e in lines_of(tmp_path / "m.jsonl")]
+
+    straight = train()
+    assert [entry[:2] for entry in straight] == [
+        (0, "test"), (0, "train"), (2, "train"), (4, "snapshot"), (4, "test"), (4, "train"), (6, "train"),
+        (8, "snapshot"), (8, "test"), (8, "stop"),
+    ]  # fmt: skip
+    train(iterations=7)
+    assert train(state=f"{name}_iter_4.solverstate") == straight
