@@ -32,7 +32,7 @@ def square_net(side: int) -> Net:
 
 def measure(folder: Path, side: int, ending: str, rounds: int) -> None:
     """In a process of its own: print the share of the file that writing and reading added to the memory, and how
-    much faster than dd both were. Fastest of some rounds, in turn with dd."""
+    much faster both were than dd, which copies the file and waits for the disk. Fastest of some rounds, in turn."""
     net, file = square_net(side), folder / f"w.{ending}"
     times: dict[str, list[float]] = {}
     added: dict[str, float] = {}
@@ -46,17 +46,14 @@ def measure(folder: Path, side: int, ending: str, rounds: int) -> None:
         times.setdefault(what, []).append(time.perf_counter() - start)
         added[what] = max(added.get(what, 0), status("VmHWM") - before)
 
-    def dd(target: str, *options: str) -> None:
-        subprocess.run(["dd", f"if={file}", f"of={target}", "bs=1M", *options], check=True, stderr=subprocess.DEVNULL)
-
+    copying = ["dd", f"if={file}", f"of={folder / 'copy'}", "bs=1M", "conv=fsync"]
     for _ in range(rounds):
         timed("write", lambda: net.save(file))
-        timed("dd write", lambda: dd(str(folder / "copy"), "conv=fsync"))
+        timed("dd", lambda: subprocess.run(copying, check=True, stderr=subprocess.DEVNULL))
         timed("read", lambda: net.copy_from(file))
-        timed("dd read", lambda: dd("/dev/null"))
     size = file.stat().st_size
     fastest = {what: min(seconds) for what, seconds in times.items()}
-    print(*(added[w] / size for w in ("write", "read")), *(fastest[f"dd {w}"] / fastest[w] for w in ("write", "read")))
+    print(*(added[what] / size for what in ("write", "read")), *(fastest["dd"] / fastest[w] for w in ("write", "read")))
 
 
 def status(key: str) -> int:
