@@ -1,0 +1,81 @@
+"""Mistakes in the layers that bring data: what differs between the phases and should not, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from brew.layer import TEST, TRAIN
+from brew.proto.brew_pb2 import LayerParameter
+
+from .net_rules import NET_RULES
+from .rules import Note, Rules
+from .view import View
+
+PAIR_RULES: Rules[Sequence[View]] = Rules()
+
+_SECTIONS = {"Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param",
+             "WindowData": "window_data_param"}  # fmt: skip
+_SAME = ("scale", "mean_file", "mean_value", "crop_size", "force_color", "force_gray")
+
+
+@NET_RULES.add("B221")
+def mirrored_test(view: View) -> Iterator[Note]:
+    """`mirror: true` in a test: images are flipped by chance there too, and scores change from test to test."""
+    if view.phase != TEST:
+        return
+    for number, source in enumerate(view.layers):
+        if not source.param.bottom and source.param.transform_param.mirror:
+            what = "mirror: true flips images by chance in tests too"
+            yield view.note(number, what, "transform_param", "mirror", hint="mirror: false in TEST")
+
+
+@PAIR_RULES.add("B222")
+def other_preparation(views: Sequence[View]) -> Iterator[Note]:
+    """Scale, mean or crop of the test data unlike that of the training data: the net sees other numbers in tests."""
+    for number, view, train in _pairs(views):
+        mine, theirs = view.param(number).transform_param, train.transform_param
+        for name in _SAME:
+            here, there = getattr(mine, name), getattr(theirs, name)
+            if here != there:
+                shown = [_shown(value) for value in (here, there)]
+                what = f"{name} is {shown[0]}, in training it is {shown[1]}"
+                hint = "prepare test data as training data; only mirror and the place of a crop may differ"
+                yield view.note(number, what, "transform_param", name, hint=hint)
+
+
+@PAIR_RULES.add("B223")
+def same_source(views: Sequence[View]) -> Iterator[Note]:
+    """All tests read the source of the training: they cannot tell how well the net does on anything new."""
+    pairs = [(number, view, _source(view.param(number)), _source(train)) for number, view, train in _pairs(views)]
+    if pairs and all(mine and mine == theirs for _, _, mine, theirs in pairs):
+        number, view, mine, _ = pairs[0]
+        what = f"the test reads {mine}, which the training reads too"
+        hint = "name the source of the test data"
+        yield view.note(number, what, _SECTIONS[view.param(number).type], "source", hint=hint)
+
+
+def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
+    """(layer, its test's view, the training's layer that makes the same blob), where these are two layers."""
+    made = {
+        source.param.top[0]: source.param
+        for view in views if view.phase == TRAIN
+        for source in view.layers if source.param.type in _SECTIONS and source.param.top
+    }  # fmt: skip
+    for view in views:
+        if view.phase != TEST:
+            continue
+        for number, source in enumerate(view.layers):
+            train = made.get(source.param.top[0]) if source.param.top else None
+            if train is not None and train.type == source.param.type and train != source.param:
+                yield number, view, train
+
+
+def _source(param: LayerParameter) -> str:
+    return str(getattr(param, _SECTIONS[param.type]).source)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = str(list(value)) if hasattr(value, "__iter__") and not isinstance(value, str) else str(value)
+    return text or "none"

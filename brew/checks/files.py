@@ -1,0 +1,77 @@
+"""The findings of a file of any kind: a net, a solver, or weights, told apart by what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from brew import prototxt
+from brew._prototxt_schema import fields_of
+from brew._prototxt_tokens import Source, Tokens
+from brew.errors import BrewError, PrototxtError
+from brew.proto.brew_pb2 import NetParameter, SolverParameter
+
+from . import data_rules, net_rules, nets, solver_rules, weights
+from .finding import Finding, merged
+from .states import Options, heard
+
+
+def check(path: str, options: Options) -> list[Finding]:
+    """All findings of the file, and of the nets it names where it is a solver. An unreadable file is a finding too."""
+    with heard(path) as said:
+        found = list(_findings(path, options))
+    return merged([*found, *said])
+
+
+def _findings(path: str, options: Options) -> Iterator[Finding]:
+    try:
+        if Path(path).is_file() and weights.is_weights(Path(path)):
+            yield from weights.weights_findings(path)
+            return
+        for file in options.weights:
+            yield from weights.weights_findings(file)
+        if is_solver(path):
+            yield from nets.solver_findings(prototxt.read(path, SolverParameter), options)
+        else:
+            yield from nets.net_findings(prototxt.read(path, NetParameter), options)
+    except BrewError as error:
+        yield Finding.of(error, path)
+
+
+def is_solver(path: str) -> bool:
+    """Whether most of the fields at the top of a prototxt are a solver's and not a net's."""
+    net, solver = fields_of(NetParameter.DESCRIPTOR), fields_of(SolverParameter.DESCRIPTOR)
+    score = 0
+    for name in _top_names(path):
+        score += (name in solver) - (name in net)
+    return score > 0
+
+
+def _top_names(path: str) -> Iterator[str]:
+    """The names of the fields at the top of a text, as far as it can be read."""
+    try:
+        text = Path(path).read_text("utf-8-sig", errors="replace")
+        tokens, depth, before = Tokens(Source(text, path)), 0, ""
+        while tokens.kind != "end":
+            if tokens.kind == "name" and depth == 0 and before != ":":
+                yield tokens.text
+            if tokens.kind == "symbol":
+                depth += (tokens.text in "{<") - (tokens.text in "}>")
+            before = tokens.text
+            tokens.advance()
+    except (OSError, PrototxtError):
+        return
+
+
+def meanings() -> dict[str, str]:
+    """Every code of a warning with what it warns of."""
+    rules = (net_rules.NET_RULES, data_rules.PAIR_RULES, solver_rules.SOLVER_RULES)
+    found: dict[str, str] = {**nets.MEANINGS, **weights.MEANINGS}
+    for register in rules:
+        found.update(register.meanings())
+    return dict(sorted(found.items()))
+
+
+def worst(findings: Iterable[Finding], *, strict: bool = False) -> int:
+    """The exit code: 1 where there is an error, or with `strict` any finding."""
+    return int(any(strict or finding.severity == "error" for finding in findings))

@@ -1,0 +1,208 @@
+"""The mistakes people make in nets: what is allowed, runs, and is not what was meant. One rule a mistake."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from brew.layer import TEST, TRAIN
+from brew.proto.brew_pb2 import LayerParameter
+
+from .rules import Note, Rules
+from .view import View, is_loss, layer_class
+
+NET_RULES: Rules[View] = Rules()
+
+_WEIGHTS = {  # where the filler of a layer's first parameter stands
+    "Convolution": "convolution_param",
+    "Deconvolution": "convolution_param",
+    "InnerProduct": "inner_product_param",
+    "Embed": "embed_param",
+}
+_OF_IMAGES = ("Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm", "Scale", "Dropout", "ReLU")
+_WITH_LABELS = ("Data", "ImageData", "MemoryData", "WindowData")
+_COMPUTING = {
+    *_WEIGHTS, "Pooling", "LRN", "BatchNorm", "Scale", "Bias", "Dropout", "ReLU", "PReLU", "ELU", "Sigmoid", "TanH",
+    "Concat", "Eltwise", "Flatten", "Reshape", "Crop", "MVN", "Im2col",
+}  # fmt: skip
+_WITH_BLOBS = {*_WEIGHTS, "BatchNorm", "Scale", "Bias", "PReLU", "LSTM", "RNN", "Parameter", "Python"}
+_SCORE_LOSSES = ("SoftmaxWithLoss", "InfogainLoss", "SigmoidCrossEntropyLoss")
+
+
+@NET_RULES.add("B201")
+def lonely_batch_norm(view: View) -> Iterator[Note]:
+    """A BatchNorm without a Scale after it: BatchNorm only normalises, scale and shift are another layer."""
+    for number, _ in view.of_type("BatchNorm"):
+        readers = [view.param(reader).type for reader, _ in view.readers[number, 0]]
+        if readers and not {"Scale", "Bias"} & set(readers):
+            yield view.note(
+                number, "no Scale reads what it makes, so nothing brings back scale and shift",
+                hint='add layer { type: "Scale" scale_param { bias_term: true } } behind it, in place',
+            )  # fmt: skip
+
+
+@NET_RULES.add("B202")
+def global_stats(view: View) -> Iterator[Note]:
+    """`use_global_stats` set against the phase: left out, it is false in TRAIN and true in TEST, which is right."""
+    for number, param in view.of_type("BatchNorm"):
+        norm = param.batch_norm_param
+        if not norm.HasField("use_global_stats") or norm.use_global_stats == (view.phase == TEST):
+            continue
+        if view.phase == TEST:
+            what = "use_global_stats: false makes tests depend on the batch: the averages of the training go unused"
+        elif view.trains:
+            what = "use_global_stats: true in training: averages are neither taken nor brought up to date"
+        else:
+            continue
+        hint = "leave use_global_stats out; each phase then takes what is right"
+        yield view.note(number, what, "batch_norm_param", "use_global_stats", hint=hint)
+
+
+@NET_RULES.add("B203")
+def label_as_image(view: View) -> Iterator[Note]:
+    """A label (the second top of a data layer) read by a layer made for images or features."""
+    for number, param in view.of_type(*_OF_IMAGES):
+        for b, name in enumerate(param.bottom):
+            maker, top = view.maker.get((number, b), (0, 0))
+            if top == 1 and view.param(maker).type in _WITH_LABELS:
+                what = f'reads the label "{name}" of layer "{view.param(maker).name}"'
+                yield view.note(number, what, "bottom", b, hint=f'its bottom should be "{view.param(maker).top[0]}"?')
+
+
+@NET_RULES.add("B204")
+def zero_weights(view: View) -> Iterator[Note]:
+    """Two layers in a row whose weights start at 0, as without a weight_filler: neither ever learns."""
+    if not view.trains or view.started:
+        return
+    zero = {i for i, _ in view.of_type(*_WEIGHTS) if _starts_at_zero(view, i)}
+    pairs = [(number, other) for number in sorted(zero) for other in _learned_below(view, number) if other in zero]
+    if pairs:
+        involved = sorted({number for pair in pairs for number in pair})
+        names = [f'"{view.param(number).name}"' for number in involved]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield view.note(
+            involved[0], f"the weights of {shown} all start at 0, so no gradient comes through and nothing is learned",
+            hint='add weight_filler { type: "msra" } or "xavier"; no matter where weights are loaded (--weights)',
+        )  # fmt: skip
+
+
+def _starts_at_zero(view: View, number: int) -> bool:
+    param = view.param(number)
+    if param.param and (param.param[0].name or param.param[0].lr_mult == 0):
+        return False
+    filler = getattr(param, _WEIGHTS[param.type]).weight_filler
+    return bool(filler.type == "constant" and filler.value == 0)
+
+
+def _learned_below(view: View, number: int) -> Iterator[int]:
+    """The nearest layers with weights below a layer."""
+    waiting, seen = [number], {number}
+    while waiting:
+        here = waiting.pop()
+        for b in range(len(view.param(here).bottom)):
+            maker = view.maker.get((here, b), (here, 0))[0]
+            if maker in seen:
+                continue
+            seen.add(maker)
+            if view.param(maker).type in _WEIGHTS:
+                yield maker
+            else:
+                waiting.append(maker)
+
+
+@NET_RULES.add("B205")
+def activated_twice(view: View) -> Iterator[Note]:
+    """A Softmax before SoftmaxWithLoss, or a Sigmoid before SigmoidCrossEntropyLoss: the loss has its own inside."""
+    for loss, inner in (("SoftmaxWithLoss", "Softmax"), ("SigmoidCrossEntropyLoss", "Sigmoid")):
+        for number, _ in view.of_type(loss):
+            below = next(view.below(number), None)
+            if below is not None and below.type == inner:
+                what = f'reads layer "{below.name}", a {inner}, and does another {inner} itself'
+                yield view.note(number, what, "bottom", 0, hint=f'read the bottom of "{below.name}" instead')
+
+
+@NET_RULES.add("B206")
+def clipped_scores(view: View) -> Iterator[Note]:
+    """A ReLU or Dropout between the last layer with weights and a softmax or cross-entropy loss."""
+    for number, _ in view.of_type(*_SCORE_LOSSES):
+        below = next(view.below(number), None)
+        if below is not None and below.type in ("ReLU", "Dropout"):
+            cut = "no score can be negative" if below.type == "ReLU" else "scores are dropped at random"
+            what = f'its scores come through layer "{below.name}", a {below.type}: {cut}'
+            yield view.note(number, what, "bottom", 0, hint="scores go into the loss as the last layer makes them")
+
+
+@NET_RULES.add("B207")
+def unread_top(view: View) -> Iterator[Note]:
+    """In training, a computed blob that nobody reads: often a bottom further down has the wrong name."""
+    if not view.trains:
+        return
+    for number, source in enumerate(view.layers):
+        if source.param.type not in _COMPUTING or any(source.param.loss_weight):
+            continue
+        for t, name in enumerate(source.param.top):
+            if not view.readers[number, t]:
+                yield view.note(
+                    number, f'nobody reads its top "{name}": it is computed for nothing', "top", t,
+                    hint='is a bottom misnamed below? A layer of type "Silence" takes what is not wanted',
+                )  # fmt: skip
+
+
+@NET_RULES.add("B208")
+def same_name(view: View) -> Iterator[Note]:
+    """Two layers of one name in one state, of which one has weights: these are stored and loaded by name."""
+    types = defaultdict(set)
+    for number, source in enumerate(view.layers):
+        name = source.param.name
+        first = name not in types
+        types[name].add(source.param.type)
+        if not first and types[name] & _WITH_BLOBS:
+            hint = "give each layer a name of its own; what is shared is named in param { name }"
+            yield view.note(number, "another layer above has the same name", "name", hint=hint)
+
+
+@NET_RULES.add("B209")
+def nothing_learned(view: View) -> Iterator[Note]:
+    """A training net in which every lr_mult is 0."""
+    if not view.trains:
+        return
+    learned = [i for i, s in enumerate(view.layers) if s.param.type in _WEIGHTS]
+    frozen = [i for i in learned if _frozen(view.param(i))]
+    others = any(s.param.type in _WITH_BLOBS - {*_WEIGHTS, "BatchNorm"} for s in view.layers)
+    if learned and frozen == learned and not others:
+        yield view.note(
+            learned[-1], "every layer with weights has lr_mult 0: nothing is learned", "param", 0, "lr_mult",
+            hint="give the layers that are to learn an lr_mult of 1",
+        )  # fmt: skip
+
+
+def _frozen(param: LayerParameter) -> bool:
+    section = getattr(param, _WEIGHTS[param.type])
+    blobs = 2 if section.bias_term else 1
+    return len(param.param) >= blobs and not any(spec.lr_mult for spec in param.param)
+
+
+@NET_RULES.add("B210")
+def unused_weight(view: View) -> Iterator[Note]:
+    """A loss with loss_weight 0 while no other counts: nothing is learned."""
+    if view.phase != TRAIN or view.trains:
+        return
+    for number, source in enumerate(view.layers):
+        cls = layer_class(source.param)
+        if cls is not None and cls.is_loss and source.param.loss_weight and not is_loss(source.param):
+            what = "loss_weight is 0 and there is no other loss: nothing is learned"
+            yield view.note(number, what, "loss_weight", hint="leave loss_weight out, or make it 1")
+
+
+@NET_RULES.add("B211")
+def phase_field(view: View) -> Iterator[Note]:
+    """`phase: TEST` in a layer where `include { phase: TEST }` is meant: alone it leaves the layer in every phase."""
+    given = [s.param.HasField("phase") for s in view.layers]
+    if all(given):  # a net that was saved with its weights, as text
+        return
+    for number, source in enumerate(view.layers):
+        param = source.param
+        if param.HasField("phase") and not param.include and not param.exclude and param.phase != view.phase:
+            name = "TEST" if param.phase == TEST else "TRAIN"
+            what = f"phase: {name} does not keep it out of {view.state}"
+            yield view.note(number, what, "phase", hint=f"write include {{ phase: {name} }}")

@@ -1,0 +1,210 @@
+"""All findings of a net, and of a solver with its nets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from brew import foreign, solver_checks
+from brew.data import paths
+from brew.errors import BrewError, NetError, ResourceError
+from brew.layer import TEST, TRAIN
+from brew.net_source import NetDefinition, define
+from brew.net_state import Source, exists, merged_state
+from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
+from brew.prototxt import Document
+from brew.upgrade import upgrade_solver_type
+
+from .data_rules import PAIR_RULES
+from .finding import Finding
+from .net_rules import NET_RULES
+from .solver_rules import SOLVER_RULES, SolverView
+from .states import HEARD, Options, State, look, states_of
+from .view import View
+from .weights import fit_findings
+
+NO_DATA = "B224"
+STATISTICS = "B225"
+FOREIGN = "B226"
+MEANINGS = {
+    HEARD: "What Brew says in the log while it reads the file, and a field of the solver that is missing.",
+    NO_DATA: "A net without data in one of the phases, in a file that no solver names.",
+    STATISTICS: "lr_mult or decay_mult on a BatchNorm: its blobs are averages and not learned, and 0 is taken.",
+    FOREIGN: "A field of one of Caffe's forks that does nothing here.",
+}
+
+
+def net_findings(document: Document[NetParameter], options: Options) -> Iterator[Finding]:
+    """The findings of a net that no solver names, in each of its states."""
+    try:
+        definition = define(document)
+    except BrewError as error:
+        yield Finding.of(error, document.file)
+        return
+    yield from _statistics(document.message, document)
+    yield from _foreign(document)
+    states = states_of(definition, options)
+    if not any(source.param.include or source.param.exclude for source in definition.net.layers):
+        options = replace(options, started=True)  # nothing says that it is for training, and not for use
+    looks = [(state, *look(definition, state, options)) for state in states]
+    views = [view for _, view, _ in looks if view is not None]
+    for state, view, errors in looks:
+        if view is None and views:
+            yield from (
+                replace(Finding.of(e, document.file, state.name), severity="warning", code=NO_DATA) for e in errors
+            )
+            continue
+        yield from _of_state(view, errors, document.file, state.name)
+    yield from PAIR_RULES.findings(views, document.file)
+    yield from (f for file in options.weights for view in views for f in fit_findings(file, view))
+
+
+def _of_state(view: View | None, errors: Sequence[BrewError], file: str, state: str) -> Iterator[Finding]:
+    yield from (Finding.of(error, file, state) for error in errors)
+    if view is not None:
+        yield from NET_RULES.findings(view, file, state)
+
+
+def _foreign(document: Document[Any]) -> Iterator[Finding]:
+    """Fields of Caffe's forks that change what is computed, or do nothing here."""
+    for verdict in foreign.judge(document):
+        if verdict.level == "error":
+            yield Finding("error", NetError.code, verdict.message, verdict.place, verdict.hint)
+        elif verdict.level == "warning":
+            yield Finding("warning", FOREIGN, verdict.message, verdict.place, verdict.hint or "it can be left out")
+
+
+def _statistics(net: NetParameter, document: Document[Any], *prefix: str | int) -> Iterator[Finding]:
+    """BatchNorm's lr_mult and decay_mult, as they are written: a net that is read has zeros there already."""
+    for number, param in enumerate(net.layer):
+        if param.type != "BatchNorm" or len(param.param) != 3:
+            continue
+        written = [(i, n) for i, spec in enumerate(param.param) for n in ("lr_mult", "decay_mult") if getattr(spec, n)]
+        given = [(i, n) for i, n in written if param.param[i].HasField(n)]
+        if given:
+            what = f'layer "{param.name}" (BatchNorm): {given[0][1]} is not 0 as written, and is read as 0'
+            place = document.place(*prefix, "layer", number, "param", *given[0])
+            hint = "its blobs are averages and not learned: leave out all three param { }"
+            yield Finding("warning", STATISTICS, what, place, hint)
+
+
+def solver_findings(document: Document[SolverParameter], options: Options) -> Iterator[Finding]:
+    """The findings of a solver, and of its nets in the states it uses them in."""
+    file = document.file
+    try:
+        upgrade_solver_type(document.message, document.place("solver_type"))
+    except BrewError as error:
+        yield Finding.of(error, file)
+    yield from (Finding.of(error, file) for error in solver_checks.problems(document))
+    for remark in solver_checks.remarks(document):
+        yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
+    yield from _foreign(document)
+    yield from _files(document)
+    nets = _Nets(document, replace(options, started=options.started or bool(document.message.weights)))
+    yield from nets.findings()
+    yield from SOLVER_RULES.findings(nets.solver_view(), file)
+    views = list(nets.views.values())
+    yield from PAIR_RULES.findings(views, file)
+    yield from (f for path in options.weights for view in views for f in fit_findings(path, view))
+
+
+def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
+    """Files that must be there, and the folder that must take snapshots."""
+    param, folder = document.message, Path(document.file).parent
+    for i, names in enumerate(param.weights):
+        for name in names.split(","):
+            try:
+                paths.find(name.strip(), folder, what="solver: weights", place=document.place("weights", i))
+            except BrewError as error:
+                yield Finding.of(error, document.file)
+    target = Path(param.snapshot_prefix or document.file).parent
+    wanted = param.snapshot or param.snapshot_epochs or param.snapshot_after_train
+    if wanted and not target.is_dir():
+        what = f'solver: snapshots go to "{param.snapshot_prefix}", and there is no folder {target}'
+        place, hint = document.place("snapshot_prefix"), f"mkdir -p {target}, or change snapshot_prefix"
+        yield Finding("error", ResourceError.code, what, place, hint)
+
+
+class _Nets:
+    """The nets of a solver, each file read once and seen in every state the solver asks for."""
+
+    def __init__(self, document: Document[SolverParameter], options: Options) -> None:
+        self.document = document
+        self.options = options
+        self.views: dict[tuple[int, int], View] = {}  # by phase and number
+        self._definitions: dict[tuple[str | int, ...], NetDefinition] = {}
+        self._used: list[tuple[NetDefinition, State]] = []
+
+    def findings(self) -> Iterator[Finding]:
+        failed: set[tuple[str | int, ...]] = set()
+        for phase, number, path, state in self._uses():
+            if path not in self._definitions and path not in failed:
+                try:
+                    self._definitions[path] = definition = self._define(path)
+                    yield from self._written(path, definition)
+                except BrewError as error:
+                    failed.add(path)
+                    yield Finding.of(error, self.document.file)
+            definition = self._definitions.get(path)
+            if definition is None:
+                continue
+            self._used.append((definition, state))
+            view, errors = look(definition, state, self.options)
+            if view is not None:
+                self.views[phase, number] = view
+            yield from _of_state(view, errors, self.document.file, state.name)
+
+    def _written(self, path: Sequence[str | int], definition: NetDefinition) -> Iterator[Finding]:
+        """What does not depend on states."""
+        document = definition.document
+        if document is None or document is self.document:
+            value = getattr(self.document.message, str(path[0]))
+            yield from _statistics(value[path[1]] if len(path) > 1 else value, self.document, *path)
+        else:
+            yield from _statistics(document.message, document)
+            yield from _foreign(document)
+
+    def solver_view(self) -> SolverView:
+        tests = {number: view for (phase, number), view in self.views.items() if phase == TEST}
+        return SolverView(self.document, self.views.get((TRAIN, 0)), tests, self._idle())
+
+    def _idle(self) -> list[Source]:
+        there: set[int] = set()
+        for definition, state in self._used:
+            merged = merged_state(state.phase, definition.net.shell.state, *state.overlays)
+            there.update(id(s) for s in definition.net.layers if _is_there(s, merged))
+        used = {id(definition): definition for definition, _ in self._used}
+        return [s for definition in used.values() for s in definition.net.layers if id(s) not in there]
+
+    def _define(self, path: tuple[str | int, ...]) -> NetDefinition:
+        value = getattr(self.document.message, str(path[0]))
+        value = value[path[1]] if len(path) > 1 else value
+        if isinstance(value, str):
+            folder = Path(self.document.file).parent
+            value = paths.find(value, folder, what=f"solver: {path[0]}", place=self.document.place(*path))
+        return define(value, self.document, path)
+
+    def _uses(self) -> Iterator[tuple[int, int, tuple[str | int, ...], State]]:
+        """(phase, number, field of the net, state) of the training and of each test, as far as the fields go."""
+        param = self.document.message
+        given = [(field,) for field in solver_checks.NET_FIELDS if param.HasField(field)]
+        if len(given) == 1:
+            overlay = merged_state(TRAIN, param.train_state, level=self.options.level, stages=self.options.stages)
+            yield TRAIN, 0, given[0], State("TRAIN", TRAIN, (overlay,))
+        tests: list[tuple[str | int, ...]] = [("test_net_param", i) for i in range(len(param.test_net_param))]
+        tests += [("test_net", i) for i in range(len(param.test_net))]
+        shared = next(((field,) for field in ("net_param", "net") if param.HasField(field)), None)
+        tests += [shared] * (len(param.test_iter) - len(tests)) if shared else []
+        for number, path in enumerate(tests):
+            overlay = merged_state(TEST, *param.test_state[number : number + 1])
+            name = "TEST" if len(tests) == 1 else f"test net {number}"
+            yield TEST, number, path, State(name, TEST, (overlay,))
+
+
+def _is_there(source: Source, state: NetState) -> bool:
+    try:
+        return exists(source, state)
+    except BrewError:
+        return True

@@ -1,0 +1,51 @@
+"""Registers of rules. A rule looks for one mistake; its docstring is its line in docs/check.md."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from brew.errors import Place
+
+from .finding import Finding
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a rule has found: in words, where, and what to do about it."""
+
+    message: str
+    place: Place | None
+    hint: str
+
+
+class Rules(Generic[T]):
+    """Rules about things of one kind, by code."""
+
+    def __init__(self) -> None:
+        self._rules: dict[str, Callable[[T], Iterator[Note]]] = {}
+
+    def add(self, code: str) -> Callable[[Callable[[T], Iterator[Note]]], Callable[[T], Iterator[Note]]]:
+        """Decorator: register the function under `code`."""
+
+        def register(rule: Callable[[T], Iterator[Note]]) -> Callable[[T], Iterator[Note]]:
+            if code in self._rules:
+                raise ValueError(f"{code} is taken")
+            self._rules[code] = rule
+            return rule
+
+        return register
+
+    def findings(self, thing: T, file: str, *states: str) -> Iterator[Finding]:
+        """What all rules find; `file` is the place of notes without one."""
+        for code, rule in self._rules.items():
+            for note in rule(thing):
+                yield Finding("warning", code, note.message, note.place or Place(file), note.hint, states)
+
+    def meanings(self) -> dict[str, str]:
+        """What each code warns of, in one line."""
+        return {code: (inspect.getdoc(rule) or "").split("\n")[0] for code, rule in self._rules.items()}

@@ -1,0 +1,150 @@
+"""Building a net on past its errors: what stands on a layer that failed is of unknown shape and not judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from brew.data import paths
+from brew.data_layer import DataLayer
+from brew.errors import BrewError, DataError, NetError
+from brew.filler import check_filler
+from brew.graph import BlobNode, Builder, Node, check_counts, make_layer
+from brew.layer import Context, Layer, Shape, shape_text
+from brew.net_state import Source
+from brew.proto.brew_pb2 import LayerParameter
+from brew.upgrade import input_layer
+
+from .view import layer_class
+
+_FILES = (  # what data layers open
+    ("data_param", "source"), ("image_data_param", "source"), ("hdf5_data_param", "source"),
+    ("window_data_param", "source"), ("transform_param", "mean_file"),
+)  # fmt: skip
+_SECTIONS = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
+
+
+class Trial(Builder):
+    """Collects `errors`. A layer of which nothing is known but its names stands in where one could not be built.
+
+    `data` says whether the files of data layers are opened. Where they are not, or are missing, the layers make
+    blobs of the shapes that they probably would.
+    """
+
+    def __init__(self, force_backward: bool, data: bool) -> None:
+        super().__init__(force_backward)
+        self.data = data
+        self.errors: list[BrewError] = []
+        self.unknown: set[str] = set()  # blobs without a shape
+
+    def refuse(self, error: BrewError) -> None:
+        self.errors.append(error)
+
+    def add(self, number: int, source: Source, context: Context) -> None:
+        param = source.param
+        try:
+            if any(name in self.unknown or name not in self.newest for name in param.bottom):
+                check_counts(make_layer(source, context), param)
+            elif not self._stands_for_data(number, source, context):
+                super().add(number, source, context)
+                self.unknown.difference_update(param.top)
+                self._check_fillers(self.graph.nodes[number])
+            if len(self.graph.nodes) > number:
+                return
+        except BrewError as error:
+            self.refuse(error)
+        if len(self.graph.nodes) > number:
+            self._complete(number)
+        else:
+            self._stand_in(number, source, context)
+
+    def _check_fillers(self, node: Node) -> None:
+        """Fillers are read when weights are filled, which does not happen here."""
+        for slot in (self.graph.params[p] for p in node.params):
+            if slot.declared.filler is not None and slot.declared.start is None:
+                try:
+                    check_filler(slot.declared.filler, slot.declared.shape, node.layer.error)
+                except NetError as error:
+                    self.refuse(error)
+
+    def _stands_for_data(self, number: int, source: Source, context: Context) -> bool:
+        """Whether this is a data layer whose files are missing: an Input layer of likely shapes comes in its place."""
+        param, cls = source.param, layer_class(source.param)
+        if cls is None or not issubclass(cls, DataLayer):
+            return False
+        missing = list(_missing(source, context)) if self.data else []
+        if self.data and not missing:
+            return False
+        shapes = likely_shapes(param)
+        for error in missing:
+            error.hint = error.hint or _said_of(shapes, param)
+            self.refuse(error)
+        with suppress(DataError):  # one of the missing files
+            check_counts(make_layer(source, context), param)
+        if shapes is None:
+            self._stand_in(number, source, context)
+            return True
+        super().add(number, Source(input_layer(param.name, param.top, shapes), source.place), context)
+        return True
+
+    def _complete(self, number: int) -> None:
+        """The layer failed when its shapes were known already: what is left of it stays harmless."""
+        node = self.graph.nodes[number]
+        for name in node.layer.param.top[len(node.tops) :]:
+            self._blob_of_unknown_shape(number, node, name)
+        node.loss_weights = [0.0] * len(node.tops)
+        node.bottom_gradients = [False] * len(node.bottoms)
+        node.backward = False
+
+    def _stand_in(self, number: int, source: Source, context: Context) -> None:
+        param = source.param
+        bottoms = [self._read(name) for name in param.bottom if name in self.newest]
+        node = Node(Layer(param, context), source, bottoms, [], [], [], False, [False] * len(bottoms))
+        self.graph.nodes.append(node)
+        for name in param.top:
+            self._blob_of_unknown_shape(number, node, name)
+        node.loss_weights = [0.0] * len(node.tops)
+
+    def _blob_of_unknown_shape(self, number: int, node: Node, name: str) -> None:
+        self.unknown.add(name)
+        self.graph.blobs.append(BlobNode(name, (), number))
+        node.tops.append(len(self.graph.blobs) - 1)
+        self.newest[name] = node.tops[-1]
+        self.unread[node.tops[-1]] = None
+
+
+def likely_shapes(param: LayerParameter) -> list[Shape] | None:
+    """What a data layer will probably make, told from its message alone: None where that does not say enough."""
+    section = _SECTIONS.get(param.type)
+    if section is None or not param.top:
+        return None
+    settings, transform = getattr(param, section), param.transform_param
+    height = width = transform.crop_size or getattr(settings, "crop_size", 0)
+    if not height and param.type == "ImageData":
+        height, width = settings.new_height, settings.new_width
+    if not height or not width:
+        return None
+    gray = transform.force_gray or (param.type == "ImageData" and not settings.is_color)
+    channels = 1 if gray else len(transform.mean_value) if len(transform.mean_value) > 1 else 3
+    shapes: list[Shape] = [(settings.batch_size, channels, height, width), (settings.batch_size,)]
+    return shapes[: len(param.top)]
+
+
+def _missing(source: Source, context: Context) -> Iterator[DataError]:
+    """An error for every file of a data layer that is not there."""
+    for section, name in _FILES:
+        message = getattr(source.param, section)
+        if not source.param.HasField(section) or not message.HasField(name):  # type: ignore[arg-type]
+            continue
+        what = f'layer "{source.param.name}" ({source.param.type}): {name}'
+        try:
+            paths.find(getattr(message, name), context.folder, what=what, place=context.place(section, name))
+        except DataError as error:
+            yield error
+
+
+def _said_of(shapes: list[Shape] | None, param: LayerParameter) -> str:
+    top = param.top[0] if param.top else "data"
+    if shapes is None:
+        return f"get the data, or give its shape: --shape {top}:64x3x32x32, say; without it, shapes are not checked"
+    return f"get the data; shapes are checked as if it were {shape_text(shapes[0])}"
