@@ -25,12 +25,20 @@ Fail: TypeAlias = Callable[..., BrewError]
 _CHUNK = 1 << 18  # float64 draws held at a time
 
 
-def fill(filler: FillerParameter | None, shape: Shape, dtype: npt.DTypeLike, stream: Stream, fail: Fail) -> Values:
-    """A new host array of `shape` and `dtype`, filled as `filler` says; zeros where it is None.
+def fill(
+    filler: FillerParameter | None,
+    shape: Shape,
+    dtype: npt.DTypeLike,
+    stream: Stream,
+    fail: Fail,
+    into: Values | None = None,
+) -> Values:
+    """A host array of `shape` and `dtype`, filled as `filler` says; zeros where it is None.
 
-    `stream` gives every random number. Raises what `fail` returns when the filler cannot fill this shape.
+    It is a new one, or `into`, which must be such an array of zeros. `stream` gives every random number. Raises what
+    `fail` returns when the filler cannot fill this shape.
     """
-    values = np.zeros(shape, dtype)
+    values = np.zeros(shape, dtype) if into is None else into
     if filler is None:
         return values
     check_filler(filler, shape, fail)
@@ -39,11 +47,14 @@ def fill(filler: FillerParameter | None, shape: Shape, dtype: npt.DTypeLike, str
     return values
 
 
-def initial(declared: Param, dtype: npt.DTypeLike, stream: Stream, fail: Fail) -> Values:
-    """A new host array as the layer that declared the parameter wants it to start."""
-    if declared.start is not None:
+def initial(declared: Param, dtype: npt.DTypeLike, stream: Stream, fail: Fail, into: Values | None = None) -> Values:
+    """A host array as the layer that declared the parameter wants it to start; a new one, or in `into` as in `fill`."""
+    if declared.start is None:
+        return fill(declared.filler, declared.shape, dtype, stream, fail, into)
+    if into is None:
         return np.array(declared.start, dtype)
-    return fill(declared.filler, declared.shape, dtype, stream, fail)
+    into[...] = np.reshape(declared.start, into.shape)
+    return into
 
 
 def check_filler(filler: FillerParameter, shape: Shape, fail: Fail) -> None:

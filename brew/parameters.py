@@ -79,8 +79,11 @@ class Parameters:
     def _fill(self, slot: int, seed: Seed) -> None:
         param, layer = self.graph.params[slot], self._layer(slot)
         stream = Stream(seed, f"{layer.name}/{param.index}")
-        values = initial(param.declared, self.dtype, stream, layer.error)
-        self.write(self.slots[slot], values)
+        if self.device == "cpu":  # in place: a net of gigabytes fits where there is room for it once
+            blob = self.slots[slot]
+            initial(param.declared, self.dtype, stream, layer.error, blob.data_memory.array(blob.shape))
+        else:
+            self.write(self.slots[slot], initial(param.declared, self.dtype, stream, layer.error))
 
     def write(self, blob: Blob, values: npt.NDArray[Any]) -> None:
         """Put host values of any float type into a blob's data, without exposing it."""
