@@ -8,7 +8,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from . import forks
-from ._prototxt_schema import Field, fields_of, unknown_field_hint
+from ._prototxt_schema import MISSING_BRACE, Field, fields_of, unknown_field_hint
 from ._prototxt_skip import skip_value
 from ._prototxt_tokens import Source, Tokens, unescaped
 from ._prototxt_values import Scalar, scalar, string, wrong
@@ -27,10 +27,15 @@ class Node:
 
 
 class Parser:
-    """Fills messages from tokens. `foreign` is what it met of forks and stepped over."""
+    """Fills messages from tokens. `foreign` is what it met of forks and stepped over.
 
-    def __init__(self, source: Source) -> None:
+    With a list `problems`, unknown fields, fields given twice and wrong values go there and are stepped over; what
+    leaves it open where the next field begins is raised all the same.
+    """
+
+    def __init__(self, source: Source, problems: list[PrototxtError] | None = None) -> None:
         self.foreign: list[ForeignField] = []
+        self._problems = problems
         self._source = source
         self._tokens = Tokens(source)
         self._open: list[Message] = []
@@ -51,8 +56,12 @@ class Parser:
         tokens = self._tokens
         offset = tokens.offset
         known = self._named(message)
+        name = tokens.text
         tokens.advance()
         colon = tokens.take(":")
+        if known is None:
+            self._step_over(name, colon=colon)
+            return
         if isinstance(known, Fact):
             value = skip_value(tokens, known.name, colon=colon)
             self._note(known.name, value, offset, known)
@@ -61,9 +70,13 @@ class Parser:
         if not known.repeated and known.name in node.fields:
             first = node.fields[known.name][0]
             before = self._source.place(first.offset if isinstance(first, Node) else first)
-            raise self._source.error(offset, f"{known} is given twice; the first stands at {before}")
+            self._refuse(self._source.error(offset, f"{known} is given twice; the first stands at {before}"))
+            self._step_over(name, colon=colon)
+            return
         if known.message is None and not colon:
-            raise tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}')
+            self._refuse(tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}'))
+            self._step_over(name, colon=True)
+            return
         places = node.fields.setdefault(known.name, [])
         if known.repeated and tokens.take("["):
             self._list(message, known, places)
@@ -71,11 +84,22 @@ class Parser:
             places.append(self._value(message, known, offset, places))
         tokens.take(",", ";")
 
+    def _refuse(self, error: PrototxtError) -> None:
+        if self._problems is None:
+            raise error
+        self._problems.append(error)
+
+    def _step_over(self, name: str, *, colon: bool) -> None:
+        """Go to the next field."""
+        skip_value(self._tokens, name, colon=colon)
+        self._tokens.take(",", ";")
+
     def _note(self, name: str, value: str, offset: int, fact: Fact) -> None:
         place = self._source.place(offset)
         self.foreign.append(ForeignField(tuple(self._path), name, value, place, fact))
 
-    def _named(self, message: Message) -> Field | Fact:
+    def _named(self, message: Message) -> Field | Fact | None:
+        """The field whose name is the current token; None where it is unknown and that has been noted."""
         tokens = self._tokens
         if tokens.kind != "name":
             raise tokens.error(f"expected a field of {message.DESCRIPTOR.name}, not {tokens.shown()}")
@@ -83,7 +107,10 @@ class Parser:
         known = fields_of(schema).get(tokens.text) or forks.field(schema.name, tokens.text)
         if known is None:
             hint = unknown_field_hint(tokens.text, self._open)
-            raise tokens.error(f'{message.DESCRIPTOR.name} has no field "{tokens.text}"', hint)
+            error = tokens.error(f'{message.DESCRIPTOR.name} has no field "{tokens.text}"', hint)
+            if hint and MISSING_BRACE in hint:
+                raise error
+            self._refuse(error)
         return known
 
     def _list(self, message: Message, known: Field, places: list[Node | int]) -> None:
@@ -136,7 +163,7 @@ class Parser:
         return node
 
     def _scalar(self, known: Field, field_offset: int) -> Scalar | None:
-        """A scalar, or None for a value that only forks know."""
+        """A scalar, or None for a value that only forks know, or that is wrong and has been noted."""
         tokens = self._tokens
         offset = tokens.offset
         if known.enum is not None and tokens.kind == "name" and tokens.text not in known.enum.values_by_name:
@@ -159,4 +186,7 @@ class Parser:
             return string(known, joined, first)
         except PrototxtError as error:
             error.with_place(self._source.place(offset))
-            raise
+            self._refuse(error)
+            if tokens.offset == offset:
+                skip_value(tokens, known.name, colon=True)
+            return None

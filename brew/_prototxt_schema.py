@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from .errors import did_you_mean
 
+MISSING_BRACE = 'is a "}" missing before it?'
 _FILE_KINDS = {"NetParameter": "net", "SolverParameter": "solver"}
 
 
@@ -72,7 +73,7 @@ def unknown_field_hint(name: str, open_messages: Sequence[Message]) -> str | Non
     """What a field `name`, unknown to the last of `open_messages` (root first), may have meant."""
     here = open_messages[-1]
     outer = next((m for m in reversed(open_messages[:-1]) if name in fields_of(m.DESCRIPTOR)), None)
-    unclosed = outer and f'{name} is a field of {outer.DESCRIPTOR.name}: is a "}}" missing before it?'
+    unclosed = outer and f"{name} is a field of {outer.DESCRIPTOR.name}: {MISSING_BRACE}"
     if outer and unclosed and fields_of(outer.DESCRIPTOR)[name].message:
         return unclosed
     kind = _FILE_KINDS.get(here.DESCRIPTOR.name) if len(open_messages) == 1 else None

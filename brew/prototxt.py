@@ -70,9 +70,13 @@ class Document(Generic[M]):
         return self._source.place(found.offset if isinstance(found, Node) else found)
 
 
-def read(path: str | Path, message_type: type[M]) -> Document[M]:
-    """The message of `message_type` in the file `path`; InputError or PrototxtError."""
-    return _parsed(Source.decode(_contents(str(path)), str(path)), message_type)
+def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
+    """The message of `message_type` in the file `path`; InputError or PrototxtError.
+
+    With a list `problems`, fields that are unknown or have a wrong value go there and are left out of the message;
+    only what makes the rest unreadable is raised.
+    """
+    return _parsed(Source.decode(_contents(str(path)), str(path)), message_type, problems)
 
 
 def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[M]:
@@ -164,9 +168,9 @@ def _contents(path: str) -> bytes:
     return raw
 
 
-def _parsed(source: Source, message_type: type[M]) -> Document[M]:
+def _parsed(source: Source, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
     message, root = message_type(), Node(0)
-    parser = Parser(source)
+    parser = Parser(source, problems)
     parser.fill(message, root)
     document = Document(message, source, root, parser.foreign)
     missing: list[str] = cast(Any, message).FindInitializationErrors()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from brew import prototxt
 from brew._prototxt_schema import fields_of
 from brew._prototxt_tokens import Source, Tokens
 from brew.errors import BrewError, PrototxtError
@@ -31,9 +30,9 @@ def _findings(path: str, options: Options) -> Iterator[Finding]:
         for file in options.weights:
             yield from weights.weights_findings(file)
         if is_solver(path):
-            yield from nets.solver_findings(prototxt.read(path, SolverParameter), options)
+            yield from nets.solver_file(path, options)
         else:
-            yield from nets.net_findings(prototxt.read(path, NetParameter), options)
+            yield from nets.net_file(path, options)
     except BrewError as error:
         yield Finding.of(error, path)
 

@@ -22,6 +22,7 @@ from .finding import Finding
 from .net_rules import NET_RULES
 from .solver_rules import SOLVER_RULES, SolverView
 from .states import HEARD, Options, State, look, states_of
+from .texts import Texts
 from .view import View
 from .weights import fit_findings
 
@@ -34,6 +35,17 @@ MEANINGS = {
     STATISTICS: "lr_mult or decay_mult on a BatchNorm: its blobs are averages and not learned, and 0 is taken.",
     FOREIGN: "A field of one of Caffe's forks that does nothing here.",
 }
+
+
+def net_file(path: str, options: Options) -> Iterator[Finding]:
+    """The findings of a net that no solver names. InputError or PrototxtError where its text ends the check."""
+    texts = Texts()
+    try:
+        document = texts.read(path, NetParameter)
+        options = replace(options, broken=frozenset(texts.broken))
+        yield from (f for f in net_findings(document, options) if not texts.echoes(f))
+    finally:
+        yield from texts.findings
 
 
 def net_findings(document: Document[NetParameter], options: Options) -> Iterator[Finding]:
@@ -56,15 +68,15 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
                 replace(Finding.of(e, document.file, state.name), severity="warning", code=NO_DATA) for e in errors
             )
             continue
-        yield from _of_state(view, errors, document.file, state.name)
+        yield from _of_state(view, errors, document.file, *([state.name] if len(states) > 1 else []))
     yield from PAIR_RULES.findings(views, document.file)
     yield from (f for file in options.weights for view in views for f in fit_findings(file, view))
 
 
-def _of_state(view: View | None, errors: Sequence[BrewError], file: str, state: str) -> Iterator[Finding]:
-    yield from (Finding.of(error, file, state) for error in errors)
+def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state: str) -> Iterator[Finding]:
+    yield from (Finding.of(error, file, *state) for error in errors)
     if view is not None:
-        yield from NET_RULES.findings(view, file, state)
+        yield from NET_RULES.findings(view, file, *state)
 
 
 def _foreign(document: Document[Any]) -> Iterator[Finding]:
@@ -90,8 +102,18 @@ def _statistics(net: NetParameter, document: Document[Any], *prefix: str | int) 
             yield Finding("warning", STATISTICS, what, place, hint)
 
 
-def solver_findings(document: Document[SolverParameter], options: Options) -> Iterator[Finding]:
-    """The findings of a solver, and of its nets in the states it uses them in."""
+def solver_file(path: str, options: Options) -> Iterator[Finding]:
+    """The findings of a solver, and of its nets in the states it uses them in. Errors as of `net_file`."""
+    texts = Texts()
+    try:
+        document = texts.read(path, SolverParameter)
+        yield from (f for f in solver_findings(document, options, texts) if not texts.echoes(f))
+    finally:
+        yield from texts.findings
+
+
+def solver_findings(document: Document[SolverParameter], options: Options, texts: Texts) -> Iterator[Finding]:
+    """The findings but for those of the texts themselves, which `texts` collects."""
     file = document.file
     try:
         upgrade_solver_type(document.message, document.place("solver_type"))
@@ -102,7 +124,7 @@ def solver_findings(document: Document[SolverParameter], options: Options) -> It
         yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
     yield from _foreign(document)
     yield from _files(document)
-    nets = _Nets(document, replace(options, started=options.started or bool(document.message.weights)))
+    nets = _Nets(document, replace(options, started=bool(document.message.weights)), texts)
     yield from nets.findings()
     yield from SOLVER_RULES.findings(nets.solver_view(), file)
     views = list(nets.views.values())
@@ -130,9 +152,10 @@ def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
 class _Nets:
     """The nets of a solver, each file read once and seen in every state the solver asks for."""
 
-    def __init__(self, document: Document[SolverParameter], options: Options) -> None:
+    def __init__(self, document: Document[SolverParameter], options: Options, texts: Texts) -> None:
         self.document = document
         self.options = options
+        self.texts = texts
         self.views: dict[tuple[int, int], View] = {}  # by phase and number
         self._definitions: dict[tuple[str | int, ...], NetDefinition] = {}
         self._used: list[tuple[NetDefinition, State]] = []
@@ -151,7 +174,8 @@ class _Nets:
             if definition is None:
                 continue
             self._used.append((definition, state))
-            view, errors = look(definition, state, self.options)
+            options = replace(self.options, broken=frozenset(self.texts.broken))
+            view, errors = look(definition, state, options)
             if view is not None:
                 self.views[phase, number] = view
             yield from _of_state(view, errors, self.document.file, state.name)
@@ -183,7 +207,8 @@ class _Nets:
         value = value[path[1]] if len(path) > 1 else value
         if isinstance(value, str):
             folder = Path(self.document.file).parent
-            value = paths.find(value, folder, what=f"solver: {path[0]}", place=self.document.place(*path))
+            file = paths.find(value, folder, what=f"solver: {path[0]}", place=self.document.place(*path))
+            return define(self.texts.read(file, NetParameter))
         return define(value, self.document, path)
 
     def _uses(self) -> Iterator[tuple[int, int, tuple[str | int, ...], State]]:

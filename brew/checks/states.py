@@ -37,6 +37,7 @@ class Options:
     level: int | None = None
     stages: Sequence[str] = ()
     weights: tuple[str, ...] = ()
+    broken: frozenset[Place] = frozenset()  # layers of which the text could not be read in full
     started: bool = False  # there are weights to start from, these or a solver's own
 
 
@@ -86,7 +87,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
     view = View(state.name, merged.phase, layers, options.started or bool(options.weights))
     shapes = {name: shape for name, shape in options.shapes.items() if name in tops}
     unknown: list[NetError] = []
-    trial = Trial(shell.force_backward, options.data)
+    trial = Trial(shell.force_backward, options.data, options.broken)
     for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown)):
         phase = source.param.phase if source.param.HasField("phase") else merged.phase
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew.data import paths
 from brew.data_layer import DataLayer
-from brew.errors import BrewError, DataError, NetError
+from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
 from brew.graph import BlobNode, Builder, Node, check_counts, make_layer
 from brew.layer import Context, Layer, Shape, shape_text
@@ -28,12 +28,13 @@ class Trial(Builder):
     """Collects `errors`. A layer of which nothing is known but its names stands in where one could not be built.
 
     `data` says whether the files of data layers are opened. Where they are not, or are missing, the layers make
-    blobs of the shapes that they probably would.
+    blobs of the shapes that they probably would. Layers at a place in `broken` are not judged.
     """
 
-    def __init__(self, force_backward: bool, data: bool) -> None:
+    def __init__(self, force_backward: bool, data: bool, broken: Collection[Place | None] = ()) -> None:
         super().__init__(force_backward)
         self.data = data
+        self.broken = broken
         self.errors: list[BrewError] = []
         self.unknown: set[str] = set()  # blobs without a shape
 
@@ -42,6 +43,9 @@ class Trial(Builder):
 
     def add(self, number: int, source: Source, context: Context) -> None:
         param = source.param
+        if source.place() in self.broken:
+            self._stand_in(number, source, context)
+            return
         try:
             if any(name in self.unknown or name not in self.newest for name in param.bottom):
                 check_counts(make_layer(source, context), param)
