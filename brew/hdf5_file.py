@@ -6,11 +6,10 @@ Weights: /data/<layer>/<index>, and /diff/... when gradients are stored. State: 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +32,12 @@ def is_hdf5(path: str | Path) -> bool:
             return file.read(len(SIGNATURE)) == SIGNATURE
     except OSError:
         return False
+
+
+def holds_state(path: str | Path) -> bool:
+    """Whether the HDF5 file at `path` is a solver state rather than weights."""
+    with _opened(path) as file:
+        return "iter" in file and "history" in file
 
 
 def read_weights(path: str | Path) -> list[LayerBlobs]:
@@ -124,12 +129,47 @@ def created(path: Path) -> Iterator[Any]:
     """A new HDF5 file, readable by HDF5 1.8, to fill and close; OSError when it cannot be written whole."""
     import h5py
 
-    try:
-        with h5py.File(path, "w", libver="earliest") as file:
+    with path.open("wb+") as stream:
+        spared = _Spared(stream)
+        with h5py.File(spared, "w", libver="earliest") as file:
             yield file
-    except RuntimeError as error:  # what h5py raises where only closing finds the disk full
-        number = re.search(r"errno = (\d+)", str(error))
-        raise OSError(int(number[1]) if number else 0, str(error)) from error
+        if spared.error is not None:
+            raise spared.error
+
+
+class _Spared:
+    """A file that never fails, but remembers the first error: after one, HDF5 1.14 crashes when a file is closed."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, piece: bytes | memoryview) -> int:
+        self._attempt(self._stream.write, piece)
+        return len(piece)
+
+    def readinto(self, buffer: memoryview) -> int:
+        return self._attempt(self._stream.readinto, buffer)  # type: ignore[attr-defined]
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._attempt(self._stream.seek, offset, whence)
+
+    def tell(self) -> int:
+        return self._attempt(self._stream.tell)
+
+    def truncate(self, size: int) -> int:
+        return self._attempt(self._stream.truncate, size)
+
+    def flush(self) -> None:
+        self._attempt(self._stream.flush)
+
+    def _attempt(self, call: Callable[..., int | None], *arguments: Any) -> int:
+        if self.error is None:
+            try:
+                return call(*arguments) or 0
+            except OSError as error:
+                self.error = error
+        return 0
 
 
 @contextmanager
