@@ -148,6 +148,10 @@ class _Spared:
         self._attempt(self._stream.write, piece)
         return len(piece)
 
+    def read(self, size: int = -1) -> bytes:
+        """Only by having this is a file known to h5py; it calls `readinto`."""
+        return self._stream.read(size)
+
     def readinto(self, buffer: memoryview) -> int:
         return self._attempt(self._stream.readinto, buffer)  # type: ignore[attr-defined]
 

@@ -1,11 +1,11 @@
 """Snapshots: `<prefix>_iter_<N>.caffemodel` and `.solverstate` (with .h5 for HDF5), whole or not at all, and back.
 
-The solver state is written last: it is the record that the pair is complete, and holds the weights file's SHA-256.
+The solver state is put in place last: it is the record that the pair is complete, and holds the SHA-256 of the
+weights (docs/decisions/0004).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from typing import Any
 import numpy.typing as npt
 
 from brew import hdf5_file, weights, wire
-from brew.atomic import replacing
+from brew.atomic import check_space, old_name, put_back, replacing_all
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
@@ -26,6 +26,8 @@ log = logging.getLogger("brew")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPaths:
+    """The files of one snapshot."""
+
     weights: Path
     state: Path
 
@@ -37,6 +39,11 @@ def paths(prefix: str, iteration: int, snapshot_format: int) -> SnapshotPaths:
     return SnapshotPaths(Path(f"{stem}.caffemodel{ending}"), Path(f"{stem}.solverstate{ending}"))
 
 
+def of_state(state: Path) -> SnapshotPaths:
+    """The snapshot a state is part of, by Caffe's names."""
+    return SnapshotPaths(state.with_name(state.name.replace(".solverstate", ".caffemodel")), state)
+
+
 def write(
     net: Net,
     param: SolverParameter,
@@ -45,20 +52,46 @@ def write(
     current_step: int,
     resume: ResumeState,
 ) -> SnapshotPaths:
-    """Write both files; ResourceError when that fails, with what was there before untouched."""
+    """Write both files; ResourceError when that fails, with what was there before untouched.
+
+    A pair of the same name is replaced as a pair: at every instant the old one or the new one is whole.
+    """
     files = paths(param.snapshot_prefix, iteration, param.snapshot_format)
+    check_space(files.state.parent, _size(net, history, resume, param.snapshot_diff))
+    settle(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
-    log.info("Snapshotting to %s file %s", kind, files.weights, extra={"glog": "solver.cpp:464"})
-    weights.save(net, files.weights, diff=param.snapshot_diff)
-    resume.weights_sha256 = _digest(files.weights)
-    log.info("Snapshotting solver state to %s file %s", kind, files.state, extra={"glog": "sgd_solver.cpp:284"})
-    with replacing(files.state) as temporary:
-        if files.state.suffix == ".h5":
-            hdf5_file.write_solver_state(temporary, iteration, str(files.weights), history, current_step, resume)
+    with replacing_all([files.weights, files.state]) as [new_weights, new_state]:
+        log.info("Snapshotting to %s file %s", kind, files.weights, extra={"glog": "solver.cpp:464"})
+        ending = files.weights.suffix
+        resume.weights_sha256 = weights.write(net, new_weights, ending, diff=param.snapshot_diff, digest=True)
+        log.info("Snapshotting solver state to %s file %s", kind, files.state, extra={"glog": "sgd_solver.cpp:284"})
+        if ending == ".h5":
+            hdf5_file.write_solver_state(new_state, iteration, str(files.weights), history, current_step, resume)
         else:
-            with temporary.open("wb") as stream:
+            with new_state.open("wb") as stream:
                 wire.write_solver_state(stream, iteration, str(files.weights), history, current_step, resume)
     return files
+
+
+def _size(net: Net, history: Sequence[npt.NDArray[Any]], resume: ResumeState, diff: bool) -> int:
+    """About how many bytes the pair takes; shared parameters are stored with each of their layers."""
+    values = sum(net.parameters.slots[p].count for node in net.graph.nodes for p in node.params) * net.dtype.itemsize
+    return values * (2 if diff else 1) + sum(h.nbytes for h in history) + resume.ByteSize()
+
+
+def settle(files: SnapshotPaths) -> None:
+    """Finish or undo what a crash between the renames has left: afterwards the weights are those of the state."""
+    old = old_name(files.weights)
+    if not old.exists():
+        return
+    try:
+        settled = _digest(read_state(files.state)) == _sha256(files.weights)
+    except WeightsError:
+        settled = False  # no state, or no weights: the new ones are not complete
+    if settled:
+        old.unlink()
+    else:
+        put_back(files.weights)
 
 
 def read_state(path: str | Path) -> StoredState:
@@ -74,24 +107,39 @@ def read_state(path: str | Path) -> StoredState:
 
 
 def weights_of(state: StoredState, path: str | Path) -> Path | None:
-    """The weights file a state names: as written, else beside the state; None when it names none."""
+    """The weights file that belongs to a state: where it says, else beside it; None when it names none.
+
+    Where a crash came between the renames of a pair that replaces another, they are found under their old name.
+    WeightsError when they are gone, or not those that were written with the state.
+    """
     if not state.learned_net:
         return None
     written = Path(state.learned_net.rstrip("\0"))
     beside = Path(path).parent / written.name
-    found = next((p for p in (written, beside) if p.is_file()), None)
-    if found is None:
+    places = [place for name in dict.fromkeys((written, beside)) for place in (name, old_name(name)) if place.is_file()]
+    if not places:
         raise WeightsError(f"{path}: its weights {written} are gone, and there is no {beside}")
-    if found is beside and beside != written:
-        log.info("weights are taken from %s, beside the solver state", beside)
-    if state.resume is not None and state.resume.weights_sha256 and _digest(found) != state.resume.weights_sha256:
+    if wanted := _digest(state):
+        found = next((place for place in places if _sha256(place) == wanted), None)
+    else:  # Caffe's own: what was set aside and not put back was set aside for a pair that is not complete
+        found = next((place for place in places if old_name(places[0]) == place), places[0])
+    if found is None:
         raise WeightsError(
-            f"{found} is not the file that was written with {path}",
+            f"{places[0]} is not the file that was written with {path}",
             hint="the pair of one snapshot belongs together; --weights starts from weights alone",
         )
+    if found != written:
+        log.info("weights are taken from %s, beside the solver state", found)
     return found
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(state: StoredState) -> str:
+    """The SHA-256 of the weights that belong to a state; "" where it does not say."""
+    return state.resume.weights_sha256 if state.resume is not None else ""
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return wire.sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from error
