@@ -220,7 +220,7 @@ def _cleaned(param: LayerParameter) -> LayerParameter:
     layer = LayerParameter()
     layer.CopyFrom(param)
     for field in ("include", "exclude", "phase", "loss_weight", "propagate_down", "blobs", "param"):
-        layer.ClearField(field)  # type: ignore[arg-type]
+        layer.ClearField(field)
     shared = max((i + 1 for i, spec in enumerate(param.param) if spec.name), default=0)
     for spec in param.param[:shared]:
         kept = ParamSpec(name=spec.name) if spec.name else ParamSpec()

@@ -99,7 +99,7 @@ def _placed(
 def _matched(before: Sequence[Source], after: Sequence[Source]) -> list[_Pair]:
     """The layers that both nets have, in the second one's order."""
     left = list(range(len(before)))
-    pairs = []
+    pairs: list[_Pair] = []
     for same_rules in (True, False):
         for b, source in enumerate(after):
             if any(b == taken for _, taken in pairs):

@@ -47,8 +47,8 @@ def read_net(path: str | Path, phase: int = TRAIN) -> NetFile:
     """The net in a net's file; of a solver, its train net, or for TEST its first test net, else the train net."""
     document = read_prototxt(path)
     if isinstance(document.message, NetParameter):
-        return NetFile(define(cast("Document[NetParameter]", document)))
-    config = SolverConfig(cast("Document[SolverParameter]", document))
+        return NetFile(define(document))
+    config = SolverConfig(document)
     tests: Sequence[NetChoice] = config.test_nets() if phase != TRAIN else ()
     choice = tests[0] if tests else config.train_net()
     kind = rule_class(config.param.type)

@@ -80,11 +80,9 @@ def _blobs(path: str | Path) -> Iterator[tuple[Key, StoredBlob]]:
 def _compared(old: dict[Key, StoredBlob], new: dict[Key, StoredBlob]) -> Iterator[BlobDifference]:
     for key in [*old, *(key for key in new if key not in old)]:
         a, b = old.get(key), new.get(key)
-        shapes = tuple(None if blob is None else tuple(blob.shape) for blob in (a, b))
-        if a is None or b is None or not _same_shape(a, b):
-            yield BlobDifference(*key, *shapes)
-        else:
-            yield BlobDifference(*key, *shapes, *_distance(a, b))
+        distance = _distance(a, b) if a is not None and b is not None and _same_shape(a, b) else (None, None)
+        old_shape, new_shape = (None if blob is None else tuple(blob.shape) for blob in (a, b))
+        yield BlobDifference(*key, old_shape, new_shape, *distance)
 
 
 def _same_shape(a: StoredBlob, b: StoredBlob) -> bool:
