@@ -15,7 +15,7 @@ from brew import registry
 from brew.errors import InputError, NetError, Place, SolverError
 from brew.forks import EFFECTS, FieldPath, ForeignField
 from brew.net_state import Source
-from brew.proto.brew_pb2 import SolverParameter
+from brew.proto.brew_pb2 import TEST, SolverParameter
 from brew.prototxt import Document
 
 log = logging.getLogger("brew")
@@ -41,28 +41,33 @@ class Verdict:
     fields: tuple[ForeignField, ...]
 
 
-def judge(document: Document[Any], fields: Iterable[ForeignField] | None = None) -> list[Verdict]:
+def judge(
+    document: Document[Any], fields: Iterable[ForeignField] | None = None, phase: int | None = None
+) -> list[Verdict]:
     """The verdicts on `fields`, or on all of the document's: errors first, each level in the order of the text.
 
-    Fields of layers whose type is unknown are passed over: the type is the error, where the layer is made.
+    For one `phase`, or for both. Fields of layers whose type is unknown are passed over: the type is the error, where
+    the layer is made.
     """
     kinds: dict[tuple[Level, str], list[ForeignField]] = {}
     for field in document.foreign if fields is None else fields:
-        level = _level(document, field)
+        level = _level(document, field, phase)
         if level is not None:
             kinds.setdefault((level, field.fact.name), []).append(field)
     verdicts = [_verdict(document, level, alike) for (level, _), alike in kinds.items()]
     return sorted(verdicts, key=lambda verdict: _LEVELS.index(verdict.level))
 
 
-def admit_net(document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[Source]) -> None:
+def admit_net(
+    document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[Source], phase: int
+) -> None:
     """Heed the fields of the net at `prefix` within `document` and of those of its layers that are in use.
 
     NetError at the first that would change the numbers; of the others, one line in the log for each kind.
     """
     if document is not None and document.foreign:
         used = {source.place() for source in layers}
-        _heed(document, [f for f in document.foreign if _counts(document, f, tuple(prefix), used)], NetError)
+        _heed(document, [f for f in document.foreign if _counts(document, f, tuple(prefix), used)], NetError, phase)
 
 
 def admit_solver(document: Document[SolverParameter]) -> None:
@@ -83,8 +88,10 @@ def left_out(document: Document[Any] | None) -> bool:
     return bool(kinds)
 
 
-def _heed(document: Document[Any], fields: Sequence[ForeignField], error: type[InputError]) -> None:
-    for verdict in judge(document, fields):
+def _heed(
+    document: Document[Any], fields: Sequence[ForeignField], error: type[InputError], phase: int | None = None
+) -> None:
+    for verdict in judge(document, fields, phase):
         if verdict.level == "error":
             raise error(verdict.message, place=verdict.place, hint=verdict.hint)
         kind = f"{verdict.level} {verdict.fields[0].fact.name}"
@@ -114,11 +121,15 @@ def _message(document: Document[Any], path: FieldPath) -> Any:
     return message
 
 
-def _level(document: Document[Any], field: ForeignField) -> Level | None:
-    if field.fact.effect == "numbers":
-        level: Level = "info" if field.asks_nothing else "error"
-    else:
-        level = "info" if field.asks_nothing else "warning"
+def _level(document: Document[Any], field: ForeignField, phase: int | None) -> Level | None:
+    level: Level = "info" if field.asks_nothing else "warning"
+    effect = field.fact.effect
+    if level == "warning" and (
+        effect == "numbers"
+        or (effect == "training" and phase != TEST)
+        or (effect == "scale" and not _scaled(document, field.path))
+    ):
+        level = "error"
     path = _layer(field.path)
     layer = _message(document, path) if path else None
     if layer is None or path[-2] != "layer":
@@ -130,14 +141,22 @@ def _level(document: Document[Any], field: ForeignField) -> Level | None:
     return level
 
 
+def _scaled(document: Document[Any], path: FieldPath) -> bool:
+    """Whether a Scale layer reads the top of the layer that `path` leads into."""
+    own = _layer(path)
+    net = _message(document, own[:-2])
+    tops = _message(document, own).top
+    return any(other.type == "Scale" and other.bottom[:1] == tops[:1] for other in net.layer)
+
+
 def _verdict(document: Document[Any], level: Level, fields: Sequence[ForeignField]) -> Verdict:
     first = fields[0]
     fact = first.fact
     what = f"{first} comes from {fact.owners}"
     hint = None
     if level == "error":
-        what += f" and is not available here; {EFFECTS[fact.effect]}"
-        hint = fact.note if fact.effect == "numbers" else ""
+        what += f" and is not available here; {EFFECTS['numbers' if fact.effect == 'scale' else fact.effect]}"
+        hint = fact.note if fact.effect != "layer" else ""
         hint = hint or "take it away if the results may be others"
     elif level == "info":
         what += ": it asks for what is done anyway"

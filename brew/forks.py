@@ -31,6 +31,8 @@ NAMES = {
 }
 EFFECTS = {
     "numbers": "it would change the results",
+    "training": "it changes the results of training",
+    "scale": "it fills the scale inside a BatchNorm, and the Scale layer after it fills its own",
     "layer": "it holds the parameters of a layer type",
     "speed": "it chooses how something is computed, not what",
     "memory": "it is about memory",
@@ -42,7 +44,8 @@ EFFECTS = {
     "precision": "Brew computes in 32 bits",
     "aside": "it only counts together with another field",
 }
-"""What a field does, as the reason why Brew can go on without it. `numbers` is none."""
+"""What a field does, as the reason why Brew can go on without it. `numbers` is none, `training` is one in tests and
+`scale` where a Scale layer follows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ def select(
     filtered = filter_layers(definition.net.layers, state)
     layers = replace_data(filtered, shapes) if shapes else filtered
     kept = {id(source) for source in layers}
-    admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept])
+    admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept], phase)
     layers = insert_splits(layers)
     return NetSource(shell.name, layers, state, shell.force_backward, shell.debug_info, definition.folder)
 
