@@ -20,7 +20,12 @@ from brew.wire import LayerBlobs, StoredBlob
 
 from ._wire_stored import BFLOAT16, mapped
 
-_DTYPES = {"F16": np.dtype("<f2"), "BF16": BFLOAT16, "F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "BF16": BFLOAT16,
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 _LONGEST_HEADER = 100_000_000  # bytes, the package's limit
 _METADATA = "__metadata__"
 

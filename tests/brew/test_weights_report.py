@@ -157,3 +157,19 @@ def test_files_of_2013_fit_right_aligned(tmp_path: Path, caplog: pytest.LogCaptu
     (tmp_path / "old.caffemodel").write_bytes(old.SerializeToString())
     with pytest.raises(brew.BrewError, match="the file has 2 x 1 x 1 x 3, the net 2 x 3"):
         net.copy_from(tmp_path / "old.caffemodel")
+
+
+def test_pieces_fit_together_on_every_device(tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch):
+    """Layers of several pieces, the last of them short; doubles too; a host view taken before shows the new values."""
+    monkeypatch.setattr("brew._wire_stored.PIECE", 4)
+    text = INPUT + 'layer { name: "a" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 7 } }'
+    for dtype in (np.float32, np.float64):
+        source = Net(prototxt.parse(text, NetParameter, "n.prototxt"), brew.TEST, dtype=dtype)
+        source.params["a"][0].data.flat = np.arange(21)
+        source.params["a"][1].data[:] = [1, 2, 3, 4, 5, 6, np.nan]
+        source.save(tmp_path / "w.caffemodel")
+        net = Net(prototxt.parse(text, NetParameter, "n.prototxt"), brew.TEST, device=device)
+        view = net.params["a"][0].data
+        net.copy_from(tmp_path / "w.caffemodel")
+        assert view.ravel().tolist() == list(range(21))
+        np.testing.assert_array_equal(net.params["a"][1].data, source.params["a"][1].data)
