@@ -75,6 +75,9 @@ def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> Carrie
 def restore(solver: Solver, path: str | Path) -> None:
     """Put `solver` where the snapshot `path` was taken. WeightsError when it belongs to another net or solver type."""
     state = snapshot.read_state(path)
+    for name, number in (("iteration", state.iter), ("current_step", state.current_step)):
+        if not 0 <= number < 1 << 31:
+            raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
     files = snapshot.weights_of(state, path)
     if files is not None:
         solver.net.copy_from(files)

@@ -51,6 +51,9 @@ def brew() -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever called us
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     try:
         code = brew.main(argv, prog_name="brew", standalone_mode=False, obj=settings)
         sys.stdout.flush()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,7 +77,11 @@ def write_images(folder: Path) -> Path:
     pixels.save(folder / "good.jpg")
     (folder / "empty.png").write_bytes(b"")
     (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:300])
-    Image.new("1", (1 << 15, 1 << 14)).save(folder / "bomb.png")
+    pixels.save(folder / "bomb.png")
+    bomb = bytearray((folder / "bomb.png").read_bytes())
+    bomb[16:24] = struct.pack(">II", 1 << 15, 1 << 15)
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
+    (folder / "bomb.png").write_bytes(bomb)
     Image.fromarray(rng.integers(0, 1 << 15, (4, 4), np.uint16)).save(folder / "deep.png")
     pixels.convert("CMYK").save(folder / "cmyk.jpg")
     pixels.save(folder / "moving.gif", save_all=True, append_images=[pixels.rotate(90)])

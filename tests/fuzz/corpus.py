@@ -125,6 +125,7 @@ def _ours() -> bytes:
         random_seed=7, passes=24, losses=[1.0, 0.5], seconds=2.0, test_passes=[4], brew_version="0.1.0"
     )
     resume.source.add(net=-1, layer="data", record=96)
+    resume.carried.add(net=-1, layer="ip1", name="carried h", shape=[2, 2], dtype="<f4", data=bytes(16))
     history = [*_blobs("ip1"), *_blobs("ip2")]
     return SolverState(iter=12, current_step=1, history=history, brew_resume=resume).SerializeToString()
 
