@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from brew.layer import Layer
+from brew.graph import make_layer
+from brew.layer import Context, Layer
 from brew.net_state import Source
 from brew.registry import layer_class
 
@@ -33,7 +34,10 @@ class Head:
 
 
 class Flow:
-    """The layers of a net with what each bottom reads; bottoms that no layer makes are passed over."""
+    """The layers of a net with what each bottom reads; bottoms that no layer makes are passed over.
+
+    NetError for a layer of unknown type.
+    """
 
     def __init__(self, layers: Sequence[Source]) -> None:
         self.layers = layers
@@ -42,7 +46,7 @@ class Flow:
         for number, source in enumerate(layers):
             self.reads.append([newest[name] for name in source.param.bottom if name in newest])
             newest |= {name: (number, t) for t, name in enumerate(source.param.top)}
-        self.classes: list[type[Layer]] = [layer_class(source.param.type) or Layer for source in layers]
+        self.classes = [layer_class(s.param.type) or type(make_layer(s, Context(place=s.place))) for s in layers]
 
     def name(self, value: Value) -> str:
         """The blob's name."""

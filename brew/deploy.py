@@ -22,6 +22,7 @@ from brew.net_source import NetDefinition, NetLike, define
 from brew.net_state import Source, filter_layers, merged_state
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
 from brew.registry import layer_class
+from brew.splits import insert_splits
 from brew.upgrade import input_layer
 
 from ._deploy_flow import PROBABILITIES, Flow, Value
@@ -100,6 +101,7 @@ def _layers(
     missing = {bottom for source in test for bottom in source.param.bottom} - made
     makers = [s for s in train if not s.param.bottom and missing.intersection(s.param.top)]
     made |= {top for source in makers for top in source.param.top}
+    insert_splits([*makers, *test])  # refuses bottoms that no layer makes
     scored = {s.param.bottom[0] for s in test if s.param.bottom and _is_loss_type(s.param.type)}
     losses = [
         s for s in train

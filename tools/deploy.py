@@ -55,10 +55,10 @@ def verb(
     for text in made.assumed:
         _log.warning("assumed: %s", text)
     text = made.text(Path(source).name)
+    summary = summarise(made.net, TEST)  # a net that would not run is not written
     if target == "-":
         click.echo(text, nl=False)
         return
-    summary = summarise(made.net, TEST)  # a net that would not run is not written
     with replacing(target) as temporary:
         temporary.write_text(text, "utf-8")
     read = {name for layer in summary.layers for name in layer.bottoms}

@@ -169,6 +169,10 @@ def test_a_deploy_net_stays_as_it_is():
 def test_what_cannot_be_made():
     with pytest.raises(NetError, match="nothing is left"):
         made(DATA)
+    with pytest.raises(NetError, match='no layer above makes its bottom "nope"'):
+        made(DATA + IP.format("fc", "nope") + LOSS)
+    with pytest.raises(NetError, match='unknown type "Nonsense"'):
+        made(DATA + IP.format("fc", "data").replace("InnerProduct", "Nonsense") + LOSS)
     unknown = DATA.replace("crop_size: 6", "mirror: false")
     with pytest.raises(DataError, match=r"--shape data:"):
         made(unknown.replace("mirror: true", "") + IP.format("fc", "data") + LOSS)

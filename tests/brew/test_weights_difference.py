@@ -64,16 +64,17 @@ def test_old_blobs_have_four_axes(tmp_path: Path):
     assert [d.equal() for d in weights_difference(a, tmp_path / "b")] == [True]
 
 
-def test_binary_and_hdf5_of_one_net(tmp_path: Path):
+@pytest.mark.parametrize("other", ["w.caffemodel.h5", "w.safetensors"])
+def test_two_formats_of_one_net(tmp_path: Path, other: str):
     text = """
     layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
     layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
             inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
     """
     net = Net(prototxt.parse(text, NetParameter))
-    for name in ("w.caffemodel", "w.caffemodel.h5"):
+    for name in ("w.caffemodel", other):
         net.save(tmp_path / name)
-    found = weights_difference(tmp_path / "w.caffemodel", tmp_path / "w.caffemodel.h5")
+    found = weights_difference(tmp_path / "w.caffemodel", tmp_path / other)
     assert [(d.layer, d.index, d.equal()) for d in found] == [("ip", 0, True), ("ip", 1, True)]
 
 

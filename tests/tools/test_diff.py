@@ -66,6 +66,8 @@ def test_weights(brew_run: Run, trained: Path):
     assert brew_run("diff", five, ten, "--tolerance", "10").code == 0
     across = brew_run("diff", ten, ten + ".h5", "--all")
     assert across.code == 0 and across.out.count("equal") == 3
+    Net("net.prototxt", weights=ten).save("ten.safetensors")
+    assert brew_run("diff", ten, "ten.safetensors").code == 0
     facts = json.loads(brew_run("diff", five, ten, "--json").out)
     assert [blob["equal"] for blob in facts["blobs"]] == [False, False] and facts["blobs"][0]["largest"] > 0
 
