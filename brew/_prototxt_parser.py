@@ -71,7 +71,7 @@ class Parser:
             first = node.fields[known.name][0]
             before = self._source.place(first.offset if isinstance(first, Node) else first)
             self._refuse(self._source.error(offset, f"{known} is given twice; the first stands at {before}"))
-            self._step_over(name, colon=colon)
+            self._step_over(name, colon=colon or known.message is None)
             return
         if known.message is None and not colon:
             self._refuse(tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}'))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from brew.errors import UsageError
+
 from .command import Command, Settings
 from .net_options import names, parse_shapes, shape_option, state_options
 
@@ -41,7 +43,9 @@ def verb(
     from brew.checks.states import Options
 
     options = Options(parse_shapes(shapes), not no_data, level, names(stage), tuple(names(weights)))
-    found = merged(f for file in dict.fromkeys(files) for f in checks.check(file, options))
+    found = merged((f for file in dict.fromkeys(files) for f in checks.check(file, options)), files)
+    if unused := set(options.shapes) - options.shaped:
+        raise UsageError(f"--shape: no data layer makes {', '.join(sorted(unused))}")
     if as_json:
         click.echo(json.dumps([f.as_dict() for f in found], indent=2))
     else:

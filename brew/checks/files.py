@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from brew._prototxt_schema import fields_of
@@ -13,28 +14,37 @@ from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from . import data_rules, net_rules, nets, solver_rules, weights
 from .finding import Finding, merged
 from .states import Options, heard
+from .texts import Texts
 
 
 def check(path: str, options: Options) -> list[Finding]:
     """All findings of the file, and of the nets it names where it is a solver. An unreadable file is a finding too."""
     with heard(path) as said:
         found = list(_findings(path, options))
-    return merged([*found, *said])
+    return merged([*found, *said], [path])
 
 
 def _findings(path: str, options: Options) -> Iterator[Finding]:
+    texts = Texts()
     try:
-        if Path(path).is_file() and weights.is_weights(Path(path)):
-            yield from weights.weights_findings(path)
-            return
-        for file in options.weights:
-            yield from weights.weights_findings(file)
-        if is_solver(path):
-            yield from nets.solver_file(path, options)
-        else:
-            yield from nets.net_file(path, options)
+        found = list(_judged(path, options, texts))
     except BrewError as error:
-        yield Finding.of(error, path)
+        found = [Finding.of(error, path)]
+    yield from texts.findings
+    yield from (finding for finding in found if not texts.echoes(finding))
+
+
+def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
+    if Path(path).is_file() and weights.is_weights(Path(path)):
+        yield from weights.weights_findings(path)
+        return
+    for file in options.weights:
+        yield from weights.weights_findings(file)
+    if is_solver(path):
+        yield from nets.solver_findings(texts.read(path, SolverParameter), options, texts)
+    else:
+        document = texts.read(path, NetParameter)
+        yield from nets.net_findings(document, replace(options, broken=frozenset(texts.broken)))
 
 
 def is_solver(path: str) -> bool:

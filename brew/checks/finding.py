@@ -45,13 +45,16 @@ class Finding:
         return f"{self.place}: {self.severity} {self.code}: {self.message}{where}"
 
 
-def merged(findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of several states: what differs in numbers alone (a batch size) is said once, by line."""
+def merged(findings: Iterable[Finding], files: Iterable[str] = ()) -> list[Finding]:
+    """Findings of several states: what differs in numbers alone (a batch size) is said once.
+
+    They come by file, `files` first, and by line.
+    """
     first: dict[object, Finding] = {}
     for finding in findings:
         key = finding.code, finding.place, _NUMBER.sub("0", finding.message)
         known = first.setdefault(key, finding)
         states = dict.fromkeys([*known.states, *finding.states])
         first[key] = replace(known, states=tuple(states))
-    files = list(dict.fromkeys(finding.place.file for finding in first.values()))
-    return sorted(first.values(), key=lambda f: (files.index(f.place.file), f.place.line, f.place.column))
+    ordered = list(dict.fromkeys([*files, *(finding.place.file for finding in first.values())]))
+    return sorted(first.values(), key=lambda f: (ordered.index(f.place.file), f.place.line, f.place.column))

@@ -135,7 +135,8 @@ def clipped_scores(view: View) -> Iterator[Note]:
 @NET_RULES.add("B207")
 def unread_top(view: View) -> Iterator[Note]:
     """In training, a computed blob that nobody reads: often a bottom further down has the wrong name."""
-    if not view.trains:
+    bottoms = sum(len(source.param.bottom) for source in view.layers)
+    if not view.trains or len(view.maker) < bottoms:  # the missing bottom may be the unread top
         return
     for number, source in enumerate(view.layers):
         if source.param.type not in _COMPUTING or any(source.param.loss_weight):

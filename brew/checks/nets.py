@@ -37,17 +37,6 @@ MEANINGS = {
 }
 
 
-def net_file(path: str, options: Options) -> Iterator[Finding]:
-    """The findings of a net that no solver names. InputError or PrototxtError where its text ends the check."""
-    texts = Texts()
-    try:
-        document = texts.read(path, NetParameter)
-        options = replace(options, broken=frozenset(texts.broken))
-        yield from (f for f in net_findings(document, options) if not texts.echoes(f))
-    finally:
-        yield from texts.findings
-
-
 def net_findings(document: Document[NetParameter], options: Options) -> Iterator[Finding]:
     """The findings of a net that no solver names, in each of its states."""
     try:
@@ -102,18 +91,8 @@ def _statistics(net: NetParameter, document: Document[Any], *prefix: str | int) 
             yield Finding("warning", STATISTICS, what, place, hint)
 
 
-def solver_file(path: str, options: Options) -> Iterator[Finding]:
-    """The findings of a solver, and of its nets in the states it uses them in. Errors as of `net_file`."""
-    texts = Texts()
-    try:
-        document = texts.read(path, SolverParameter)
-        yield from (f for f in solver_findings(document, options, texts) if not texts.echoes(f))
-    finally:
-        yield from texts.findings
-
-
 def solver_findings(document: Document[SolverParameter], options: Options, texts: Texts) -> Iterator[Finding]:
-    """The findings but for those of the texts themselves, which `texts` collects."""
+    """The findings of a solver, and of its nets in the states it uses them in, which are read through `texts`."""
     file = document.file
     try:
         upgrade_solver_type(document.message, document.place("solver_type"))
@@ -165,8 +144,8 @@ class _Nets:
         for phase, number, path, state in self._uses():
             if path not in self._definitions and path not in failed:
                 try:
-                    self._definitions[path] = definition = self._define(path)
-                    yield from self._written(path, definition)
+                    self._definitions[path] = self._define(path)
+                    yield from self._written(path, self._definitions[path])
                 except BrewError as error:
                     failed.add(path)
                     yield Finding.of(error, self.document.file)

@@ -75,7 +75,7 @@ def idle_policy_field(solver: SolverView) -> Iterator[Note]:
     if policy not in _POLICY_FIELDS:
         return
     for field in ("gamma", "power", "stepsize", "stepvalue"):
-        given = bool(solver.param.stepvalue) if field == "stepvalue" else solver.param.HasField(field)  # type: ignore[arg-type]
+        given = bool(solver.param.stepvalue) if field == "stepvalue" else solver.param.HasField(field)
         if given and field not in _POLICY_FIELDS[policy]:
             readers = [f'"{name}"' for name, fields in _POLICY_FIELDS.items() if field in fields]
             what = f'lr_policy "{policy}" does not read {field}'
@@ -86,7 +86,7 @@ def idle_policy_field(solver: SolverView) -> Iterator[Note]:
 def idle_type_field(solver: SolverView) -> Iterator[Note]:
     """A field that the solver's type does not read, such as rms_decay with "SGD"."""
     for field, types in _OF_TYPES.items():
-        if solver.param.HasField(field) and solver.param.type not in types:  # type: ignore[arg-type]
+        if solver.param.HasField(field) and solver.param.type not in types:
             what = f'type "{solver.param.type}" does not read {field}'
             yield solver.note(what, field, hint=f"leave it out, or take a type that does: {', '.join(types)}")
 
@@ -194,4 +194,4 @@ def absent_layers(solver: SolverView) -> Iterator[Note]:
 
 
 def _net_field(param: SolverParameter) -> tuple[str, ...]:
-    return next(((f,) for f in ("net", "net_param", "train_net", "train_net_param") if param.HasField(f)), ())  # type: ignore[arg-type]
+    return next(((f,) for f in ("net", "net_param", "train_net", "train_net_param") if param.HasField(f)), ())

@@ -29,7 +29,8 @@ class Options:
     """How to check.
 
     `shapes` are of blobs that data layers make; `data` says whether the files of data layers are opened; `level` and
-    `stages` select layers in training and in nets that no solver names; `weights` are files to start from.
+    `stages` select layers in training and in nets that no solver names; `weights` are files to start from. `shaped`
+    takes the blobs whose shapes were put to use.
     """
 
     shapes: Mapping[str, Shape] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Options:
     stages: Sequence[str] = ()
     weights: tuple[str, ...] = ()
     broken: frozenset[Place] = frozenset()  # layers of which the text could not be read in full
+    shaped: set[str] = field(default_factory=set)
     started: bool = False  # there are weights to start from, these or a solver's own
 
 
@@ -56,7 +58,7 @@ def states_of(definition: NetDefinition, options: Options) -> list[State]:
     TRAIN only where the net has a loss; where rules ask for stages, once with the stages of each rule.
     """
     layers = [source.param for source in definition.net.layers]
-    phases = [TRAIN, TEST] if any(map(is_loss, layers)) else [TEST]
+    phases = [TRAIN, TEST] if any(is_loss(param) or param.loss_weight for param in layers) else [TEST]
     if definition.net.shell.state.HasField("phase"):
         phases = [definition.net.shell.state.phase]
     states = []
@@ -86,6 +88,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
         return None, errors
     view = View(state.name, merged.phase, layers, options.started or bool(options.weights))
     shapes = {name: shape for name, shape in options.shapes.items() if name in tops}
+    options.shaped.update(shapes)
     unknown: list[NetError] = []
     trial = Trial(shell.force_backward, options.data, options.broken)
     for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown)):

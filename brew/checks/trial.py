@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
+from brew._graph_checks import check_counts
 from brew.data import paths
 from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
-from brew.graph import BlobNode, Builder, Node, check_counts, make_layer
+from brew.graph import BlobNode, Builder, Node, make_layer
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.net_state import Source
 from brew.proto.brew_pb2 import LayerParameter
@@ -138,7 +139,7 @@ def _missing(source: Source, context: Context) -> Iterator[DataError]:
     """An error for every file of a data layer that is not there."""
     for section, name in _FILES:
         message = getattr(source.param, section)
-        if not source.param.HasField(section) or not message.HasField(name):  # type: ignore[arg-type]
+        if not source.param.HasField(section) or not message.HasField(name):
             continue
         what = f'layer "{source.param.name}" ({source.param.type}): {name}'
         try:
