@@ -61,6 +61,7 @@ def check(state: str | Path) -> Snapshot:
     found = snapshot.weights_of(stored, state)
     if found is None:
         raise WeightsError(f"{state}: names no weights")
+    snapshot.average_of(stored, state)
     if stored.resume is None or not stored.resume.weights_sha256:
         weights.read(found)
     return Snapshot(stored.iter, Path(state), found, stored)

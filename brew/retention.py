@@ -47,7 +47,7 @@ def _seed(state: Path) -> int | None:
 def _delete(files: SnapshotPaths) -> bool:
     """The state goes last: without it, nobody would know whose the weights are."""
     try:
-        for path in (files.weights, old_name(files.weights), files.state):
+        for path in (files.average, old_name(files.average), files.weights, old_name(files.weights), files.state):
             path.unlink(missing_ok=True)
     except OSError as error:
         log.warning("%s stays, it cannot be deleted: %s", files.state, reason(error))

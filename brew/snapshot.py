@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from brew import hdf5_file, weights, wire
 from brew.atomic import check_space, old_name, put_back, replacing_all
+from brew.average import WeightAverage
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
@@ -26,10 +27,14 @@ log = logging.getLogger("brew")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPaths:
-    """The files of one snapshot."""
+    """The files of one snapshot: weights and state always, their moving average where there is one."""
 
     weights: Path
     state: Path
+
+    @property
+    def average(self) -> Path:
+        return self.weights.with_name(self.weights.name.replace(".caffemodel", "_average.caffemodel"))
 
 
 def paths(prefix: str, iteration: int, snapshot_format: int) -> SnapshotPaths:
@@ -51,19 +56,25 @@ def write(
     history: Sequence[npt.NDArray[Any]],
     current_step: int,
     resume: ResumeState,
+    average: WeightAverage | None = None,
 ) -> SnapshotPaths:
-    """Write both files; ResourceError when that fails, with what was there before untouched.
+    """Write all files; ResourceError when that fails, with what was there before untouched.
 
-    A pair of the same name is replaced as a pair: at every instant the old one or the new one is whole.
+    Files of the same names are replaced together: at every instant all old or all new ones are there.
     """
     files = paths(param.snapshot_prefix, iteration, param.snapshot_format)
-    check_space(files.state.parent, _size(net, history, resume, param.snapshot_diff))
+    check_space(files.state.parent, _size(net, history, resume, param.snapshot_diff, average))
     settle(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
-    with replacing_all([files.weights, files.state]) as [new_weights, new_state]:
+    wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
+    with replacing_all(wanted) as [new_weights, *between, new_state]:
         log.info("Snapshotting to %s file %s", kind, files.weights, extra={"glog": "solver.cpp:464"})
         ending = files.weights.suffix
         resume.weights_sha256 = weights.write(net, new_weights, ending, diff=param.snapshot_diff, digest=True)
+        if average is not None:
+            resume.average = str(files.average)
+            with average.averaged():
+                resume.average_sha256 = weights.write(net, between[0], ending, digest=True)
         log.info("Snapshotting solver state to %s file %s", kind, files.state, extra={"glog": "sgd_solver.cpp:284"})
         if ending == ".h5":
             hdf5_file.write_solver_state(new_state, iteration, str(files.weights), history, current_step, resume)
@@ -73,25 +84,29 @@ def write(
     return files
 
 
-def _size(net: Net, history: Sequence[npt.NDArray[Any]], resume: ResumeState, diff: bool) -> int:
-    """About how many bytes the pair takes; shared parameters are stored with each of their layers."""
+def _size(
+    net: Net, history: Sequence[npt.NDArray[Any]], resume: ResumeState, diff: bool, average: WeightAverage | None
+) -> int:
+    """About how many bytes the files take; shared parameters are stored with each of their layers."""
     values = sum(net.parameters.slots[p].count for node in net.graph.nodes for p in node.params) * net.dtype.itemsize
-    return values * (2 if diff else 1) + sum(h.nbytes for h in history) + resume.ByteSize()
+    copies = 1 + diff + (average is not None)
+    return values * copies + sum(h.nbytes for h in history) + resume.ByteSize()
 
 
 def settle(files: SnapshotPaths) -> None:
-    """Finish or undo what a crash between the renames has left: afterwards the weights are those of the state."""
-    old = old_name(files.weights)
-    if not old.exists():
-        return
-    try:
-        settled = _digest(read_state(files.state)) == _sha256(files.weights)
-    except WeightsError:
-        settled = False  # no state, or no weights: the new ones are not complete
-    if settled:
-        old.unlink()
-    else:
-        put_back(files.weights)
+    """Finish or undo what a crash between the renames has left: afterwards the files are those that the state means."""
+    for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
+        old = old_name(path)
+        if not old.exists():
+            continue
+        try:
+            settled = _digest(read_state(files.state), record) == _sha256(path)
+        except WeightsError:
+            settled = False  # no state, or no file: the new ones are not complete
+        if settled:
+            old.unlink()
+        else:
+            put_back(path)
 
 
 def read_state(path: str | Path) -> StoredState:
@@ -112,20 +127,29 @@ def weights_of(state: StoredState, path: str | Path) -> Path | None:
     Where a crash came between the renames of a pair that replaces another, they are found under their old name.
     WeightsError when they are gone, or not those that were written with the state.
     """
-    if not state.learned_net:
+    return _belonging(state.learned_net.rstrip("\0"), _digest(state, "weights_sha256"), path)
+
+
+def average_of(state: StoredState, path: str | Path) -> Path | None:
+    """The file of averaged weights that belongs to a state, as `weights_of`; None where there is none."""
+    return _belonging(state.resume.average if state.resume else "", _digest(state, "average_sha256"), path)
+
+
+def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
+    if not name:
         return None
-    written = Path(state.learned_net.rstrip("\0"))
-    beside = Path(path).parent / written.name
+    written = Path(name)
+    beside = Path(state).parent / written.name
     places = [place for name in dict.fromkeys((written, beside)) for place in (name, old_name(name)) if place.is_file()]
     if not places:
-        raise WeightsError(f"{path}: its weights {written} are gone, and there is no {beside}")
-    if wanted := _digest(state):
-        found = next((place for place in places if _sha256(place) == wanted), None)
+        raise WeightsError(f"{state}: its weights {written} are gone, and there is no {beside}")
+    if digest:
+        found = next((place for place in places if _sha256(place) == digest), None)
     else:  # Caffe's own: what was set aside and not put back was set aside for a pair that is not complete
         found = next((place for place in places if old_name(places[0]) == place), places[0])
     if found is None:
         raise WeightsError(
-            f"{places[0]} is not the file that was written with {path}",
+            f"{places[0]} is not the file that was written with {state}",
             hint="the pair of one snapshot belongs together; --weights starts from weights alone",
         )
     if found != written:
@@ -133,9 +157,9 @@ def weights_of(state: StoredState, path: str | Path) -> Path | None:
     return found
 
 
-def _digest(state: StoredState) -> str:
-    """The SHA-256 of the weights that belong to a state; "" where it does not say."""
-    return state.resume.weights_sha256 if state.resume is not None else ""
+def _digest(state: StoredState, record: str) -> str:
+    """The SHA-256 of a file that belongs to a state; "" where it does not say."""
+    return str(getattr(state.resume, record)) if state.resume is not None else ""
 
 
 def _sha256(path: Path) -> str:

@@ -140,9 +140,9 @@ class Child:
             try:
                 write = snapshot.write
 
-                def marked(*args: Any) -> Any:
+                def marked(*args: Any, **options: Any) -> Any:
                     self.shared[1] = 1
-                    files = write(*args)
+                    files = write(*args, **options)
                     self.shared[1] = 0
                     return files
 
