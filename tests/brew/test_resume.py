@@ -165,3 +165,72 @@ def test_the_state_names_every_source(tmp_path: Path):
     assert {(s.net, s.layer): s.record for s in state.source} == {(-1, "data"): 30, (0, "data"): 12}
     assert (state.passes, list(state.test_passes)) == (10, [3])
     assert state.losses == pytest.approx(solver.losses.losses())
+
+
+RECURRENT = """
+net_param {{
+  layer {{ name: "x" type: "DummyData" top: "x" dummy_data_param {{ shape {{ dim: 3 dim: 2 dim: 5 }} data_filler {{ type: "gaussian" }} }} }}
+  layer {{ name: "cont" type: "DummyData" top: "cont" dummy_data_param {{ shape {{ dim: 3 dim: 2 }} data_filler {{ type: "constant" value: 1 }} }} }}
+  layer {{ name: "memory" type: "{type}" bottom: "x" bottom: "cont" top: "y"
+    recurrent_param {{ num_output: 4 weight_filler {{ type: "xavier" }} }} }}
+  layer {{ name: "loss" type: "Reduction" bottom: "y" top: "loss" loss_weight: 1 reduction_param {{ operation: SUMSQ }} }}
+}}
+test_iter: 2 test_interval: 5 test_initialization: true
+base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 20 snapshot: 10 snapshot_prefix: "{prefix}" random_seed: 4
+snapshot_format: {format}
+"""
+
+
+def _recurrent(folder: Path, layer: str, device: str, snapshot_format: str = "BINARYPROTO") -> Solver:
+    text = RECURRENT.format(type=layer, prefix=folder / "run", format=snapshot_format)
+    return Solver(prototxt.parse(text, SolverParameter), device=device)
+
+
+@pytest.mark.parametrize("layer", ["LSTM", "RNN"])
+def test_a_state_that_goes_from_batch_to_batch_goes_over_the_seam(tmp_path: Path, layer: str, device: str):
+    straight = _recurrent(tmp_path, layer, device)
+    tested: list[object] = []
+    straight.watch(tested.append)
+    straight.solve()
+    resumed = _recurrent(tmp_path, layer, device)
+    again: list[object] = []
+    resumed.watch(again.append)
+    resumed.solve(tmp_path / "run_iter_10.solverstate")
+    scores = [e.scores for e in again if hasattr(e, "scores")]
+    assert scores and scores == [e.scores for e in tested if hasattr(e, "scores")][-len(scores) :]
+    for a, b in zip(_weights(straight), _weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_without_the_carried_state_the_result_differs(tmp_path: Path):
+    straight = _recurrent(tmp_path, "LSTM", "cpu")
+    straight.solve()
+    forgetful = _recurrent(tmp_path, "LSTM", "cpu", "HDF5")
+    forgetful.restore(tmp_path / "run_iter_10.solverstate")
+    for step in forgetful.net.executor.steps:
+        step.carry({})
+    forgetful.solve()
+    pairs = zip(_weights(straight), _weights(forgetful), strict=True)
+    assert not all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_carried_state_goes_from_one_device_to_the_other(tmp_path: Path, device: str):
+    solver = _recurrent(tmp_path, "LSTM", "cpu")
+    solver.step(10)
+    there = _recurrent(tmp_path, "LSTM", device)
+    there.restore(tmp_path / "run_iter_10.solverstate")
+    carried = {(c.net, c.name): c.data for c in resume.state_of(solver).carried}
+    assert set(carried) == {(n, name) for n in (-1, 0) for name in ("carried h", "carried c")}
+    assert carried == {(c.net, c.name): c.data for c in resume.state_of(there).carried}
+    for a in (solver, there):
+        a.step(1)
+    np.testing.assert_allclose(*(a.net.blobs["y"].data for a in (solver, there)), rtol=1e-5)
+
+
+def test_a_damaged_carried_state_is_refused(tmp_path: Path):
+    solver = _recurrent(tmp_path, "LSTM", "cpu")
+    solver.step(1)
+    state = resume.state_of(solver)
+    state.carried[0].data = state.carried[0].data[:-1]
+    with pytest.raises(brew.BrewError, match="carried h of layer memory is damaged"):
+        resume._restore_run(solver, state)
