@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import time
 import zlib
@@ -142,33 +141,9 @@ def test_what_cannot_be_used_says_why(tmp_path: Path) -> None:
         assert word in report.problem
 
 
-def damaged_lmdb(folder: Path) -> Path:
-    """An LMDB whose tree is whole, and whose nodes point outside of their page: LMDB reads wherever they say."""
-    shutil.copytree(CONFORMANCE / "data" / "raw_lmdb", folder)
-    file = folder / "data.mdb"
-    pages = bytearray(file.read_bytes())
-    for start in range(8192, len(pages), 4096):
-        if pages[start + 10] & 2:  # a leaf
-            lower = int.from_bytes(pages[start + 12 : start + 14], "little")
-            for node in range(start + 16, start + lower, 2):
-                offset = int.from_bytes(pages[node : node + 2], "little")
-                pages[start + offset : start + offset + 4] = b"\xff\xff\xff\x7f"  # the size of its data
-    file.write_bytes(pages)
-    return folder
-
-
-def test_a_database_that_kills_its_reader(tmp_path: Path) -> None:
-    fatal = damaged_lmdb(tmp_path / "db")
-    reports = list(check([str(fatal), str(CONFORMANCE / "data" / "raw_lmdb")]))
-    assert reports[0].problem is not None
-    assert "kills the process that reads (SIG" in reports[0].problem or "damaged" in reports[0].problem
-    assert reports[1].usable, "a new child reads on with the next source"
-    assert reports[1].checked == 10
-
-
 @pytest.fixture
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
-    """`child(code)`: the child runs this line before it looks at the image "two"."""
+    """`child(code)`: the child runs this line before it looks at the image "two", and at record 4 of a database."""
 
     def install(code: str) -> None:
         (tmp_path / "sitecustomize.py").write_text(
@@ -180,6 +155,11 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], No
             f"        if files.images.names[number] == 'two.png': {code}\n"
             "        return before(files, number)\n"
             "    check_walks._image = look\n"
+            "    before_datum = check_walks._datum\n"
+            "    def look_at(record):\n"
+            f"        if record[0].startswith(b'00000004'): {code}\n"
+            "        return before_datum(record)\n"
+            "    check_walks._datum = look_at\n"
         )
         environment = checking._environment()
         environment["PYTHONPATH"] += os.pathsep + str(tmp_path)
@@ -210,6 +190,19 @@ def test_an_image_that_kills_stops_or_fills_its_reader(
     assert finding.record.endswith("two.png")
     assert reason in finding.reason
     assert report.labels == (0, 2)
+
+
+def test_a_database_that_kills_its_reader(child: Callable[[str], None]) -> None:
+    child("os.kill(os.getpid(), 7)")
+    whole = CONFORMANCE / "solvers" / "sgd_plain" / "data.h5"
+    killed, after = check([str(CONFORMANCE / "data" / "raw_lmdb"), str(whole)], Limits())
+    assert killed.checked == 4
+    assert killed.problem is not None
+    assert killed.problem.startswith(
+        "record '00000004_dogs/img_04.png': reading it kills the process that reads (SIGBUS)"
+    )
+    assert after.usable, "another child goes on with the next source"
+    assert after.checked == 2
 
 
 def test_a_mistake_of_ours_in_the_child_is_no_finding(child: Callable[[str], None], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from brew.data.lmdb_writer import write_lmdb
 from brew.proto.brew_pb2 import (
     BlobProto,
     BlobShape,
+    Datum,
     LayerParameter,
     NetParameter,
     ResumeState,
@@ -46,7 +49,7 @@ def files(kind: str) -> list[bytes]:
         "weights": lambda: [_current(), _v1(), _v0(), *_read("data/conformance/solvers/*/out_iter_12.caffemodel")],
         "state": lambda: [_ours(), *_read("data/conformance/solvers/*/out_iter_12.solverstate")],
         "mean": lambda: [_mean(), *_read("data/conformance/data/mean.binaryproto")],
-        "lmdb": lambda: [*_read("data/conformance/data/*_lmdb/data.mdb")],
+        "lmdb": lambda: [_tree(), *_read("data/conformance/data/*_lmdb/data.mdb")],
         "hdf5": lambda: [_chunked(), *_read("data/conformance/solvers/sgd_hdf5/*.h5")],
         "image": lambda: [*_images(), *_read("data/conformance/data/images/*/*.png")],
     }
@@ -145,6 +148,16 @@ def _chunked() -> bytes:
         file.create_dataset("label", data=np.arange(12), fletcher32=True, chunks=(6,))
         file.create_group("more").create_dataset("x", data=np.ones((12, 2), "f2"))
     return buffer.getvalue()
+
+
+def _tree() -> bytes:
+    """An LMDB with a branch page, and records too large for a page."""
+    small = Datum(channels=1, height=8, width=8, data=bytes(64), label=1).SerializeToString()
+    large = Datum(channels=1, height=80, width=80, data=bytes(6400), label=2).SerializeToString()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "db"
+        write_lmdb(path, ((b"%08d" % i, large if i % 40 == 0 else small) for i in range(160)))
+        return (path / "data.mdb").read_bytes()
 
 
 def _images() -> list[bytes]:
