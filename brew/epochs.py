@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
+from brew import solver_checks
 from brew.errors import SolverError
 from brew.net import Net
 from brew.proto.brew_pb2 import SolverParameter
@@ -38,3 +39,5 @@ def settle(document: Document[SolverParameter], net: Net) -> None:
         setattr(param, _FIELDS[field], count)
         log.info("%s: %g is %s: %d (%d records, %d an iteration)", field, getattr(param, field), _FIELDS[field], count,
                  records, batch)  # fmt: skip
+    for problem in solver_checks.settled(document):
+        raise problem

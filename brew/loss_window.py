@@ -45,7 +45,8 @@ class LossWindow:
             return
         self._sum = (self._sum if number else 0.0) + self.net.loss()
         if number == passes - 1:
-            self.values.append(self._sum / passes)
+            # as a solver state keeps it, so that what follows from the window is the same after a resume
+            self.values.append(float(np.float32(self._sum / passes)))
 
     def _add_on_device(self, number: int, passes: int) -> None:
         slot = self._filled % self.size

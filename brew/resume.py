@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import __version__, cuda, snapshot
+from brew.average import WeightAverage
 from brew.data_layer import DataLayer
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
@@ -53,6 +54,7 @@ def state_of(solver: Solver) -> ResumeState:
         test_passes=[net.passes for net in solver.test_nets], brew_version=__version__, skipped=solver.guard.skipped,
     )  # fmt: skip
     solver.best.save(state)
+    solver.schedule.save(state)
     for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
         for layer in net.data_layers:
             source = layer.state()
@@ -82,7 +84,10 @@ def restore(solver: Solver, path: str | Path) -> None:
     if files is not None:
         solver.net.copy_from(files)
     _restore_history(solver, state, path)
-    solver.iter, solver.current_step = state.iter, state.current_step
+    if solver.average is not None:
+        _restore_average(solver.average, snapshot.average_of(state, path), path)
+    solver.iter = state.iter
+    solver.schedule.restore(state.current_step, state.iter, state.resume)
     solver.losses.clear()
     if state.resume is not None:
         _restore_run(solver, state.resume)
@@ -106,6 +111,14 @@ def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> No
             piece[...] = stored.data.reshape(-1)
         else:
             cuda.upload(piece, stored.data.reshape(-1))
+
+
+def _restore_average(average: WeightAverage, stored: Path | None, state: str | Path) -> None:
+    if stored is None:
+        log.warning("%s has no averaged weights: the average begins again, at the weights of the snapshot", state)
+        average.reset()
+    else:
+        average.restore(stored)
 
 
 def _restore_run(solver: Solver, state: ResumeState) -> None:

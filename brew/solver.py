@@ -5,23 +5,26 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
-from brew import epochs, mode, prototxt, resume, snapshot, test_run
+from brew import epochs, mode, prototxt, resume, test_run
 from brew.atomic import check_writable
+from brew.average import WeightAverage
 from brew.best import Best
 from brew.divergence import Guard
 from brew.duration import seconds
-from brew.errors import ResourceError
-from brew.events import Displayed, Event, Snapshotted, Step, Stopped, Tested
+from brew.events import Displayed, Event, Step, Stopped, Tested
+from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
-from brew.learning_rate import next_step, rate
+from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
 from brew.outputs import by_name, log_outputs
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
+from brew.snapshot import SnapshotPaths
 from brew.solver_config import NetChoice, SolverConfig
 from brew.update import make_update, rule_class
 
@@ -47,6 +50,7 @@ class Solver:
         level: int | None = None,
         stages: Sequence[str] = (),
         data_from_start: bool = False,
+        ignore_mismatched: bool = False,
     ) -> None:
         document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
         for override in overrides:
@@ -55,12 +59,12 @@ class Solver:
         self.param = self.config.param
         self.device = device or mode.default_device()
         self.data_from_start = data_from_start
+        self.ignore_mismatched = ignore_mismatched
         self.iter = 0
-        self.current_step = 0
         self.seconds = 0.0
         self._requests: set[str] = set()
         self.stopped = ""
-        self._snapshot_failed = False
+        self.keeper = Keeper(self)
         self._watchers: list[Callable[[Event], None]] = []
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
@@ -72,7 +76,8 @@ class Solver:
         kind = rule_class(self.param.type)
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
-        self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=rule.slots)
+        slots = rule.slots + (self.param.ema_decay > 0)
+        self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=slots)
         epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         graph = self.net.graph
@@ -80,11 +85,13 @@ class Solver:
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
         self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
         self.update = make_update(self.net, rule)
+        self.schedule = Schedule(self.param)
         self.losses = LossWindow(self.net, self.param.average_loss)
         self.best = Best(self.config.document, self.test_nets)
         self.guard = Guard(self.net, self.param)
-        for path in self.config.weights():
-            self.load_weights(path)
+        self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
+        if files := self.config.weights():
+            self.load_weights(files)
         log.info("Solver scaffolding done.", extra=_SOLVER)
 
     def _make_net(
@@ -107,13 +114,13 @@ class Solver:
             self.restore(resume_file)
         self.step(max(self.param.max_iter - self.iter, 0))
         just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
-        if self._snapshot_failed or (self.param.snapshot_after_train and not just_done):
+        if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
             self.snapshot()
         if self.stopped:
             log.info("Optimization stopped early.", extra=_SOLVER)
         else:
             self._finish()
-        self._tell(Stopped(self.iter, self.stopped or "max_iter"))
+        self.tell(Stopped(self.iter, self.stopped or "max_iter"))
 
     def _finish(self) -> None:
         """The last display, of one more forward, and the last test."""
@@ -143,26 +150,34 @@ class Solver:
             spent = time.perf_counter() - began
             self.seconds += spent
             images = self.net.batch_size * self.param.iter_size
-            self._tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
+            self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
             if self._asked("snapshot") or (self.param.snapshot and self.iter % self.param.snapshot == 0):
-                self._snapshot_or_warn()
+                self.keeper.snapshot_or_warn()
 
     def _iterate(self) -> float:
         """One iteration: passes, display, update; the rate it used."""
-        self.current_step = next_step(self.param, self.iter, self.current_step)
-        current = rate(self.param, self.iter, self.current_step)
+        display = bool(self.param.display) and self.iter % self.param.display == 0
+        self.net.debug_info.on = self.net.source.debug_info or (self.param.debug_info and display)
         self.guard.before_forward()
         self._forward_backward()
-        display = bool(self.param.display) and self.iter % self.param.display == 0
         loss = self.losses.latest(read_back=display or self.guard.skips)
-        if not self.guard.leaves_out(loss, self.iter, current):
-            if display:
-                self._display(current)
-            self.update.apply(current, self.iter)
-        else:
+        if self.guard.leaves_out(loss, self.iter, self.schedule.last_rate):
             self.losses.drop()
+        else:
+            self._update(display)
         self.iter += 1
-        return current
+        return self.schedule.last_rate
+
+    def _update(self, display: bool) -> None:
+        """The end of an iteration: its rate, what is shown of it, the update, the average."""
+        schedule = self.schedule
+        current = schedule.rate(self.iter, self.losses.mean() if schedule.reads_loss else None)
+        if display:
+            self._display(current)
+        with self.net.debug_info.updating():
+            self.update.apply(current, self.iter, schedule.momentum_scale(self.iter))
+        if self.average is not None:
+            self.average.update(self.iter)
 
     def _must_stop(self) -> bool:
         """Whether something asks training to end now; `stopped` says what."""
@@ -204,7 +219,7 @@ class Solver:
         log_outputs("Train", outputs, _SOLVER)
         log.info("Iteration %d, lr = %g", self.iter, current_rate, extra=_RATE)
         images = done * self.net.batch_size * self.param.iter_size
-        self._tell(Displayed(self.iter, loss, current_rate, by_name(outputs), spent, images))
+        self.tell(Displayed(self.iter, loss, current_rate, by_name(outputs), spent, images))
 
     # --- testing --------------------------------------------------------------------------------------------------
 
@@ -213,22 +228,23 @@ class Solver:
         return [self.test(number) for number in range(len(self.test_nets)) if not self.stopped]
 
     def test(self, number: int) -> dict[str, float]:
-        """Run test net `number`; {} when interrupted."""
-        scores = test_run.run(
-            self.test_nets[number], self.param.test_iter[number], iteration=self.iter, number=number,
-            with_loss=self.param.test_compute_loss, interrupted=self._interrupted,
-        )  # fmt: skip
-        if scores is None:
-            return {}
-        self._tell(Tested(self.iter, number, scores))
-        if self.best.improved(number, self.iter, scores):
-            self._save_best()
+        """Run test net `number`, on the averaged weights where there are some; {} when interrupted."""
+        with self.average.averaged() if self.average is not None else nullcontext():
+            scores = test_run.run(
+                self.test_nets[number], self.param.test_iter[number], iteration=self.iter, number=number,
+                with_loss=self.param.test_compute_loss, interrupted=self._interrupted,
+            )  # fmt: skip
+            if scores is None:
+                return {}
+            if self.best.improved(number, self.iter, scores):
+                self.keeper.save_best()
+        self.tell(Tested(self.iter, number, scores))
         return scores
 
     def _interrupted(self) -> bool:
         """Signals are honoured within a long test too."""
         if self._asked("snapshot"):
-            self._snapshot_or_warn()
+            self.keeper.snapshot_or_warn()
         return self._must_stop()
 
     def _asked(self, action: str) -> bool:
@@ -239,32 +255,9 @@ class Solver:
 
     # --- snapshots ------------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> snapshot.SnapshotPaths:
+    def snapshot(self) -> SnapshotPaths:
         """Write weights and solver state; ResourceError when that fails."""
-        history, state = resume.history_values(self), resume.state_of(self)
-        files = snapshot.write(self.net, self.param, self.iter, history, self.current_step, state)
-        self._snapshot_failed = False
-        self._tell(Snapshotted(self.iter, files.weights, files.state))
-        return files
-
-    def _snapshot_or_warn(self) -> None:
-        """A snapshot on the way: a failure warns, and the next one tries again (DECISIONS 18)."""
-        try:
-            self.snapshot()
-        except ResourceError as error:
-            self._snapshot_failed = True
-            log.warning("snapshot at iteration %d failed, training goes on: %s", self.iter, error)
-
-    def _save_best(self) -> None:
-        """The weights of the best test so far, in a file of their own; a failure warns."""
-        ending = ".h5" if self.param.snapshot_format == SolverParameter.HDF5 else ""
-        path = Path(f"{self.param.snapshot_prefix}_best.caffemodel{ending}")
-        try:
-            self.net.save(path)
-        except ResourceError as error:
-            log.warning("the best weights so far, of iteration %d, could not be written: %s", self.iter, error)
-        else:
-            log.info("%s = %g is the best so far: %s", self.best.output, self.best.score, path)
+        return self.keeper.snapshot()
 
     def restore(self, path: str | Path) -> None:
         """Go on exactly where the snapshot `path` (a .solverstate) was taken: weights, history, data, randomness."""
@@ -273,9 +266,11 @@ class Solver:
     # --- around ---------------------------------------------------------------------------------------------------
 
     def load_weights(self, files: Weights) -> None:
-        """Copy weights by layer name into the train net and every test net; files as in `Net.copy_from`."""
-        for net in [self.net, *self.test_nets]:
-            net.copy_from(files)
+        """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
+        for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
+            net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
+        if self.average is not None:
+            self.average.reset()
 
     def request(self, action: str) -> None:
         """Ask for "stop" or "snapshot" at the end of the current iteration; safe from signals and threads."""
@@ -287,7 +282,8 @@ class Solver:
         """Call `callback` with every event (brew.events), from the training thread."""
         self._watchers.append(callback)
 
-    def _tell(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
+        """Let everybody who watches know of `event`."""
         for callback in self._watchers:
             callback(event)
 

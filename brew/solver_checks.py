@@ -12,6 +12,7 @@ from brew.learning_rate import POLICIES
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.update import rule_class, rule_names
+from brew.update_checks import rate_problems, update_problems
 
 NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
 _POLICY_READS = {  # what a policy reads besides base_lr, and must therefore be given
@@ -21,6 +22,7 @@ _POLICY_READS = {  # what a policy reads besides base_lr, and must therefore be 
     "multistep": ("gamma", "stepvalue"),
     "poly": ("power",),
     "sigmoid": ("gamma", "stepsize"),
+    "plateau": ("gamma",),
 }
 _NOT_NEGATIVE = (
     "base_lr", "momentum", "weight_decay", "max_iter", "test_interval", "display", "snapshot", "stepsize", "keep",
@@ -121,10 +123,22 @@ def _rate(solver: _Checked) -> Iterator[SolverError]:
         yield solver.error(what, "lr_policy", hint=f"{near or ''} policies: {', '.join(POLICIES)}".strip())
     if param.lr_policy == "step" and param.stepsize <= 0:
         yield solver.error(f"stepsize must be at least 1, it is {param.stepsize}", "stepsize")
+    for message, path, hint in rate_problems(param):
+        yield solver.error(message, *path, hint=hint)
     for i in range(1, len(param.stepvalue)):
         if param.stepvalue[i] < param.stepvalue[i - 1]:
             what = f"stepvalue must rise: {param.stepvalue[i]} comes after {param.stepvalue[i - 1]}"
             yield solver.error(what, "stepvalue", i, hint="write them in rising order")
+
+
+def settled(document: Document[SolverParameter]) -> Iterator[SolverError]:
+    """What can be judged only once max_iter is known, where epochs gave it."""
+    yield from _rate(_Checked(document))
+
+
+def _update(solver: _Checked) -> Iterator[SolverError]:
+    for message, path, hint in update_problems(solver.param):
+        yield solver.error(message, *path, hint=hint)
 
 
 def _train_net(solver: _Checked) -> Iterator[SolverError]:
@@ -164,5 +178,5 @@ def _best(solver: _Checked) -> Iterator[SolverError]:
 
 
 _CHECKS: tuple[Callable[[_Checked], Iterator[SolverError]], ...] = (
-    _type, _train_net, _numbers, _lengths, _rate, _test_nets, _best,
+    _type, _train_net, _numbers, _lengths, _rate, _update, _test_nets, _best,
 )  # fmt: skip

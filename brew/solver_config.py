@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew import mode, solver_checks
+from brew import foreign, mode, solver_checks
 from brew.data import paths
 from brew.net_source import NetDefinition, define
 from brew.proto.brew_pb2 import NetState, SolverParameter
@@ -34,6 +34,7 @@ class SolverConfig:
         self.param = document.message
         self._definitions: dict[tuple[str | int, ...], NetDefinition] = {}
         upgrade_solver_type(self.param, document.place("solver_type"))
+        foreign.admit_solver(document)
         for problem in solver_checks.problems(document):
             raise problem
         for remark in solver_checks.remarks(document):
