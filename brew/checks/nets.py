@@ -21,7 +21,7 @@ from .data_rules import PAIR_RULES
 from .finding import Finding
 from .net_rules import NET_RULES
 from .solver_rules import SOLVER_RULES, SolverView
-from .states import HEARD, Options, State, look, states_of
+from .states import HEARD, NoData, Options, State, look, states_of
 from .texts import Texts
 from .view import View
 from .weights import fit_findings
@@ -52,11 +52,10 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
     looks = [(state, *look(definition, state, options)) for state in states]
     views = [view for _, view, _ in looks if view is not None]
     for state, view, errors in looks:
-        if view is None and views:
-            yield from (
-                replace(Finding.of(e, document.file, state.name), severity="warning", code=NO_DATA) for e in errors
-            )
-            continue
+        if views:  # the net may be meant for the other phase alone
+            absent = [Finding.of(e, document.file, state.name) for e in errors if isinstance(e, NoData)]
+            yield from (replace(finding, severity="warning", code=NO_DATA) for finding in absent)
+            errors = [e for e in errors if not isinstance(e, NoData)]
         yield from _of_state(view, errors, document.file, *([state.name] if len(states) > 1 else []))
     yield from PAIR_RULES.findings(views, document.file)
     yield from (f for file in options.weights for view in views for f in fit_findings(file, view))

@@ -52,6 +52,10 @@ class State:
     overlays: tuple[NetState, ...] = ()
 
 
+class NoData(NetError):
+    """A net of which every layer reads others."""
+
+
 def states_of(definition: NetDefinition, options: Options) -> list[State]:
     """The states in which a net that no solver names is looked at.
 
@@ -76,16 +80,15 @@ def states_of(definition: NetDefinition, options: Options) -> list[State]:
 
 
 def look(definition: NetDefinition, state: State, options: Options) -> tuple[View | None, list[BrewError]]:
-    """The net in a state, built as far as it goes, and the errors; no view where the state has no data at all."""
+    """The net in a state, built as far as it goes, and the errors.
+
+    There is no view of a state without any data: NoData is among its errors then, in place of one for each bottom.
+    """
     shell = definition.net.shell
     merged = merged_state(state.phase, shell.state, *state.overlays)
     errors: list[BrewError] = []
     layers = list(_existing(definition.net.layers, merged, errors))
     tops = {top for source in layers if not source.param.bottom for top in source.param.top}
-    if not tops:
-        if layers:
-            errors.append(_no_data(layers[0], state))
-        return None, errors
     view = View(state.name, merged.phase, layers, options.started or bool(options.weights))
     shapes = {name: shape for name, shape in options.shapes.items() if name in tops}
     options.shaped.update(shapes)
@@ -96,6 +99,8 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))
     trial.plan_backward()
     view.graph = trial.graph
+    if layers and not tops:
+        return None, [_no_data(layers[0], state), *errors, *trial.errors]
     return view, [*errors, *unknown, *trial.errors]
 
 
@@ -109,8 +114,8 @@ def _existing(layers: Sequence[Source], state: NetState, errors: list[BrewError]
             yield source
 
 
-def _no_data(first: Source, state: State) -> NetError:
-    return NetError(
+def _no_data(first: Source, state: State) -> NoData:
+    return NoData(
         f"no layer makes data in {state.name}: every layer that is there reads another one's tops",
         place=first.place(),
         hint=f"a data layer with include {{ phase: {_NAMES[state.phase]} }}, or Input layers",

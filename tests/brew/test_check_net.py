@@ -234,3 +234,9 @@ def test_include_and_exclude_of_several_layers(check: Check) -> None:
     both = "include { phase: TRAIN } exclude { phase: TEST }"
     net = GOOD.replace('name: "ip"', f'name: "ip" {both}').replace('name: "conv"', f'name: "conv" {both}')
     assert [f.place.line for f in check(net) if f.severity == "error"] == [3, 5]
+
+
+def test_a_net_without_data_is_one_error_and_its_types_are_still_looked_at(check: Check) -> None:
+    net = 'layer { name: "a" type: "ReLU" bottom: "x" top: "a" }\nlayer { name: "b" type: "Relu" bottom: "x" top: "b" }\n'
+    assert short(check(net)) == [("B120", 1), ("B120", 2)]
+    assert short(check("")) == []

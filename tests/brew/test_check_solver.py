@@ -119,7 +119,7 @@ def test_a_layer_that_no_net_of_the_solver_has(check: Check) -> None:
 
 def test_all_errors_of_solver_and_net_at_once(check: Check) -> None:
     solver = """net: "net.prototxt"
-base_lr: -1
+base_lr: 0.1 momentum: -1
 lr_policy: "stepp"
 max_iter: 100
 test_iter: 0
