@@ -237,6 +237,8 @@ def test_include_and_exclude_of_several_layers(check: Check) -> None:
 
 
 def test_a_net_without_data_is_one_error_and_its_types_are_still_looked_at(check: Check) -> None:
-    net = 'layer { name: "a" type: "ReLU" bottom: "x" top: "a" }\nlayer { name: "b" type: "Relu" bottom: "x" top: "b" }\n'
+    net = (
+        'layer { name: "a" type: "ReLU" bottom: "x" top: "a" }\nlayer { name: "b" type: "Relu" bottom: "x" top: "b" }\n'
+    )
     assert short(check(net)) == [("B120", 1), ("B120", 2)]
     assert short(check("")) == []
