@@ -43,7 +43,7 @@ def newest(prefix: str | Path) -> Newest:
 
     Of one iteration in both formats, the one written last. Reads all of its weights once.
     """
-    skipped = []
+    skipped: list[Skipped] = []
     for state in states(prefix):
         try:
             return Newest(check(state), tuple(skipped))
