@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from brew.data_layer import DataLayer
+from brew.errors import BrewError
+from brew.layer import Layer
 from brew.net_state import Source
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
@@ -168,7 +170,7 @@ def partial_test(solver: SolverView) -> Iterator[Note]:
         passes = solver.param.test_iter[number]
         for node in view.graph.nodes:
             batch = getattr(node.layer, "batch_size", 0)
-            records = node.layer.epoch() if isinstance(node.layer, DataLayer) else None
+            records = _records(node.layer)
             if not records or not batch or passes <= 0:
                 continue
             seen, name = passes * batch, node.layer.name
@@ -179,6 +181,14 @@ def partial_test(solver: SolverView) -> Iterator[Note]:
             else:
                 continue
             yield solver.note(what, "test_iter", number, hint=f"test_iter: {-(-records // batch)} is once through")
+
+
+def _records(layer: Layer) -> int | None:
+    """How many records a data layer has, where its source can tell."""
+    try:
+        return layer.epoch() if isinstance(layer, DataLayer) else None
+    except BrewError:  # said where the data is checked (brew data check)
+        return None
 
 
 @SOLVER_RULES.add("B261")
