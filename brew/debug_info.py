@@ -24,7 +24,7 @@ log = logging.getLogger("brew")
 
 # The places Caffe's lines come from, for those who parse logs by them.
 _TOP, _PARAM, _BOTTOM_DIFF, _PARAM_DIFF, _UPDATE, _SHARED_UPDATE, _TOTALS = (
-    {"glog": f"net.cpp:{line}"} for line in (591, 603, 619, 630, 647, 655, 719)
+    {"glog": f"net.cpp:{line}", "asked_for": True} for line in (591, 603, 619, 630, 647, 655, 719)
 )
 
 _kernels = cuda.Kernels(r"""

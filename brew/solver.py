@@ -14,6 +14,7 @@ from brew.average import WeightAverage
 from brew.best import Best
 from brew.divergence import Guard
 from brew.duration import seconds
+from brew.errors import DivergedError
 from brew.events import Displayed, Event, Step, Stopped, Tested
 from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
@@ -112,7 +113,11 @@ class Solver:
         if resume_file:
             log.info("Restoring previous solver status from %s", resume_file, extra=_SOLVER)
             self.restore(resume_file)
-        self.step(max(self.param.max_iter - self.iter, 0))
+        try:
+            self.step(max(self.param.max_iter - self.iter, 0))
+        except DivergedError:
+            self.tell(Stopped(self.iter, "diverged"))
+            raise
         just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
         if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
             self.snapshot()

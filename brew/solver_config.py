@@ -39,7 +39,7 @@ class SolverConfig:
             raise problem
         for remark in solver_checks.remarks(document):
             log.warning("%s", remark)
-        self._default_prefix()
+        self.param.snapshot_prefix = snapshot_prefix(document)
 
     # --- nets -----------------------------------------------------------------------------------------------------
 
@@ -88,12 +88,16 @@ class SolverConfig:
         default = mode.default_seed()
         return fresh_seed() if default is None else default
 
-    def _default_prefix(self) -> None:
-        """Caffe's rule: a missing prefix is the solver's path without extension, a folder gets the solver's stem."""
-        param, file = self.param, Path(self.document.file)
-        if not param.snapshot_prefix:
-            param.snapshot_prefix = str(file.with_suffix(""))
-            return
-        with suppress(OSError):  # a name that no system takes: writing will say so
-            if Path(param.snapshot_prefix).is_dir():
-                param.snapshot_prefix = str(Path(param.snapshot_prefix) / file.stem)
+
+def snapshot_prefix(document: Document[SolverParameter]) -> str:
+    """What the names of a solver's snapshots begin with.
+
+    Caffe's rule: where it is missing, the solver's path without its extension; a folder gets the solver's stem.
+    """
+    prefix, file = document.message.snapshot_prefix, Path(document.file)
+    if not prefix:
+        return str(file.with_suffix(""))
+    with suppress(OSError):  # a name that no system takes: writing will say so
+        if Path(prefix).is_dir():
+            return str(Path(prefix) / file.stem)
+    return str(prefix)

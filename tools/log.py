@@ -50,10 +50,14 @@ class TerminalFormatter(logging.Formatter):
 
 
 class OursOnly(logging.Filter):
-    """Leaves Caffe's per-iteration and set-up lines to log files: on a terminal the live line says the same."""
+    """Leaves Caffe's per-iteration and set-up lines to log files: on a terminal the live line says the same.
+
+    What the user has asked for by name (debug_info) is shown in any case.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING or not hasattr(record, "glog")
+        caffes = hasattr(record, "glog") and not hasattr(record, "asked_for")
+        return record.levelno >= logging.WARNING or not caffes
 
 
 def attach(*, terminal: bool, colour: bool, verbosity: int) -> logging.Handler:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,17 @@ from .signals import EFFECTS, handled
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import SolverParameter
     from brew.prototxt import Document
+    from brew.solver import Solver
 
 _log = logging.getLogger("brew")
 
 
 @click.command(name="train", cls=Command)
 @click.option("--solver", required=True, metavar="FILE", help="The solver prototxt.")
-@click.option("--weights", metavar="FILE[,FILE...]", help="Fine-tune from these .caffemodel files.")
+@click.option("--weights", metavar="FILE[,FILE...]", help="Fine-tune from these weights.")
+@click.option("--ignore-mismatched", is_flag=True, help="Leave layers whose weights have other shapes at their filler.")
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
+@click.option("--resume", is_flag=True, help="Resume from the newest whole snapshot, or begin where there is none.")
 @gpu_option
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the solver.")
 @click.option("--level", type=int, metavar="N", help="Level of the net's layer rules.")
@@ -35,12 +38,17 @@ _log = logging.getLogger("brew")
 @click.option("--sigint-effect", type=Choice(EFFECTS), default="stop", help="What Ctrl-C does (stop).")
 @click.option("--sighup-effect", type=Choice(EFFECTS), default="snapshot", help="What SIGHUP does (snapshot).")
 @click.option("--data-from-start", is_flag=True, help="On resume, read the data from its beginning, as Caffe does.")
+@click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
+@click.option("--metrics", metavar="FILE", help="Write a line of JSON for every display, test and snapshot.")
+@click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
 @click.pass_obj
 def verb(
     settings: Settings,
     solver: str,
     weights: str | None,
+    ignore_mismatched: bool,
     snapshot: str | None,
+    resume: bool,
     gpu: str | None,
     changes: tuple[str, ...],
     level: int | None,
@@ -48,25 +56,30 @@ def verb(
     sigint_effect: str,
     sighup_effect: str,
     data_from_start: bool,
+    **settings_of_solver: str | None,
 ) -> int:
     """Train a net.
 
     Log lines go to stderr, in Caffe's form where it is not a terminal. Snapshots go where the solver's
     snapshot_prefix says.
     """
-    check_start(weights, snapshot)
+    check_start(weights, snapshot, resume)
     ordered = device_for(gpu)
     from brew import get_solver
 
     from .live import Results, watch
 
-    document = configured(solver, changes, [] if snapshot else names(weights or "") or None)
+    document = configured(solver, changes, settings_of_solver)
+    snapshot = newest(document) if resume else snapshot
+    if snapshot or weights:
+        document.message.weights[:] = [] if snapshot else names(weights or "")
     running = get_solver(
         document,
         device=ordered or wished_device(document),
         level=level,
         stages=names(stage),
         data_from_start=data_from_start,
+        ignore_mismatched=ignore_mismatched,
     )
     results = Results()
     running.watch(results)
@@ -78,6 +91,7 @@ def verb(
         if snapshot:
             _say(235, f"Resuming from {snapshot}")
             running.restore(snapshot)
+        record(running)
         _say(239, "Starting Optimization")
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
@@ -87,17 +101,46 @@ def verb(
     return signals.exit_code
 
 
-def configured(solver: str, changes: Sequence[str], weights: list[str] | None) -> Document[SolverParameter]:
-    """The solver file with the command line's changes; `weights`, where given, replace the file's."""
+def configured(solver: str, changes: Sequence[str], settings: Mapping[str, str | None]) -> Document[SolverParameter]:
+    """The solver file with the command line's changes; what is set in `settings` goes to the fields of these names."""
     from brew import prototxt
     from brew.proto.brew_pb2 import SolverParameter
 
     document = prototxt.read(solver, SolverParameter)
     for change in changes:
         prototxt.override(document.message, change)
-    if weights is not None:
-        document.message.weights[:] = weights
+    for field, value in settings.items():
+        if value is not None:
+            setattr(document.message, field, value)
     return document
+
+
+def newest(document: Document[SolverParameter]) -> str | None:
+    """The newest whole snapshot of a solver; says which, and why newer ones are passed by."""
+    from brew import latest
+    from brew.solver_config import snapshot_prefix
+
+    prefix = snapshot_prefix(document)
+    newest = latest.newest(prefix)
+    for skipped in newest.skipped:
+        _log.warning("%s is passed by: %s", skipped.state, skipped.reason)
+    if newest.found is None:
+        _log.info("There is no whole snapshot %s_iter_*: training begins at the start.", prefix)
+        return None
+    return str(newest.found.state)
+
+
+def record(running: Solver) -> None:
+    """Write down what the solver does where it asks for that, from the iteration on it is at."""
+    param = running.param
+    if param.metrics:
+        from brew.metrics import Metrics
+
+        running.watch(Metrics(param.metrics, running.iter))
+    if param.tensorboard:
+        from brew.tensorboard import TensorBoard
+
+        running.watch(TensorBoard(param.tensorboard, running.iter))
 
 
 def wished_device(document: Document[SolverParameter]) -> str:
@@ -122,8 +165,13 @@ def _say(line: int, text: str) -> None:
     _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
 
 
-def check_start(weights: str | None, snapshot: str | None) -> None:
+def check_start(weights: str | None, snapshot: str | None, resume: bool) -> None:
     """Refuse starts that cannot be meant: two of them, or the one file in the other's place."""
+    if snapshot and resume:
+        raise UsageError(
+            "--snapshot and --resume cannot be given together",
+            hint="--snapshot names what to resume from; --resume finds the newest snapshot by itself",
+        )
     if weights and snapshot:
         raise UsageError(
             "--weights and --snapshot cannot be given together",

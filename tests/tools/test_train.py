@@ -198,3 +198,46 @@ def test_the_live_line() -> None:
     assert "iteration 2, test net #0: accuracy = 0.5, loss = 1.25\n" in text.getvalue()
     assert "snapshot: a.caffemodel and a.solverstate\n" in text.getvalue()
     assert list(results.last) == [0]
+
+
+def test_resume_finds_the_newest_whole_snapshot(brew_run: Run, folder: Path) -> None:
+    assert "there is no whole snapshot tiny_iter_*" in resumed(brew_run).err.lower()  # so it began at the start
+    whole = weights("tiny_iter_20.caffemodel")
+    (folder / "tiny_iter_20.caffemodel").write_bytes(b"torn")
+    outcome = resumed(brew_run)
+    assert "tiny_iter_20.solverstate is passed by" in outcome.err
+    assert "Resuming from tiny_iter_10.solverstate" in outcome.err
+    np.testing.assert_array_equal(weights("tiny_iter_20.caffemodel"), whole)
+    assert "Resuming from tiny_iter_20.solverstate" in resumed(brew_run).err
+
+
+def resumed(brew_run: Run) -> Any:
+    outcome = brew_run("train", "-solver=solver.prototxt", "--resume", "--set", "snapshot=10")
+    assert outcome.code == 0, outcome.err
+    return outcome
+
+
+def test_resume_and_snapshot_are_two_answers_to_one_question(brew_run: Run, folder: Path) -> None:
+    outcome = brew_run("train", "-solver=solver.prototxt", "--resume", "--snapshot=x.solverstate")
+    assert outcome.code == 2 and "--resume finds the newest snapshot by itself" in outcome.err
+
+
+def test_a_run_may_write_down_its_numbers(brew_run: Run, folder: Path) -> None:
+    shown = ["--set", "display=5", "--metrics=metrics.jsonl", "--tensorboard=events"]
+    assert brew_run("train", "-solver=solver.prototxt", *shown).code == 0
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines if line["kind"] == "train"] == [0, 5, 10, 15]
+    assert {line["kind"] for line in lines} >= {"train", "snapshot", "stop"}
+    assert len(list((folder / "events").iterdir())) == 1
+
+
+def test_layers_of_other_shapes_are_left_on_request(brew_run: Run, folder: Path) -> None:
+    net = folder / "net.prototxt"
+    wide = 'layer { name: "wide" type: "InnerProduct" bottom: "data" top: "wide" inner_product_param { num_output: 4 } }'
+    net.write_text(net.read_text() + wide)
+    assert brew_run("train", "-solver=solver.prototxt", "--set", "snapshot_prefix=first").code == 0
+    net.write_text(net.read_text().replace("num_output: 4", "num_output: 5"))
+    fine_tune = ["train", "-solver=solver.prototxt", "--weights=first_iter_20.caffemodel"]
+    refused = brew_run(*fine_tune)
+    assert refused.code == 3 and "--ignore-mismatched" in refused.err
+    assert brew_run(*fine_tune, "--ignore-mismatched").code == 0
