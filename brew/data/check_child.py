@@ -60,7 +60,7 @@ class _Lines:
 
 def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
     try:
-        found = walk(Path(source).expanduser(), start, limits)
+        found = walk(Path(source), start, limits)
         out.say("kind", found.kind, found.total)
         for record, look in found.records:
             out.say("at", record)
@@ -73,12 +73,8 @@ def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
             except MemoryError:
                 out.say("bad", f"it needs more than the {limits.memory >> 20} MiB of memory it may have")
             else:
-                outside = limits.classes is not None and low is not None and not 0 <= low <= high < limits.classes
-                labels = f"label {low}" if low == high else f"labels {low} to {high}"
-                if outside:
-                    out.say("bad", f"{labels}: 0 to {(limits.classes or 0) - 1} are allowed")
-                else:
-                    out.say("fine", shape, low, high)
+                strange = _strange_labels(low, high, limits.classes)
+                out.say(*(("bad", strange) if strange else ("fine", shape, low, high)))
             out.flush()
     except BrewError as error:
         out.say("unusable", as_problem(error))
@@ -88,6 +84,14 @@ def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
         out.say("unusable", as_problem(DataError(f"it cannot be read: {error}")))
     out.say("end")
     out.flush()
+
+
+def _strange_labels(low: int | None, high: int | None, classes: int | None) -> str | None:
+    """What is wrong with labels from `low` to `high`, if anything is."""
+    if classes is None or low is None or high is None or 0 <= low <= high < classes:
+        return None
+    labels = f"label {low}" if low == high else f"labels {low} to {high}"
+    return f"{labels}: 0 to {classes - 1} are allowed"
 
 
 def _clock(seconds: float) -> None:

@@ -58,7 +58,7 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
         kind = file_kind(head) or "a file of unknown kind"
         raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
     first = next((line.strip() for line in head.decode(errors="replace").splitlines() if line.strip()), "")
-    if any(_is_hdf5(folder / Path(first).expanduser()) for folder in (Path(), source.parent)):
+    if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
         return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits.tops))
     if first.startswith("# "):
         raise DataError("this seems to be a list of windows (WindowData); those are not checked")
@@ -90,7 +90,7 @@ def _images(source: Path, start: int, limits: Limits) -> Walk:
     listed = ImageList.read(source, what="source")
     prefix = limits.root
     if prefix is None:
-        here = any(Path(name).expanduser().exists() for name in listed.names[:_LOOKED_UP])
+        here = any(_is_there(name) for name in listed.names[:_LOOKED_UP])
         prefix = "" if here else f"{source.parent}/"
     files = ImageFiles(listed, prefix)
     numbers = range(start, len(listed.names))
@@ -98,10 +98,20 @@ def _images(source: Path, start: int, limits: Limits) -> Walk:
     return Walk("images", len(listed.names), looks)
 
 
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
+
+
 def _image(files: ImageFiles, number: int) -> Fact:
     path = files.path(number)
-    if not path.is_file():
-        raise DataError("it is not a file" if path.exists() else f"there is no {path}")
+    try:
+        if not path.is_file():
+            raise DataError("it is not a file" if path.exists() else f"there is no {path}")
+    except OSError as error:
+        raise DataError(f"it cannot be looked up: {error.strerror}") from None
     label = int(files.images.labels[number])
     return shape_text(files.load(number).shape), label, label
 

@@ -36,10 +36,11 @@ def read_image(
     try:
         data = path.read_bytes() if data is None else data
         return decode_image(data, color=color, gray=not color)
-    except OSError as error:
-        raise DataError(f"image {path} cannot be read: {error.strerror or error}", place=place) from None
     except BadImage as error:
         raise DataError(f"image {path} {error}", place=place) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"image {path} cannot be read: {reason}", place=place) from None
 
 
 def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt.NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,10 @@ class ImageFiles:
     size: tuple[int, int] | None = None  # height, width; None: as it is
 
     def path(self, number: int) -> Path:
-        return Path(self.prefix + self.images.names[number]).expanduser()
+        path = Path(self.prefix + self.images.names[number])
+        with suppress(RuntimeError):  # a ~ that is nobody's home is a name like any other
+            return path.expanduser()
+        return path
 
     def load(self, number: int) -> npt.NDArray[np.uint8]:
         """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""

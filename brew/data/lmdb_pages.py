@@ -128,7 +128,8 @@ def _nodes_fit(
     def number(start: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
         """`width` bytes at `start` of every page; what leads out of the page is read elsewhere, and known as bad."""
         at = (page * size + np.minimum(start, size - width))[:, None] + np.arange(width)
-        return flat[at].astype(np.int64) @ (np.int64(1) << 8 * np.arange(width, dtype=np.int64))
+        value: npt.NDArray[np.int64] = flat[at].astype(np.int64) @ (1 << 8 * np.arange(width, dtype=np.int64))
+        return value
 
     node = number(_HEADER + 2 * slot, 2)
     data, flags, key = number(node, 4), number(node + 4, 2), number(node + 6, 2)
@@ -142,7 +143,8 @@ def _nodes_fit(
         end += np.where(elsewhere, 8, data)
         good &= (flags == 0) | (elsewhere & there)
     good &= end <= size
-    return np.bincount(page[~good], minlength=len(pages)) == 0
+    fit: npt.NDArray[np.bool_] = np.bincount(page[~good], minlength=len(pages)) == 0
+    return fit
 
 
 def _children(page: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:

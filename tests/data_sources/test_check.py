@@ -209,3 +209,12 @@ def test_a_mistake_of_ours_in_the_child_is_no_finding(child: Callable[[str], Non
     child("raise KeyError('ours')")
     with pytest.raises(CheckFailed, match="KeyError: 'ours'"):
         one(tmp_path / "list.txt")
+
+
+def test_names_that_no_system_takes(tmp_path: Path) -> None:
+    names = ["~nobody-of-that-name/x.png", "a" * 300, "../" * 2000 + "x"]
+    (tmp_path / "list.txt").write_text("".join(f"{name} 0\n" for name in names))
+    assert one(tmp_path / "list.txt").bad == len(names)
+    [report] = check(["a" * 300])
+    assert report.problem is not None
+    assert "too long" in report.problem

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from brew.data.check import Limits, Report, check
 
+from .corpus import CONFORMANCE
+
 LIMITS = Limits(timeout=5, memory=256 << 20)
 
 
 def write(folder: Path, kind: str, mutants: Sequence[tuple[int, bytes]]) -> list[str]:
-    """The mutants as sources: a folder for each LMDB, a file for each HDF5, one list for all images."""
+    """The mutants as sources: a folder for each LMDB, a file for each HDF5, one list for all images, a list for each list."""
     folder.mkdir(parents=True, exist_ok=True)
+    if kind == "list":  # what the lists name
+        shutil.copytree(CONFORMANCE / "data" / "images", folder, dirs_exist_ok=True)
+        shutil.copy(CONFORMANCE / "solvers" / "sgd_plain" / "data.h5", folder)
     sources = []
     for number, data in mutants:
         path = folder / f"{kind}_{number}"

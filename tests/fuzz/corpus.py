@@ -27,8 +27,8 @@ from brew.proto.brew_pb2 import (
 TESTS = Path(__file__).parents[1]
 CONFORMANCE = TESTS / "data" / "conformance"
 IN_PROCESS = ("net", "solver", "weights", "state", "mean")
-IN_CHILD = ("lmdb", "hdf5", "image")
-TEXT = ("net", "solver")
+IN_CHILD = ("lmdb", "hdf5", "image", "list")
+TEXT = ("net", "solver", "list")
 
 # The net whose weights and states stand in tests/data/conformance/solvers, with inputs of its own.
 NET = """name: "small"
@@ -51,6 +51,11 @@ def files(kind: str) -> list[bytes]:
         "mean": lambda: [_mean(), *_read("data/conformance/data/mean.binaryproto")],
         "lmdb": lambda: [_tree(), *_read("data/conformance/data/*_lmdb/data.mdb")],
         "hdf5": lambda: [_chunked(), *_read("data/conformance/solvers/sgd_hdf5/*.h5")],
+        "list": lambda: [
+            _LIST,
+            *_read("data/conformance/data/list.txt"),
+            *_read("data/conformance/solvers/sgd_*/data.txt"),
+        ],
         "image": lambda: [*_images(), *_read("data/conformance/data/images/*/*.png")],
     }
     return made[kind]()
@@ -84,6 +89,11 @@ _SOLVER_WITH_NET = b"""net_param { name: "inside" layers { name: "d" type: DUMMY
   layers { name: "ip" type: INNER_PRODUCT bottom: "d" top: "ip" blobs_lr: 1 inner_product_param { num_output: 2 } } }
 solver_type: ADAM max_iter: 4 base_lr: 0.1 lr_policy: "poly" power: 1 delta: 1e-8 momentum2: 0.99
 """
+
+
+_LIST = (
+    b"~nobody-of-that-name/x.png 0\r\ncats/img_01.png\n\n dogs/img_00.png  -1\n./cats/../cats/img_03.png 2147483647\n"
+)
 
 
 # --- binary files -----------------------------------------------------------------------------------------------------

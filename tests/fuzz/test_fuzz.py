@@ -15,7 +15,17 @@ import pytest
 from fuzz import SEED, batches, corpus, oracle
 from fuzz.mutate import mutant
 
-FAST = {"net": 300, "solver": 120, "weights": 120, "state": 100, "mean": 60, "lmdb": 130, "hdf5": 120, "image": 50}
+FAST = {
+    "net": 300,
+    "solver": 120,
+    "weights": 120,
+    "state": 100,
+    "mean": 60,
+    "lmdb": 130,
+    "hdf5": 110,
+    "image": 30,
+    "list": 30,
+}
 SLOW = {kind: 10 * count for kind, count in FAST.items()}
 
 
