@@ -67,8 +67,6 @@ def verb(
     ordered = device_for(gpu)
     from brew import get_solver
 
-    from .live import Results, watch
-
     document = configured(solver, changes, settings_of_solver)
     snapshot = newest(document) if resume else snapshot
     if snapshot or weights:
@@ -81,13 +79,17 @@ def verb(
         data_from_start=data_from_start,
         ignore_mismatched=ignore_mismatched,
     )
+    with contextlib.closing(running):
+        return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
+
+
+def _train(running: Solver, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
+    """Train until the end or a signal; the exit code."""
+    from .live import Results, watch
+
     results = Results()
     running.watch(results)
-    with (
-        contextlib.closing(running),
-        watch(running, settings) as seen,
-        handled(running, sigint_effect, sighup_effect) as signals,
-    ):
+    with watch(running, settings) as seen, handled(running, *effects) as signals:
         if snapshot:
             _say(235, f"Resuming from {snapshot}")
             running.restore(snapshot)
