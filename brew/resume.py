@@ -137,6 +137,8 @@ def _restore_run(solver: Solver, state: ResumeState) -> None:
         for layer in net.data_layers:
             _restore_source(layer, stored.get((number, layer.name)))
         _restore_carried(net, [carried for carried in state.carried if carried.net == number])
+        for name in (layer.name for layer in net.layers if layer.type == "Python"):
+            log.info("layer %s (Python) begins anew: what its class keeps on itself is not part of a snapshot", name)
 
 
 def _restore_source(layer: DataLayer, source: SourceState | None) -> None:

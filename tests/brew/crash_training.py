@@ -23,9 +23,8 @@ import numpy as np
 
 import brew
 import brew.net
-from brew import latest, prototxt, retention, snapshot
+from brew import latest, prototxt, snapshot
 from brew.errors import BrewError
-from brew.events import Snapshotted
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
@@ -58,7 +57,7 @@ layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "classes" bottom: "label" 
 SOLVER = """
 net: "{folder}/net.prototxt" base_lr: 0.02 momentum: 0.9 weight_decay: 0.001 lr_policy: "inv" gamma: 0.01 power: 0.75
 max_iter: {iterations} iter_size: 2 average_loss: 7 snapshot: 1 snapshot_prefix: "{folder}/run"
-snapshot_format: {kind}
+snapshot_format: {kind} keep: 3 ema_decay: 0.9
 """
 FORMATS = "BINARYPROTO", "HDF5"
 
@@ -85,12 +84,6 @@ def train(folder: Path, kind: str, began: Callable[[], None] = lambda: None) -> 
     if newest.skipped:
         raise SystemExit(f"skipped: {newest.skipped}")
     running = solver(folder, kind, -1 if newest.found else 1701)
-
-    def prune(event: object) -> None:
-        if isinstance(event, Snapshotted):
-            retention.prune(folder / "run", 3, event.state)
-
-    running.watch(prune)
     if newest.found:
         running.restore(newest.found.state)
     began()
@@ -107,6 +100,7 @@ def outcome(folder: Path) -> list[bytes]:
     assert resume is not None and resume.carried
     resume.ClearField("seconds")
     history = [blob.data.tobytes() for blob in whole.stored.history]
+    assert resume.average_sha256 and len(latest.states(folder / "run")) == 3
     return [resume.SerializeToString(deterministic=True), *history]
 
 

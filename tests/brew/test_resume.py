@@ -47,7 +47,8 @@ def _solver(folder: Path, snapshot_format: str, **options: object) -> Solver:
 def _weights(solver: Solver) -> list[np.ndarray]:
     arrays = [b.data.copy() for blobs in solver.net.params.values() for b in blobs]
     solver.close()
-    return arrays + [h.get() if solver.device == "cuda" else h.copy() for h in solver.update.history]
+    arenas = [*solver.update.history, *([solver.average.values] if solver.average else [])]
+    return arrays + [a.get() if solver.device == "cuda" else a.copy() for a in arenas]
 
 
 @pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
@@ -177,7 +178,7 @@ net_param {{
 }}
 test_iter: 2 test_interval: 5 test_initialization: true
 base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 20 snapshot: 10 snapshot_prefix: "{prefix}" random_seed: 4
-snapshot_format: {format}
+ema_decay: 0.9 snapshot_format: {format}
 """
 
 
