@@ -63,8 +63,8 @@ class ImageData(PrefetchingLayer):
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Reads the image that comes first: it gives the size."""
-        first = self.files.load(self._order().numbers(0, 1)[0])
-        return [(self.batch_size, *self.transformer.output_shape(first.shape)), (self.batch_size,)]
+        first = self.files.shape(self._order().numbers(0, 1)[0])
+        return [(self.batch_size, *self.transformer.output_shape(first)), (self.batch_size,)]
 
     def epoch(self) -> int:
         return len(self.files.images.names)

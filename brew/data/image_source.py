@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError, Place
+from brew.layer import Shape
 from brew.random import Stream
 
 from .image import read_image
@@ -89,8 +90,16 @@ class ImageFiles:
 
     def load(self, number: int) -> npt.NDArray[np.uint8]:
         """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""
-        image = read_image(self.path(number), color=self.color, place=self.images.place(number))
+        image = self._read(number)
         return image if self.size is None else resize(image, *self.size)
+
+    def shape(self, number: int) -> Shape:
+        """The shape `load` gives image `number`, without the memory it takes; DataError as there."""
+        channels, *size = self._read(number).shape
+        return (channels, *(self.size or size))
+
+    def _read(self, number: int) -> npt.NDArray[np.uint8]:
+        return read_image(self.path(number), color=self.color, place=self.images.place(number))
 
 
 class Order:

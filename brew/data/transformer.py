@@ -98,7 +98,8 @@ class Transformer:
         else:
             self._one(images, rows[0], columns[0], False, out)
         if self.scale != 1:
-            np.multiply(out, out.dtype.type(self.scale), out=out)
+            with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss will tell
+                np.multiply(out, out.dtype.type(self.scale), out=out)
 
     def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
         """One image, or a batch of them that are treated alike, without the scale."""

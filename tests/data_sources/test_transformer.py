@@ -43,6 +43,7 @@ def mean(tmp_path):
         ("mean_value: 100", F - 100),
         ("mean_value: 1 mean_value: 2 mean_value: 3", F - np.float32([1, 2, 3]).reshape(3, 1, 1)),
         ("mean_value: 100 scale: 2", (F - 100) * 2),  # the mean goes first
+        ("mean_value: 300 scale: 3e38", np.full_like(F, -np.inf)),  # too large for a float, and no word about it
         ("crop_size: 5", F[:, :, 1:6, 1:6]),  # the middle, floor((8 - 5) / 2)
         ("crop_size: 4 scale: 2", F[:, :, 2:6, 1:5] * 2),
     ],

@@ -114,6 +114,11 @@ def test_resizing(folder):
     layer.close()
 
 
+def test_a_size_beyond_memory_is_known_without_it(folder):
+    layer = image_data(folder, "batch_size: 1 new_height: 2147483648 new_width: 4294967295")
+    assert layer.infer_shapes([]) == [(1, 3, 1 << 31, (1 << 32) - 1), (1,)]
+
+
 def test_images_of_different_sizes(folder):
     save(folder / "images/1.png", 1, 5, 7)
     layer = image_data(folder, "batch_size: 1")
