@@ -67,9 +67,9 @@ def check(state: str | Path) -> Snapshot:
     return Snapshot(stored.iter, Path(state), found, stored)
 
 
-def states(prefix: str | Path) -> list[Path]:
-    """The files `<prefix>_iter_<N>.solverstate` and `.solverstate.h5`, the newest first."""
-    return [path for _, _, path in sorted(_states(prefix), reverse=True)]
+def states(prefix: str | Path, ending: str = "") -> list[Path]:
+    """The files `<prefix>_iter_<N>.solverstate` and `.solverstate.h5`, the newest first; with `ending` behind them."""
+    return [path for _, _, path in sorted(_states(prefix, ending), reverse=True)]
 
 
 def iteration_of(state: Path) -> int:
@@ -77,9 +77,9 @@ def iteration_of(state: Path) -> int:
     return int(state.name.rpartition("_iter_")[2].partition(".")[0])
 
 
-def _states(prefix: str | Path) -> Iterator[tuple[int, int, Path]]:
+def _states(prefix: str | Path, ending: str) -> Iterator[tuple[int, int, Path]]:
     first = Path(f"{prefix}_iter_")
-    name = re.compile(re.escape(first.name) + r"\d+\.solverstate(\.h5)?")
+    name = re.compile(re.escape(first.name) + r"\d+\.solverstate(\.h5)?" + re.escape(ending))
     if first.parent.is_dir():
         for path in first.parent.iterdir():
             if name.fullmatch(path.name):

@@ -31,6 +31,9 @@ def prune(prefix: str | Path, keep: int, written: Path) -> list[Path]:
     run = _seed(written)
     ours = [s for s in latest.states(prefix) if latest.iteration_of(s) <= new.iteration and s != written]
     ours = [s for s in ours if run is not None and _seed(s) == run]
+    for old in latest.states(prefix, ".old"):
+        if run is not None and _seed(old) == run:
+            _finish(snapshot.of_state(old.with_suffix("")))
     whole = [s for s in ours if snapshot.of_state(s).weights.is_file()]
     return [state for state in ours if state not in whole[: keep - 1] and _delete(snapshot.of_state(state))]
 
@@ -45,12 +48,22 @@ def _seed(state: Path) -> int | None:
 
 
 def _delete(files: SnapshotPaths) -> bool:
-    """The state goes last: without it, nobody would know whose the weights are."""
+    """Take the state's name away, so that every state on disk is whole; it goes last, for it says whose the rest is."""
     try:
-        for path in (files.average, old_name(files.average), files.weights, old_name(files.weights), files.state):
-            path.unlink(missing_ok=True)
+        files.state.replace(old_name(files.state))
     except OSError as error:
         log.warning("%s stays, it cannot be deleted: %s", files.state, reason(error))
         return False
+    _finish(files)
     log.info("Deleted the snapshot %s: keep says how many stay", files.state)
     return True
+
+
+def _finish(files: SnapshotPaths) -> None:
+    """Delete what belonged to a state whose name is taken away; not what was written anew since."""
+    rest = () if files.state.exists() else (files.average, files.weights)
+    try:
+        for path in (*rest, *map(old_name, rest), old_name(files.state)):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("files of %s stay, they cannot be deleted: %s", files.state, reason(error))

@@ -98,9 +98,21 @@ def test_a_resumed_run_goes_on_where_its_predecessor_stopped(tmp_path: Path):
 def test_an_incomplete_one_is_none_of_those_that_stay(tmp_path: Path):
     run = Run(tmp_path / "run")
     newest = run.snapshots(2, 4, 6)
-    (tmp_path / "run_iter_4.caffemodel").unlink()  # as a crash while deleting leaves it
+    (tmp_path / "run_iter_4.caffemodel").unlink()
     retention.prune(run.prefix, 2, newest)
     assert run.left() == [6, 2]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_a_crash_left_half_deleted_is_deleted(tmp_path: Path, again: bool):
+    run = Run(tmp_path / "run")
+    state = run.snapshots(2, 4)
+    state.rename(tmp_path / f"{state.name}.old")
+    newest = run.snapshots(4, 6) if again else run.snapshots(6)
+    retention.prune(run.prefix, 9, newest)
+    assert run.left() == ([6, 4, 2] if again else [6, 2])
+    assert len(list(tmp_path.iterdir())) == 2 * len(run.left())
+    assert not latest.newest(run.prefix).skipped
 
 
 def test_what_cannot_be_deleted_is_said(
@@ -112,7 +124,14 @@ def test_what_cannot_be_deleted_is_said(
     def fails(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(os, "unlink", fails)
+    monkeypatch.setattr(os, "replace", fails)
     assert retention.prune(run.prefix, 1, newest) == []
     assert "cannot be deleted: Permission denied" in caplog.text
     assert run.left() == [4, 2]
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "unlink", fails)
+    retention.prune(run.prefix, 1, newest)
+    assert "files of" in caplog.text and run.left() == [4]
+    monkeypatch.undo()
+    retention.prune(run.prefix, 1, newest)
+    assert len(list(tmp_path.iterdir())) == 2
