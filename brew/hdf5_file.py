@@ -191,10 +191,16 @@ def _opened(path: str | Path) -> Iterator[Any]:
             raise WeightsError(f"{path}: damaged HDF5 file ({error})") from error
 
 
-def _datasets(path: str | Path, group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dataset below `group`, by relative name; groups nest where a layer's name holds a slash."""
+def _datasets(
+    path: str | Path, group: Any, prefix: str = "", entered: set[int] | None = None
+) -> Iterator[tuple[str, Any]]:
+    """Every dataset below `group`, by relative name; groups nest where a layer's name holds a slash.
+
+    A group that can be `entered` twice is refused: forty of them linked in a chain have 2**40 paths.
+    """
     import h5py
 
+    entered = set() if entered is None else entered
     if not isinstance(group, h5py.Group):
         raise WeightsError(f"{path}: {getattr(group, 'name', '?')} is a dataset where a group belongs")
     for name in group:
@@ -204,7 +210,11 @@ def _datasets(path: str | Path, group: Any, prefix: str = "") -> Iterator[tuple[
             raise WeightsError(f"{path}: {where} is a link ({type(link).__name__}); links are refused")
         item = group[name]
         if isinstance(item, h5py.Group):
-            yield from _datasets(path, item, f"{prefix}{name}/")
+            address = h5py.h5o.get_info(item.id).addr
+            if address in entered:
+                raise WeightsError(f"{path}: the group {where} is linked more than once; that is refused")
+            entered.add(address)
+            yield from _datasets(path, item, f"{prefix}{name}/", entered)
             continue
         if item.external or item.is_virtual:
             raise WeightsError(f"{path}: {where} keeps its values outside of this file; that is refused")
