@@ -39,9 +39,10 @@ def verb(
     timeout: float,
     max_memory: int,
 ) -> int:
-    """Read every record of LMDBs, LevelDBs, HDF5 files or lists of them, and lists of images.
+    """Read every record once, and name the bad ones.
 
-    A process of its own reads, so that a damaged or hostile file can do no harm. Exit code 1 says that records are
+    SOURCE is the folder of an LMDB or LevelDB, an HDF5 file, a list of HDF5 files, or a list of images with labels. A
+    process of its own reads, so that a damaged or hostile file can do no harm. Exit code 1 says that records are
     bad, 3 that a source cannot be read at all, or not to its end.
     """
     from brew.data.check import Limits, check

@@ -54,8 +54,9 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
         return Walk("HDF5", None, _hdf5([source], limits.tops))
     with source.open("rb") as file:
         head = file.read(512)
-    if head and file_kind(head) != "a text file":
-        kind = file_kind(head) or "a file of unknown kind"
+    kind = file_kind(head)
+    if kind not in (None, "a text file") or b"\0" in head:  # names in a list need not be UTF-8
+        kind = kind or "a file of unknown kind"
         raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
     first = next((line.strip() for line in head.decode(errors="replace").splitlines() if line.strip()), "")
     if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):

@@ -1,4 +1,4 @@
-"""`brew data get`: in an empty folder, offline, and ready to train."""
+"""`brew data get`: in an empty folder, offline, and ready to train. `brew data check`: what it prints, its exit codes."""
 
 from __future__ import annotations
 
@@ -41,3 +41,35 @@ def test_mistakes(brew_run: Run, folder: Path, args: list[str], code: int, says:
     outcome = brew_run("data", "get", *args)
     assert outcome.code == code
     assert says in outcome.err
+
+
+CONFORMANCE = Path(__file__).parents[1] / "data" / "conformance"
+
+
+def test_check_tells_what_is_in_a_source(brew_run: Run) -> None:
+    lmdb, h5 = CONFORMANCE / "data" / "raw_lmdb", CONFORMANCE / "solvers" / "sgd_plain" / "data.h5"
+    outcome = brew_run("data", "check", str(lmdb), str(h5))
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert outcome.out.splitlines() == [
+        f"{lmdb}: LMDB, 10 records read, 0 bad", "  shapes: 3 x 10 x 9 (10)", "  labels: 0 to 1",
+        f"{h5}: HDF5, 2 datasets read, 0 bad", "  shapes: /data 40 x 6, /label 40", "  labels: 0 to 3",
+    ]  # fmt: skip
+
+
+def test_check_ends_with_the_worst_code(brew_run: Run) -> None:
+    lmdb = str(CONFORMANCE / "data" / "raw_lmdb")
+    assert brew_run("data", "check", lmdb, "--classes", "1").code == 1
+    outcome = brew_run("data", "check", "no/such/place", lmdb, "--classes=1", "--limit=0")
+    assert outcome.code == 3
+    assert outcome.out.startswith("no/such/place: there is no such file or folder\n")
+    assert outcome.out.endswith("  and 5 more\n")
+    assert brew_run("data", "check").code == 2
+
+
+def test_check_prints_nothing_that_moves_a_cursor(brew_run: Run, folder: Path) -> None:
+    (folder / "list.txt").write_bytes(b"\x1b[2J\x9bevil.png\rx 0\n\xff.png 0\n")
+    outcome = brew_run("data", "check", "list.txt")
+    assert outcome.code == 1
+    assert "\\x1b[2J" in outcome.out
+    assert outcome.out.replace("\n", "").isprintable()
