@@ -12,6 +12,7 @@ from brew.data.feed import feeds
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.record_source import RecordSource
+from brew.data.shuffle import shuffled
 from brew.data.transformer import Transformer
 from brew.errors import DataError
 from brew.layer import Context, Shape, between
@@ -21,15 +22,17 @@ from brew.registry import register_layer
 
 @register_layer
 class Data(PrefetchingLayer):
-    """Images and labels from a database of Datums, in key order, from the start again at the end.
+    """Images and labels from a database of Datums, in key order or shuffled, from the start again at the end.
 
     Top      data    (batch_size x channels x height x width, cropped)
     Top      label   (batch_size), optional
-    Param    data_param.source, .batch_size, .prefetch (batches made ahead, 4), .backend; transform_param
+    Param    data_param.source, .batch_size, .prefetch (batches made ahead, 4), .backend, .shuffle; transform_param
     Example  top: "data" top: "label" data_param { source: "train_lmdb" backend: LMDB batch_size: 64 }
 
     The backend is told from the folder's contents. A batch has the size of its first image; with batch_size 1
-    every image may have its own. rand_skip and force_encoded_color do nothing, as in Caffe.
+    every image may have its own. shuffle gives every epoch its own order, in any phase; it holds the keys in memory
+    (their length and 16 bytes for each record) and reads the disk here and there: slow where the database is larger
+    than memory and not on an SSD. rand_skip and force_encoded_color do nothing, as in Caffe.
     """
 
     type = "Data"
@@ -71,7 +74,12 @@ class Data(PrefetchingLayer):
 
     def open_source(self, record: int) -> RecordSource:
         self.transformer.seed = self.seed
-        return RecordSource(self._open(), self.transformer, self.batch_size, record, self._place)
+        database = self._open()
+        if self.param.data_param.shuffle:
+            records = shuffled(database, record, seed=self.seed, name=self.name)
+        else:
+            records = database.records(record)
+        return RecordSource(database, records, self.transformer, self.batch_size, record, self._place)
 
     def _open(self) -> Database:
         """Opens the database; what there is to say about its path and backend is said the first time."""

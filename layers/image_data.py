@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from brew.data.feed import feeds
-from brew.data.image_source import ImageFiles, ImageList, ImageSource, Order
+from brew.data.image_source import ImageFiles, ImageList, ImageSource
+from brew.data.order import Order
 from brew.data.paths import find, find_prefix
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
@@ -48,6 +49,7 @@ class ImageData(PrefetchingLayer):
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
         self.warn_of_idle_fields("image_data_param", moved)
+        self.warn_of_idle_fields("data_param", {"shuffle": "; image_data_param.shuffle does it"})
 
     @cached_property
     def files(self) -> ImageFiles:

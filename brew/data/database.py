@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, TypeAlias
 
@@ -33,6 +33,14 @@ class Database(ABC):
         """The records from number `skip` (less than `length`) to the last."""
 
     @abstractmethod
+    def keys(self) -> Iterator[bytes]:
+        """The keys of all records, in order; values are not read."""
+
+    @abstractmethod
+    def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
+        """The records of `keys`, in the order given; DataError where one is not there."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the files; iterators made before must not be used any more."""
 
@@ -46,6 +54,11 @@ class Database(ABC):
     def first(self) -> Record:
         """The first record."""
         return next(self.scan(0))
+
+    def gone(self, key: bytes) -> DataError:
+        """The error for a key that is not there (any more)."""
+        name = key.decode(errors="replace")
+        return DataError(f"{self.path} has no record {name!r} any more: was it written to during the training?")
 
 
 def open_database(path: Path, said: str | None = None, *, what: str = "source", place: Place | None = None) -> Database:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from brew.errors import DataError, Place
 from brew.layer import Shape
-from brew.random import Stream
 
 from .image import read_image
+from .order import Order
 from .prefetch import Batch
 from .resize import resize
 from .transformer import Transformer
@@ -100,32 +100,6 @@ class ImageFiles:
 
     def _read(self, number: int) -> npt.NDArray[np.uint8]:
         return read_image(self.path(number), color=self.color, place=self.images.place(number))
-
-
-class Order:
-    """Which of `count` images comes when: one after the other, over and over; shuffled, every epoch in its own order.
-
-    Up to `rand_skip` - 1 images are passed over at the start. Both are functions of the seed and the layer's name.
-    """
-
-    def __init__(self, count: int, *, shuffle: bool, rand_skip: int, seed: int, name: str) -> None:
-        self._count = count
-        self._shuffle = shuffle
-        self._stream = Stream(seed, f"{name}/order")
-        self._skip = int(Stream(seed, f"{name}/skip").words(1)[0]) % rand_skip if rand_skip else 0
-        self._epoch: int | None = None
-
-    def numbers(self, record: int, count: int) -> list[int]:
-        """The numbers of `count` images from record number `record` (counted over epochs) on."""
-        result: list[int] = []
-        while len(result) < count:
-            epoch, start = divmod(self._skip + record + len(result), self._count)
-            if epoch != self._epoch:
-                shuffled = self._stream.permutation(self._count, index=epoch) if self._shuffle else None
-                self._numbers = np.arange(self._count) if shuffled is None else shuffled
-                self._epoch = epoch
-            result += self._numbers[start : start + count - len(result)].tolist()
-        return result
 
 
 class ImageSource:

@@ -8,7 +8,7 @@ disk, and any number of nets may read them.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -71,7 +71,27 @@ class LevelDB(Database):
             with self._database.iterator(start=start, verify_checksums=True) as items:
                 yield from items
         except self._errors as error:
-            raise DataError(f"LevelDB {self.path} is damaged: {error}") from None
+            raise self._damaged(error) from None
+
+    def keys(self) -> Iterator[bytes]:
+        try:
+            with self._database.iterator(include_value=False) as keys:
+                yield from keys
+        except self._errors as error:
+            raise self._damaged(error) from None
+
+    def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
+        for key in keys:
+            try:
+                value = self._database.get(key, verify_checksums=True)
+            except self._errors as error:
+                raise self._damaged(error) from None
+            if value is None:
+                raise self.gone(key)
+            yield key, value
+
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(f"LevelDB {self.path} is damaged: {error}")
 
     def close(self) -> None:
         if not self._database.closed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,8 +88,34 @@ class LMDB(Database):
                 for key, value in cursor.iternext(keys=True, values=True):
                     yield key, value
         except lmdb.Error as error:
-            behind = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
-            raise DataError(f"LMDB {self.path} is damaged {behind}: {error}") from None
+            where = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
+            raise self._damaged(where, error) from None
+
+    def keys(self) -> Iterator[bytes]:
+        import lmdb
+
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                yield from transaction.cursor().iternext(keys=True, values=False)
+        except lmdb.Error as error:
+            raise self._damaged("among its keys", error) from None
+
+    def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
+        """All in one transaction: what others write meanwhile is not seen."""
+        import lmdb
+
+        with self._environment.begin(buffers=False) as transaction:
+            for key in keys:
+                try:
+                    value = transaction.get(key)
+                except lmdb.Error as error:
+                    raise self._damaged(f"at the record {key.decode(errors='replace')!r}", error) from None
+                if value is None:
+                    raise self.gone(key)
+                yield key, value
+
+    def _damaged(self, where: str, error: Exception) -> DataError:
+        return DataError(f"LMDB {self.path} is damaged {where}: {error}")
 
     def close(self) -> None:
         self._give_back()

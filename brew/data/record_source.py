@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from brew.errors import DataError, Place
 
-from .database import Database
+from .database import Database, Record
 from .datum import decode_batch
 from .prefetch import Batch
 from .transformer import Transformer
 
 
 class RecordSource:
-    """Fills batches with the records of `database`, from record number `start` on, wrapping at its end.
+    """Fills batches with `records`, which never end and begin with record number `start`; closes their `database`.
 
     Tops: pixels (batch_size, channels, height, width) and, where there is a second one, labels (batch_size).
     """
 
     def __init__(
-        self, database: Database, transformer: Transformer, batch_size: int, start: int, place: Place | None
+        self,
+        database: Database,
+        records: Generator[Record, None, None],
+        transformer: Transformer,
+        batch_size: int,
+        start: int,
+        place: Place | None,
     ) -> None:
         self._database = database
         self._transformer = transformer
         self._batch_size = batch_size
         self._record = start
         self._place = place
-        self._records = database.records(start)
+        self._records = records
         self._workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "brew-decode")
 
     def fill(self, batch: Batch) -> None:

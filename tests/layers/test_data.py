@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from brew.data.database import open_database
 from brew.data.lmdb_writer import write_lmdb
 from brew.errors import BrewError, DataError, NetError
 from brew.layer import TEST, TRAIN, Context
@@ -93,6 +95,67 @@ def test_resume_is_exact_whatever_was_read_ahead(folder):
         for came, wanted in zip(resumed.next_batch(), batch, strict=True):
             assert np.array_equal(came, wanted)
     assert resumed.state().record == 24
+    whole.close()
+    resumed.close()
+
+
+@pytest.fixture(params=["LMDB", "LEVELDB"])
+def either(request, folder):
+    """The ten images in a database of either kind."""
+    if request.param == "LEVELDB":
+        plyvel = pytest.importorskip("plyvel", reason="no wheel for this Python")
+        source = open_database(folder / "db")
+        items = list(source.scan(0))
+        source.close()
+        shutil.rmtree(folder / "db")
+        database = plyvel.DB(str(folder / "db"), create_if_missing=True)
+        for key, value in items:
+            database.put(key, value)
+        database.close()
+    return folder
+
+
+SHUFFLED = "batch_size: 1 shuffle: true"
+
+
+@pytest.mark.parametrize("phase", [TRAIN, TEST])
+def test_shuffle_takes_every_record_once_an_epoch(either, phase):
+    layer = data(either, "batch_size: 4 shuffle: true", phase=phase)
+    assert layer.infer_shapes([]) == [(4, 1, 6, 5), (4,)]
+    order = []
+    for _ in range(15):  # the batches 3, 5, 8, ... hold records of two epochs
+        pixels, numbers = layer.next_batch()
+        assert np.array_equal(pixels, IMAGES[numbers.astype(int)])
+        order += numbers.astype(int).tolist()
+    epochs = [order[i : i + 10] for i in range(0, 60, 10)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 6
+    layer.close()
+
+
+def test_the_order_follows_seed_and_layer_not_the_kind_of_database(either):
+    def order(fields=SHUFFLED, seed=1):
+        layer = data(either, fields, seed=seed)
+        found = [number for batch in labels(layer, 20 // layer.batch_size) for number in batch]
+        layer.close()
+        return found
+
+    assert order() == [8, 6, 1, 3, 5, 7, 9, 2, 4, 0, 2, 4, 6, 0, 5, 3, 8, 7, 1, 9]
+    assert order() == order("batch_size: 5 shuffle: true") == order("batch_size: 5 prefetch: 0 shuffle: true")
+    assert order() != order(seed=2)
+    assert order("batch_size: 5 shuffle: false") == [*range(10), *range(10)]
+
+
+@pytest.mark.parametrize("record", [0, 3, 10, 17, 34])
+def test_a_shuffled_resume_is_exact_in_the_middle_of_an_epoch(either, record):
+    whole, resumed = (data(either, SHUFFLED, CHANCE, TRAIN, seed=s) for s in (1, 99))
+    for _ in range(record):
+        whole.next_batch()
+    resumed.next_batch()
+    resumed.restore(whole.state())
+    for _ in range(12):
+        for came, wanted in zip(resumed.next_batch(), whole.next_batch(), strict=True):
+            assert np.array_equal(came, wanted)
     whole.close()
     resumed.close()
 
