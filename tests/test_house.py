@@ -144,8 +144,11 @@ def test_data_files_of_the_rooms_go_into_the_wheel() -> None:
         path = Path(name)
         if path.suffix == ".py":
             continue
-        package = ".".join(["brew", *path.parent.parts[path.parts[0] == "brew" :]])
-        assert any(path.match(pattern) for pattern in package_data.get(package, [])), f"{name} is not in the wheel"
+        folder = next(parent for parent in path.parents if (ROOT / parent / "__init__.py").is_file())
+        package = ".".join(["brew", *folder.parts[folder.parts[0] == "brew" :]])
+        inside = path.relative_to(folder)
+        patterns = [p for p in package_data.get(package, []) if p.count("/") == len(inside.parts) - 1]
+        assert any(inside.match(pattern) for pattern in patterns), f"{name} is not in the wheel"
 
 
 def test_no_requirement_names_the_other_brew() -> None:
