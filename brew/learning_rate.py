@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,10 @@ def _power(base: float, exponent: float) -> float:
 
 def _step(p: SolverParameter, iteration: int) -> float:
     return p.base_lr * _power(p.gamma, iteration // p.stepsize)
+
+
+def _inv(p: SolverParameter, iteration: int) -> float:
+    return p.base_lr * _power(1.0 + p.gamma * iteration, -p.power)
 
 
 def _poly(p: SolverParameter, iteration: int) -> float:
@@ -81,19 +86,37 @@ def _base(p: SolverParameter, iteration: int) -> float:
     return float(p.base_lr)
 
 
+class Policy(NamedTuple):
+    """A policy: its rate of an iteration, and the fields it reads that not every policy reads.
+
+    needs   cannot be left out
+    wants   taken for 0, or none, where they are left out, which is hardly meant
+    takes   have a default that serves
+    """
+
+    rate: Callable[[SolverParameter, int], float]
+    needs: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        return self.needs + self.wants + self.takes
+
+
 # "multistep" and "plateau" depend on how many steps were taken, which is state: see `next_step` and `Schedule`.
-POLICIES: dict[str, Callable[[SolverParameter, int], float]] = {
-    "fixed": _base,
-    "step": _step,
-    "exp": lambda p, iteration: p.base_lr * _power(p.gamma, iteration),
-    "inv": lambda p, iteration: p.base_lr * _power(1.0 + p.gamma * iteration, -p.power),
-    "multistep": _base,
-    "poly": _poly,
-    "sigmoid": _sigmoid,
-    "plateau": _base,
-    "multifixed": _multifixed,
-    "cosine": _cosine,
-    "onecycle": _onecycle,
+POLICIES: dict[str, Policy] = {
+    "fixed": Policy(_base),
+    "step": Policy(_step, needs=("stepsize",), wants=("gamma",)),
+    "exp": Policy(lambda p, iteration: p.base_lr * _power(p.gamma, iteration), wants=("gamma",)),
+    "inv": Policy(_inv, wants=("gamma", "power")),
+    "multistep": Policy(_base, wants=("gamma", "stepvalue")),
+    "poly": Policy(_poly, wants=("power",)),
+    "sigmoid": Policy(_sigmoid, wants=("gamma", "stepsize")),
+    "plateau": Policy(_base, needs=("plateau_winsize",), wants=("gamma",)),
+    "multifixed": Policy(_multifixed, needs=("stagelr", "stageiter")),
+    "cosine": Policy(_cosine, takes=("cycle_iter", "cycle_mult")),
+    "onecycle": Policy(_onecycle, takes=("warmup_fraction", "start_div", "final_div")),
 }
 STEPPED = ("multistep", "plateau")  # base_lr * gamma ^ steps taken
 
@@ -120,7 +143,7 @@ def rate(p: SolverParameter, iteration: int, current_step: int) -> float:
     """
     if p.lr_policy in STEPPED:
         return p.base_lr * _power(p.gamma, current_step)
-    return POLICIES[p.lr_policy](p, iteration)
+    return POLICIES[p.lr_policy].rate(p, iteration)
 
 
 def warmup_length(p: SolverParameter) -> int:

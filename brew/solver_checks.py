@@ -15,15 +15,6 @@ from brew.update import rule_class, rule_names
 from brew.update_checks import rate_problems, update_problems
 
 NET_FIELDS = ("net", "net_param", "train_net", "train_net_param")
-_POLICY_READS = {  # what a policy reads besides base_lr, and must therefore be given
-    "step": ("gamma", "stepsize"),
-    "exp": ("gamma",),
-    "inv": ("gamma", "power"),
-    "multistep": ("gamma", "stepvalue"),
-    "poly": ("power",),
-    "sigmoid": ("gamma", "stepsize"),
-    "plateau": ("gamma",),
-}
 _NOT_NEGATIVE = (
     "base_lr", "momentum", "weight_decay", "max_iter", "test_interval", "display", "snapshot", "stepsize", "keep",
     "patience", "min_delta", "max_epochs", "test_epochs", "snapshot_epochs",
@@ -55,10 +46,15 @@ def remarks(document: Document[SolverParameter]) -> Iterator[Remark]:
     param = document.message
     if not param.HasField("base_lr") and param.lr_policy != "multifixed":
         yield Remark("no base_lr: the rate is 0 and nothing is learned", Place(document.file))
-    for field in _POLICY_READS.get(param.lr_policy, ()):
-        given = bool(param.stepvalue) if field == "stepvalue" else param.HasField(field)
-        if not given:
+    policy = POLICIES.get(param.lr_policy)
+    for field in policy.wants if policy else ():
+        if not is_given(param, field):
             yield Remark(f'lr_policy "{param.lr_policy}" reads {field}, which is missing', document.place("lr_policy"))
+
+
+def is_given(param: SolverParameter, field: str) -> bool:
+    """Whether the solver sets `field`, which may be a repeated one."""
+    return any(known.name == field for known, _ in param.ListFields())
 
 
 @dataclass(frozen=True, slots=True)

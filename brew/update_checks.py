@@ -20,7 +20,8 @@ def rate_problems(param: SolverParameter) -> Iterator[Problem]:
     yield from _wrong(param, "warmup_fraction", 0 <= param.warmup_fraction <= 1, "between 0 and 1")
     for field in ("start_div", "final_div"):
         yield from _wrong(param, field, getattr(param, field) > 0, "above 0")
-    if param.lr_policy != "multifixed" and param.HasField("base_lr") and param.min_lr > param.base_lr:
+    judged = param.lr_policy != "multifixed" and param.HasField("base_lr") and param.base_lr >= 0
+    if judged and param.base_lr < param.min_lr < math.inf:
         yield f"min_lr {param.min_lr:g} is above base_lr {param.base_lr:g}", ("min_lr",), None
     if param.lr_policy == "cosine" and param.cycle_mult != 1 and not param.cycle_iter:
         yield "cycle_mult has no cycle_iter to multiply", ("cycle_mult",), "cycle_iter: 10000, say"

@@ -30,6 +30,7 @@ class UpdateRule:
     below_one         its momenta must be below 1, for it divides by what they lack
     takes_local_rate  whether a rate for each parameter (LARS, LARC) makes sense: the step grows with the gradient
     always_decoupled  weight decay never goes through the rule
+    reads             fields of the solver that the rule reads and not every rule reads
     deferred          the step is scaled by a norm of its own (LAMB): it is formed first and subtracted afterwards
     kernel            CUDA: the whole update in one pass, made by brew.update_kernel.rule_kernels
     """
@@ -40,6 +41,7 @@ class UpdateRule:
     below_one: ClassVar[bool] = False
     takes_local_rate: ClassVar[bool] = False
     always_decoupled: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
     deferred: ClassVar[bool] = False
     kernel: ClassVar[Kernel]
 
@@ -82,14 +84,15 @@ class UpdateRule:
 
 def rule_class(type_name: str) -> type[UpdateRule] | None:
     """The rule registered for a solver type, ignoring case as Caffe's users do; None when there is none."""
-    return {t.lower(): cls for t, cls in _rules().items()}.get(type_name.lower())
+    return {t.lower(): cls for t, cls in rules().items()}.get(type_name.lower())
 
 
 def rule_names() -> list[str]:
-    return sorted(_rules())
+    return sorted(rules())
 
 
-def _rules() -> dict[str, type[UpdateRule]]:
+def rules() -> dict[str, type[UpdateRule]]:
+    """Every rule of solvers/, by its type."""
     room = importlib.import_module("brew.solvers")
     for module in pkgutil.iter_modules(room.__path__):
         importlib.import_module(f"brew.solvers.{module.name}")

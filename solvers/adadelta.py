@@ -29,6 +29,7 @@ class AdaDelta(UpdateRule):
 
     type = "AdaDelta"
     slots = 2
+    reads = ("delta",)
     kernel = _kernels.adadelta_update
 
     def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:

@@ -28,6 +28,7 @@ class AdaGrad(UpdateRule):
     type = "AdaGrad"
     slots = 1
     takes_momentum = False
+    reads = ("delta",)
     kernel = _kernels.adagrad_update
 
     def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:

@@ -31,6 +31,7 @@ class Adam(UpdateRule):
     type = "Adam"
     slots = 2
     below_one = True
+    reads = ("momentum2", "delta")
     kernel = _kernels.adam_update
 
     def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:

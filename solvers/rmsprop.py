@@ -28,6 +28,7 @@ class RMSProp(UpdateRule):
     type = "RMSProp"
     slots = 1
     takes_momentum = False
+    reads = ("rms_decay", "delta")
     kernel = _kernels.rmsprop_update
 
     def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:

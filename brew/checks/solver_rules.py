@@ -8,29 +8,18 @@ from dataclasses import dataclass
 from brew.data_layer import DataLayer
 from brew.errors import BrewError
 from brew.layer import Layer
+from brew.learning_rate import POLICIES
 from brew.net_state import Source
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
+from brew.solver_checks import is_given
+from brew.update_rule import rule_class, rules
 
 from .rules import Note, Rules
 from .view import View, is_loss
 
 SOLVER_RULES: Rules[SolverView] = Rules()
 
-_POLICY_FIELDS = {  # of Caffe's policies: what each reads
-    "fixed": (),
-    "step": ("gamma", "stepsize"),
-    "exp": ("gamma",),
-    "inv": ("gamma", "power"),
-    "multistep": ("gamma", "stepvalue"),
-    "poly": ("power",),
-    "sigmoid": ("gamma", "stepsize"),
-}
-_OF_TYPES = {  # fields that not every type reads
-    "momentum2": ("Adam", "AdamW", "LAMB"),
-    "rms_decay": ("RMSProp",),
-    "delta": ("AdaGrad", "AdaDelta", "RMSProp", "Adam", "AdamW", "LAMB"),
-}
 _METRICS = ("Accuracy", "Python", "ContrastiveLoss")
 
 
@@ -73,31 +62,35 @@ def late_steps(solver: SolverView) -> Iterator[Note]:
 @SOLVER_RULES.add("B252")
 def idle_policy_field(solver: SolverView) -> Iterator[Note]:
     """A field that the lr_policy does not read, such as gamma with "fixed"."""
-    policy = solver.param.lr_policy
-    if policy not in _POLICY_FIELDS:
+    name = solver.param.lr_policy
+    if name not in POLICIES:
         return
-    for field in ("gamma", "power", "stepsize", "stepvalue"):
-        given = bool(solver.param.stepvalue) if field == "stepvalue" else solver.param.HasField(field)
-        if given and field not in _POLICY_FIELDS[policy]:
-            readers = [f'"{name}"' for name, fields in _POLICY_FIELDS.items() if field in fields]
-            what = f'lr_policy "{policy}" does not read {field}'
-            yield solver.note(what, field, hint=f"leave it out, or take a policy that does: {', '.join(readers)}")
+    for field in dict.fromkeys(f for policy in POLICIES.values() for f in policy.reads):
+        if is_given(solver.param, field) and field not in POLICIES[name].reads:
+            readers = ", ".join(f'"{n}"' for n, policy in POLICIES.items() if field in policy.reads)
+            what = f'lr_policy "{name}" does not read {field}'
+            yield solver.note(what, field, hint=f"leave it out, or take a policy that does: {readers}")
 
 
 @SOLVER_RULES.add("B253")
 def idle_type_field(solver: SolverView) -> Iterator[Note]:
     """A field that the solver's type does not read, such as rms_decay with "SGD"."""
-    for field, types in _OF_TYPES.items():
-        if solver.param.HasField(field) and solver.param.type not in types:
-            what = f'type "{solver.param.type}" does not read {field}'
-            yield solver.note(what, field, hint=f"leave it out, or take a type that does: {', '.join(types)}")
+    rule, every = rule_class(solver.param.type), rules()
+    if rule is None:
+        return
+    for field in dict.fromkeys(f for other in every.values() for f in other.reads):
+        if is_given(solver.param, field) and field not in rule.reads:
+            readers = ", ".join(sorted(name for name, other in every.items() if field in other.reads))
+            what = f'type "{rule.type}" does not read {field}'
+            yield solver.note(what, field, hint=f"leave it out, or take a type that does: {readers}")
 
 
 @SOLVER_RULES.add("B254")
 def adam_without_momentum(solver: SolverView) -> Iterator[Note]:
-    """Adam without momentum: it is Adam's first decay (beta1), and Caffe's default is 0, not 0.9."""
-    if solver.param.type == "Adam" and not solver.param.momentum:
-        what = "Adam with momentum 0 averages no gradients (momentum is its beta1)"
+    """Adam, AdamW or LAMB without momentum: it is the first decay (beta1), and Caffe's default is 0, not 0.9."""
+    rule = rule_class(solver.param.type)
+    if rule is not None and "momentum2" in rule.reads and not solver.param.momentum:
+        what = f"{rule.type} with momentum 0 averages no gradients (momentum is its beta1)"
         yield solver.note(what, "momentum" if solver.param.HasField("momentum") else "type", hint="momentum: 0.9")
 
 

@@ -78,6 +78,34 @@ def test_more_odd_numbers(setting: str, line: int, check: Check) -> None:
     assert [f.place.line for f in check(SOLVER + setting)] == [line]
 
 
+@pytest.mark.parametrize(
+    ("policy", "setting"),
+    [
+        ("plateau", "gamma: 0.1 plateau_winsize: 10"), ("multifixed", "stagelr: 0.1 stageiter: 100"),
+        ("cosine", "cycle_iter: 10 cycle_mult: 2"), ("onecycle", "warmup_fraction: 0.2 start_div: 10"),
+    ],
+)  # fmt: skip
+def test_fields_of_policies_that_caffe_has_not(policy: str, setting: str, check: Check) -> None:
+    assert check(SOLVER.replace('"fixed"', f'"{policy}"') + setting) == []
+    fields = [word.removesuffix(":") for word in setting.split() if word.endswith(":")]
+    idle = check(SOLVER + setting)
+    assert [f.code for f in idle] == ["B252"] * len(fields)
+    assert all(f"does not read {field}" in found.message for field, found in zip(fields, idle, strict=True))
+    assert all(f'"{policy}"' in (found.hint or "") for found in idle)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "lamb", "adam"])
+def test_the_like_of_adam(name: str, check: Check) -> None:
+    assert short(check(SOLVER + f'type: "{name}" momentum2: 0.99')) == [("B254", "solver", 5)]
+    assert check(SOLVER + f'type: "{name}" momentum: 0.9 momentum2: 0.99 delta: 1e-6') == []
+
+
+def test_what_cannot_be_left_out_is_said_once(check: Check) -> None:
+    for policy, code in [("step", "B130"), ("plateau", "B130"), ("multifixed", "B130")]:
+        found = check(SOLVER.replace('"fixed"', f'"{policy}"') + ("" if policy == "multifixed" else "gamma: 0.1"))
+        assert [f.code for f in found] == [code], found
+
+
 def test_a_stepvalue_that_is_never_reached(check: Check) -> None:
     solver = SOLVER.replace('"fixed"', '"multistep"') + "gamma: 0.1\nstepvalue: 50\nstepvalue: 100\n"
     assert short(check(solver)) == [("B251", "solver", 7)]

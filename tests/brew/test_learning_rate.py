@@ -7,7 +7,7 @@ import math
 import pytest
 from google.protobuf import text_format
 
-from brew.learning_rate import Schedule
+from brew.learning_rate import POLICIES, Schedule
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.update_checks import rate_problems
 
@@ -156,6 +156,29 @@ def test_mistakes_are_named(fields: str, message: str, path: tuple[str | int, ..
     ((said, where, _),) = rate_problems(parameters(f"base_lr: 1 max_iter: 10 {fields}"))
     assert said.startswith(message)
     assert where == path
+
+
+EVERY_FIELD = """base_lr: 1 max_iter: 40 gamma: 0.5 stepsize: 3 power: 2 stepvalue: 4 plateau_winsize: 6 stagelr: 0.2
+    stagelr: 0.1 stageiter: 10 stageiter: 20 cycle_iter: 8 cycle_mult: 2 warmup_fraction: 0.25 start_div: 10 final_div: 5"""
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_reads_what_it_says(name: str) -> None:
+    def course(text: str) -> list[float]:
+        schedule = Schedule(parameters(f'{text} lr_policy: "{name}"'))
+        return [schedule.rate(i, 5) for i in range(40)]
+
+    words, plain, read = EVERY_FIELD.split(), course(EVERY_FIELD), set()
+    for i in range(4, len(words), 2):  # behind base_lr and max_iter
+        number = f"{float(words[i + 1]) / 2 if '.' in words[i + 1] else int(words[i + 1]) + 1}"
+        if course(" ".join([*words[: i + 1], number, *words[i + 2 :]])) != plain:
+            read.add(words[i].removesuffix(":"))
+    assert read == set(POLICIES[name].reads)
+
+
+@pytest.mark.parametrize("base", [-1, "nan"])
+def test_a_floor_is_not_held_against_a_rate_that_is_wrong_itself(base: object) -> None:
+    assert list(rate_problems(parameters(f'base_lr: {base} lr_policy: "fixed" min_lr: 0.1'))) == []
 
 
 def test_a_warm_up_needs_a_rate_to_reach() -> None:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from brew.errors import SolverError
+from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 from brew.update import rule_names
+from brew.update_rule import rules
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 3 } data_filler { type: "gaussian" } } }
@@ -76,6 +78,19 @@ def _solver(folder: Path, extra: str, device: str = "cpu") -> Solver:
 
 def test_every_rule_is_here() -> None:
     assert rule_names() == sorted([*RULES, "AdamW", "LAMB", "LARS"])
+
+
+@pytest.mark.parametrize("name", rule_names())
+def test_a_rule_reads_what_it_says(name: str) -> None:
+    rule = rules()[name]
+    plain = rule(SolverParameter(momentum=0.9)).constants(3, 1.0)
+    changed = {"momentum2": 0.5, "rms_decay": 0.5, "delta": 0.5}
+    read = {
+        f
+        for f, value in changed.items()
+        if rule(SolverParameter(momentum=0.9, **{f: value})).constants(3, 1.0) != plain
+    }
+    assert read == set(rule.reads)
 
 
 @pytest.mark.parametrize("name", RULES)
