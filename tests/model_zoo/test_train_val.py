@@ -111,9 +111,9 @@ def test_brew_check_finds_nothing(name: str, caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train", "test"])
 def test_the_small_ones_run(name: str, phase: int) -> None:
     net = brew.Net(ZOO / name / "train_val.prototxt", phase, shapes={"data": (2, *FIGURES[name][0])}, seed=1)
-    net.blobs["data"].data[...] = np.random.default_rng(1).standard_normal(net.blobs["data"].shape)
+    net.blobs["data"].data[...] = np.random.default_rng(1).normal(scale=0.1, size=net.blobs["data"].shape)
     net.blobs["label"].data[...] = [3, 9]
     loss = net.forward()["loss"]
     net.backward()
-    assert abs(float(loss) - 2.3026) < 1  # of ten classes, before anything is learned
+    assert abs(float(loss) - 2.3026) < 0.3  # of ten classes, before anything is learned
     assert net.params["conv1"][0].diff.any() or phase == brew.TEST
