@@ -48,7 +48,11 @@ def history_values(solver: Solver) -> list[npt.NDArray[Any]]:
 
 
 def state_of(solver: Solver) -> ResumeState:
-    """What Caffe's solver state lacks."""
+    """What Caffe's solver state lacks; in the middle of a test, as it was before."""
+    if solver.bookmark.state is not None:
+        before = ResumeState()
+        before.CopyFrom(solver.bookmark.state)
+        return before
     state = ResumeState(
         random_seed=int(solver.seed), passes=solver.net.passes, losses=solver.losses.losses(), seconds=solver.seconds,
         test_passes=[net.passes for net in solver.test_nets], brew_version=__version__, skipped=solver.guard.skipped,
@@ -86,6 +90,7 @@ def restore(solver: Solver, path: str | Path) -> None:
     _restore_history(solver, state, path)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
+    solver.bookmark.clear()
     solver.iter = state.iter
     solver.schedule.restore(state.current_step, state.iter, state.resume)
     solver.losses.clear()
@@ -103,14 +108,18 @@ def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> No
             hint="the net or the solver type has changed since; --weights takes over the weights alone",
         )
     for number, ((piece, shape), stored) in enumerate(zip(pieces, state.history, strict=True)):
-        if stored.data.size != piece.size:
+        if stored.raw.size != piece.size:
             raise WeightsError(
                 f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}"
             )
-        if solver.device == "cpu":
-            piece[...] = stored.data.reshape(-1)
-        else:
-            cuda.upload(piece, stored.data.reshape(-1))
+        start = 0
+        for values in stored.pieces():  # a large state is never in memory as a whole
+            there = piece[start : start + values.size]
+            start += values.size
+            if solver.device == "cpu":
+                there[...] = values
+            else:
+                cuda.upload(there, values)
 
 
 def _restore_average(average: WeightAverage, stored: Path | None, state: str | Path) -> None:
@@ -123,22 +132,38 @@ def _restore_average(average: WeightAverage, stored: Path | None, state: str | P
 
 def _restore_run(solver: Solver, state: ResumeState) -> None:
     solver.seed.value = state.random_seed
+    solver.seconds = state.seconds
+    solver.guard.skipped = state.skipped
+    _restore_counts(solver, state)
+    if solver.data_from_start:
+        return
+    _restore_data(solver, state)
+    for name in (
+        layer.name for net in [solver.net, *solver.test_nets] for layer in net.layers if layer.type == "Python"
+    ):
+        log.info("layer %s (Python) begins anew: what its class keeps on itself is not part of a snapshot", name)
+
+
+def rewind(solver: Solver, state: ResumeState) -> None:
+    """Put what tests move back to `state`, which this training itself was in, in the same iteration."""
+    _restore_counts(solver, state)
+    _restore_data(solver, state)
+
+
+def _restore_counts(solver: Solver, state: ResumeState) -> None:
     solver.net.passes = state.passes
     for net, passes in zip(solver.test_nets, state.test_passes, strict=False):
         net.passes = passes
     solver.losses.restore(list(state.losses))
-    solver.seconds = state.seconds
     solver.best.restore(state)
-    solver.guard.skipped = state.skipped
-    if solver.data_from_start:
-        return
+
+
+def _restore_data(solver: Solver, state: ResumeState) -> None:
     stored = {(source.net, source.layer): source for source in state.source}
     for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
         for layer in net.data_layers:
             _restore_source(layer, stored.get((number, layer.name)))
         _restore_carried(net, [carried for carried in state.carried if carried.net == number])
-        for name in (layer.name for layer in net.layers if layer.type == "Python"):
-            log.info("layer %s (Python) begins anew: what its class keeps on itself is not part of a snapshot", name)
 
 
 def _restore_source(layer: DataLayer, source: SourceState | None) -> None:

@@ -12,26 +12,26 @@ from brew import epochs, mode, prototxt, resume, test_run
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
+from brew.display import Display
 from brew.divergence import Guard
 from brew.duration import seconds
 from brew.errors import DivergedError
-from brew.events import Displayed, Event, Step, Stopped, Tested
+from brew.events import Event, Step, Stopped, Tested
 from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
-from brew.outputs import by_name, log_outputs
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
 from brew.snapshot import SnapshotPaths
 from brew.solver_config import NetChoice, SolverConfig
+from brew.test_run import Bookmark
 from brew.update import make_update, rule_class
 
 log = logging.getLogger("brew")
-# The places Caffe's lines come from, for those who parse logs by them.
-_SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
+_SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it
 
 
 class Solver:
@@ -66,6 +66,8 @@ class Solver:
         self._requests: set[str] = set()
         self.stopped = ""
         self.keeper = Keeper(self)
+        self.bookmark = Bookmark(self)
+        self._display = Display(self)
         self._watchers: list[Callable[[Event], None]] = []
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
@@ -129,11 +131,14 @@ class Solver:
 
     def _finish(self) -> None:
         """The last display, of one more forward, and the last test."""
+        self.bookmark.set()
         if self.param.display and self.iter % self.param.display == 0:
             self._forward_backward(backward=False)
             log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
         if self.param.test_interval and self.iter % self.param.test_interval == 0:
             self.test_all()
+        if not self.stopped:
+            self.bookmark.clear()
         log.info("Optimization Done.", extra=_SOLVER)
 
     def step(self, iterations: int) -> None:
@@ -141,16 +146,17 @@ class Solver:
         stop = self.iter + iterations
         self.stopped = ""
         limit = seconds(self.param.max_time) if self.param.max_time else None
-        self._timer = time.perf_counter()
-        self._timed_from = self.iter
-        self._deadline = self._timer + limit if limit else float("inf")
+        self._display.start()
+        self._deadline = time.perf_counter() + limit if limit else float("inf")
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()
             if self._test_is_due():
+                self.bookmark.set()
                 self.test_all()
                 if self._must_stop():
                     return
+                self.bookmark.clear()
             current_rate = self._iterate()
             spent = time.perf_counter() - began
             self.seconds += spent
@@ -178,7 +184,7 @@ class Solver:
         schedule = self.schedule
         current = schedule.rate(self.iter, self.losses.mean() if schedule.reads_loss else None)
         if display:
-            self._display(current)
+            self._display.show(current)
         with self.net.debug_info.updating():
             self.update.apply(current, self.iter, schedule.momentum_scale(self.iter))
         if self.average is not None:
@@ -211,21 +217,6 @@ class Solver:
             if backward:
                 self.net.run_backward()
 
-    def _display(self, current_rate: float) -> None:
-        now = time.perf_counter()
-        done, spent = self.iter - self._timed_from, now - self._timer
-        self._timer, self._timed_from = now, self.iter
-        loss, outputs = self.losses.mean(), self.net.output_values()
-        per_second = done / spent if spent > 0 else 0.0
-        log.info(
-            "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", self.iter, per_second, spent, self.param.display, loss,
-            extra=_SOLVER,
-        )  # fmt: skip
-        log_outputs("Train", outputs, _SOLVER)
-        log.info("Iteration %d, lr = %g", self.iter, current_rate, extra=_RATE)
-        images = done * self.net.batch_size * self.param.iter_size
-        self.tell(Displayed(self.iter, loss, current_rate, by_name(outputs), spent, images))
-
     # --- testing --------------------------------------------------------------------------------------------------
 
     def test_all(self) -> list[dict[str, float]]:
@@ -234,7 +225,7 @@ class Solver:
 
     def test(self, number: int) -> dict[str, float]:
         """Run test net `number`, on the averaged weights where there are some; {} when interrupted."""
-        with self.average.averaged() if self.average is not None else nullcontext():
+        with self.bookmark.within(), self.average.averaged() if self.average is not None else nullcontext():
             scores = test_run.run(
                 self.test_nets[number], self.param.test_iter[number], iteration=self.iter, number=number,
                 with_loss=self.param.test_compute_loss, interrupted=self._interrupted,

@@ -1,0 +1,46 @@
+"""What a training shows of an iteration (`display`): Caffe's lines, and how fast it went since the last time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from brew.events import Displayed
+from brew.outputs import by_name, log_outputs
+
+if TYPE_CHECKING:
+    from brew.solver import Solver
+
+log = logging.getLogger("brew")
+# The places Caffe's lines come from, for those who parse logs by them.
+_SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
+
+
+class Display:
+    """The displays of `solver`, and the time of the last one."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.start()
+
+    def start(self) -> None:
+        """Iterations are timed from now on."""
+        self._since, self._from = time.perf_counter(), self.solver.iter
+
+    def show(self, current_rate: float) -> None:
+        """The lines of the iteration at hand, after its passes and before its update, and the event."""
+        solver = self.solver
+        now = time.perf_counter()
+        done, spent = solver.iter - self._from, now - self._since
+        self._since, self._from = now, solver.iter
+        loss, outputs = solver.losses.mean(), solver.net.output_values()
+        per_second = done / spent if spent > 0 else 0.0
+        log.info(
+            "Iteration %d (%g iter/s, %gs/%d iters), loss = %g", solver.iter, per_second, spent, solver.param.display,
+            loss, extra=_SOLVER,
+        )  # fmt: skip
+        log_outputs("Train", outputs, _SOLVER)
+        log.info("Iteration %d, lr = %g", solver.iter, current_rate, extra=_RATE)
+        images = done * solver.net.batch_size * solver.param.iter_size
+        solver.tell(Displayed(solver.iter, loss, current_rate, by_name(outputs), spent, images))

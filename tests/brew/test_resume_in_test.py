@@ -1,0 +1,111 @@
+"""A snapshot taken in the middle of a test resumes as one taken before it: the test is done again, all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brew import events, prototxt
+from brew.proto.brew_pb2 import SolverParameter
+from brew.solver import Solver
+
+LMDB = Path(__file__).parents[1] / "data" / "conformance" / "data" / "raw_lmdb"
+SOLVER = f"""
+net_param {{
+  layer {{ name: "data" type: "Data" top: "data" top: "label" data_param {{ source: "{LMDB}" batch_size: 3 }}
+    transform_param {{ crop_size: 6 mirror: true scale: 0.01 mean_value: 100 }} }}
+  layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
+    inner_product_param {{ num_output: 2 weight_filler {{ type: "xavier" }} }} }}
+  layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
+}}
+test_iter: 3 test_iter: 2 test_interval: 4 base_lr: 0.05 momentum: 0.9 lr_policy: "fixed" random_seed: 3
+display: 4 average_loss: 3 ema_decay: 0.9 best: "loss"
+"""
+
+
+class Run:
+    """A training of `settings`; `act` is called at every test batch, with its number counted over the run."""
+
+    def __init__(self, folder: Path, settings: str, act: Callable[[Solver, int], None] | None = None) -> None:
+        self.solver = Solver(prototxt.parse(f'{SOLVER} {settings} snapshot_prefix: "{folder}/run"', SolverParameter))
+        self.scores: list[tuple[int, int, dict[str, float]]] = []
+        self.solver.watch(self._see)
+        batches = 0
+
+        def count(number: int) -> None:
+            nonlocal batches
+            batches += 1
+            if act is not None:
+                act(self.solver, batches)
+
+        for net in self.solver.test_nets:
+            net.before_forward(lambda number: count(number) if number == 0 else None)
+
+    def _see(self, event: events.Event) -> None:
+        if isinstance(event, events.Tested):
+            self.scores.append((event.iteration, event.net, event.scores))
+
+    def result(self) -> list[object]:
+        """All that a later iteration depends on."""
+        solver, best = self.solver, self.solver.best
+        solver.close()
+        weights = [b.data.tobytes() for blobs in solver.net.params.values() for b in blobs]
+        return [*weights, *(a.tobytes() for a in solver.update.history), best.score, best.iteration, best.waited]
+
+
+@pytest.fixture
+def straight(tmp_path: Path) -> Run:
+    folder = tmp_path / "straight"
+    folder.mkdir()
+    run = Run(folder, "max_iter: 12")
+    run.solver.solve()
+    assert len(run.scores) == 8
+    return run
+
+
+# Batches 1 to 5 are the tests at iteration 0 (3 and 2 batches), 6 to 10 those at 4, and so on; 16 to 20 the last ones.
+@pytest.mark.parametrize("batch", [2, 7, 9, 10, 17])
+@pytest.mark.parametrize("action", ["stop", "snapshot"])
+def test_a_snapshot_in_a_test(tmp_path: Path, straight: Run, batch: int, action: str) -> None:
+    def act(solver: Solver, number: int) -> None:
+        if number == batch:
+            solver.request(action)
+        if number == batch + 2:
+            solver.request("stop")  # what follows the snapshot is lost
+
+    after = "true" if action == "stop" else "false"
+    first = Run(tmp_path, f"max_iter: 12 snapshot_after_train: {after}", act)
+    first.solver.solve()
+    assert first.solver.stopped
+    if action == "stop" and batch == 17:
+        first.solver.snapshot()  # as the command line does when a signal stops it
+    [state] = tmp_path.glob("run_iter_*.solverstate")
+    again = Run(tmp_path, "max_iter: 12")
+    again.solver.solve(state)
+    assert again.scores == [s for s in straight.scores if s[0] >= again.scores[0][0]]
+    assert again.result() == straight.result()
+
+
+def test_going_on_in_the_same_process(tmp_path: Path, straight: Run) -> None:
+    run = Run(tmp_path, "max_iter: 12", lambda solver, n: solver.request("stop") if n in (4, 9, 21) else None)
+    for _ in range(4):
+        run.solver.solve()
+    done = {(iteration, net): scores for iteration, net, scores in run.scores}
+    assert [(*key, scores) for key, scores in sorted(done.items())] == straight.scores
+    assert run.result() == straight.result()
+
+
+def test_a_test_by_hand_counts_for_what_follows(tmp_path: Path) -> None:
+    run = Run(tmp_path, "max_iter: 12")
+    run.solver.step(1)
+    before = [layer.state().record for net in run.solver.test_nets for layer in net.data_layers]
+    run.solver.test_all()
+    files = run.solver.snapshot()
+    again = Run(tmp_path, "max_iter: 12")
+    again.solver.restore(files.state)
+    after = [layer.state().record for net in again.solver.test_nets for layer in net.data_layers]
+    assert np.array_equal(np.array(after) - before, [9, 6])
+    run.solver.close(), again.solver.close()
