@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from brew import cuda
 from brew.layer import Array
 from brew.net import Net
-from brew.update_rule import PIECE
+from brew.workers import Sweep, pieces
 
 _kernels = cuda.Kernels(r"""
 template <typename T>
@@ -43,7 +43,8 @@ class WeightAverage:
         self.net, self.decay = net, decay
         make = np.zeros if net.device == "cpu" else cuda.zeros
         self.values: Array = make(net.parameters.arena.size, net.dtype)
-        self._scratch = np.empty(PIECE if net.device == "cpu" else 0, net.dtype)
+        self._pieces = list(pieces(0, self.values.size))
+        self._sweep = Sweep(1, max((p.stop - p.start for p in self._pieces), default=0), net.dtype)
         self._in_net = False
         self.reset()
 
@@ -64,11 +65,14 @@ class WeightAverage:
         if self.net.device == "cuda":
             _kernels.approach(weights.size, self.values, weights, part)
             return
+
+        def approach(piece: slice, difference: Array) -> None:
+            np.subtract(weights[piece], self.values[piece], out=difference)
+            difference *= part
+            self.values[piece] += difference
+
         with np.errstate(all="ignore"):
-            for piece, scratch in self._pieces():
-                np.subtract(weights[piece], self.values[piece], out=scratch)
-                scratch *= part
-                self.values[piece] += scratch
+            self._each(approach)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Inside, the net and all nets that share its weights have the average; afterwards their own, bit for bit."""
@@ -102,24 +106,30 @@ class WeightAverage:
     def _swap(self) -> None:
         """Exchange the average and the net's weights in place."""
         weights = self.net.parameters.arena
+
+        def exchange(piece: slice, kept: Array) -> None:
+            np.copyto(kept, weights[piece])
+            weights[piece] = self.values[piece]
+            self.values[piece] = kept
+
         self._to_device()
         if self.net.device == "cuda":
             _kernels.swap_arrays(weights.size, self.values, weights)
             self.net.parameters.refresh_views()
-        for piece, scratch in self._pieces():
-            np.copyto(scratch, weights[piece])
-            weights[piece] = self.values[piece]
-            self.values[piece] = scratch
+        else:
+            self._each(exchange)
         self._in_net = not self._in_net
+        self.net.parameters.version.number += 1
 
     def _to_device(self) -> None:
         """What was written to host views of weights counts, though no pass has begun since."""
         for slot in self.net.parameters.owners:
             self.net.parameters.slots[slot].data_memory.upload()
 
-    def _pieces(self) -> Iterator[tuple[slice, Array]]:
-        """The arena in pieces that fit the cache, with scratch of their size; none on CUDA."""
-        size = self.values.size if self.net.device == "cpu" else 0
-        for start in range(0, size, PIECE):
-            stop = min(start + PIECE, size)
-            yield slice(start, stop), self._scratch[: stop - start]
+    def _each(self, task: Callable[[slice, Array], None]) -> None:
+        """`task` for every piece of the arena, with scratch of its size."""
+
+        def fitting(piece: slice, scratch: Array) -> None:
+            task(piece, scratch[0, : piece.stop - piece.start])
+
+        self._sweep.each(fitting, self._pieces, self.values.size)

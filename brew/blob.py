@@ -2,7 +2,7 @@
 
 Views stay true (DECISIONS 6): the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
 the memory. On CUDA an exposed memory has a host copy which is the truth between passes: the net uploads it before
-a pass and refreshes it after.
+a pass and refreshes it after; so too on the CPU where a memory has an engine's layout.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda
+from brew import cuda, onednn
 from brew.layer import Array, Shape, count, shape_text
+from brew.layout import PLAIN
 
 MAX_AXES = 32
 _stamps = itertools.count(1)
@@ -32,13 +33,24 @@ class Memory:
         self.exposed = False
         self.fixed = flat is not None
         self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
+        self.layout = PLAIN
+        self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
-        self._device: Array | None = flat if device == "cuda" else None
+        self._home: Array | None = flat if device == "cuda" else None
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in a layout of an engine's."""
+        return self.device == "cuda" or self.layout != PLAIN
 
     @property
     def capacity(self) -> int:
-        flat = self._host if self.device == "cpu" else self._device
+        flat = self._home if self.mirrored else self._host
         return 0 if flat is None else int(flat.size)
+
+    def reserve_for(self, shape: Shape) -> bool:
+        """Make room for a blob of `shape` as it lies here; True when the memory moved."""
+        return self.reserve(self.layout.size(shape))
 
     def reserve(self, size: int) -> bool:
         """Make room for `size` elements; True when the memory moved (its content is then zero)."""
@@ -47,26 +59,28 @@ class Memory:
         if self.fixed:
             raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
         moves = self.capacity > 0
-        if self.device == "cpu":
+        if not self.mirrored:
             self._host = np.zeros(size, self.dtype)
         else:
-            self._device = cuda.zeros(size, self.dtype)
+            self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
             self._host, self.exposed = None, False
         for blob in self.tenants if moves else ():
             blob.stamp = next(_stamps)
         return True
 
     def array(self, shape: Shape) -> Array:
-        """The first elements, on the memory's own device, as `shape`."""
-        self.reserve(count(shape))
-        flat = self._host if self.device == "cpu" else self._device
+        """The first elements, on the memory's own device, as `shape` in its layout."""
+        self.reserve_for(shape)
+        self._shape, stored = shape, self.layout.stored(shape)
+        flat = self._home if self.mirrored else self._host
         if flat is None:  # nothing was ever reserved: an empty shape
-            return np.zeros(shape, self.dtype) if self.device == "cpu" else cuda.zeros(shape, self.dtype)
-        return flat[: count(shape)].reshape(shape)
+            return np.zeros(stored, self.dtype) if self.device == "cpu" else cuda.zeros(stored, self.dtype)
+        return flat[: count(stored)].reshape(stored)
 
     def expose(self, shape: Shape) -> npt.NDArray[Any]:
         """A host view that stays true from now on."""
-        self.reserve(count(shape))
+        self.reserve_for(shape)
+        self._shape = shape
         if self._host is None:
             self._host = np.zeros(self.capacity, self.dtype)
         if not self.exposed:
@@ -76,20 +90,34 @@ class Memory:
 
     def host(self, shape: Shape) -> npt.NDArray[Any]:
         """The values, without exposing them: the memory itself on the CPU, a copy on CUDA."""
-        if self.device == "cpu":
+        if not self.mirrored:
             return self.array(shape)
         self.upload()  # what was written to the host view counts, though no pass has begun since
-        return cuda.asnumpy(self.array(shape))
+        if self.device == "cuda":
+            return cuda.asnumpy(self.array(shape))
+        values = np.empty(shape, self.dtype)
+        onednn.copy(self.array(shape), self.layout, values, PLAIN, shape)()
+        return values
 
     def upload(self) -> None:
-        """Before a pass: what was written to the host view goes to the device."""
-        if self.exposed and self._device is not None and self._host is not None:
-            cuda.upload(self._device, self._host)
+        """Before a pass: what was written to the host view goes to where layers work."""
+        if not self.exposed or self._home is None or self._host is None:
+            return
+        if self.device == "cuda":
+            cuda.upload(self._home, self._host)
+        elif self._shape:
+            view = self._host[: count(self._shape)].reshape(self._shape)
+            onednn.copy(view, PLAIN, self.array(self._shape), self.layout, self._shape)()
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
-        if self.exposed and self._device is not None and self._host is not None:
-            cuda.download(self._device, self._host)
+        if not self.exposed or self._home is None or self._host is None:
+            return
+        if self.device == "cuda":
+            cuda.download(self._home, self._host)
+        elif self._shape:
+            view = self._host[: count(self._shape)].reshape(self._shape)
+            onednn.copy(self.array(self._shape), self.layout, view, PLAIN, self._shape)()
 
 
 class Blob:
@@ -140,7 +168,7 @@ class Blob:
             return
         for memory in (self.data_memory, self.diff_memory):
             if memory.capacity:  # memory that was never used stays unallocated
-                memory.reserve(count(shape))
+                memory.reserve_for(shape)
         self._shape = shape
         self.stamp = next(_stamps)
 
@@ -181,10 +209,10 @@ class Blob:
 
 
 class HostViews:
-    """The host views of a net's blobs on CUDA, which are the truth between its passes; on the CPU there are none."""
+    """The host views of a net's blobs that live elsewhere (CUDA, an engine's layout): the truth between its passes."""
 
     def __init__(self, blobs: Sequence[Blob]) -> None:
-        self._blobs = [blob for blob in blobs if blob.data_memory.device == "cuda"]
+        self._blobs = [blob for blob in blobs if blob.data_memory.mirrored]
 
     def upload(self) -> None:
         """Before a pass: give the device what was written to them."""

@@ -14,11 +14,11 @@ import numpy as np
 
 from brew import cuda
 from brew.blob import Memory
-from brew.executor import Step
 from brew.graph import ParamNode
 from brew.layer import Shape
 from brew.layer_callbacks import LayerCallbacks
 from brew.parameters import Parameters
+from brew.step import Step
 
 log = logging.getLogger("brew")
 

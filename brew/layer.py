@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import NetError, Place
+from brew.layout import Layout, Layouts, plain
+from brew.layout import Shape as Shape
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 
-Shape: TypeAlias = tuple[int, ...]
 # A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -109,6 +110,13 @@ class Buffer:
 
 
 @dataclass(slots=True)
+class Version:
+    """A number that changes with what it stands for."""
+
+    number: int = 0
+
+
+@dataclass(slots=True)
 class Arrays:
     """What forward and backward work on; made once per shape, handed over at every call.
 
@@ -119,6 +127,7 @@ class Arrays:
     dw       gradients of parameters, to be *added to*; None where not wanted
     work     the buffers `prepare` asked for, by name
     passes   uint64 array of one element on the net's device: how many forward passes came before this one
+    version  changes whenever parameters may have: what was derived from them is then derived anew
     """
 
     x: list[Array]
@@ -129,6 +138,7 @@ class Arrays:
     dw: list[Array | None]
     work: dict[str, Array]
     passes: Array
+    version: Version = field(default_factory=lambda: Version())
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,14 +168,31 @@ How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's 
 
 
 class Implementation(Generic[L]):
-    """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape."""
+    """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
+
+    follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
+    """
+
+    follows: ClassVar[bool] = False
 
     def __init__(self, layer: L) -> None:
         self.layer = layer
 
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`.
+
+        The net converts. `Unsupported` (brew.onednn), here or in `prepare`, makes it take another implementation.
+        """
+        if self.follows and bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
+            return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
+        return plain(shapes.x, shapes.y)
+
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
         return {}
+
+    def bind(self, io: Arrays) -> None:
+        """The arrays of the coming calls stand: make what belongs to them. They stay until it is called again."""
 
     def top_shapes(self, io: Arrays) -> Sequence[Shape] | None:
         """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward."""

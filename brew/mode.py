@@ -1,13 +1,13 @@
-"""The process-wide defaults behind pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed.
+"""The process-wide defaults behind pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed; the engine.
 
-Only nets and solvers made from Python without a `device` or `seed` of their own ask here.
+Only nets and solvers made without a `device`, `seed` or `engine` of their own ask here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brew import cuda
+from brew import cuda, onednn
 from brew.errors import DeviceError
 
 
@@ -15,6 +15,7 @@ from brew.errors import DeviceError
 class _Mode:
     device: str = "cpu"
     seed: int | None = None
+    engine: str = "caffe"
 
 
 _mode = _Mode()
@@ -41,6 +42,17 @@ def set_device(number: int) -> None:
 def set_random_seed(seed: int) -> None:
     """Nets and solvers made from now on draw from this seed; negative means a fresh one each time."""
     _mode.seed = seed if seed >= 0 else None
+
+
+def set_engine(name: str) -> None:
+    """What nets made from now on compute with on the CPU: "onednn", or "caffe", which is NumPy. DeviceError."""
+    if name == "onednn" and (reason := onednn.why_not()) is not None:
+        raise DeviceError(f"engine onednn: {reason}", hint="pip install onednn-cpu-gomp")
+    _mode.engine = name
+
+
+def default_engine() -> str:
+    return _mode.engine
 
 
 def default_device() -> str:

@@ -62,9 +62,11 @@ class Net:
         shapes: Mapping[str, Shape] | None = None,
         share: Net | None = None,
         history_slots: int = 0,
+        engine: str | None = None,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
+        self.engine = engine or mode.default_engine()
         self.dtype = np.dtype(dtype)
         seed = seed if seed is not None else mode.default_seed()
         if not isinstance(seed, Seed):
@@ -75,7 +77,10 @@ class Net:
         self.name = self.source.name
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
         self._make_blobs()
-        self.executor = Executor(self.graph, self._blob_list, self._slots, self.device)
+        if share is not None:
+            self.parameters.version = share.parameters.version
+        self._trained = history_slots > 0
+        self.executor = Executor(self.graph, self._blob_list, self.parameters, self.device, self.engine)
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
         workspace = self.executor.scratch.bytes + sum(s.kept_bytes for s in self.executor.steps)
@@ -124,6 +129,7 @@ class Net:
         """Layers start to end (inclusive; default all), without reading anything back."""
         self._host_views.upload()
         if start == 0:
+            self.parameters.note_changes(trained=self._trained)
             self.executor.begin_pass()
         run = self._around_forward.runner()
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe

@@ -16,7 +16,7 @@ from brew import cuda
 from brew.blob import Blob, Memory
 from brew.filler import initial
 from brew.graph import Graph
-from brew.layer import Array, Layer, shape_text
+from brew.layer import Array, Layer, Version, shape_text
 from brew.random import Seed, Stream
 
 _ALIGN = 64  # bytes; every parameter starts on a cache line
@@ -33,6 +33,7 @@ class Parameters:
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
+        self.version = Version()
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
 
@@ -90,9 +91,15 @@ class Parameters:
         array = blob.data_memory.array(blob.shape)
         if self.device == "cpu":
             array[...] = values.reshape(blob.shape)
+            self.version.number += 1
         else:
             cuda.upload(array, values)
             blob.data_memory.download()
+
+    def note_changes(self, trained: bool) -> None:
+        """Before a pass: parameters may be others now, when they are `trained` or can be written to from outside."""
+        if trained or any(slot.data_memory.exposed for slot in self.slots):
+            self.version.number += 1
 
     def clear_gradients(self) -> None:
         """Set every gradient to zero, and no host view but theirs: data written there waits for the next pass."""

@@ -45,6 +45,18 @@ def stem(type_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type_name).lower()
 
 
+def load_engine(type_name: str, engine: str) -> None:
+    """Import the room's module with `engine`'s implementation of a layer type, where there is one."""
+    if stem(type_name) in _engine_stems(engine):
+        importlib.import_module(f"brew.layers.{engine}.{stem(type_name)}")
+
+
+@cache
+def _engine_stems(engine: str) -> frozenset[str]:
+    room = importlib.import_module(f"brew.layers.{engine}")
+    return frozenset(module.name for module in pkgutil.iter_modules(room.__path__))
+
+
 def layer_class(type_name: str) -> type[Layer] | None:
     """The class registered for a type, importing its module when needed; None when there is none."""
     if type_name not in _layers:
@@ -66,17 +78,13 @@ def layer_type_list() -> list[str]:
 
 
 def unknown_layer_hint(type_name: str) -> str:
-    """The hint for a type nobody registered: the fork of Caffe that has it or the nearest name, and the list of all."""
-    known = layer_type_list()
+    """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
     fact = forks.layer_type(type_name)
     if fact is None:
-        near = did_you_mean(type_name, known)
-        first = f"{near} " if near else ""
-    else:
-        first = (
-            f"{type_name} comes from {fact.owners} and is not available here; {fact.note + '; ' if fact.note else ''}"
-        )
-    return f"{first}known types: {', '.join(known)}"
+        near = did_you_mean(type_name, layer_type_list(), most=3)
+        return f"{near + ' ' if near else ''}brew layers lists all types"
+    note = f"; {fact.note}" if fact.note else ""
+    return f"{type_name} comes from {fact.owners} and is not available here{note}; brew layers lists what is"
 
 
 @cache

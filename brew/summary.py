@@ -141,7 +141,7 @@ def _without_backward(graph: Graph) -> Graph:
 def _predicted(graph: Graph, history_slots: int) -> MemoryReport:
     """What `Net` would log: the workspace is what the CPU's implementations ask for."""
     blobs = make_blobs(graph, _DTYPE, "cpu")
-    executor = Executor(graph, blobs, Parameters(graph, _DTYPE, "cpu").slots, "cpu")
+    executor = Executor(graph, blobs, Parameters(graph, _DTYPE, "cpu"), "cpu")
     workspace = executor.scratch.bytes + sum(step.kept_bytes for step in executor.steps)
     return memory.predict(graph, _DTYPE.itemsize, workspace, history_slots)
 

@@ -169,6 +169,7 @@ def _fits(source: StoredBlob, shape: Shape) -> bool:
 
 def _copy_layer(net: Net, planned: _Planned) -> None:
     bad = []
+    net.parameters.version.number += 1
     for index, source in planned.blobs():
         count = _copy(source, net.params[planned.report.name][index])
         if count:

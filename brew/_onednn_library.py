@@ -1,0 +1,95 @@
+"""Where a libdnnl is, and whether it is one we can use: 3.x, and right about one small convolution."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+VARIABLE = "BREW_ONEDNN"  # a path to the library; "0" or "off" for none
+_NAMES = ("libdnnl.so.3", "libdnnl.so", "libdnnl.3.dylib", "libdnnl.dylib", "dnnl.dll")
+_PACKAGES = ("onednn-cpu-gomp", "onednn-cpu-iomp", "onednn-cpu-tbb", "onednn")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A library that was loaded, or the reason why there is none."""
+
+    library: ctypes.CDLL | None
+    path: str
+    reason: str | None
+
+
+class _Version(ctypes.Structure):
+    _fields_ = (
+        ("major", c_int), ("minor", c_int), ("patch", c_int), ("hash", c_char_p), ("cpu_runtime", c_uint),
+        ("gpu_runtime", c_uint),
+    )  # fmt: skip
+
+
+def search() -> Found:
+    """The first candidate that loads."""
+    wanted = os.environ.get(VARIABLE, "")
+    if wanted.lower() in ("0", "off", "no"):
+        return Found(None, "", f"{VARIABLE}={wanted} switches it off")
+    reasons = []
+    for path in [wanted] if wanted else _candidates():
+        try:
+            library = ctypes.CDLL(path)
+            _declare(library)
+        except (OSError, AttributeError) as error:
+            reasons.append(_explained(path, str(error)))
+            continue
+        version = library.dnnl_version().contents
+        if version.major != 3:
+            reasons.append(f"{path} is version {version.major}.{version.minor}, 3.x is needed")
+            continue
+        return Found(library, path, None)
+    return Found(None, "", "; ".join(reasons) or "no libdnnl is installed")
+
+
+def _candidates() -> Iterator[str]:
+    """The installed package's files, conda's folder, then wherever the system looks."""
+    for package in _PACKAGES:
+        try:
+            files = metadata.files(package) or []
+        except metadata.PackageNotFoundError:
+            continue
+        located = [Path(str(file.locate())) for file in files if file.name in _NAMES]
+        yield from (str(path) for path in located if path.is_file())
+    prefix = os.environ.get("CONDA_PREFIX")
+    for name in _NAMES:
+        if prefix and (path := Path(prefix) / "lib" / name).is_file():
+            yield str(path)
+    yield from _NAMES[:1] if os.name != "nt" else _NAMES[-1:]
+
+
+def _explained(path: str, error: str) -> str:
+    if "libgomp" in error:
+        return f"{path} needs libgomp.so.1, which is missing (on Debian: apt-get install libgomp1)"
+    return error
+
+
+def _declare(library: ctypes.CDLL) -> None:
+    """Results and arguments where ctypes' own guess would be wrong."""
+    library.dnnl_version.restype = POINTER(_Version)
+    library.dnnl_memory_desc_get_size.restype = c_size_t
+    library.dnnl_memory_desc_get_size.argtypes = [c_void_p]
+    library.dnnl_primitive_desc_query_md.restype = c_void_p
+    library.dnnl_primitive_desc_query_md.argtypes = [c_void_p, c_int, c_int]
+    library.dnnl_primitive_execute.argtypes = [c_void_p, c_void_p, c_int, c_void_p]
+    library.dnnl_engine_create.argtypes = [c_void_p, c_int, c_size_t]
+    library.dnnl_post_ops_append_eltwise.argtypes = [c_void_p, c_int, c_float, c_float]
+    library.dnnl_sgemm.argtypes = [
+        ctypes.c_char, ctypes.c_char, c_int64, c_int64, c_int64, c_float, c_void_p, c_int64, c_void_p, c_int64, c_float,
+        c_void_p, c_int64,
+    ]  # fmt: skip
+    void = [c_void_p]
+    for name in (
+        "memory_desc_destroy", "memory_destroy", "primitive_desc_destroy", "primitive_destroy", "post_ops_destroy",
+    ):  # fmt: skip
+        getattr(library, f"dnnl_{name}").argtypes = void

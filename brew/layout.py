@@ -1,0 +1,50 @@
+"""How the elements of a 4-D blob lie in memory: plain, or in blocks of channels as oneDNN's kernels like them.
+
+In a blocked layout the array of a blob (N, C, H, W) is (N, ceil(C / block), H, W, block): neighbours in memory are
+neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`block` channels lie together; 1 is the plain layout."""
+
+    block: int = 1
+
+    def stored(self, shape: Shape) -> Shape:
+        """The shape of the array that holds a blob of `shape`."""
+        if self.block == 1:
+            return shape
+        n, c, *size = shape
+        return (n, -(-c // self.block), *size, self.block)
+
+    def size(self, shape: Shape) -> int:
+        """Its elements."""
+        return math.prod(self.stored(shape))
+
+    def __str__(self) -> str:
+        return "plain" if self.block == 1 else f"blocks of {self.block}"
+
+
+PLAIN = Layout()
+
+
+@dataclass(frozen=True, slots=True)
+class Layouts:
+    """The layouts an implementation wants its bottoms in and gives its tops in; gradients lie as their values do."""
+
+    x: tuple[Layout, ...]
+    y: tuple[Layout, ...]
+
+
+def plain(bottoms: Sequence[object], tops: Sequence[object]) -> Layouts:
+    return Layouts((PLAIN,) * len(bottoms), (PLAIN,) * len(tops))

@@ -1,0 +1,278 @@
+"""The door to oneDNN: its C library (libdnnl 3.x) through ctypes, found once, tested once, loaded at first use.
+
+Everything oneDNN makes is wrapped in three small classes: a `Description` says how an array lies in memory, an
+`Operation` is a primitive for given descriptions, a `Call` is an operation bound to arrays, ready to run again and
+again. All of them live as long as somebody holds them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import weakref
+from collections.abc import Mapping, Sequence
+from ctypes import byref, c_char_p, c_float, c_int, c_int64, c_void_p
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from brew._onednn_library import Found, search
+from brew.errors import DeviceError
+from brew.layout import PLAIN, Layout, Shape
+
+log = logging.getLogger("brew")
+
+Array: TypeAlias = npt.NDArray[Any]
+
+# Where an argument of an operation goes (DNNL_ARG_*).
+SRC, SRC_1, DST, WEIGHTS, BIAS, SCALE, SHIFT, MEAN, VARIANCE = 1, 2, 17, 33, 41, 51, 52, 49, 50
+WORKSPACE, SCRATCHPAD, MULTIPLE_SRC = 64, 80, 1024
+DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, DIFF_SCALE, DIFF_SHIFT = 129, 145, 161, 169, 255, 256
+
+FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
+CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD, CONVOLUTION_AUTO, DECONVOLUTION_DIRECT = 1, 2, 3, 10
+RELU, RELU_FROM_TOP = 32, 256
+POOLING_MAX, POOLING_AVERAGE_WITH_PADDING, POOLING_AVERAGE = 511, 767, 1023
+LRN_ACROSS_CHANNELS = 2815
+USE_GLOBAL_STATS, USE_SCALE, USE_SHIFT, FUSE_RELU = 1, 2, 4, 8
+
+# dnnl_query_t
+_IMPLEMENTATION, _WORKSPACE_MD, _SCRATCHPAD_MD = 8, 135, 136
+_MD_QUERIES = {"src": 129, "diff_src": 130, "weights": 131, "diff_weights": 132, "dst": 133, "diff_dst": 134}
+
+_TAGS = {  # dnnl_format_tag_t; fixed within major version 3
+    "any": 1, "a": 2, "ab": 3, "abc": 4, "abcd": 5, "abcde": 6, "ba": 14, "acdb": 22, "aBcd16b": 78, "aBcd8b": 102,
+}  # fmt: skip
+_TYPES = {np.dtype(np.float32): 3, np.dtype(np.int32): 4, np.dtype(np.uint8): 6}
+_MOST_AXES = 12
+_Dims = c_int64 * _MOST_AXES
+
+
+class _Arg(ctypes.Structure):
+    _fields_ = (("arg", c_int), ("memory", c_void_p))
+
+
+class Unsupported(Exception):
+    """oneDNN has no implementation of what was asked; the caller takes another way."""
+
+
+def why_not() -> str | None:
+    """Why oneDNN cannot be used here; None when it can."""
+    found = _found()
+    return found.reason
+
+
+@cache
+def _found() -> Found:
+    found = search()
+    if found.library is not None:
+        log.debug("oneDNN: %s", found.path)
+    return found
+
+
+def _library() -> ctypes.CDLL:
+    found = _found()
+    if found.library is None:
+        raise DeviceError(f"oneDNN cannot be used: {found.reason}", hint="pip install onednn-cpu-gomp")
+    return found.library
+
+
+@cache
+def _engine() -> tuple[c_void_p, c_void_p]:
+    """The CPU engine and its one stream."""
+    engine, stream = c_void_p(), c_void_p()
+    _check("engine", _library().dnnl_engine_create(byref(engine), 1, 0))
+    _check("stream", _library().dnnl_stream_create(byref(stream), engine, 1))
+    return engine, stream
+
+
+def _check(what: str, status: int) -> None:
+    if status in (2, 3):  # invalid arguments, unimplemented
+        raise Unsupported(what)
+    if status:
+        raise RuntimeError(f"oneDNN: {what} failed with status {status}")
+
+
+class Description:
+    """How an array lies in memory: dims, type, and a tag for the order of its axes ("abcd", "aBcd16b", "any")."""
+
+    def __init__(self, dims: Sequence[int], tag: str = "any", dtype: npt.DTypeLike = np.float32) -> None:
+        handle = c_void_p()
+        kind = _TYPES[np.dtype(dtype)]
+        status = _library().dnnl_memory_desc_create_with_tag(
+            byref(handle), len(dims), _Dims(*dims), kind, _TAGS[tag]
+        )  # fmt: skip
+        _check(f"description {tuple(dims)} {tag}", status)
+        self._adopt(handle)
+
+    def _adopt(self, handle: c_void_p) -> None:
+        self.handle = handle
+        weakref.finalize(self, _library().dnnl_memory_desc_destroy, handle)
+
+    @classmethod
+    def copy_of(cls, handle: c_void_p) -> Description:
+        """A description of its own from one that belongs to an operation."""
+        copy = c_void_p()
+        _check("description", _library().dnnl_memory_desc_clone(byref(copy), handle))
+        result = cls.__new__(cls)
+        result._adopt(copy)
+        return result
+
+    @property
+    def bytes(self) -> int:
+        return int(_library().dnnl_memory_desc_get_size(self.handle))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Description) and bool(_library().dnnl_memory_desc_equal(self.handle, other.handle))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Memory:
+    """An array seen through a description. Keeps both alive."""
+
+    def __init__(self, description: Description, array: Array) -> None:
+        if array.nbytes < description.bytes or not array.flags.c_contiguous:
+            raise ValueError(f"array of {array.nbytes} bytes for a description of {description.bytes}")
+        self.array, self.description = array, description
+        handle = c_void_p()
+        pointer = c_void_p(array.ctypes.data)
+        _check("memory", _library().dnnl_memory_create(byref(handle), description.handle, _engine()[0], pointer))
+        self.handle = handle
+        weakref.finalize(self, _library().dnnl_memory_destroy, handle)
+
+
+class Call:
+    """An operation bound to arrays. Calling it runs it."""
+
+    def __init__(self, primitive: c_void_p, memories: Mapping[int, Memory], keep: Any) -> None:
+        self._keep = (dict(memories), keep)
+        self._args = (_Arg * len(memories))(*(_Arg(number, m.handle) for number, m in memories.items()))
+        self._run = _library().dnnl_primitive_execute
+        self._fixed = (primitive, _engine()[1], len(memories), self._args)
+
+    def __call__(self) -> None:
+        status = self._run(*self._fixed)
+        if status:
+            raise RuntimeError(f"oneDNN: execution failed with status {status}")
+
+
+class Operation:
+    """A primitive. `description("src")` and its like tell what oneDNN has chosen where "any" was asked."""
+
+    def __init__(self, kind: str, *arguments: Any, hint: Operation | None = None, attributes: Any = None) -> None:
+        """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint."""
+        create = getattr(_library(), f"dnnl_{kind}_primitive_desc_create")
+        description, primitive = c_void_p(), c_void_p()
+        converted = [a.handle if isinstance(a, Description) else a for a in arguments]
+        tail: list[Any] = [hint.description_handle] if hint is not None else []
+        status = create(byref(description), _engine()[0], *converted, *tail, attributes)
+        self._finish(kind, status, description, primitive)
+        self.hint = hint
+
+    def _finish(self, kind: str, status: int, description: c_void_p, primitive: c_void_p) -> None:
+        _check(kind, status)
+        self.description_handle = description
+        weakref.finalize(self, _library().dnnl_primitive_desc_destroy, description)
+        _check(kind, _library().dnnl_primitive_create(byref(primitive), description))
+        self.primitive = primitive
+        weakref.finalize(self, _library().dnnl_primitive_destroy, primitive)
+
+    @classmethod
+    def reorder(cls, source: Description, target: Description) -> Operation:
+        """Copies from one way of lying in memory to another."""
+        return cls._of_engines("reorder", source, target)
+
+    @classmethod
+    def _of_engines(cls, kind: str, source: Description, target: Description) -> Operation:
+        self = cls.__new__(cls)
+        description, engine = c_void_p(), _engine()[0]
+        create = _library().dnnl_reorder_primitive_desc_create
+        status = create(byref(description), source.handle, engine, target.handle, engine, None)
+        self._finish(kind, status, description, c_void_p())
+        self.hint = None
+        return self
+
+    @classmethod
+    def concat(cls, target: Description, axis: int, sources: Sequence[Description]) -> Operation:
+        self = cls.__new__(cls)
+        description = c_void_p()
+        handles = (c_void_p * len(sources))(*(s.handle for s in sources))
+        create = _library().dnnl_concat_primitive_desc_create
+        status = create(byref(description), _engine()[0], target.handle, len(sources), axis, handles, None)
+        self._finish("concat", status, description, c_void_p())
+        self.hint = None
+        return self
+
+    @classmethod
+    def sum(cls, target: Description, scales: Sequence[float], sources: Sequence[Description]) -> Operation:
+        self = cls.__new__(cls)
+        description = c_void_p()
+        handles = (c_void_p * len(sources))(*(s.handle for s in sources))
+        factors = (c_float * len(scales))(*scales)
+        create = _library().dnnl_sum_primitive_desc_create
+        status = create(byref(description), _engine()[0], target.handle, len(sources), factors, handles, None)
+        self._finish("sum", status, description, c_void_p())
+        self.hint = None
+        return self
+
+    def description(self, which: str) -> Description:
+        """ "src", "weights", "dst", "diff_src"...: how oneDNN wants it to lie."""
+        query = _library().dnnl_primitive_desc_query_md
+        return Description.copy_of(c_void_p(query(self.description_handle, _MD_QUERIES[which], 0)))
+
+    @property
+    def workspace(self) -> Description | None:
+        """What forward keeps for backward; None when it keeps nothing."""
+        handle = _library().dnnl_primitive_desc_query_md(self.description_handle, _WORKSPACE_MD, 0)
+        description = Description.copy_of(c_void_p(handle)) if handle else None
+        return description if description is not None and description.bytes else None
+
+    @property
+    def implementation(self) -> str:
+        """oneDNN's name for the code it chose."""
+        text = c_char_p()
+        _library().dnnl_primitive_desc_query(self.description_handle, _IMPLEMENTATION, 0, byref(text))
+        return (text.value or b"").decode()
+
+    def bind(self, arrays: Mapping[int, tuple[Description, Array]]) -> Call:
+        """The operation on these arrays, by argument number."""
+        memories = {number: Memory(description, array) for number, (description, array) in arrays.items()}
+        return Call(self.primitive, memories, self)
+
+
+def block() -> int:
+    """How many channels lie together in this processor's layout: 16 with AVX-512, else 8."""
+    return 16 if _library().dnnl_get_effective_cpu_isa() & 0x20 else 8
+
+
+def describe(shape: Shape, layout: Layout = PLAIN) -> Description:
+    """The description of a blob of `shape` that lies as `layout` says."""
+    if layout != PLAIN:
+        return Description(shape, f"aBcd{layout.block}b")
+    return Description(shape, "abcde"[: len(shape)])
+
+
+def copy(source: Array, from_layout: Layout, target: Array, to_layout: Layout, shape: Shape) -> Call:
+    """A call that copies a blob of `shape` from one layout to another."""
+    here, there = describe(shape, from_layout), describe(shape, to_layout)
+    return Operation.reorder(here, there).bind({SRC: (here, source), DST: (there, target)})
+
+
+def dims(*values: int) -> Any:
+    """Strides, kernel sizes, paddings, as oneDNN takes them."""
+    return _Dims(*values)
+
+
+def relu_after(slope: float = 0.0) -> Any:
+    """Attributes that apply a ReLU to what an operation makes."""
+    library = _library()
+    ops, attributes = c_void_p(), c_void_p()
+    _check("post-ops", library.dnnl_post_ops_create(byref(ops)))
+    _check("post-ops", library.dnnl_post_ops_append_eltwise(ops, RELU, c_float(slope), c_float(0)))
+    _check("attributes", library.dnnl_primitive_attr_create(byref(attributes)))
+    _check("attributes", library.dnnl_primitive_attr_set_post_ops(attributes, ops))
+    library.dnnl_post_ops_destroy(ops)
+    return attributes

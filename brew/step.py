@@ -1,0 +1,261 @@
+"""One layer of a net on its device: its implementation, its buffers, and the arrays it works on.
+
+Where a blob does not lie as the implementation wants it, a `Conversion` stands in between: the step works on an array
+of its own, and the values go over before and after.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda, onednn, registry
+from brew.blob import Blob, Memory
+from brew.graph import Node
+from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
+from brew.layout import PLAIN, Layout
+from brew.onednn import Unsupported
+
+_ALIGN = 64  # bytes, of every buffer
+
+
+class Scratch:
+    """Memory all layers use in turn: for each element type one stretch, as large as the largest need."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.stamp = 0
+        self._sizes: dict[np.dtype[Any], int] = {}
+        self._flat: dict[np.dtype[Any], Array] = {}
+
+    @property
+    def bytes(self) -> int:
+        return sum(size * dtype.itemsize for dtype, size in self._sizes.items())
+
+    def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
+        """Be large enough for a layer that uses all of `buffers` at once."""
+        sizes: Counter[np.dtype[Any]] = Counter()
+        for buffer, dtype in buffers:
+            sizes[dtype] += padded(buffer, dtype)
+        for dtype, size in sizes.items():
+            if size > self._sizes.get(dtype, -1):
+                self._sizes[dtype] = size
+                self._flat.pop(dtype, None)
+                self.stamp += 1
+
+    def arrays(self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]]) -> dict[str, Array]:
+        """One array for each of a layer's buffers, side by side."""
+        taken: Counter[np.dtype[Any]] = Counter()
+        result = {}
+        for name, (buffer, dtype) in buffers.items():
+            if dtype not in self._flat:
+                make = np.empty if self.device == "cpu" else cuda.empty
+                self._flat[dtype] = make(self._sizes[dtype], dtype)
+            start = taken[dtype]
+            result[name] = self._flat[dtype][start : start + count(buffer.shape)].reshape(buffer.shape)
+            taken[dtype] += padded(buffer, dtype)
+        return result
+
+
+def padded(buffer: Buffer, dtype: np.dtype[Any]) -> int:
+    """Elements a buffer takes, up to the next cache line."""
+    line = _ALIGN // dtype.itemsize
+    return -(-count(buffer.shape) // line) * line
+
+
+Copy = Callable[[], None]
+
+
+class Step:
+    """One layer of the graph on its device."""
+
+    def __init__(
+        self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, device: str, engine: str
+    ) -> None:
+        self.node = node
+        self.layer = node.layer
+        self.wanted = wanted
+        self.device = device
+        self.candidates = list(candidates(node.layer, device, engine))
+        self.bottoms = [blobs[b] for b in node.bottoms]
+        self.tops = [blobs[t] for t in node.tops]
+        self.params = [params[p] for p in node.params]
+        self.views = [node.layer.view(t) for t in range(len(self.tops))]
+        self.shapes = self.current_shapes()
+        self.buffers: dict[str, Buffer] = {}
+        self.kept: dict[str, Array] = {}
+        self.io: Arrays | None = None
+        self.key: tuple[int, ...] = ()
+        self.copies: dict[str, list[Copy]] = {}
+        # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
+        pure_view = any(v is not None and v.diff for v in self.views)
+        self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
+
+    def current_shapes(self) -> Shapes:
+        return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
+
+    def stamps(self, scratch: Scratch) -> tuple[int, ...]:
+        return (scratch.stamp, *(b.stamp for b in self.bottoms), *(b.stamp for b in self.tops))
+
+    def prepare(self, scratch: Scratch) -> None:
+        """Choose the implementation for the current shapes and layouts, and ask it for its buffers."""
+        self.shapes = self.current_shapes()
+        homes = [b.data_memory.layout for b in self.bottoms]
+        for implementation in self.candidates:
+            try:
+                self.layouts = implementation.layouts(self.shapes, homes, self.wanted)
+                self.buffers = dict(implementation.prepare(self.shapes, self.wanted))
+            except Unsupported:
+                continue
+            self.implementation = implementation
+            break
+        self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
+        scratch.need(self._typed(kept=False).values())
+
+    def settle_tops(self, plain: Container[int]) -> None:
+        """Let the tops lie as the implementation gives them; memories whose id is in `plain` stay as they are."""
+        for blob, view, layout in zip(self.tops, self.views, self.layouts.y, strict=True):
+            if view is None and blob not in self.bottoms:
+                for memory in (blob.data_memory, blob.diff_memory):
+                    memory.layout = PLAIN if id(memory) in plain else layout
+
+    def _typed(self, *, kept: bool) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
+        own = self.layer.context.dtype
+        return {n: (b, np.dtype(b.dtype or own)) for n, b in self.buffers.items() if b.kept == kept}
+
+    @property
+    def kept_bytes(self) -> int:
+        return sum(count(b.shape) * dtype.itemsize for b, dtype in self._typed(kept=True).values())
+
+    def reshape(self) -> None:
+        """Bring the tops to what the bottoms' shapes ask for now."""
+        for blob, view in zip(self.tops, self.views, strict=True):
+            if view is not None:
+                blob.share(self.bottoms[view.bottom], diff=view.diff)
+        bottom = [b.shape for b in self.bottoms]
+        settled = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
+        if not self.bottoms or (settled and tuple(bottom) == self.shapes.x):
+            return
+        for blob, shape in zip(self.tops, self.layer.infer_shapes(bottom), strict=True):
+            blob.reshape(*shape)
+        declared = [p.shape for p in self.layer.declare_params(bottom)]
+        for i, (blob, shape) in enumerate(zip(self.params, declared, strict=True)):
+            if blob.count != count(shape):
+                raise self.layer.error(
+                    f"its parameter {i} is {shape_text(blob.shape)}, "
+                    f"but bottoms of {', '.join(map(shape_text, bottom))} need {shape_text(shape)}"
+                )
+
+    def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
+        """Make the arrays of forward and backward at the current shapes."""
+        work = scratch.arrays(self._typed(kept=False))
+        work |= {name: self._kept(name, *typed) for name, typed in self._typed(kept=True).items()}
+        want, layouts = self.wanted, self.layouts
+        shared = {v.bottom for v in self.views if v is not None and v.diff}
+        values, gradients = Crossing(), Crossing()
+        self.io = Arrays(
+            x=[values.reads(b.data_memory, b.shape, lay) for b, lay in zip(self.bottoms, layouts.x, strict=True)],
+            y=[values.writes(b.data_memory, b.shape, lay) for b, lay in zip(self.tops, layouts.y, strict=True)],
+            w=[b.data_memory.array(b.shape) for b in self.params],
+            dy=[gradients.reads(b.diff_memory, b.shape, lay) for b, lay in zip(self.tops, layouts.y, strict=True)]
+            if want.backward
+            else [],
+            dx=[
+                gradients.writes(b.diff_memory, b.shape, lay) if wanted and i not in shared else None
+                for i, (b, wanted, lay) in enumerate(zip(self.bottoms, want.bottoms, layouts.x, strict=True))
+            ],
+            dw=[
+                b.diff_memory.array(b.shape) if wanted else None
+                for b, wanted in zip(self.params, want.params, strict=True)
+            ],
+            work=work,
+            passes=passes,
+            version=version,
+        )
+        self.copies = {
+            "before forward": values.before, "after forward": values.after,
+            "before backward": gradients.before, "after backward": gradients.after,
+        }  # fmt: skip
+        self.implementation.bind(self.io)
+        self.key = self.stamps(scratch)
+
+    def forward(self) -> None:
+        """Run the bound step."""
+        for copy in self.copies["before forward"]:
+            copy()
+        assert self.io is not None
+        self.implementation.forward(self.io)
+        for copy in self.copies["after forward"]:
+            copy()
+
+    def backward(self) -> None:
+        """Run the bound step's backward."""
+        for copy in self.copies["before backward"]:
+            copy()
+        assert self.io is not None
+        self.implementation.backward(self.io)
+        for copy in self.copies["after backward"]:
+            copy()
+
+    def _kept(self, name: str, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
+        old = self.kept.get(name)
+        if old is None or old.shape != buffer.shape or old.dtype != dtype:
+            make = np.zeros if self.device == "cpu" else cuda.zeros
+            self.kept[name] = make(buffer.shape, dtype)
+        return self.kept[name]
+
+    def carried(self) -> dict[str, Array]:
+        """What the layer keeps for the next batch, by name; nothing before its first forward."""
+        return {n: self.kept[n] for n, buffer in self.buffers.items() if buffer.carried and n in self.kept}
+
+    def carry(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from `values`, as `carried` gave them; where there are none, as from the start."""
+        for name in self.carried():
+            del self.kept[name]
+        for name, value in values.items():
+            self.kept[name] = value.copy() if self.device == "cpu" else cuda.asarray(value)
+        self.io = None
+
+
+class Crossing:
+    """Arrays for a step in the layouts it wants, and the copies from and to where the blobs lie, if these differ."""
+
+    def __init__(self) -> None:
+        self.before: list[Copy] = []
+        self.after: list[Copy] = []
+        self._arrays: dict[tuple[int, Layout], Array] = {}  # in place, the step works on one array too
+
+    def reads(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
+        """An array that has the values before the step runs."""
+        array = self._array(memory, shape, layout)
+        if memory.layout != layout:
+            self.before.append(onednn.copy(memory.array(shape), memory.layout, array, layout, shape))
+        return array
+
+    def writes(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
+        """An array whose values are the memory's after the step has run."""
+        array = self._array(memory, shape, layout)
+        if memory.layout != layout:
+            self.after.append(onednn.copy(array, layout, memory.array(shape), memory.layout, shape))
+        return array
+
+    def _array(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
+        if memory.layout == layout:
+            return memory.array(shape)
+        key = (id(memory), layout)
+        if key not in self._arrays:
+            self._arrays[key] = np.zeros(layout.stored(shape), memory.dtype)
+        return self._arrays[key]
+
+
+def candidates(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
+    """The implementations to try, the best first; the last one takes anything."""
+    if device == "cpu" and engine == "onednn" and layer.context.dtype == np.float32:
+        registry.load_engine(layer.type, engine)
+        if (device, engine) in layer.implementations:
+            yield layer.implementation(device, engine)
+    yield layer.implementation(device)

@@ -1,0 +1,62 @@
+"""Pooling by oneDNN: MAX and AVE without a mask, in the layout the bottom has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from brew import onednn
+from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layers.pooling import Pooling
+from brew.layout import PLAIN, Layout, Layouts
+from brew.onednn import Operation, Unsupported
+from brew.proto.brew_pb2 import PoolingParameter
+
+
+@Pooling.runs_on("cpu", "onednn")
+class _OneDNN(Implementation[Pooling]):
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        if len(shapes.y) != 1 or self.layer.method == PoolingParameter.STOCHASTIC or bottoms[0] == PLAIN:
+            raise Unsupported("a mask, STOCHASTIC, or the plain layout")
+        self.layout = bottoms[0]
+        return Layouts((self.layout,), (self.layout,))
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        window, size, out = self.layer.window_over(shapes.x[0]), shapes.x[0][2:], shapes.y[0][2:]
+        behind = [
+            (o - 1) * s + k - n - p
+            for o, s, k, n, p in zip(out, window.stride, window.kernel, size, window.pad, strict=True)
+        ]
+        maximum = self.layer.method == PoolingParameter.MAX
+        if any(b >= k for b, k in zip(behind, window.kernel, strict=True)):
+            raise Unsupported("windows wholly behind the input")
+        # Caffe divides by the window's part within the padded input: where a window overhangs that, oneDNN differs.
+        if not maximum and any(b > p for b, p in zip(behind, window.pad, strict=True)):
+            raise Unsupported("averages over windows that overhang")
+        self.x, self.y = onednn.describe(shapes.x[0], self.layout), onednn.describe(shapes.y[0], self.layout)
+        algorithm = onednn.POOLING_MAX if maximum else onednn.POOLING_AVERAGE_WITH_PADDING
+        sizes = [
+            onednn.dims(*window.stride), onednn.dims(*window.kernel), onednn.dims(0, 0), onednn.dims(*window.pad),
+            onednn.dims(*behind),
+        ]  # fmt: skip
+        kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
+        self.forward_op = Operation("pooling_forward", kind, algorithm, self.x, self.y, *sizes)
+        self.workspace = self.forward_op.workspace
+        if wanted.bottoms[0]:
+            hint = self.forward_op
+            self.backward_op = Operation("pooling_backward", algorithm, self.x, self.y, *sizes, hint=hint)
+        return {} if self.workspace is None else {"places": Buffer((self.workspace.bytes,), "uint8", kept=True)}
+
+    def bind(self, io: Arrays) -> None:
+        places = {} if self.workspace is None else {onednn.WORKSPACE: (self.workspace, io.work["places"])}
+        self.run = self.forward_op.bind({onednn.SRC: (self.x, io.x[0]), onednn.DST: (self.y, io.y[0]), **places})
+        if io.dx and io.dx[0] is not None:
+            self.run_back = self.backward_op.bind(
+                {onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.DIFF_DST: (self.y, io.dy[0]), **places}
+            )
+
+    def forward(self, io: Arrays) -> None:
+        self.run()
+
+    def backward(self, io: Arrays) -> None:
+        if io.dx[0] is not None:
+            self.run_back()
