@@ -16,8 +16,9 @@ def check_counts(layer: Layer, param: LayerParameter) -> None:
         if not arity.admits(len(names)) and not missing_loss:
             listed = f" ({', '.join(names)})" if names else ""
             raise layer.error(
-                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}", what
-            )
+                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}",
+                what, hint=f"brew layers {param.type} tells what each of them is",
+            )  # fmt: skip
 
 
 def check_shapes(layer: Layer, shapes: list[Shape]) -> None:
@@ -31,7 +32,8 @@ def loss_weights(layer: Layer, tops: int) -> list[float]:
     """The weight of every top in the loss."""
     given = list(layer.param.loss_weight)
     if given and len(given) != tops:
-        raise layer.error(f"loss_weight is given {len(given)} times for {tops} tops", "loss_weight")
+        what = f"loss_weight is given {len(given)} times for {tops} tops"
+        raise layer.error(what, "loss_weight", hint="one loss_weight for each top, or none")
     return given or [1.0 if layer.is_loss and t == 0 else 0.0 for t in range(tops)]
 
 

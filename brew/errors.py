@@ -118,12 +118,17 @@ class ResourceError(BrewError):
     code, exit_code = "B700", 7
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str | None:
-    """A hint that names the nearest of `known`, ignoring case, or None when nothing is near.
+def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str | None:
+    """A hint that names the nearest of `known`, `most` of them, ignoring case, or None when nothing is near.
 
     >>> did_you_mean("Relu", ["ReLU", "PReLU"])
     'did you mean "ReLU"?'
+    >>> did_you_mean("Relus", ["ReLU", "PReLU"], most=3)
+    'did you mean "ReLU" or "PReLU"?'
     """
     by_folded = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(name.lower(), by_folded, n=1, cutoff=0.6)
-    return f'did you mean "{by_folded[near[0]]}"?' if near else None
+    found = difflib.get_close_matches(name.lower(), by_folded, n=most, cutoff=0.6)
+    near = [f'"{by_folded[k]}"' for k in found if found[0] != name.lower() or k == found[0]]
+    if not near:
+        return None
+    return f"did you mean {', '.join(near[:-1])} or {near[-1]}?" if near[1:] else f"did you mean {near[0]}?"

@@ -129,7 +129,8 @@ class Builder:
         names = list(param.top)
         names += [AUTOMATIC] * (len(shapes) - len(names) if node.layer.is_loss else 0)
         if len(names) != len(shapes):
-            raise node.layer.error(f"makes {len(shapes)} tops, {len(names)} are named", "top")
+            hint = "a line top: for each of them, with a name of its own"
+            raise node.layer.error(f"makes {len(shapes)} tops, {len(names)} are named", "top", hint=hint)
         tops = []
         for t, (name, shape) in enumerate(zip(names, shapes, strict=True)):
             in_place = t < len(param.bottom) and name == param.bottom[t]
@@ -160,8 +161,9 @@ class Builder:
             )  # fmt: skip
         if shape != self.graph.blobs[blob].shape:
             raise layer.error(
-                f"cannot run in place: {shape_text(self.graph.blobs[blob].shape)} becomes {shape_text(shape)}"
-            )
+                f"cannot run in place: {shape_text(self.graph.blobs[blob].shape)} becomes {shape_text(shape)}",
+                "top", t, hint="give the top a name of its own",
+            )  # fmt: skip
         self.unread[blob] = None
         return blob
 
@@ -169,8 +171,9 @@ class Builder:
         specs = node.layer.param.param
         if len(specs) > len(declared):
             raise node.layer.error(
-                f"has {len(declared)} parameter blobs, {len(specs)} param {{ }} are given", "param", len(declared)
-            )
+                f"has {len(declared)} parameter blobs, {len(specs)} param {{ }} are given", "param", len(declared),
+                hint="one param { } for each at most: mostly the weights, then the bias where bias_term is not false",
+            )  # fmt: skip
         for i, blob in enumerate(declared):
             spec = ParamSpec()
             spec.MergeFrom(specs[i] if i < len(specs) else spec)  # sharing changes it; what is saved stays as written
@@ -180,7 +183,7 @@ class Builder:
                 if spec.HasField("lr_mult") and spec.lr_mult:
                     raise node.layer.error(
                         f"parameter {i} is a statistic, not learned: lr_mult must be 0, not {spec.lr_mult:g}",
-                        "param", i, "lr_mult",
+                        "param", i, "lr_mult", hint="lr_mult: 0, or leave it out",
                     )  # fmt: skip
                 slot.lr_mult = slot.decay_mult = 0.0
             self.graph.params.append(slot)
@@ -210,7 +213,7 @@ class Builder:
                 if owner.spec.HasField(name) and getattr(owner.spec, name) != value:
                     raise node.layer.error(
                         f'shared parameter "{slot.spec.name}" has {name} {getattr(owner.spec, name):g} elsewhere, '
-                        f"{value:g} here", "param", slot.index, name,
+                        f"{value:g} here", "param", slot.index, name, hint="state it in one of the layers, or alike",
                     )  # fmt: skip
                 setattr(owner, name, value)
                 setattr(owner.spec, name, value)

@@ -23,7 +23,8 @@ class Filters(Layer):
         self.own = param.convolution_param
         for field in ("num_output", "group"):
             if getattr(self.own, field) < 1:
-                raise self.error(f"{field} must be at least 1", "convolution_param", field)
+                hint = "num_output: 64, say: the number of filters" if field == "num_output" else None
+                raise self.error(f"{field} must be at least 1", "convolution_param", field, hint=hint)
         if len(param.bottom) != len(param.top):
             raise self.error(f"takes one top per bottom; there are {len(param.bottom)} and {len(param.top)}", "top")
 

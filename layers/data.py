@@ -46,7 +46,7 @@ class Data(PrefetchingLayer):
         self._path: Path | None = None
         self._place = context.place("data_param", "source")
         if self.batch_size == 0:
-            raise self.error("batch_size must be at least 1", "data_param", "batch_size")
+            raise self.error("batch_size must be at least 1", "data_param", "batch_size", hint="batch_size: 64, say")
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         ignored = {"rand_skip": "", "force_encoded_color": "; transform_param.force_color does it"}
         self.warn_of_idle_fields("data_param", ignored)

@@ -35,7 +35,9 @@ class HDF5Data(PrefetchingLayer):
         self.batch_size: int = param.hdf5_data_param.batch_size
         self._place = context.place("hdf5_data_param", "source")
         if self.batch_size == 0:
-            raise self.error("batch_size must be at least 1", "hdf5_data_param", "batch_size")
+            raise self.error(
+                "batch_size must be at least 1", "hdf5_data_param", "batch_size", hint="batch_size: 64, say"
+            )
         if param.HasField("transform_param"):
             hint = "transform the data before it is written"
             raise self.error("HDF5Data transforms nothing: transform_param is refused", "transform_param", hint=hint)

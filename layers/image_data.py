@@ -42,7 +42,9 @@ class ImageData(PrefetchingLayer):
         self.batch_size: int = images.batch_size
         self.ahead: int = param.data_param.prefetch
         if self.batch_size == 0:
-            raise self.error("batch_size must be at least 1", "image_data_param", "batch_size")
+            raise self.error(
+                "batch_size must be at least 1", "image_data_param", "batch_size", hint="batch_size: 64, say"
+            )
         if (images.new_height == 0) != (images.new_width == 0):
             text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
             raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")

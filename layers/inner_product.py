@@ -46,7 +46,8 @@ class InnerProduct(Layer):
         super().__init__(param, context)
         self.own = param.inner_product_param
         if self.own.num_output < 1:
-            raise self.error("num_output must be at least 1", "inner_product_param", "num_output")
+            hint = "the number of outputs: of the last layer before a loss, the number of classes"
+            raise self.error("num_output must be at least 1", "inner_product_param", "num_output", hint=hint)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [(*bottom[0][: self.first_axis(bottom[0])], self.own.num_output)]

@@ -20,11 +20,19 @@ _log = logging.getLogger("brew")
 
 @click.command(name="test", cls=Command)
 @net_options
-@click.option("--weights", required=True, metavar="FILE[,FILE...]", help="Weights: .caffemodel files.")
+@click.option("--weights", required=True, metavar="FILE[,FILE...]", help="Weights (.caffemodel, .h5, .safetensors).")
+@click.option("--ignore-mismatched", is_flag=True, help="Leave layers whose weights have other shapes at their filler.")
 @gpu_option
 @click.pass_obj
 def verb(
-    settings: Settings, model: str, weights: str, iterations: int, gpu: str | None, level: int | None, stage: str
+    settings: Settings,
+    model: str,
+    weights: str,
+    ignore_mismatched: bool,
+    iterations: int,
+    gpu: str | None,
+    level: int | None,
+    stage: str,
 ) -> None:
     """Score a net: average its outputs over batches.
 
@@ -35,8 +43,9 @@ def verb(
     from brew.net import Net
 
     _log.info("Use GPU." if device == "cuda" else "Use CPU.", extra={"glog": "caffe.cpp:275"})
-    net = Net(model, phase=TEST, weights=weights, level=level, stages=names(stage), device=device)
+    net = Net(model, phase=TEST, level=level, stages=names(stage), device=device)
     try:
+        net.copy_from(weights, ignore_mismatched=ignore_mismatched)
         for line in score(net, iterations, settings):
             click.echo(line)
     finally:

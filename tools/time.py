@@ -21,7 +21,9 @@ _log = logging.getLogger("brew")
 
 @click.command(name="time", cls=Command)
 @net_options
-@click.option("--weights", metavar="FILE", help="Weights, for data that depends on them.")
+@click.option(
+    "--weights", metavar="FILE", help="Weights (.caffemodel, .h5, .safetensors), for data that depends on them."
+)
 @gpu_option
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
 @click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")

@@ -52,7 +52,10 @@ def _weights(solver: Solver) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
-def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str, device: str = "cpu"):
+def test_resume_is_bit_identical(
+    tmp_path: Path, snapshot_format: str, monkeypatch: pytest.MonkeyPatch, device: str = "cpu"
+):
+    monkeypatch.setattr("brew._wire_stored.PIECE", 7)  # blobs are of several pieces
     brew.set_random_seed(1701)
     ending = ".h5" if snapshot_format == "HDF5" else ""
     straight = _solver(tmp_path, snapshot_format, device=device)
@@ -77,8 +80,10 @@ def test_resume_is_bit_identical(tmp_path: Path, snapshot_format: str, device: s
 @pytest.mark.slow
 @pytest.mark.parametrize("device", ["cuda"], indirect=True)
 @pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
-def test_resume_on_cuda_is_bit_identical(tmp_path: Path, snapshot_format: str, device: str):
-    test_resume_is_bit_identical(tmp_path, snapshot_format, device)
+def test_resume_on_cuda_is_bit_identical(
+    tmp_path: Path, snapshot_format: str, monkeypatch: pytest.MonkeyPatch, device: str
+):
+    test_resume_is_bit_identical(tmp_path, snapshot_format, monkeypatch, device)
 
 
 def test_without_the_cursor_the_result_differs(tmp_path: Path):

@@ -77,7 +77,7 @@ TEXT = {
     "6 top made twice": ('top: "loss"', 'top: "data"', r'"data" is already made by layer "data"'),
     "6 cycle": ('bottom: "data" top: "conv"', 'bottom: "ip" top: "conv"', r'layer "ip", further down, makes it'),
     "7 unknown type": ('"Convolution"', '"Convolutoin"', r'did you mean "Convolution"'),
-    "7 a fork's type": ('type: "Pooling"', 'type: "Interp"', r'unknown type "Interp".*known types'),
+    "7 a fork's type": ('type: "Pooling"', 'type: "Interp"', r'unknown type "Interp".*brew layers lists what is'),
     "8 group does not divide": ("group: 1", "group: 2", r'"conv".*group'),
     "8 kernel larger than input": ("kernel_size: 3", "kernel_size: 30", r'"conv".*(30|kernel)'),
     "8 stride 0": ("stride: 1", "stride: 0", r'"conv".*stride'),

@@ -241,3 +241,7 @@ def test_layers_of_other_shapes_are_left_on_request(brew_run: Run, folder: Path)
     refused = brew_run(*fine_tune)
     assert refused.code == 3 and "--ignore-mismatched" in refused.err
     assert brew_run(*fine_tune, "--ignore-mismatched").code == 0
+    score = ["test", "-model=net.prototxt", "-weights=first_iter_20.caffemodel", "-iterations=1"]
+    refused = brew_run(*score)
+    assert refused.code == 3 and "--ignore-mismatched" in refused.err
+    assert brew_run(*score, "--ignore-mismatched").code == 0
