@@ -1,77 +1,128 @@
-"""The update on the CPU: every piece of weights, gradient and history goes through the cache once."""
+"""The update on the CPU: every piece of weights, gradient and history goes through the cache once, on all threads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from brew.layer import Array
 from brew.net import Net
-from brew.update_rule import L1, PIECE, Segment, UpdateRule, pieces, segments
+from brew.update_rule import L1, UpdateRule, segments
+from brew.workers import Sweep, pieces
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of the arena that is taken at once: its number, and that of the segment it is part of."""
+
+    number: int
+    segment: int
+    where: slice
+
+
+@dataclass(frozen=True, slots=True)
+class _Factors:
+    """How a segment is updated: limit of an element, scale of gradients, decay through the rule and beside it, rate."""
+
+    limit: float
+    scale: float
+    coupled: float
+    beside: float
+    rate: float
 
 
 class HostUpdate:
-    """The update of a net on the CPU. `history` holds one arena per slot of the rule."""
+    """The update of a net on the CPU. `history` holds one arena per slot of the rule.
+
+    Norms are summed piece by piece, the pieces in the order of the arena: no result depends on the number of threads.
+    """
 
     def __init__(self, net: Net, rule: UpdateRule) -> None:
         self.net, self.rule = net, rule
         self.history: list[Array] = [np.zeros_like(net.parameters.arena) for _ in range(rule.slots)]
         self._ratio = rule.trust_ratio()
         self.segments = segments(net, joined=self._ratio is None)
-        self._scratch = np.empty((2, PIECE), net.dtype)
+        stretches = [(i, where) for i, s in enumerate(self.segments) for where in pieces(s.start, s.stop)]
+        self._pieces = [_Piece(number, *stretch) for number, stretch in enumerate(stretches)]
+        self._segment_of = np.array([segment for segment, _ in stretches], np.intp)
+        self._squares = np.zeros((2, len(self._pieces)))  # of weights and of gradients, summed over each piece
+        longest = max((where.stop - where.start for _, where in stretches), default=0)
+        self._sweep = Sweep(2, longest, net.dtype)
 
     def apply(self, rate: float, iteration: int, momentum_scale: float = 1.0) -> None:
         """One update with learning rate `rate`; the other two as in `UpdateRule.constants`."""
         with np.errstate(all="ignore"):
             self._apply(rate, self.rule.constants(iteration, momentum_scale))
 
+    def _each(self, task: Callable[[_Piece, Array], None]) -> None:
+        self._sweep.each(task, self._pieces, self.net.parameters.arena.size)
+
     def _apply(self, rate: float, constants: Sequence[float]) -> None:
-        param, limit, gradients = self.rule.param, self.rule.limit, self.net.parameters.gradient_arena
-        if limit >= 0 and (self._ratio or param.clip_gradients >= 0):  # norms are of what the limit has left
-            np.clip(gradients, -limit, limit, out=gradients)
+        param, limit, deferred = self.rule.param, self.rule.limit, self.rule.deferred
+        if param.clip_gradients >= 0 or (self._ratio and not deferred):  # norms are of what the limit has left
+            self._each(lambda piece, scratch: self._measure(piece, limit, scratch))
             limit = -1.0
-        scale = _clip_scale(gradients, param.clip_gradients) / param.iter_size
-        for segment in self.segments:
-            decay, local = param.weight_decay * segment.decay_mult, rate * segment.lr_mult
-            if self.rule.deferred:
-                self._step(segment, constants, (limit, scale, decay, 1.0, 1.0))
-                self._subtract(segment, local * self._trust(segment, 1.0, 0.0, rate))
-            else:
-                trust = self._trust(segment, scale, decay, rate)
-                self._step(segment, constants, (limit, scale, decay, local, local * trust))
+        scale = self._clip_scale() / param.iter_size
+        decays = [param.weight_decay * s.decay_mult for s in self.segments]
+        rates = [1.0 if deferred else rate * s.lr_mult for s in self.segments]
+        trusts = [1.0] * len(decays) if deferred else self._trusts(scale, decays, rate)
+        factors = [
+            _Factors(limit, scale, *((0.0, local * decay) if self.rule.decoupled else (decay, 0.0)), local * trust)
+            for decay, local, trust in zip(decays, rates, trusts, strict=True)
+        ]
+        self._each(lambda piece, scratch: self._step(piece, constants, factors[piece.segment], scratch))
+        if deferred:
+            self._subtract(rate)
 
-    def _trust(self, segment: Segment, scale: float, decay: float, rate: float) -> float:
-        """The trust ratio of a parameter whose gradient is `scale` times what stands in the arena."""
-        if self._ratio is None:
+    def _measure(self, piece: _Piece, limit: float, scratch: Array) -> None:
+        """Hold the elements of a piece of the gradient to the limit, and sum its squares."""
+        g = self.net.parameters.gradient_arena[piece.where]
+        if limit >= 0:
+            np.clip(g, -limit, limit, out=g)
+        self._sum_squares(piece, scratch)
+
+    def _sum_squares(self, piece: _Piece, scratch: Array) -> None:
+        parameters = self.net.parameters
+        if self._ratio is not None:
+            self._squares[0, piece.number] = _square(parameters.arena[piece.where], scratch)
+        self._squares[1, piece.number] = _square(parameters.gradient_arena[piece.where], scratch)
+
+    def _clip_scale(self) -> float:
+        """What the gradients are multiplied by so that their L2 norm is at most clip_gradients (negative: anything)."""
+        threshold = self.rule.param.clip_gradients
+        if threshold < 0:
             return 1.0
-        whole, parameters = slice(segment.start, segment.stop), self.net.parameters
-        weights, gradient = _norm(parameters.arena[whole]), scale * _norm(parameters.gradient_arena[whole])
-        return self._ratio.of(weights, gradient, decay, rate)
+        norm = math.sqrt(self._squares[1].sum())
+        return float(threshold / norm) if norm > threshold else 1.0
 
-    def _step(
-        self, segment: Segment, constants: Sequence[float], factors: tuple[float, float, float, float, float]
-    ) -> None:
-        """Gradients into steps, and those off the weights unless the rule is deferred.
+    def _trusts(self, scale: float, decays: Sequence[float], rate: float) -> list[float]:
+        """The trust ratio of every segment, its gradient being `scale` times what was measured in the arena."""
+        if self._ratio is None:
+            return [1.0] * len(decays)
+        weights, gradients = (np.sqrt(np.bincount(self._segment_of, s, len(decays))).tolist() for s in self._squares)
+        of = self._ratio.of
+        return [of(w, scale * g, decay, rate) for w, g, decay in zip(weights, gradients, decays, strict=True)]
 
-        `factors` are the limit of an element, the scale of gradients, weight decay, the rate and the rate of the rule.
-        """
-        limit, scale, decay, rate, own_rate = factors
-        coupled, beside = (0.0, rate * decay) if self.rule.decoupled else (decay, 0.0)
-        for piece in pieces(segment):
-            w, g = self.net.parameters.arena[piece], self.net.parameters.gradient_arena[piece]
-            scratch = self._scratch[:, : g.size]
-            if limit >= 0:
-                np.clip(g, -limit, limit, out=g)
-            if scale != 1.0:
-                g *= scale
-            if coupled:
-                g += self._penalty(w, coupled, scratch[0])
-            self.rule.step(g, [h[piece] for h in self.history], own_rate, constants, scratch)
-            if beside:
-                g += self._penalty(w, beside, scratch[0])
-            if not self.rule.deferred:
-                w -= g
+    def _step(self, piece: _Piece, constants: Sequence[float], factors: _Factors, scratch: Array) -> None:
+        """Gradients into steps, and those off the weights; a deferred rule has the squares of both summed instead."""
+        w, g = self.net.parameters.arena[piece.where], self.net.parameters.gradient_arena[piece.where]
+        scratch = scratch[:, : g.size]
+        if factors.limit >= 0:
+            np.clip(g, -factors.limit, factors.limit, out=g)
+        if factors.scale != 1.0:
+            g *= factors.scale
+        if factors.coupled:
+            g += self._penalty(w, factors.coupled, scratch[0])
+        self.rule.step(g, [h[piece.where] for h in self.history], factors.rate, constants, scratch)
+        if factors.beside:
+            g += self._penalty(w, factors.beside, scratch[0])
+        if self.rule.deferred:
+            self._sum_squares(piece, scratch)
+        else:
+            w -= g
 
     def _penalty(self, w: Array, decay: float, out: Array) -> Array:
         """`decay` times the gradient of the L2 or L1 penalty of the weights."""
@@ -82,20 +133,19 @@ class HostUpdate:
             np.multiply(w, decay, out=out)
         return out
 
-    def _subtract(self, segment: Segment, rate: float) -> None:
-        for piece in pieces(segment):
-            g = self.net.parameters.gradient_arena[piece]
-            g *= rate
-            self.net.parameters.arena[piece] -= g
+    def _subtract(self, rate: float) -> None:
+        """The steps off the weights, each segment's at its rate."""
+        trusts = self._trusts(1.0, [0.0] * len(self.segments), rate)
+        rates = [rate * s.lr_mult * trust for s, trust in zip(self.segments, trusts, strict=True)]
+
+        def subtract(piece: _Piece, _: Array) -> None:
+            g = self.net.parameters.gradient_arena[piece.where]
+            g *= rates[piece.segment]
+            self.net.parameters.arena[piece.where] -= g
+
+        self._each(subtract)
 
 
-def _norm(values: Array) -> float:
-    return float(np.sqrt(np.dot(values, values)))
-
-
-def _clip_scale(gradients: Array, threshold: float) -> float:
-    """What the gradients are multiplied by so that their L2 norm is at most `threshold` (negative: no clipping)."""
-    if threshold < 0:
-        return 1.0
-    norm = _norm(gradients)
-    return threshold / norm if norm > threshold else 1.0
+def _square(values: Array, scratch: Array) -> float:
+    """The sum of squares, in pairs: BLAS's dot would sum in an order that depends on its number of threads."""
+    return float(np.multiply(values, values, out=scratch[0, : values.size]).sum())

@@ -106,7 +106,7 @@ class Parameters:
         lent = [self.slots[i].diff_memory for i in self.owners if i not in self.starts]
         for flat in (self.gradient_arena, *(m.array((m.capacity,)) for m in lent if m.capacity)):
             if self.device == "cpu":
-                flat.fill(0)
+                flat.view(np.uint8).fill(0)  # bytes are set at twice the speed of numbers
             else:
                 cuda.zero(flat)
         for i in self.owners:

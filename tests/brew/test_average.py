@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import average, cuda
+from brew import cuda, workers
 from brew.average import WeightAverage
 from brew.net import Net
 
@@ -46,7 +46,7 @@ def move(net: Net, number: int) -> None:
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(average, "PIECE", 5)
+    monkeypatch.setattr(workers, "PIECE", 5)
 
 
 def assert_equal(got: Values, expected: Values) -> None:
@@ -138,7 +138,8 @@ def test_an_update_allocates_nothing_of_the_nets_size(
 
     for name in ("empty", "zeros", "asarray", "asnumpy"):
         monkeypatch.setattr(cuda, name, refuse)
-    monkeypatch.setattr(average.np, "empty", refuse)
+    kept.update(0)  # makes the scratch of a piece
+    monkeypatch.setattr(workers.np, "empty", refuse)
     address = kept.values.ctypes.data if device == "cpu" else kept.values.data.ptr  # type: ignore[attr-defined]
     kept.update(0)
     with kept.averaged():

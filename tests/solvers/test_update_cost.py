@@ -39,13 +39,14 @@ def make(folder: Path, side: int, fields: str, device: str) -> Solver:
 @pytest.mark.parametrize("fields", CASES)
 def test_the_host_makes_no_array_of_the_models_size(fields: str, tmp_path: Path) -> None:
     solver = make(tmp_path, 600, fields, "cpu")
+    solver.update.apply(0.1, 0)  # scratch of a piece for each thread is made once, at the first update
     tracemalloc.start()
     try:
-        solver.update.apply(0.1, 0)
+        solver.update.apply(0.1, 1)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert most < solver.net.parameters.arena.nbytes / 10
+    assert most < solver.net.parameters.arena.nbytes / 20
 
 
 @pytest.mark.parametrize("fields", CASES)

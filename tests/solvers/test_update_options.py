@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from brew import update_rule
+from brew import update_rule, workers
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 from brew.update_checks import update_problems
@@ -121,7 +121,8 @@ def clipped(sums: list[Array], value: float, most: float) -> list[Array]:
 def test_an_update_is_its_formula(
     name: str, clip: str, tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(update_rule, "PIECE", 4)  # parameters of several pieces, the last one shorter
+    for module in (update_rule, workers):
+        monkeypatch.setattr(module, "PIECE", 4)  # parameters of several pieces, the last one shorter
     (fields, formula), (clip_fields, value, most) = CASES[name], CLIPS[clip]
     (tmp_path / "net.prototxt").write_text(NET)
     (tmp_path / "solver.prototxt").write_text(
