@@ -52,11 +52,12 @@ class Solver:
         stages: Sequence[str] = (),
         data_from_start: bool = False,
         ignore_mismatched: bool = False,
+        max_bad_records: int | None = None,
     ) -> None:
         document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
         for override in overrides:
             prototxt.override(document.message, override)
-        self.config = SolverConfig(document)
+        self.config = SolverConfig(document, max_bad_records)
         self.param = self.config.param
         self.device = device or mode.default_device()
         self.data_from_start = data_from_start

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brew import foreign, mode, solver_checks
-from brew.data import paths
+from brew.data import bad_records, paths
 from brew.net_source import NetDefinition, define
 from brew.proto.brew_pb2 import NetState, SolverParameter
 from brew.prototxt import Document
@@ -27,11 +27,15 @@ class NetChoice:
 
 
 class SolverConfig:
-    """A SolverParameter with its document: the nets it names, and its checks."""
+    """A SolverParameter with its document: the nets it names, and its checks.
 
-    def __init__(self, document: Document[SolverParameter]) -> None:
+    `max_bad_records`, where given, replaces that of every data layer.
+    """
+
+    def __init__(self, document: Document[SolverParameter], max_bad_records: int | None = None) -> None:
         self.document = document
         self.param = document.message
+        self._max_bad_records = max_bad_records
         self._definitions: dict[tuple[str | int, ...], NetDefinition] = {}
         upgrade_solver_type(self.param, document.place("solver_type"))
         foreign.admit_solver(document)
@@ -74,7 +78,9 @@ class SolverConfig:
             value = getattr(self.param, field) if index is None else getattr(self.param, field)[index]
             if isinstance(value, str):
                 value = paths.find(value, self.folder, what=f"solver: {field}", place=self.document.place(*path))
-            self._definitions[path] = define(value, self.document, path)
+            self._definitions[path] = definition = define(value, self.document, path)
+            if self._max_bad_records is not None:
+                bad_records.set_most((source.param for source in definition.net.layers), self._max_bad_records)
         return self._definitions[path]
 
     @property

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from brew.data.database import Database, open_database
-from brew.data.datum import decode
+from brew.data.bad_records import BadRecords
+from brew.data.database import Database, Record, open_database
+from brew.data.datum import Pixels, decode
 from brew.data.feed import feeds
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
@@ -32,7 +33,9 @@ class Data(PrefetchingLayer):
     The backend is told from the folder's contents. A batch has the size of its first image; with batch_size 1
     every image may have its own. shuffle gives every epoch its own order, in any phase; it holds the keys in memory
     (their length and 16 bytes for each record) and reads the disk here and there: slow where the database is larger
-    than memory and not on an SSD. rand_skip and force_encoded_color do nothing, as in Caffe.
+    than memory and not on an SSD. A record that cannot be decoded is an error; up to max_bad_records of them are passed
+    over with a warning, and the batch is filled with the next ones. rand_skip and force_encoded_color do nothing, as
+    in Caffe.
     """
 
     type = "Data"
@@ -43,26 +46,35 @@ class Data(PrefetchingLayer):
         data = param.data_param
         self.batch_size: int = data.batch_size
         self.ahead: int = data.prefetch
-        self._path: Path | None = None
+        self.path: Path | None = None  # of the database, once it was looked up
         self._place = context.place("data_param", "source")
         if self.batch_size == 0:
             raise self.error("batch_size must be at least 1", "data_param", "batch_size", hint="batch_size: 64, say")
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        self._bad = BadRecords(data.max_bad_records, self.name)
         ignored = {"rand_skip": "", "force_encoded_color": "; transform_param.force_color does it"}
         self.warn_of_idle_fields("data_param", ignored)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        """Opens the database: the first record gives the size."""
+        """Opens the database: the first record that can be decoded gives the size."""
         database = self._open()
         try:
-            pixels, _ = decode(database.first(), self.transformer.color)
-        except DataError as error:
-            where = f'layer "{self.name}" (Data): {database.path}'
-            raise DataError(f"{where}: {error.message}", place=self._place) from None
+            _, [pixels], _ = self._bad.read(
+                database.records(), 1, lambda record: self._decode(database, record),
+                key=lambda record: record[0], epoch=lambda: database.length,
+            )  # fmt: skip
         finally:
             database.close()
         image = self.transformer.output_shape(pixels.shape)
         return [(self.batch_size, *image), (self.batch_size,)][: len(self.param.top)]
+
+    def _decode(self, database: Database, record: Record) -> Pixels:
+        try:
+            pixels, _ = decode(record, self.transformer.color)
+        except DataError as error:
+            where = f'layer "{self.name}" (Data): {database.path}'
+            raise DataError(f"{where}: {error.message}", place=self._place) from None
+        return pixels
 
     def epoch(self) -> int:
         """Opens the database to count."""
@@ -79,18 +91,18 @@ class Data(PrefetchingLayer):
             records = shuffled(database, record, seed=self.seed, name=self.name)
         else:
             records = database.records(record)
-        return RecordSource(database, records, self.transformer, self.batch_size, record, self._place)
+        return RecordSource(database, records, self.transformer, self.batch_size, record, self._place, self._bad)
 
     def _open(self) -> Database:
         """Opens the database; what there is to say about its path and backend is said the first time."""
         data = self.param.data_param
         place = self._place
         what = f'layer "{self.name}" (Data): source'
-        said = DataParameter.DB.Name(data.backend) if data.HasField("backend") and self._path is None else None
-        if self._path is None:
+        said = DataParameter.DB.Name(data.backend) if data.HasField("backend") and self.path is None else None
+        if self.path is None:
             hint = _remedy(data.source)
-            self._path = find(data.source, self.context.folder, what=what, place=place, hint=hint)
-        return open_database(self._path, said, what=what, place=place)
+            self.path = find(data.source, self.context.folder, what=what, place=place, hint=hint)
+        return open_database(self.path, said, what=what, place=place)
 
 
 def _remedy(source: str) -> str | None:

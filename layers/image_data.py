@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_source import ImageFiles, ImageList, ImageSource
 from brew.data.order import Order
@@ -28,7 +29,8 @@ class ImageData(PrefetchingLayer):
              lines at the start); transform_param; data_param.prefetch (batches made ahead, 4)
 
     A label is what C's atoi makes of it. A batch has the size of its first image; with batch_size 1 every image may
-    have its own. An image that cannot be read is an error, placed in the list.
+    have its own. An image that cannot be read is an error, placed in the list; up to max_bad_records of them are
+    passed over with a warning, and the batch is filled with the next ones.
 
     Example  top: "data" top: "label" image_data_param { source: "list.txt" batch_size: 8 new_height: 64 new_width: 64 }
     """
@@ -49,6 +51,7 @@ class ImageData(PrefetchingLayer):
             text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
             raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        self._bad = BadRecords(images.max_bad_records, self.name)
         moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
         self.warn_of_idle_fields("image_data_param", moved)
         self.warn_of_idle_fields("data_param", {"shuffle": "; image_data_param.shuffle does it"})
@@ -66,8 +69,10 @@ class ImageData(PrefetchingLayer):
         return ImageFiles(listed, prefix, images.is_color, size)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
-        """Reads the image that comes first: it gives the size."""
-        first = self.files.shape(self._order().numbers(0, 1)[0])
+        """Reads the first image that can be read: it gives the size."""
+        _, [first], _ = self._bad.read(
+            self._order().onward(0), 1, self.files.shape, key=lambda number: number, epoch=self.epoch
+        )
         return [(self.batch_size, *self.transformer.output_shape(first)), (self.batch_size,)]
 
     def epoch(self) -> int:
@@ -75,7 +80,7 @@ class ImageData(PrefetchingLayer):
 
     def open_source(self, record: int) -> ImageSource:
         self.transformer.seed = self.seed
-        return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record)
+        return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record, self._bad)
 
     def _order(self) -> Order:
         images, count = self.param.image_data_param, len(self.files.images.names)

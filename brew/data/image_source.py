@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from brew import threads
 from brew.errors import DataError, Place
 from brew.layer import Shape
 
+from .bad_records import BadRecords
 from .image import read_image
 from .order import Order
 from .prefetch import Batch
@@ -105,17 +106,27 @@ class ImageFiles:
 class ImageSource:
     """Fills batches with images, from record number `start` on. Tops: images, and labels (batch_size)."""
 
-    def __init__(self, files: ImageFiles, order: Order, transformer: Transformer, batch_size: int, start: int) -> None:
+    def __init__(
+        self, files: ImageFiles, order: Order, transformer: Transformer, batch_size: int, start: int, bad: BadRecords
+    ) -> None:
         self._files = files
         self._order = order
         self._transformer = transformer
         self._batch_size = batch_size
         self._record = start
-        self._workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "brew-decode")
+        self._bad = bad
+        self._workers = ThreadPoolExecutor(threads.decoders(), "brew-decode")
 
     def fill(self, batch: Batch) -> None:
         numbers = self._order.numbers(self._record, self._batch_size)
-        images = list(self._workers.map(self._files.load, numbers))
+        batch.passed = 0
+        try:
+            images = list(self._workers.map(self._files.load, numbers))
+        except DataError:
+            numbers, images, batch.passed = self._bad.read(
+                self._order.onward(self._record), self._batch_size, self._files.load,
+                key=lambda number: number, epoch=lambda: len(self._files.images.names),
+            )  # fmt: skip
         try:
             shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
@@ -123,7 +134,7 @@ class ImageSource:
         data, label = batch.take([(len(images), *shape), (len(images),)])
         self._transformer(images, self._record, data)
         label[...] = self._files.images.labels[numbers]
-        self._record += len(images)
+        self._record += len(images) + batch.passed
 
     def close(self) -> None:
         self._workers.shutdown()

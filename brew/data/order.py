@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
 from brew.random import Stream
@@ -19,6 +22,10 @@ class Order:
         self._stream = Stream(seed, f"{name}/order")
         self._skip = int(Stream(seed, f"{name}/skip").words(1)[0]) % rand_skip if rand_skip else 0
         self._epoch: int | None = None
+
+    def onward(self, record: int) -> Iterator[int]:
+        """The numbers of the records from record number `record` on, for ever."""
+        return (self.numbers(each, 1)[0] for each in itertools.count(record))
 
     def numbers(self, record: int, count: int) -> list[int]:
         """The numbers of `count` records from record number `record` (counted over epochs) on."""

@@ -15,12 +15,16 @@ from brew.layer import Shape, count
 
 
 class Batch:
-    """The buffers of one batch, one array per top. `take` gives them shapes; memory grows and never shrinks."""
+    """The buffers of one batch, one array per top. `take` gives them shapes; memory grows and never shrinks.
+
+    `passed` records were read and left out when it was filled.
+    """
 
     def __init__(self, dtype: npt.DTypeLike, tops: int) -> None:
         self.count = tops
         self._storage = [np.empty(0, dtype) for _ in range(tops)]
         self.tops: list[npt.NDArray[Any]] = []
+        self.passed = 0
 
     def take(self, shapes: list[Shape]) -> list[npt.NDArray[Any]]:
         """The tops' arrays for batches of these shapes; their content is not defined."""

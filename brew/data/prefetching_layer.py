@@ -29,7 +29,8 @@ class Source(Protocol):
 class PrefetchingLayer(DataLayer):
     """A data layer over a `Source`. Subclasses set `batch_size` and `ahead` and write `open_source`.
 
-    The cursor counts the records handed out, over epochs; what was read ahead does not count.
+    The cursor counts the records handed out, and those passed over on the way, over epochs; what was read ahead does
+    not count.
     """
 
     batch_size: int
@@ -56,7 +57,7 @@ class PrefetchingLayer(DataLayer):
 
     def next_batch(self) -> list[npt.NDArray[Any]]:
         batch = self._batches().next()
-        self._record += self.batch_size
+        self._record += self.batch_size + batch.passed
         return batch.tops
 
     def state(self) -> SourceState:
