@@ -11,7 +11,7 @@ from brew._prototxt_tokens import Source, Tokens
 from brew.errors import BrewError, PrototxtError
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
-from . import data_rules, net_rules, nets, solver_rules, weights
+from . import data_rules, label_rules, net_rules, nets, solver_rules, weights
 from .finding import Finding, merged
 from .states import Options, heard
 from .texts import Texts
@@ -74,7 +74,7 @@ def _top_names(path: str) -> Iterator[str]:
 
 def meanings() -> dict[str, str]:
     """Every code of a warning with what it warns of."""
-    rules = (net_rules.NET_RULES, data_rules.PAIR_RULES, solver_rules.SOLVER_RULES)
+    rules = (net_rules.NET_RULES, label_rules.LABEL_RULES, data_rules.PAIR_RULES, solver_rules.SOLVER_RULES)
     found: dict[str, str] = {**nets.MEANINGS, **weights.MEANINGS}
     for register in rules:
         found.update(register.meanings())

@@ -19,6 +19,7 @@ from brew.upgrade import upgrade_solver_type
 
 from .data_rules import PAIR_RULES
 from .finding import Finding
+from .label_rules import LABEL_RULES
 from .net_rules import NET_RULES
 from .solver_rules import SOLVER_RULES, SolverView
 from .states import HEARD, NoData, Options, State, look, states_of
@@ -65,6 +66,7 @@ def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state:
     yield from (Finding.of(error, file, *state) for error in errors)
     if view is not None:
         yield from NET_RULES.findings(view, file, *state)
+        yield from LABEL_RULES.findings(view, file, *state)
 
 
 def _foreign(document: Document[Any]) -> Iterator[Finding]:

@@ -10,6 +10,8 @@ import pytest
 from brew.checks import files
 from brew.checks.finding import Finding
 from brew.checks.states import Options
+from brew.data.lmdb_writer import write_lmdb
+from brew.proto.brew_pb2 import Datum
 
 Check = Callable[..., list[Finding]]
 
@@ -242,3 +244,30 @@ def test_a_net_without_data_is_one_error_and_its_types_are_still_looked_at(check
     )
     assert short(check(net)) == [("B120", 1), ("B120", 2)]
     assert short(check("")) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "score", "said"),
+    [
+        ([0, 1, 1], "", []),
+        ([0, 2, 1], "", [("B227", 7)]),
+        ([-1, 1, 0], "", [("B227", 7)]),
+        ([-1, 1, 0], "loss_param { ignore_label: -1 }", []),
+    ],
+)
+def test_labels_against_the_number_of_classes(
+    labels: list[int], score: str, said: list[tuple[str, int]], check: Check, tmp_path: Path
+) -> None:
+    images = (Datum(channels=3, height=8, width=8, data=bytes(192), label=label) for label in labels)
+    write_lmdb(tmp_path / "db", ((b"%04d" % i, image.SerializeToString()) for i, image in enumerate(images)))
+    data = 'layer { name: "data" type: "Data" top: "data" top: "label"\n data_param { source: "db" batch_size: 2 } }\n'
+    found = check(data + CONV + IP + LOSS.replace("top", f"{score} top"))
+    assert short(found) == said
+    assert all("record '000" in f.message and "of 2 classes" in f.message for f in found)
+
+
+def test_labels_are_read_as_far_as_there_are_any(check: Check, tmp_path: Path) -> None:
+    image = Datum(channels=3, height=8, width=8, data=bytes(192), label=1).SerializeToString()
+    write_lmdb(tmp_path / "db", [(b"0", image), (b"1", b"\xff\xff")])
+    data = 'layer { name: "data" type: "Data" top: "data" top: "label"\n data_param { source: "db" batch_size: 2 } }\n'
+    assert check(data + CONV + IP + LOSS) == []
