@@ -49,8 +49,9 @@ DOORS = {
     "PIL": ("brew/data/",),
     "safetensors": ("brew/safetensors_file.py",),
     "tensorboardX": ("brew/tensorboard.py",),
+    "threadpoolctl": ("brew/threads.py",),
 }
-LAZY = {"safetensors", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {"safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
 
 
 def sources(*rooms: str) -> list[Path]:

@@ -37,6 +37,24 @@ def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: add `--threads` to a verb; what it says holds for the process before the verb runs."""
+
+    def hold(_: click.Context, __: click.Parameter, number: int | None) -> None:
+        from brew import threads
+
+        threads.use(number)
+
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        expose_value=False,
+        callback=hold,
+        help="Threads to compute with (BREW_THREADS, or the cores there are).",
+    )(command)
+
+
 def shape_option(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: add `--shape`, whose texts `parse_shapes` reads, to a verb."""
     return click.option("--shape", "shapes", multiple=True, metavar="BLOB:NxCxHxW", help=meaning)

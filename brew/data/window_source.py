@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import threads
 from brew.errors import DataError, Place
 from brew.random import Stream
 
@@ -154,7 +154,7 @@ class WindowSource:
         self._record = start
         self._mirror = mirror
         self._stream = Stream(seed, f"{name}/windows")
-        self._workers = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "brew-decode")
+        self._workers = ThreadPoolExecutor(threads.decoders(), "brew-decode")
 
     def fill(self, batch: Batch) -> None:
         count, crop = len(self._kinds), self._images.framing.crop
