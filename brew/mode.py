@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brew import cuda, onednn
+from brew import cuda
 from brew.errors import DeviceError
 
 
@@ -45,9 +45,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def set_engine(name: str) -> None:
-    """What nets made from now on compute with on the CPU: "onednn", or "caffe", which is NumPy. DeviceError."""
-    if name == "onednn" and (reason := onednn.why_not()) is not None:
-        raise DeviceError(f"engine onednn: {reason}", hint="pip install onednn-cpu-gomp")
+    """What nets made from now on compute with on the CPU: "default", "onednn", or "caffe", which is NumPy."""
     _mode.engine = name
 
 

@@ -16,6 +16,7 @@ from brew.blob import Blob, HostViews
 from brew.data.memory import set_input_arrays
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
+from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
@@ -66,13 +67,13 @@ class Net:
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
-        self.engine = engine or mode.default_engine()
         self.dtype = np.dtype(dtype)
         seed = seed if seed is not None else mode.default_seed()
         if not isinstance(seed, Seed):
             seed = Seed(fresh_seed() if seed is None else operator.index(seed))
         self.seed = seed
         self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
         self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
@@ -273,12 +274,8 @@ class Net:
     @property
     def batch_size(self) -> int:
         """Items in a pass: the first axis of the first blob made without bottoms."""
-        for node in self.graph.nodes:
-            if not node.bottoms:
-                for top in node.tops:
-                    if self._blob_list[top].shape:
-                        return self._blob_list[top].shape[0]
-        return 1
+        made = [self._blob_list[top] for node in self.graph.nodes if not node.bottoms for top in node.tops]
+        return next((blob.shape[0] for blob in made if blob.shape), 1)
 
     # --- weights --------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from brew import prototxt
+from brew.engine import Wish
 from brew.errors import UsageError
 from brew.foreign import admit_net
 from brew.layer import Shape
@@ -32,6 +33,7 @@ class NetSource:
     state: NetState
     force_backward: bool
     debug_info: bool
+    engine: Wish
     folder: Path  # relative paths are looked up here when they are not in the working directory
 
 
@@ -75,8 +77,15 @@ def select(
     layers = replace_data(filtered, shapes) if shapes else filtered
     kept = {id(source) for source in layers}
     admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept], phase)
-    layers = insert_splits(layers)
-    return NetSource(shell.name, layers, state, shell.force_backward, shell.debug_info, definition.folder)
+    return NetSource(
+        shell.name, insert_splits(layers), state, shell.force_backward, shell.debug_info, _engine(definition),
+        definition.folder,
+    )  # fmt: skip
+
+
+def _engine(definition: NetDefinition) -> Wish:
+    document = definition.document
+    return Wish(definition.net.shell.engine, document.place(*definition.prefix, "engine") if document else None)
 
 
 def replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:
