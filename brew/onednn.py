@@ -33,9 +33,9 @@ DIFF_SRC, DIFF_DST, DIFF_WEIGHTS, DIFF_BIAS, DIFF_SCALE, DIFF_SHIFT = 129, 145, 
 
 FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
 CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD, CONVOLUTION_AUTO, DECONVOLUTION_DIRECT = 1, 2, 3, 10
-RELU, RELU_FROM_TOP = 32, 256
+RELU, ELU, LINEAR, RELU_FROM_TOP, TANH_FROM_TOP, ELU_FROM_TOP, LOGISTIC_FROM_TOP = 32, 34, 38, 256, 257, 258, 260
 POOLING_MAX, POOLING_AVERAGE_WITH_PADDING, POOLING_AVERAGE = 511, 767, 1023
-LRN_ACROSS_CHANNELS = 2815
+LRN_ACROSS_CHANNELS, LRN_WITHIN_CHANNEL, SOFTMAX = 2815, 3071, 196608
 USE_GLOBAL_STATS, USE_SCALE, USE_SHIFT, FUSE_RELU = 1, 2, 4, 8
 
 # dnnl_query_t
@@ -44,6 +44,7 @@ _MD_QUERIES = {"src": 129, "diff_src": 130, "weights": 131, "diff_weights": 132,
 
 _TAGS = {  # dnnl_format_tag_t; fixed within major version 3
     "any": 1, "a": 2, "ab": 3, "abc": 4, "abcd": 5, "abcde": 6, "ba": 14, "acdb": 22, "aBcd16b": 78, "aBcd8b": 102,
+    "bacd": 25, "acbde": 32,
 }  # fmt: skip
 _TYPES = {np.dtype(np.float32): 3, np.dtype(np.int32): 4, np.dtype(np.uint8): 6}
 _MOST_AXES = 12
@@ -118,6 +119,15 @@ class Description:
         _check("description", _library().dnnl_memory_desc_clone(byref(copy), handle))
         result = cls.__new__(cls)
         result._adopt(copy)
+        return result
+
+    def part(self, dims: Sequence[int], offsets: Sequence[int]) -> Description:
+        """The description of a box of these dims in the same memory, `offsets` from its first element."""
+        handle = c_void_p()
+        create = _library().dnnl_memory_desc_create_submemory
+        _check("part", create(byref(handle), self.handle, _Dims(*dims), _Dims(*offsets)))
+        result = Description.__new__(Description)
+        result._adopt(handle)
         return result
 
     @property
@@ -236,6 +246,12 @@ class Operation:
         text = c_char_p()
         _library().dnnl_primitive_desc_query(self.description_handle, _IMPLEMENTATION, 0, byref(text))
         return (text.value or b"").decode()
+
+    def needs_code(self) -> Operation:
+        """Itself; Unsupported where oneDNN has only its reference code, which is slower than NumPy."""
+        if self.implementation.startswith("ref"):
+            raise Unsupported("only the reference code")
+        return self
 
     def bind(self, arrays: Mapping[int, tuple[Description, Array]]) -> Call:
         """The operation on these arrays, by argument number."""
