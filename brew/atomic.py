@@ -7,6 +7,7 @@ before the first is renamed, and until the record is in place the files it repla
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -162,14 +163,15 @@ def check_writable(prefix: str | Path) -> None:
     try:
         _create_beside(first).unlink()
     except OSError as error:
-        what = f"folder {first.parent} does not exist" if not first.parent.is_dir() else reason(error)
+        what = f"folder {first.parent} does not exist" if error.errno == errno.ENOENT else reason(error)
         raise ResourceError(
             f'cannot write snapshots to "{prefix}": {what}', hint="make the folder, or change snapshot_prefix"
         ) from error
-    for path in first.parent.iterdir():
-        if path.name.startswith(f".{first.name}") and _is_abandoned(path.name):
-            log.info("removing %s, left by a process that is gone", path)
-            _remove(path)
+    with suppress(OSError):  # a folder that can be written and not listed
+        for path in first.parent.iterdir():
+            if path.name.startswith(f".{first.name}") and _is_abandoned(path.name):
+                log.info("removing %s, left by a process that is gone", path)
+                _remove(path)
 
 
 def check_space(folder: Path, size: int) -> None:

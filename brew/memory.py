@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from brew.errors import ResourceError
 from brew.graph import Graph
 from brew.layer import count
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ def mib(size: int) -> str:
 def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0, shared: bool = False) -> MemoryReport:
     """The report for a graph: `workspace` bytes of buffers, `history_slots` solver arrays per parameter.
 
-    `shared` parameters belong to another net and cost nothing here.
+    `shared` parameters belong to another net and cost nothing here. ResourceError where that is more than `limited`
+    leaves.
     """
     views = _view_tops(graph)
     backward = {b for node in graph.nodes if node.backward for b in node.tops}
@@ -74,7 +81,7 @@ def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0,
         )
         for node in graph.nodes
     ]
-    return MemoryReport(
+    report = MemoryReport(
         data=sum(s for b, s in enumerate(sizes) if b not in views),
         gradients=sum(s for b, s in enumerate(sizes) if b in backward and not views.get(b, False)),
         params=params,
@@ -83,6 +90,9 @@ def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0,
         workspace=workspace,
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
+    if (budget := _BUDGET.get()) is not None:
+        budget.spend(report)
+    return report
 
 
 def _view_tops(graph: Graph) -> dict[int, bool]:
@@ -111,8 +121,52 @@ def check_fits(report: MemoryReport, net: str) -> None:
     """ResourceError, naming the largest layers, when the host has less than the net needs."""
     available = available_bytes()
     if available is not None and report.total > available:
-        largest = ", ".join(f"{name} {mib(size)}" for name, size in report.largest)
-        raise ResourceError(
-            f'net "{net}" needs {mib(report.total)}, {mib(available)} are free; the largest layers: {largest}',
-            hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
-        )
+        raise _too_much(report, f'net "{net}" needs {mib(report.total)}, {mib(available)} are free')
+
+
+def _too_much(report: MemoryReport, what: str) -> ResourceError:
+    largest = ", ".join(f"{name} {mib(size)}" for name, size in report.largest)
+    return ResourceError(
+        f"{what}; the largest layers: {largest}",
+        hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
+    )
+
+
+# --- a limit that people set ------------------------------------------------------------------------------------------
+
+
+def size(text: str) -> int | None:
+    """The bytes that "8G", "512 MiB" or "4096" mean, in steps of 1024; None where it is no size or zero.
+
+    >>> size("8G"), size("1.5 MiB"), size("4096"), size("much")
+    (8589934592, 1572864, 4096, None)
+    """
+    parts = _SIZE.fullmatch("".join(text.lower().split()))
+    return int(float(parts[1]) * 1024 ** "bkmgt".index(parts[2] or "b")) or None if parts else None
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Bytes that the nets made in one `with limited` may need together, and what those made so far need."""
+
+    limit: int
+    spent: int = 0
+
+    def spend(self, report: MemoryReport) -> None:
+        before = f" beside the {mib(self.spent)} of the nets before it" if self.spent else ""
+        self.spent += report.total
+        if self.spent > self.limit:
+            raise _too_much(report, f"a net needs {mib(report.total)}{before}, max_memory is {mib(self.limit)}")
+
+
+_BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+
+
+@contextmanager
+def limited(limit: int | None) -> Iterator[None]:
+    """Inside, nets that together need more than `limit` bytes are refused before they are allocated; None: none is."""
+    token = _BUDGET.set(None if limit is None else _Budget(limit))
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import epochs, mode, prototxt, resume, test_run
+from brew import epochs, memory, mode, prototxt, resume, test_run
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
@@ -74,7 +74,8 @@ class Solver:
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
         self.seed = Seed(self.config.seed())
-        self._build(level, stages)
+        with memory.limited(memory.size(self.param.max_memory)):
+            self._build(level, stages)
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:
         kind = rule_class(self.param.type)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from brew.duration import seconds
 from brew.errors import Place, SolverError, did_you_mean
 from brew.learning_rate import POLICIES
+from brew.memory import size
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.update import rule_class, rule_names
@@ -98,8 +99,8 @@ def _numbers(solver: _Checked) -> Iterator[SolverError]:
         yield solver.error(what, "regularization_type", hint="L1 or L2")
 
 
-def _lengths(solver: _Checked) -> Iterator[SolverError]:
-    """How long to train, and how often to test: in iterations or in epochs."""
+def _limits(solver: _Checked) -> Iterator[SolverError]:
+    """How long to train, and how often to test, in iterations or in epochs; and in how much memory."""
     param = solver.param
     for iterations, epochs in _EITHER:
         if param.HasField(iterations) and param.HasField(epochs):
@@ -109,6 +110,9 @@ def _lengths(solver: _Checked) -> Iterator[SolverError]:
     if param.HasField("max_time") and seconds(param.max_time) is None:
         hint = "as in 90m, 4h or 1d12h; a number alone counts seconds"
         yield solver.error(f'max_time is "{param.max_time}", which is no length of time', "max_time", hint=hint)
+    if param.HasField("max_memory") and size(param.max_memory) is None:
+        hint = "as in 8G or 500M; a number alone counts bytes"
+        yield solver.error(f'max_memory is "{param.max_memory}", which is no size', "max_memory", hint=hint)
 
 
 def _rate(solver: _Checked) -> Iterator[SolverError]:
@@ -174,5 +178,5 @@ def _best(solver: _Checked) -> Iterator[SolverError]:
 
 
 _CHECKS: tuple[Callable[[_Checked], Iterator[SolverError]], ...] = (
-    _type, _train_net, _numbers, _lengths, _rate, _update, _test_nets, _best,
+    _type, _train_net, _numbers, _limits, _rate, _update, _test_nets, _best,
 )  # fmt: skip

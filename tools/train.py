@@ -39,6 +39,8 @@ _log = logging.getLogger("brew")
 @click.option("--sigint-effect", type=Choice(EFFECTS), default="stop", help="What Ctrl-C does (stop).")
 @click.option("--sighup-effect", type=Choice(EFFECTS), default="snapshot", help="What SIGHUP does (snapshot).")
 @click.option("--data-from-start", is_flag=True, help="On resume, read the data from its beginning, as Caffe does.")
+@click.option("--max-memory", metavar="SIZE", help="Refuse nets that together need more than 8G or 500M.")
+@click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
 @click.option("--metrics", metavar="FILE", help="Write a line of JSON for every display, test and snapshot.")
 @click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
@@ -58,6 +60,7 @@ def verb(
     sigint_effect: str,
     sighup_effect: str,
     data_from_start: bool,
+    max_bad_records: int | None,
     **settings_of_solver: str | None,
 ) -> int:
     """Train a net.
@@ -67,22 +70,25 @@ def verb(
     """
     check_start(weights, snapshot, resume)
     ordered = device_for(gpu)
-    from brew import get_solver
+    from brew import get_solver, lock
+    from brew.solver_config import snapshot_prefix
 
     document = configured(solver, changes, settings_of_solver)
-    snapshot = newest(document) if resume else snapshot
-    if snapshot or weights:
-        document.message.weights[:] = [] if snapshot else names(weights or "")
-    running = get_solver(
-        document,
-        device=ordered or wished_device(document),
-        level=level,
-        stages=names(stage),
-        data_from_start=data_from_start,
-        ignore_mismatched=ignore_mismatched,
-    )
-    with contextlib.closing(running):
-        return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
+    with lock.training(snapshot_prefix(document)):
+        snapshot = newest(document) if resume else snapshot
+        if snapshot or weights:
+            document.message.weights[:] = [] if snapshot else names(weights or "")
+        running = get_solver(
+            document,
+            device=ordered or wished_device(document),
+            level=level,
+            stages=names(stage),
+            data_from_start=data_from_start,
+            ignore_mismatched=ignore_mismatched,
+            max_bad_records=max_bad_records,
+        )
+        with contextlib.closing(running):
+            return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
 
 
 def _train(running: Solver, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
@@ -152,15 +158,17 @@ def wished_device(document: Document[SolverParameter]) -> str:
     from brew import cuda
 
     param = document.message
-    reason = cuda.why_not()
-    if param.HasField("solver_mode") and param.solver_mode == param.GPU:
-        if reason is None:
+    named = param.HasField("solver_mode")
+    if not named or param.solver_mode == param.GPU:  # an order for the CPU does not load CuPy
+        reason = cuda.why_not()
+        if reason is None and named:
             cuda.use_device(param.device_id)
             _say(204, f"Using GPUs {param.device_id}")
             return "cuda"
-        _log.warning("%s: solver_mode is GPU, but %s", document.place("solver_mode"), reason)
-    elif reason is None and not param.HasField("solver_mode"):
-        _log.info("This machine has a GPU; --gpu 0 trains on it.")
+        if reason is None:
+            _log.info("This machine has a GPU; --gpu 0 trains on it.")
+        elif named:
+            _log.warning("%s: solver_mode is GPU, but %s", document.place("solver_mode"), reason)
     _say(197, "Use CPU.")
     return "cpu"
 

@@ -2,22 +2,26 @@
 
 LevelDB writes into its folder even when it only reads: a lock, a log, a new manifest. So it is opened in a folder
 of its own that links to the files of the database; these are neither copied nor changed, may lie on a read-only
-disk, and any number of nets may read them.
+disk, and any number of nets may read them. What a killed process left of such folders is removed by the next one.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+from brew import lock
 from brew.errors import DataError
 
 from .database import Database, Record
 
+_PREFIX, _CLAIM = "brew-leveldb-", "brew.claim"  # the folder of links, and a file in it that is locked while it is used
 _HINT = (
     'pip install "brew-caffe[leveldb]" on Python 3.11 or 3.12 (later ones have no wheel of it), or write the database '
     "anew as LMDB with Caffe's convert_imageset --backend=lmdb"
@@ -35,15 +39,20 @@ class LevelDB(Database):
             import plyvel
         except ImportError:
             raise DataError(f"{path} is a LevelDB, and plyvel is not installed", hint=_HINT) from None
-        self._folder = tempfile.TemporaryDirectory(prefix="brew-leveldb-", ignore_cleanup_errors=True)
+        _remove_abandoned(Path(tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        folder = Path(self._folder.name)
+        self._claim: BinaryIO | None = None
+        with suppress(OSError):  # no locks here: then nobody can take the folder for abandoned either
+            self._claim = lock.take(folder / _CLAIM)
         for file in path.iterdir():
             if file.name != "LOCK":
-                (Path(self._folder.name) / file.name).symlink_to(file.resolve())
+                (folder / file.name).symlink_to(file.resolve())
         self._errors: Any = plyvel.Error
         try:
             self._database: Any = plyvel.DB(self._folder.name, create_if_missing=False)
         except (plyvel.Error, OSError) as error:
-            self._folder.cleanup()
+            self._let_go()
             raise DataError(f"LevelDB {path} cannot be opened: {error}") from None
         if next(self.scan(0), None) is None:
             self.close()
@@ -96,4 +105,18 @@ class LevelDB(Database):
     def close(self) -> None:
         if not self._database.closed:
             self._database.close()
-            self._folder.cleanup()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._folder.cleanup()
+        if self._claim is not None:
+            self._claim.close()
+
+
+def _remove_abandoned(temporary: Path) -> None:
+    """Remove the folders of processes that were killed; those in use are locked."""
+    for folder in temporary.glob(f"{_PREFIX}*"):
+        with suppress(OSError):  # somebody else's, or gone by now
+            if (folder / _CLAIM).is_file() and (claim := lock.take(folder / _CLAIM)) is not None:
+                with claim:
+                    shutil.rmtree(folder)

@@ -239,3 +239,16 @@ def test_only_what_dead_processes_left_is_removed(tmp_path: Path):
         path.touch()
     atomic.check_writable(tmp_path / "run")
     assert set(tmp_path.iterdir()) == {others, living, elsewhere} | ({parent} if parent != dead else set())
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reason"),
+    [
+        ("gone/run", "folder .*gone does not exist"),
+        ("x" * 300, "name too long"),
+        ("y" * 5000 + "/run", "name too long"),
+    ],
+)
+def test_a_prefix_that_cannot_be_written_is_refused(tmp_path: Path, prefix: str, reason: str):
+    with pytest.raises(ResourceError, match=f"(?i)cannot write snapshots to .*{reason}"):
+        atomic.check_writable(tmp_path / prefix)

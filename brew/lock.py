@@ -1,0 +1,91 @@
+"""Locks on files, which the system lets go of when their holder ends, however it ends; and the one of a training."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from brew.errors import UsageError
+
+log = logging.getLogger("brew")
+
+# Where these come up, snapshots cannot be written either, and that is said before the training begins.
+_NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.EISDIR, errno.EPERM}
+
+
+def take(path: Path) -> BinaryIO | None:
+    """The file `path`, made where it is not there, and locked until it is closed; None when another one has it.
+
+    OSError where the file cannot be opened, or where the system or the file system has no locks.
+    """
+    if sys.platform == "win32":
+        raise OSError(errno.ENOSYS, "Windows has no flock")
+    import fcntl
+
+    while True:
+        file = path.open("a+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_there(file, path):
+                return file
+        except BlockingIOError:
+            file.close()
+            return None
+        except BaseException:
+            file.close()
+            raise
+        file.close()  # its holder removed it between our two calls
+
+
+@contextmanager
+def training(prefix: str) -> Iterator[None]:
+    """Keep other trainings from writing snapshots to `prefix`, by a lock on `<prefix>.lock`, which goes at the end.
+
+    UsageError that says who has it. Where there are no locks (Windows, some network file systems) a warning says so.
+    """
+    path = Path(f"{prefix}.lock")
+    try:
+        file = take(path)
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        if getattr(error, "errno", 0) not in _NO_FOLDER and isinstance(error, OSError):
+            reason = error.strerror or error
+            log.warning("%s cannot be locked (%s): nothing keeps a second training from writing there", path, reason)
+        yield
+        return
+    if file is None:
+        raise UsageError(
+            f'another training writes snapshots to "{prefix}": {_holder(path)}',
+            hint="wait for its end, or give this one a snapshot_prefix of its own: --set snapshot_prefix=other",
+        )
+    with file:
+        since = datetime.now().astimezone().isoformat(" ", "seconds")
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_there(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(path: Path) -> str:
+    with suppress(OSError):
+        if written := path.read_text("utf-8", errors="replace")[:300].strip():
+            return f"{written} ({path})"
+    return str(path)
