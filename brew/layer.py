@@ -277,11 +277,11 @@ class Layer:
         text = f'layer "{self.name}" ({self.type}): {message}'
         return NetError(text, place=self.context.place(*path), hint=hint)
 
-    def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int) -> NetError:
+    def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
         names = [*self.param.bottom, *("?" for _ in bottom)]
         came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
-        return self.error(f"expects {expected}; bottoms are {came}", *path)
+        return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 
     def axis(self, axis: int, ndim: int, *path: str | int) -> int:
         """`axis` counted from the front (negative counts from the end); an error when it is out of range."""

@@ -64,7 +64,8 @@ class Filters(Layer):
         for name, planes in (("num_output", self.own.num_output), ("the bottom's channels", channels)):
             if planes % self.own.group:
                 text = f"group {self.own.group} does not divide {name}, {planes}"
-                raise self.error(text, "convolution_param", "group")
+                hint = "group must divide both the channels of the bottom and num_output"
+                raise self.error(text, "convolution_param", "group", hint=hint)
         return count(bottom[:axis]), channels, size, convolution_window(self.own, len(size), self.error)
 
 

@@ -36,7 +36,9 @@ class Concat(Layer):
         axis = self.joined(bottom[0])
         rest = [(*shape[:axis], *shape[axis + 1 :]) for shape in bottom]
         if any(len(s) != len(bottom[0]) for s in bottom) or any(r != rest[0] for r in rest):
-            raise self.shape_error(f"bottoms that differ in axis {axis} only", bottom, "concat_param", self.field)
+            expected = f"bottoms that differ in axis {axis} only"
+            hint = "are kernel, stride and pad of the layers before right for planes of one size?"
+            raise self.shape_error(expected, bottom, "concat_param", self.field, hint=hint)
         return [(*bottom[0][:axis], sum(shape[axis] for shape in bottom), *bottom[0][axis + 1 :])]
 
     def joined(self, bottom: Shape) -> int:

@@ -85,7 +85,10 @@ class Eltwise(Layer):
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if any(shape != bottom[0] for shape in bottom):
-            raise self.shape_error("bottoms of one shape", bottom)
+            hint = (
+                "is num_output the same in the layers before, and kernel, stride and pad right for planes of one size?"
+            )
+            raise self.shape_error("bottoms of one shape", bottom, hint=hint)
         return [bottom[0]]
 
 

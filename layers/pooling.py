@@ -21,7 +21,7 @@ from brew.layer import (
     shape_text,
 )
 from brew.ops.pool import Pool
-from brew.ops.window import Window
+from brew.ops.window import TOO_SMALL, Window
 from brew.proto.brew_pb2 import LayerParameter, PoolingParameter
 from brew.random import Stream
 from brew.registry import register_layer
@@ -62,7 +62,8 @@ class Pooling(Layer):
                 raise self._mistake("global_pooling needs pad 0 and stride 1", "global_pooling")
             kernel = (1, 1)
         if not kernel:
-            raise self._mistake("kernel_size is missing (or kernel_h and kernel_w)")
+            hint = "kernel_size: 2, say, or global_pooling: true"
+            raise self._mistake("kernel_size is missing (or kernel_h and kernel_w)", hint=hint)
         self.window = Window(kernel, stride or (1, 1), pad or (0, 0), (1, 1))
         self._check()
 
@@ -74,7 +75,7 @@ class Pooling(Layer):
         out = window.clipped(window.floor_size(size), size) if floor else window.ceil_size(size)
         if any(n < 1 for n in out):
             text = f"a kernel of {shape_text(window.kernel)} does not fit into {shape_text(window.padded(size))}"
-            raise self._mistake(f"{text}, the padded input", "kernel_size")
+            raise self._mistake(f"{text}, the padded input", "kernel_size", hint=TOO_SMALL)
         if not window.counts_in_32_bits(size, out):
             raise self.shape_error("planes, windows and strides that are counted in 32 bits", bottom, "pooling_param")
         self._warn_of_empty_windows(window, size, out)
@@ -111,8 +112,8 @@ class Pooling(Layer):
         if len(self.param.top) > 1 and self.method != PoolingParameter.MAX:
             raise self._mistake("the second top, the mask, is for MAX only", "pool")
 
-    def _mistake(self, text: str, *field: str) -> Exception:
-        return self.error(text, "pooling_param", *field)
+    def _mistake(self, text: str, *field: str, hint: str | None = None) -> Exception:
+        return self.error(text, "pooling_param", *field, hint=hint)
 
     def _warn_of_empty_windows(self, window: Window, size: Shape, out: Shape) -> None:
         axes = zip(out, window.stride, window.pad, size, strict=True)

@@ -35,7 +35,10 @@ def check_labels(layer: Layer, folded: Fold, bottom: Sequence[Shape]) -> None:
     if not dim:
         raise layer.shape_error("scores with at least one class", bottom)
     if count(bottom[1]) != outer * inner:
-        raise layer.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom)
+        hint = "do scores and labels come in batches of one size?"
+        if inner > 1 and count(bottom[1]) == outer:
+            hint = "for one label an item, an InnerProduct or a global Pooling before makes one place of all"
+        raise layer.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom, hint=hint)
 
 
 def class_indices(

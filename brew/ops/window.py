@@ -10,6 +10,7 @@ from brew.layer import Shape, count, shape_text
 from brew.proto.brew_pb2 import ConvolutionParameter
 
 Fail = Callable[..., BrewError]  # Layer.error
+TOO_SMALL = "larger images, more pad, a smaller kernel, or less stride and pooling in the layers before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def convolution_window(param: ConvolutionParameter, axes: int, error: Fail) -> W
     """
     kernel = _per_axis(param, "kernel_size", ("kernel_h", "kernel_w"), axes, error)
     if len(kernel) != axes:
-        raise error("kernel_size is missing", "convolution_param")
+        raise error("kernel_size is missing", "convolution_param", hint="kernel_size: 3, say")
     stride = _per_axis(param, "stride", ("stride_h", "stride_w"), axes, error) or (1,) * axes
     pad = _per_axis(param, "pad", ("pad_h", "pad_w"), axes, error) or (0,) * axes
     dilation = _per_axis(param, "dilation", (), axes, error) or (1,) * axes
@@ -106,7 +107,7 @@ def fitting_size(window: Window, size: Shape, error: Fail) -> Shape:
     if any(n < 1 for n in out):
         padded, extent = shape_text(window.padded(size)), shape_text(window.extent)
         text = f"a kernel that reaches {extent} does not fit into the padded input, {padded}"
-        raise error(text, "convolution_param", "kernel_size")
+        raise error(text, "convolution_param", "kernel_size", hint=TOO_SMALL)
     return out
 
 

@@ -271,3 +271,28 @@ def test_labels_are_read_as_far_as_there_are_any(check: Check, tmp_path: Path) -
     write_lmdb(tmp_path / "db", [(b"0", image), (b"1", b"\xff\xff")])
     data = 'layer { name: "data" type: "Data" top: "data" top: "label"\n data_param { source: "db" batch_size: 2 } }\n'
     assert check(data + CONV + IP + LOSS) == []
+
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        ('"Convolution" bottom: "conv" top: "x" convolution_param { num_output: 2 kernel_size: 9 }', "smaller kernel"),
+        ('"Pooling" bottom: "conv" top: "x" pooling_param { kernel_size: 9 }', "smaller kernel"),
+        ('"Convolution" bottom: "conv" top: "x" convolution_param { num_output: 2 }', "kernel_size: 3"),
+        ('"Convolution" bottom: "conv" top: "x" convolution_param { kernel_size: 3 }', "number of filters"),
+        ('"Convolution" bottom: "data" top: "x" convolution_param { num_output: 2 kernel_size: 3 group: 2 }', "divide both"),
+        ('"InnerProduct" bottom: "conv" top: "x" inner_product_param { }', "number of classes"),
+        ('"Eltwise" bottom: "conv" bottom: "data" top: "x"', "num_output the same"),
+        ('"Concat" bottom: "conv" bottom: "data" top: "x"', "planes of one size"),
+        ('"SoftmaxWithLoss" bottom: "conv" bottom: "label" top: "x"', "global Pooling"),
+        ('"SoftmaxWithLoss" bottom: "conv" top: "x"', "brew layers SoftmaxWithLoss"),
+        ('"Split" bottom: "conv" top: "conv"', "a name of its own"),
+        ('"ReLU" bottom: "conv" top: "x" param { }', "one param"),
+        ('"Relus" bottom: "conv" top: "x"', 'did you mean "ReLU"'),
+    ],
+)  # fmt: skip
+def test_errors_people_meet_say_what_to_do(layer: str, hint: str, check: Check) -> None:
+    found = check(between(f'layer {{ name: "x" type: {layer} }}\n'))
+    [error] = [finding for finding in found if finding.severity == "error"]
+    assert error.place.line == 5
+    assert hint in (error.hint or "")
