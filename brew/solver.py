@@ -89,6 +89,8 @@ class Solver:
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
         self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
+        for net in self.test_nets:
+            net.debug_info.on |= self.param.debug_info
         self.update = make_update(self.net, rule)
         self.schedule = Schedule(self.param)
         self.losses = LossWindow(self.net, self.param.average_loss)

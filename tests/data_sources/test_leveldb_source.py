@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +63,24 @@ def test_without_plyvel(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "plyvel", None)
     with pytest.raises(DataError, match=r"plyvel is not installed.*brew-caffe\[leveldb\]"):
         open_database(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no flock")
+def test_what_a_killed_process_left_is_removed(folder, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    code = f"""import os, tempfile; tempfile.tempdir = {str(temporary)!r}
+from pathlib import Path; from brew.data.leveldb_source import LevelDB
+database = LevelDB(Path({str(folder)!r})); os.kill(os.getpid(), 9)"""
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
+    [left] = temporary.iterdir()
+    first = open_database(folder)
+    assert not left.exists()
+    [mine] = temporary.iterdir()
+    second = open_database(folder)
+    assert mine.exists() and first.first() == second.first()
+    (temporary / "brew-leveldb-unclaimed").mkdir()  # as between the two steps of making one
+    first.close()
+    second.close()
+    assert [path.name for path in temporary.iterdir()] == ["brew-leveldb-unclaimed"]
