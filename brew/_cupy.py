@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +13,8 @@ from typing import Any
 from brew.errors import DeviceError
 
 _EXTRA = 'pip install "brew-caffe[cuda13]" (or [cuda12] for drivers older than 580)'
+
+_DRIVER = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
 
 
 class _Door:
@@ -49,6 +54,9 @@ def why_not() -> str | None:
 
 
 def _load() -> None:
+    if importlib.util.find_spec("cupy") is not None and not _has_driver():
+        _Door.failure = f"the CUDA driver is not installed ({_DRIVER} cannot be loaded)"
+        return
     try:
         module = importlib.import_module("cupy")
     except ImportError as error:
@@ -68,6 +76,15 @@ def _load() -> None:
         _Door.failure = f"cuBLAS cannot be loaded ({error}); {_EXTRA}"
         return
     _Door.cupy, _Door.cublas = module, cublas
+
+
+def _has_driver() -> bool:
+    """Whether the library is there that the CUDA runtime looks for itself: found out long before CuPy is imported."""
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
+
+from brew import threads
 
 VARIABLE = "BREW_ONEDNN"  # a path to the library; "0" or "off" for none
 _NAMES = ("libdnnl.so.3", "libdnnl.so", "libdnnl.3.dylib", "libdnnl.dylib", "dnnl.dll")
@@ -39,7 +41,8 @@ def search() -> Found:
     reasons = []
     for path in [wanted] if wanted else _candidates():
         try:
-            library = ctypes.CDLL(path)
+            with threads.openmp_environment():
+                library = ctypes.CDLL(path)
             _declare(library)
         except (OSError, AttributeError) as error:
             reasons.append(_explained(path, str(error)))
@@ -53,7 +56,10 @@ def search() -> Found:
 
 
 def _candidates() -> Iterator[str]:
-    """The installed package's files, conda's folder, then wherever the system looks."""
+    """The environment's own folder, the installed package's files, conda's folder, then wherever the system looks."""
+    yield from (str(path) for name in _NAMES if (path := Path(sys.prefix) / "lib" / name).is_file())
+    from importlib import metadata  # slow to import, and seldom needed: pip puts the library where we looked just now
+
     for package in _PACKAGES:
         try:
             files = metadata.files(package) or []

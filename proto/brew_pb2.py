@@ -4,13 +4,13 @@ The committed descriptor goes into a pool of its own: no other package's Caffe s
 protobuf from 5.29 on reads it. `brew_pb2.pyi` has the types.
 """
 
-from importlib.resources import files
+from pathlib import Path
 
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message_factory import GetMessageClass
 
-_bytes = files(__package__).joinpath("brew_descriptor.bin").read_bytes()
+_bytes = Path(__file__).with_name("brew_descriptor.bin").read_bytes()  # importlib.resources is slow to import
 DESCRIPTOR = DescriptorPool().AddSerializedFile(_bytes)
 
 for _name, _descriptor in DESCRIPTOR.message_types_by_name.items():

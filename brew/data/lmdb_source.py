@@ -24,6 +24,7 @@ class _Environments:
 
     lock = threading.Lock()
     open: ClassVar[dict[Path, tuple[Any, int]]] = {}
+    checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
 
     @classmethod
     def borrow(cls, path: Path) -> Any:
@@ -33,7 +34,7 @@ class _Environments:
         with cls.lock:
             environment, users = cls.open.get(key, (None, 0))
             if environment is None:
-                check_pages(path / "data.mdb")
+                cls._check(path / "data.mdb")
                 try:
                     environment = lmdb.open(
                         str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
@@ -42,6 +43,17 @@ class _Environments:
                     raise DataError(f"LMDB {path} cannot be opened: {error}") from None
             cls.open[key] = environment, users + 1
             return environment
+
+    @classmethod
+    def _check(cls, file: Path) -> None:
+        try:
+            facts = file.stat()
+        except OSError as error:
+            raise DataError(f"LMDB {file} cannot be read: {error.strerror}") from None
+        state = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+        if state not in cls.checked:
+            check_pages(file)
+            cls.checked.add(state)
 
     @classmethod
     def give_back(cls, path: Path) -> None:
