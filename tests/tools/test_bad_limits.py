@@ -1,4 +1,4 @@
-"""`brew train`'s limits: memory, bad records, one training for one prefix; and the order of what it logs."""
+"""`brew train`'s limits: memory, bad records, one training for one prefix."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from brew.proto.brew_pb2 import Datum
 Run = Callable[..., Any]
 
 
-def test_a_net_over_max_memory_is_refused_before_it_is_made(brew_run: Run, folder: Path) -> None:
+def test_9_a_net_over_max_memory_is_refused_before_it_is_made(brew_run: Run, folder: Path) -> None:
     net = (folder / "net.prototxt").read_text().replace("num_output: 2 ", "num_output: 4000000 ")
     (folder / "net.prototxt").write_text(net.replace("dim: 4 dim: 2 ", "dim: 4 dim: 4000000 "))
     outcome = brew_run("train", "-solver=solver.prototxt", "--max-memory", "64M")
@@ -27,7 +27,7 @@ def test_a_net_over_max_memory_is_refused_before_it_is_made(brew_run: Run, folde
     assert brew_run("train", "-solver=solver.prototxt", "--max-memory", "lots").code == 3
 
 
-def test_bad_records_are_passed_over_up_to_the_limit(brew_run: Run, folder: Path) -> None:
+def test_21_bad_records_are_passed_over_up_to_the_limit(brew_run: Run, folder: Path) -> None:
     good = Datum(channels=6, height=1, width=1, data=bytes(6)).SerializeToString()
     write_lmdb(folder / "lmdb", [(b"%d" % i, good if i % 2 else good[:-3]) for i in range(6)])
     net = (folder / "net.prototxt").read_text()
@@ -60,33 +60,6 @@ def test_a_second_training_for_the_prefix_is_refused(brew_run: Run, folder: Path
 def test_a_training_that_fails_gives_the_prefix_back(brew_run: Run, folder: Path) -> None:
     assert brew_run("train", "-solver=solver.prototxt", "--set", "base_lr=1e30").code == 4
     assert not list(folder.glob("*.lock"))
-
-
-def test_lines_come_in_caffes_order(brew_run: Run, folder: Path) -> None:
-    """A display and a test in one iteration: the test comes first, the rate last (Solver::Step and Solve)."""
-    log = brew_run("train", "-solver=solver.prototxt", "--set", "display=10", "--set", "ema_decay=0.9").err
-    lines = [line.split("] ", 1)[1].strip() for line in log.splitlines() if "solver.cpp" in line]
-    seen = [re.sub(r"( \(.* iters\))?(, loss|: loss|, lr) = .*", r"\2", line) for line in lines]
-    test = ["Iteration {}, Testing net (#0)", "Test net output #0: loss"]
-    shown = ["Iteration {}, loss", "Train net output #0: loss", "Iteration {}, lr"]
-    expected = [line.format(number) for number in (0, 10) for line in test + shown]
-    assert seen[seen.index(expected[0]) :] == [
-        *expected,
-        "Snapshotting to binary proto file tiny_iter_20.caffemodel",
-        "Snapshotting solver state to binary proto file tiny_iter_20.solverstate",
-        *(line.format(20) for line in shown[:1] + test),
-        "Optimization Done.",
-    ]
-
-
-def test_debug_info_of_a_solver_shows_its_lines(brew_run: Run, folder: Path) -> None:
-    log = brew_run("train", "-solver=solver.prototxt", "--set", "debug_info=true").err
-    displays, tests = 4, 3 * 2  # a test net says it in every pass, as in Caffe
-    assert log.count("[Forward] Layer ip, top blob ip data: ") == displays + tests
-    for line in ("[Backward] Layer ip, param blob 0 diff: ", "[Update] Layer ip, param 0 data: ",
-                 "[Backward] All net params (data, diff): L1 norm = ("):  # fmt: skip
-        assert log.count(line) == displays
-    assert "[Forward]" not in brew_run("train", "-solver=solver.prototxt").err
 
 
 @pytest.mark.parametrize("option", ["--max-bad-records=-1", "--max-bad-records=some"])
