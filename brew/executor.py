@@ -6,7 +6,7 @@ changes; checking that before each layer is all that a pass costs beside the ari
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from brew import cuda
 from brew.blob import Blob, Memory
 from brew.data_layer import DataLayer
+from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
 from brew.parameters import Parameters
@@ -42,8 +43,17 @@ class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self, graph: Graph, blobs: Sequence[Blob], parameters: Parameters, device: str, engine: str = "caffe"
+        self,
+        graph: Graph,
+        blobs: Sequence[Blob],
+        parameters: Parameters,
+        device: str,
+        engine: str = "caffe",
+        *,
+        fuse: bool = False,
+        kept: Callable[[str], bool] = lambda name: True,
     ) -> None:
+        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass."""
         self.device = device
         self.scratch = Scratch(device)
         self.version = parameters.version
@@ -55,6 +65,8 @@ class Executor:
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
+        together = fuse and device == "cpu" and engine == "onednn"
+        self.plan = Plan(self.steps if together else [], self.scratch, self._refresh, kept)
 
     @property
     def passes(self) -> Array:
@@ -85,7 +97,9 @@ class Executor:
 
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
-        step = self.steps[number]
+        return self._refresh(self.steps[number])
+
+    def _refresh(self, step: Step) -> Arrays:
         if isinstance(step.layer, DataLayer):
             for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
                 blob.reshape(*shape)
@@ -109,20 +123,38 @@ class Executor:
             elif weight:
                 cuda.upload(dy, np.full(dy.shape, weight, dy.dtype))
 
-    def forward(self, number: int) -> None:
+    def forward_through(self, start: int, end: int) -> None:
+        """Steps `start` to `end`, together where they can be."""
+        number = start
+        while number <= end:
+            number += self.plan.forward(number, end) or self.forward(number)
+
+    def backward_through(self, start: int, end: int) -> None:
+        """Steps `start` down to `end`, backward."""
+        number = start
+        while number >= end:
+            number -= self.plan.backward(number, end) or self.backward(number)
+
+    def forward(self, number: int) -> int:
+        """One step by itself; 1."""
+        self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)
         if step.asks_for_shapes:
             for blob, shape in zip(step.tops, step.implementation.top_shapes(io) or (), strict=True):
                 blob.reshape(*shape)
             self.refresh(number)
         step.forward()
+        return 1
 
-    def backward(self, number: int) -> None:
+    def backward(self, number: int) -> int:
+        """One step's backward by itself; 1."""
+        self.plan.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
             if step.io is None:
                 self.refresh(number)
             step.backward()
+        return 1
 
 
 def _seen_in_another_shape(step: Step) -> Iterator[Memory]:

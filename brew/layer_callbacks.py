@@ -13,19 +13,26 @@ Callback: TypeAlias = Callable[[int], object]  # is given the layer's number
 class LayerCallbacks:
     """The callbacks around one direction of a net. While there are none, layers run as though this did not exist."""
 
-    def __init__(self, run: Callable[[int], None], views: HostViews) -> None:
-        """`run` runs a layer; what callbacks see and change in blobs is in step with the device through `views`."""
+    def __init__(self, together: Callable[[int, int], None], single: Callable[[int], object], views: HostViews) -> None:
+        """`together` runs the layers from one to another, `single` runs one by itself.
+
+        What callbacks see and change in blobs is in step with where layers work through `views`.
+        """
         self.before: list[Callback] = []
         self.after: list[Callback] = []
-        self._run, self._views = run, views
+        self._together, self._single, self._views = together, single, views
 
-    def runner(self) -> Callable[[int], None]:
-        """What runs a layer, for the length of one pass."""
-        return self._watched if self.before or self.after else self._run
+    def run(self, start: int, end: int, step: int = 1) -> None:
+        """Layers `start` to `end`, the last one too; one by one while somebody watches."""
+        if not (self.before or self.after):
+            self._together(start, end)
+            return
+        for number in range(start, end + step, step):
+            self._watched(number)
 
     def _watched(self, number: int) -> None:
         self._call(self.before, number)
-        self._run(number)
+        self._single(number)
         self._call(self.after, number)
 
     def _call(self, callbacks: list[Callback], number: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,13 +21,13 @@ from brew.executor import Executor, make_blobs
 from brew.graph import Graph, build
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
-from brew.net_arguments import in_order
+from brew.net_arguments import in_order, readable
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
 from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
-from brew.random import Seed, fresh_seed
+from brew.random import in_use
 
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
@@ -45,7 +44,9 @@ class Net:
     inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
 
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
-    names this one uses. Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
+    readable after a pass besides the outputs (default: all).
+    Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
     def __init__(
@@ -64,14 +65,13 @@ class Net:
         share: Net | None = None,
         history_slots: int = 0,
         engine: str | None = None,
+        fuse: bool = True,
+        keep: Iterable[str] | None = None,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
-        seed = seed if seed is not None else mode.default_seed()
-        if not isinstance(seed, Seed):
-            seed = Seed(fresh_seed() if seed is None else operator.index(seed))
-        self.seed = seed
+        self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
@@ -81,7 +81,10 @@ class Net:
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
-        self.executor = Executor(self.graph, self._blob_list, self.parameters, self.device, self.engine)
+        self.executor = Executor(
+            self.graph, self._blob_list, self.parameters, self.device, self.engine,
+            fuse=fuse, kept=readable(keep, self.outputs, self.blobs),
+        )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
         workspace = self.executor.scratch.bytes + sum(s.kept_bytes for s in self.executor.steps)
@@ -119,7 +122,11 @@ class Net:
 
     def _make_callbacks(self) -> None:
         self._around_forward, self._around_backward = (
-            LayerCallbacks(run, self._host_views) for run in (self.executor.forward, self.executor.backward)
+            LayerCallbacks(together, single, self._host_views)
+            for together, single in (
+                (self.executor.forward_through, self.executor.forward),
+                (self.executor.backward_through, self.executor.backward),
+            )
         )
         self.debug_info = DebugInfo(self.executor.steps, self.parameters, self._around_forward, self._around_backward)
         self.debug_info.on = self.source.debug_info
@@ -132,19 +139,15 @@ class Net:
         if start == 0:
             self.parameters.note_changes(trained=self._trained)
             self.executor.begin_pass()
-        run = self._around_forward.runner()
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
-            for number in range(start, len(self.layers) if end is None else end + 1):
-                run(number)
+            self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
         self._host_views.download()
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
-        run = self._around_backward.runner()
         with np.errstate(all="ignore"):
-            for number in range(len(self.layers) - 1 if start is None else start, end - 1, -1):
-                run(number)
+            self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
     def before_forward(self, callback: Callback) -> None:

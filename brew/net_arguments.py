@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from brew.errors import UsageError
+from brew.errors import UsageError, did_you_mean
 from brew.layer import TEST
 
 
@@ -26,3 +26,16 @@ def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: 
     stages = given[2] if stages is None else stages
     weights = given[3] if weights is None else weights
     return (TEST if phase is None else int(phase)), weights, level, stages
+
+
+def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collection[str]) -> Callable[[str], bool]:
+    """Which blobs must be readable after a pass: all, or the outputs and those that `keep` names.
+
+    UsageError for a name that is none.
+    """
+    if keep is None:
+        return lambda name: True
+    names = {*keep, *outputs}
+    for name in names.difference(blobs):
+        raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, blobs))
+    return names.__contains__

@@ -34,6 +34,13 @@ class Seed:
     __int__ = __index__
 
 
+def in_use(seed: SupportsIndex | None) -> Seed:
+    """The seed a net works with: one that others share already, or one of its own, fresh where None is given."""
+    if isinstance(seed, Seed):
+        return seed
+    return Seed(fresh_seed() if seed is None else operator.index(seed))
+
+
 class Stream:
     """One named sequence of draws. `name` tells layers, sources and purposes apart: "ip1/dropout"."""
 

@@ -90,6 +90,7 @@ class Step:
         self.kept: dict[str, Array] = {}
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
+        self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.fusion)
         self.copies: dict[str, list[Copy]] = {}
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
         pure_view = any(v is not None and v.diff for v in self.views)
@@ -113,6 +114,8 @@ class Step:
                 continue
             self.implementation = implementation
             break
+        else:
+            raise Unsupported(self.layer.name)
         self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
         scratch.need(self._typed(kept=False).values())
 
@@ -176,6 +179,8 @@ class Step:
             passes=passes,
             version=version,
         )
+        if self.redirect is not None:
+            self.io.y = [self.redirect]
         self.copies = {
             "before forward": values.before, "after forward": values.after,
             "before backward": gradients.before, "after backward": gradients.after,
