@@ -29,11 +29,13 @@ class _OneDNN(Implementation[Pooling]):
         maximum = self.layer.method == PoolingParameter.MAX
         if any(b >= k for b, k in zip(behind, window.kernel, strict=True)):
             raise Unsupported("windows wholly behind the input")
-        # Caffe divides by the window's part within the padded input: where a window overhangs that, oneDNN differs.
-        if not maximum and any(b > p for b, p in zip(behind, window.pad, strict=True)):
-            raise Unsupported("averages over windows that overhang")
+        overhang = any(b > p for b, p in zip(behind, window.pad, strict=True))
+        if not maximum and overhang and any(window.pad):
+            raise Unsupported("averages over windows that overhang the padding")
         self.x, self.y = onednn.describe(shapes.x[0], self.layout), onednn.describe(shapes.y[0], self.layout)
-        algorithm = onednn.POOLING_MAX if maximum else onednn.POOLING_AVERAGE_WITH_PADDING
+        # Caffe divides by the window's part within the padded input; without padding, that is its part of the input.
+        average = onednn.POOLING_AVERAGE if overhang else onednn.POOLING_AVERAGE_WITH_PADDING
+        algorithm = onednn.POOLING_MAX if maximum else average
         sizes = [
             onednn.dims(*window.stride), onednn.dims(*window.kernel), onednn.dims(0, 0), onednn.dims(*window.pad),
             onednn.dims(*behind),

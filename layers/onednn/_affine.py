@@ -1,0 +1,54 @@
+"""A factor and a summand for each channel, by oneDNN's batch normalisation: mean 0, variance 1 and epsilon 0."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from brew import onednn
+from brew.layer import Array, Shape, Wanted
+from brew.layout import Layout
+from brew.onednn import Call, Description, Operation, Unsupported
+
+
+class Affine:
+    """y = a x + b over the channels of a 4-D blob; a or b may be missing. Backward gives all three gradients."""
+
+    def __init__(self, shape: Shape, layout: Layout, *, scale: bool, shift: bool, wanted: Wanted) -> None:
+        if len(shape) != 4 or 0 in shape:
+            raise Unsupported("only 4 axes, and none empty")
+        self.x, self.channels = onednn.describe(shape, layout), Description(shape[1:2], "a")
+        self.scale, self.shift = scale, shift
+        flags = onednn.USE_GLOBAL_STATS | onednn.USE_SCALE * scale | onednn.USE_SHIFT * shift
+        kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
+        zero = ctypes.c_float(0)
+        make = "batch_normalization"
+        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags).needs_code()
+        if wanted.backward:
+            kind = onednn.BACKWARD if any(wanted.params) else onednn.BACKWARD_DATA
+            arguments = (kind, self.x, self.x, self.x, zero, flags)
+            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
+            self.sums = bool(any(wanted.params))
+        self.mean, self.variance = np.zeros(shape[1], np.float32), np.ones(shape[1], np.float32)
+
+    def _given(self, a: Array | None, b: Array | None) -> dict[int, tuple[Description, Array]]:
+        given = {onednn.MEAN: (self.channels, self.mean), onednn.VARIANCE: (self.channels, self.variance)}
+        if a is not None:
+            given[onednn.SCALE] = (self.channels, a)
+        if b is not None:
+            given[onednn.SHIFT] = (self.channels, b)
+        return given
+
+    def bind(self, x: Array, a: Array | None, b: Array | None, y: Array) -> Call:
+        return self.forward_op.bind({onednn.SRC: (self.x, x), onednn.DST: (self.x, y), **self._given(a, b)})
+
+    def bind_back(self, x: Array, a: Array | None, dy: Array, dx: Array, sums: tuple[Array, Array]) -> Call:
+        """`sums` take the gradients of a and b; dx may be dy."""
+        arguments = {onednn.SRC: (self.x, x), onednn.DIFF_DST: (self.x, dy), onednn.DIFF_SRC: (self.x, dx)}
+        arguments |= self._given(a, None)
+        if self.sums and self.scale:
+            arguments[onednn.DIFF_SCALE] = (self.channels, sums[0])
+        if self.sums and self.shift:
+            arguments[onednn.DIFF_SHIFT] = (self.channels, sums[1])
+        return self.backward_op.bind(arguments)

@@ -1,0 +1,21 @@
+"""Clip by NumPy, in the layout the bottom has where 0 stays 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brew.layer import Shapes, Wanted
+from brew.layers.clip import Clip
+from brew.layout import Layout, Layouts
+from brew.onednn import Unsupported
+
+from ._elementwise import Following
+
+
+@Clip.runs_on("cpu", "onednn")
+class _OneDNN(Following[Clip]):
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        least, most = self.layer.bounds
+        if not least <= 0 <= most:
+            raise Unsupported("what lies behind the channels would not stay zero")
+        return super().layouts(shapes, bottoms, wanted)

@@ -1,0 +1,55 @@
+"""Eltwise in blocks: sums by oneDNN, products and maxima by NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layers.eltwise import Eltwise
+from brew.layout import PLAIN, Layout, Layouts
+from brew.onednn import Unsupported
+from brew.proto.brew_pb2 import EltwiseParameter
+
+from ._elementwise import Following
+from ._sums import copy, weighted_sum
+
+SUM, PROD = EltwiseParameter.SUM, EltwiseParameter.PROD
+
+
+@Eltwise.runs_on("cpu", "onednn")
+class _OneDNN(Following[Eltwise]):
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        if self.layer.operation == PROD and not self.layer.stable:
+            raise Unsupported("0 / 0 behind the channels")
+        blocked = [layout for layout in bottoms if layout != PLAIN]
+        return super().layouts(shapes, (blocked or bottoms)[:1], wanted)
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        if 0 in shapes.x[0]:
+            raise Unsupported("an empty blob")
+        return {} if self.layer.operation == SUM else super().prepare(shapes, wanted)
+
+    def bind(self, io: Arrays) -> None:
+        if self.layer.operation != SUM:
+            return
+        self.run = weighted_sum(io.x, self.layer.coeff, io.y[0])
+        self.run_back = [
+            copy(io.dy[0], dx) if factor == 1 else weighted_sum(io.dy, [factor], dx)
+            for factor, dx in reversed([*zip(self.layer.coeff, io.dx, strict=False)])  # in place, dx 0 is dy
+            if dx is not None and not (factor == 1 and np.shares_memory(dx, io.dy[0]))
+        ]
+
+    def forward(self, io: Arrays) -> None:
+        if self.layer.operation == SUM:
+            self.run()
+        else:
+            super().forward(io)
+
+    def backward(self, io: Arrays) -> None:
+        if self.layer.operation != SUM:
+            super().backward(io)
+            return
+        for run in self.run_back:
+            run()

@@ -1,0 +1,52 @@
+"""LRN by oneDNN, in the layout the bottom has."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping, Sequence
+
+from brew import onednn
+from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layers.lrn import LRN
+from brew.layout import PLAIN, Layout, Layouts
+from brew.onednn import Operation, Unsupported
+
+
+@LRN.runs_on("cpu", "onednn")
+class _OneDNN(Implementation[LRN]):
+    follows = True
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        if bottoms[0] == PLAIN or 0 in shapes.x[0]:
+            raise Unsupported("the plain layout, or an empty blob")
+        self.layout = bottoms[0]
+        return super().layouts(shapes, bottoms, wanted)
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        layer, size = self.layer, self.layer.param.lrn_param.local_size
+        self.x = onednn.describe(shapes.x[0], self.layout)
+        algorithm = onednn.LRN_WITHIN_CHANNEL if layer.within else onednn.LRN_ACROSS_CHANNELS
+        alpha, beta, k = (ctypes.c_float(n) for n in (layer.param.lrn_param.alpha, layer.beta, layer.base))
+        numbers = (ctypes.c_int64(size), alpha, beta, k)
+        kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
+        self.forward_op = Operation("lrn_forward", kind, algorithm, self.x, self.x, *numbers).needs_code()
+        self.workspace = self.forward_op.workspace
+        if wanted.bottoms[0]:
+            arguments = (algorithm, self.x, self.x, self.x, *numbers)
+            self.backward_op = Operation("lrn_backward", *arguments, hint=self.forward_op).needs_code()
+        return {} if self.workspace is None else {"scale": Buffer((self.workspace.bytes,), "uint8", kept=True)}
+
+    def bind(self, io: Arrays) -> None:
+        scale = {} if self.workspace is None else {onednn.WORKSPACE: (self.workspace, io.work["scale"])}
+        x = (self.x, io.x[0])
+        self.run = self.forward_op.bind({onednn.SRC: x, onednn.DST: (self.x, io.y[0]), **scale})
+        if io.dx and io.dx[0] is not None:
+            gradients = {onednn.DIFF_DST: (self.x, io.dy[0]), onednn.DIFF_SRC: (self.x, io.dx[0])}
+            self.run_back = self.backward_op.bind({onednn.SRC: x, **gradients, **scale})
+
+    def forward(self, io: Arrays) -> None:
+        self.run()
+
+    def backward(self, io: Arrays) -> None:
+        if io.dx[0] is not None:
+            self.run_back()

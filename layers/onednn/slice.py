@@ -1,0 +1,40 @@
+"""Slice into whole blocks of channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brew.layer import Arrays, Implementation, Shapes, Wanted
+from brew.layers.slice import Slice
+from brew.layout import Layout, Layouts
+from brew.onednn import Call
+
+from ._joined import Joined
+
+
+@Slice.runs_on("cpu", "onednn")
+class _OneDNN(Implementation[Slice]):
+    follows = True
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        if len(shapes.y) == 1:  # a view
+            self.joined: Joined | None = None
+            return super().layouts(shapes, bottoms, wanted)
+        self.joined = Joined(shapes.y, shapes.x[0], self.layer.cut(shapes.x[0]), bottoms[0])
+        return Layouts(tuple(bottoms), (bottoms[0],) * len(shapes.y))
+
+    def bind(self, io: Arrays) -> None:
+        self.cuts: list[Call] = []
+        self.joins: list[Call] = []
+        if self.joined is not None:
+            self.cuts = self.joined.cut(io.x[0], io.y)
+            if io.dx and io.dx[0] is not None:
+                self.joins = self.joined.join(io.dy, io.dx[0])
+
+    def forward(self, io: Arrays) -> None:
+        for run in self.cuts:
+            run()
+
+    def backward(self, io: Arrays) -> None:
+        for run in self.joins:
+            run()
