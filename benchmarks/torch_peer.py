@@ -24,7 +24,7 @@ Step: TypeAlias = Callable[..., Tensor]
 Weights: TypeAlias = Sequence[Tensor]
 
 
-class Peer(torch.nn.Module):
+class Peer(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # torch may not be here
     """The layers of `net`, one phase of a prototxt net that begins with Input layers; random weights.
 
     Called with the inputs in order, it gives the sum of the weighted losses, or the last top where there are none.
