@@ -86,7 +86,7 @@ def _read_meta(head: bytes, start: int) -> _Meta | None:
 
 def _check_tree(file: Path, meta: _Meta) -> None:
     """Level by level: the root, the branches below it, the leaves."""
-    pages = np.memmap(file, np.uint8, "r", shape=(meta.last_page + 1, meta.page_size))
+    pages = np.asarray(np.memmap(file, np.uint8, "r", shape=(meta.last_page + 1, meta.page_size)))
     level = np.array([meta.root], np.uint64)
     seen = 0
     for depth in range(1, meta.depth + 1):
@@ -107,7 +107,7 @@ def _check_tree(file: Path, meta: _Meta) -> None:
             raise _damaged(file, int(level[bad][0]), f"is not the {kind_name} page it should be")
         for start in range(0, len(level), _FEW):
             few = level[start : start + _FEW]
-            inside = _nodes_fit(pages[few], lower[start : start + _FEW], meta, leaf=kind == _LEAF)
+            inside = _nodes_fit(pages, few, lower[start : start + _FEW], meta, leaf=kind == _LEAF)
             if not inside.all():
                 raise _damaged(file, int(few[~inside][0]), "has an entry that leads out of it")
         if kind == _BRANCH:
@@ -115,20 +115,28 @@ def _check_tree(file: Path, meta: _Meta) -> None:
 
 
 def _nodes_fit(
-    pages: npt.NDArray[np.uint8], lower: npt.NDArray[np.uint16], meta: _Meta, *, leaf: bool
+    pages: npt.NDArray[np.uint8],
+    few: npt.NDArray[np.uint64],
+    lower: npt.NDArray[np.uint16],
+    meta: _Meta,
+    *,
+    leaf: bool,
 ) -> npt.NDArray[np.bool_]:
-    """For each of `pages` (number, page size), whether all its nodes, and the data they name, lie where they may."""
+    """For each of a `few` of `pages`, whether all its nodes, and the data they name, lie where they may."""
     size = meta.page_size
     counts = (lower.astype(np.intp) - _HEADER) // 2
-    page = np.repeat(np.arange(len(pages)), counts)
+    page = np.repeat(np.arange(len(few)), counts)
+    first_byte = few.astype(np.int64)[page] * size
     ends = np.cumsum(counts)
     slot = np.arange(len(page)) - np.repeat(ends - counts, counts)
     flat = pages.reshape(-1)
 
     def number(start: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
         """`width` bytes at `start` of every page; what leads out of the page is read elsewhere, and known as bad."""
-        at = (page * size + np.minimum(start, size - width))[:, None] + np.arange(width)
-        value: npt.NDArray[np.int64] = flat[at].astype(np.int64) @ (1 << 8 * np.arange(width, dtype=np.int64))
+        at = first_byte + np.minimum(start, size - width)
+        value = np.zeros(len(at), np.int64)
+        for byte in range(width):
+            value |= flat.take(at + byte).astype(np.int64) << 8 * byte
         return value
 
     node = number(_HEADER + 2 * slot, 2)
@@ -137,13 +145,15 @@ def _nodes_fit(
     good = (node >= np.repeat(lower, counts)) & (node + _NODE <= size)
     if leaf:
         elsewhere = flags == _ELSEWHERE
-        first = number(end, 6)  # of 8 bytes: more pages than 48 bits count are in no file
-        behind = number(end + 6, 2)
-        there = (behind == 0) & (first >= 2) & (first + (_HEADER + data - 1) // size <= meta.last_page)
+        good &= (flags == 0) | elsewhere
+        if elsewhere.any():
+            first = number(end, 6)  # of 8 bytes: more pages than 48 bits count are in no file
+            behind = number(end + 6, 2)
+            there = (behind == 0) & (first >= 2) & (first + (_HEADER + data - 1) // size <= meta.last_page)
+            good &= there | ~elsewhere
         end += np.where(elsewhere, 8, data)
-        good &= (flags == 0) | (elsewhere & there)
     good &= end <= size
-    fit: npt.NDArray[np.bool_] = np.bincount(page[~good], minlength=len(pages)) == 0
+    fit: npt.NDArray[np.bool_] = np.bincount(page[~good], minlength=len(few)) == 0
     return fit
 
 

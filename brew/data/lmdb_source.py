@@ -7,6 +7,7 @@ assertion. So the tree is checked before LMDB walks it (lmdb_pages).
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
@@ -17,6 +18,8 @@ from brew.errors import DataError
 
 from .database import Database, Record
 from .lmdb_pages import check_pages
+
+_SETTLED = 2.0  # seconds: a file written to since may be written to again with the same time stamp
 
 
 class _Environments:
@@ -53,7 +56,8 @@ class _Environments:
         state = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
         if state not in cls.checked:
             check_pages(file)
-            cls.checked.add(state)
+            if time.time() - facts.st_mtime > _SETTLED:
+                cls.checked.add(state)
 
     @classmethod
     def give_back(cls, path: Path) -> None:

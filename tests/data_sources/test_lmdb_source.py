@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import os
+
 import lmdb
 import pytest
 
+from brew.data import lmdb_source
 from brew.data.database import open_database
 from brew.errors import DataError
 
@@ -70,6 +73,20 @@ def test_overwritten_page(folder, page, fill):
     file.write_bytes(content)
     with pytest.raises(DataError, match=r"damaged: page \d+"):
         open_database(folder)
+
+
+def test_a_file_that_changes_is_checked_again(folder, monkeypatch):
+    file = folder / "data.mdb"
+    checked = []
+    monkeypatch.setattr(lmdb_source, "check_pages", checked.append)
+    for _ in range(2):
+        open_database(folder).close()
+    assert len(checked) == 2  # it has just been written
+    for stamp in (1e9, 1.1e9):
+        os.utime(file, (stamp, stamp))
+        open_database(folder).close()
+        open_database(folder).close()
+    assert len(checked) == 4
 
 
 def test_not_a_database(folder, tmp_path):
