@@ -8,19 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew import events, prototxt
+from brew import events, prototxt, resume
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
 LMDB = Path(__file__).parents[1] / "data" / "conformance" / "data" / "raw_lmdb"
-SOLVER = f"""
-net_param {{
+NET = f"""
   layer {{ name: "data" type: "Data" top: "data" top: "label" data_param {{ source: "{LMDB}" batch_size: 3 }}
     transform_param {{ crop_size: 6 mirror: true scale: 0.01 mean_value: 100 }} }}
   layer {{ name: "ip" type: "InnerProduct" bottom: "data" top: "ip"
     inner_product_param {{ num_output: 2 weight_filler {{ type: "xavier" }} }} }}
   layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
-}}
+"""
+MEMORY = """
+  layer { name: "x" type: "DummyData" top: "x" top: "cont" dummy_data_param {
+    shape { dim: 3 dim: 2 dim: 5 } data_filler { type: "gaussian" }
+    shape { dim: 3 dim: 2 } data_filler { type: "constant" value: 1 } } }
+  layer { name: "memory" type: "LSTM" bottom: "x" bottom: "cont" top: "y"
+    recurrent_param { num_output: 4 weight_filler { type: "xavier" } } }
+  layer { name: "loss" type: "Reduction" bottom: "y" top: "loss" loss_weight: 1 reduction_param { operation: SUMSQ } }
+"""
+SOLVER = """
 test_iter: 3 test_iter: 2 test_interval: 4 base_lr: 0.05 momentum: 0.9 lr_policy: "fixed" random_seed: 3
 display: 4 average_loss: 3 ema_decay: 0.9 best: "loss"
 """
@@ -29,8 +37,12 @@ display: 4 average_loss: 3 ema_decay: 0.9 best: "loss"
 class Run:
     """A training of `settings`; `act` is called at every test batch, with its number counted over the run."""
 
-    def __init__(self, folder: Path, settings: str, act: Callable[[Solver, int], None] | None = None) -> None:
-        self.solver = Solver(prototxt.parse(f'{SOLVER} {settings} snapshot_prefix: "{folder}/run"', SolverParameter))
+    def __init__(
+        self, folder: Path, settings: str, act: Callable[[Solver, int], None] | None = None, *,
+        net: str = NET, device: str = "cpu",
+    ) -> None:  # fmt: skip
+        text = f'net_param {{ {net} }} {SOLVER} {settings} snapshot_prefix: "{folder}/run"'
+        self.solver = Solver(prototxt.parse(text, SolverParameter), device=device)
         self.scores: list[tuple[int, int, dict[str, float]]] = []
         self.solver.watch(self._see)
         batches = 0
@@ -53,7 +65,8 @@ class Run:
         solver, best = self.solver, self.solver.best
         solver.close()
         weights = [b.data.tobytes() for blobs in solver.net.params.values() for b in blobs]
-        return [*weights, *(a.tobytes() for a in solver.update.history), best.score, best.iteration, best.waited]
+        history = [values.tobytes() for values in resume.history_values(solver)]
+        return [*weights, *history, best.score, best.iteration, best.waited]
 
 
 @pytest.fixture
@@ -89,13 +102,37 @@ def test_a_snapshot_in_a_test(tmp_path: Path, straight: Run, batch: int, action:
     assert again.result() == straight.result()
 
 
-def test_going_on_in_the_same_process(tmp_path: Path, straight: Run) -> None:
-    run = Run(tmp_path, "max_iter: 12", lambda solver, n: solver.request("stop") if n in (4, 9, 21) else None)
+@pytest.mark.parametrize("net", [NET, MEMORY], ids=["data", "memory"])
+def test_going_on_in_the_same_process(tmp_path: Path, net: str, device: str) -> None:
+    straight = Run(tmp_path, "max_iter: 12", net=net, device=device)
+    straight.solver.solve()
+
+    def act(solver: Solver, number: int) -> None:
+        if number in (4, 9, 21):
+            solver.request("stop")
+
+    run = Run(tmp_path, "max_iter: 12", act, net=net, device=device)
     for _ in range(4):
         run.solver.solve()
     done = {(iteration, net): scores for iteration, net, scores in run.scores}
     assert [(*key, scores) for key, scores in sorted(done.items())] == straight.scores
     assert run.result() == straight.result()
+
+
+def test_what_a_layer_carries_goes_back_too(tmp_path: Path, device: str) -> None:
+    straight = Run(tmp_path, "max_iter: 12", net=MEMORY, device=device)
+    straight.solver.solve()
+
+    def act(solver: Solver, number: int) -> None:
+        if number == 8:
+            solver.request("stop")
+
+    stopped = Run(tmp_path, "max_iter: 12", act, net=MEMORY, device=device)
+    stopped.solver.solve()
+    again = Run(tmp_path, "max_iter: 12", net=MEMORY, device=device)
+    again.solver.solve(tmp_path / "run_iter_4.solverstate")
+    assert again.scores == straight.scores[2:]
+    assert again.result() == straight.result()
 
 
 def test_a_test_by_hand_counts_for_what_follows(tmp_path: Path) -> None:
@@ -108,4 +145,5 @@ def test_a_test_by_hand_counts_for_what_follows(tmp_path: Path) -> None:
     again.solver.restore(files.state)
     after = [layer.state().record for net in again.solver.test_nets for layer in net.data_layers]
     assert np.array_equal(np.array(after) - before, [9, 6])
-    run.solver.close(), again.solver.close()
+    run.solver.close()
+    again.solver.close()
