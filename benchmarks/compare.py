@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -231,6 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = asked.nets.split(",")
     if unknown := [name for name in names if name not in NETS]:
         parser().error(f"no net {', '.join(unknown)}; there are {', '.join(NETS)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as ^C: what was measured is not lost
     machine, matches, modes = Machine(asked.threads), [], asked.mode or MODES
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -238,11 +240,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 wants_onnx = "forward" in modes and "onnxruntime" not in asked.without
                 weights, onnx, reason = prepare(name, Path(folder), asked.threads, wants_onnx)
                 files = {"weights": weights, "onnx": onnx or "", "reason": reason}
-                matches += [match(name, mode, asked, machine, files) for mode in modes]
+                for mode in modes:
+                    matches.append(match(name, mode, asked, machine, files))
                 for path in Path(folder).iterdir():
                     path.unlink()
-    except ContestantError as error:
-        _say(str(error))
+    except (ContestantError, KeyboardInterrupt) as error:
+        _say(str(error) or "interrupted: what was measured until then follows")
     finally:
         machine.close()
     print(report(matches, machine, asked))
