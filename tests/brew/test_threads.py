@@ -20,7 +20,7 @@ if not hasattr(os, "sched_getaffinity"):
 
 @pytest.fixture(autouse=True)
 def nothing_said(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("BREW_THREADS", "OMP_NUM_THREADS"):
+    for name in ("BREW_THREADS", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
         monkeypatch.delenv(name, raising=False)
     yield
     monkeypatch.undo()
@@ -144,3 +144,15 @@ def test_a_library_loaded_inside_reads_the_number(monkeypatch: pytest.MonkeyPatc
     with threads.openmp_environment():
         assert os.environ["OMP_NUM_THREADS"] == "2"
     assert os.environ["OMP_NUM_THREADS"] == "3,1"
+
+
+def test_openmp_does_not_wait_long_unless_the_user_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    with threads.openmp_environment():
+        assert {"GOMP_SPINCOUNT", "KMP_BLOCKTIME"} <= os.environ.keys()
+    assert not {"GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys()
+    monkeypatch.setenv("GOMP_SPINCOUNT", "77")
+    with threads.openmp_environment():
+        assert os.environ["GOMP_SPINCOUNT"] == "77"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    with threads.openmp_environment():
+        assert "KMP_BLOCKTIME" not in os.environ
