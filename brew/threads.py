@@ -24,8 +24,8 @@ log = logging.getLogger("brew")
 
 VARIABLE = "BREW_THREADS"
 _OPENMP = "OMP_NUM_THREADS"
-# How long threads spin before they sleep: GNU's (in turns, some 0.2 ms: as fast as its own 300,000 from one primitive to
-# the next) and LLVM's (in ms, for 200).
+# How long threads spin before they sleep: GNU's (in turns; some 0.2 ms, as fast from one primitive to the next as its
+# own 300,000) and LLVM's (in ms, for 200).
 _WAITS = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
 _MOST_DECODERS = 4
 _CPU = Path("/sys/devices/system/cpu")
@@ -93,7 +93,7 @@ def _quota(root: Path) -> float | None:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
         return None
-    limits = []
+    limits: list[float] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
