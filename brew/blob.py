@@ -8,6 +8,7 @@ a pass and refreshes it after; so too on the CPU where a memory has an engine's 
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
@@ -18,13 +19,19 @@ import numpy.typing as npt
 from brew import cuda, onednn
 from brew.layer import Array, Shape, count, shape_text
 from brew.layout import PLAIN
+from brew.memory_plan import Lease
+
+log = logging.getLogger("brew")
 
 MAX_AXES = 32
 _stamps = itertools.count(1)
 
 
 class Memory:
-    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new."""
+    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
+
+    It may live on a `lease`, in bytes that others use before and after; what is looked at gets memory of its own.
+    """
 
     def __init__(self, dtype: npt.DTypeLike, device: str, flat: Array | None = None) -> None:
         """`flat` is existing memory to live in (a piece of an arena), on `device`."""
@@ -32,6 +39,9 @@ class Memory:
         self.device = device
         self.exposed = False
         self.fixed = flat is not None
+        self.lease: Lease | None = None
+        self.settled = self.fixed  # in memory of its own for good
+        self.most = 0  # elements it was ever asked for
         self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
         self.layout = PLAIN
         self._shape: Shape = ()  # of the last array or view
@@ -54,19 +64,67 @@ class Memory:
 
     def reserve(self, size: int) -> bool:
         """Make room for `size` elements; True when the memory moved (its content is then zero)."""
+        self.most = max(self.most, size)
         if size <= self.capacity:
             return False
         if self.fixed:
             raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
+        self.leave()
         moves = self.capacity > 0
         if not self.mirrored:
             self._host = np.zeros(size, self.dtype)
         else:
             self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
             self._host, self.exposed = None, False
-        for blob in self.tenants if moves else ():
-            blob.stamp = next(_stamps)
+        if moves:
+            self._tell()
         return True
+
+    def _tell(self) -> None:
+        for blob in self.tenants:
+            blob.stamp = next(_stamps)
+
+    def fit(self, shape: Shape) -> None:
+        """A blob of `shape` is to come: memory that there is grows; a lease that is too small ends."""
+        size = self.layout.size(shape)
+        self.most = max(self.most, size)
+        if self.lease is None and self.capacity:
+            self.reserve(size)
+        elif size > self.capacity:
+            self.leave()
+
+    def lend(self, lease: Lease) -> None:
+        """Live on `lease` from now on."""
+        self.lease = lease
+        self._live_in(lease.flat())
+
+    def leave(self) -> None:
+        """Give up a lease that has become too small, if there is one."""
+        if self.lease is not None:
+            self.lease.outgrown()
+            self.lease = None
+            self._live_in(None)
+
+    def _live_in(self, flat: Array | None) -> None:
+        if self.mirrored:
+            self._home = flat
+        else:
+            self._host = flat
+        self._tell()
+
+    def settle(self, name: str) -> None:
+        """Leave the lease for memory of its own, with the values, or zeros and a word where others overwrote them."""
+        lease, self.settled = self.lease, True
+        if lease is None:
+            return
+        shared = lease.flat()
+        own = cuda.zeros(shared.size, self.dtype) if self.device == "cuda" else np.zeros(shared.size, self.dtype)
+        if lease.intact:
+            (cuda.copy if self.device == "cuda" else np.copyto)(own, shared)
+        elif lease.used:
+            log.warning('"%s" is not in keep=[...]: its values are overwritten, and there from the next pass on', name)
+        self.lease = None
+        self._live_in(own)
 
     def array(self, shape: Shape) -> Array:
         """The first elements, on the memory's own device, as `shape` in its layout."""
@@ -77,8 +135,9 @@ class Memory:
             return np.zeros(stored, self.dtype) if self.device == "cpu" else cuda.zeros(stored, self.dtype)
         return flat[: count(stored)].reshape(stored)
 
-    def expose(self, shape: Shape) -> npt.NDArray[Any]:
-        """A host view that stays true from now on."""
+    def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
+        """A host view that stays true from now on; `name` is the blob's, for messages."""
+        self.settle(name)
         self.reserve_for(shape)
         self._shape = shape
         if self._host is None:
@@ -145,7 +204,7 @@ class Blob:
 
     @property
     def data(self) -> npt.NDArray[Any]:
-        return self.data_memory.expose(self._shape)
+        return self.data_memory.expose(self._shape, self.name)
 
     @data.setter
     def data(self, value: npt.ArrayLike) -> None:
@@ -153,7 +212,7 @@ class Blob:
 
     @property
     def diff(self) -> npt.NDArray[Any]:
-        return self.diff_memory.expose(self._shape)
+        return self.diff_memory.expose(self._shape, f"{self.name}, the gradient")
 
     @diff.setter
     def diff(self, value: npt.ArrayLike) -> None:
@@ -167,8 +226,7 @@ class Blob:
         if shape == self._shape and self.stamp:
             return
         for memory in (self.data_memory, self.diff_memory):
-            if memory.capacity:  # memory that was never used stays unallocated
-                memory.reserve_for(shape)
+            memory.fit(shape)
         self._shape = shape
         self.stamp = next(_stamps)
 

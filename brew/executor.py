@@ -7,6 +7,7 @@ changes; checking that before each layer is all that a pass costs beside the ari
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,12 @@ import numpy as np
 from brew import cuda
 from brew.blob import Blob, Memory
 from brew.data_layer import DataLayer
+from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
+from brew.memory_plan import MemoryPlan
+from brew.onednn import Unsupported
 from brew.parameters import Parameters
 from brew.step import Scratch, Step
 
@@ -67,6 +71,29 @@ class Executor:
             step.settle_tops(plain)
         together = fuse and device == "cpu" and engine == "onednn"
         self.plan = Plan(self.steps if together else [], self.scratch, self._refresh, kept)
+        readable = [kept(blob.name) for blob in blobs]
+        losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
+        self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
+        self._reuse = not all(readable)
+        self._forward_only = graph.forward_only
+        self._sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self._planned_for = self._source_stamps()
+        self._lent = False
+        self.memory = self._plan_memory()
+
+    def _source_stamps(self) -> list[int]:
+        return [blob.stamp for blob in self._sources]
+
+    def _plan_memory(self) -> MemoryPlan:
+        kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
+        return MemoryPlan(self.steps, self.plan.groups, kept, self.device, reuse=self._reuse)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of the buffers that layers keep from call to call."""
+        grouped = {n for group in self.plan.groups for n in range(group.first, group.last + 1)}
+        alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
+        return alone + sum(group.step.kept_bytes for group in self.plan.groups)
 
     @property
     def passes(self) -> Array:
@@ -86,8 +113,19 @@ class Executor:
         else:
             cuda.upload(self._passes, value)
 
-    def begin_pass(self) -> None:
-        """Count one more pass, on the device too."""
+    def begin_at(self, number: int) -> None:
+        """Forward begins at this step. From 0 it is one more pass, on the device too; else it goes on with the old one.
+
+        UsageError where that needs values whose memory others have used since.
+        """
+        if number:
+            for blob in self.memory.gone(number):
+                raise UsageError(
+                    f'forward from a layer in the middle needs "{blob.name}", whose memory others have used',
+                    hint="name it in keep=[...], or make the net without",
+                )
+            return
+        self.settle()
         passes = self.passes
         self.passes_begun += 1
         if self.device == "cpu":
@@ -95,14 +133,43 @@ class Executor:
         else:
             _kernels.next_pass(1, passes)
 
+    def settle(self) -> None:
+        """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
+
+        What the net computed before is lost then.
+        """
+        for step in self.steps:
+            self._read_next_shapes(step)
+        stamps = self._source_stamps()
+        if stamps != self._planned_for:
+            self._planned_for = stamps
+            for step in (*self.steps, *(group.step for group in self.plan.groups)):
+                step.reshape()
+                if step.current_shapes() != step.shapes:
+                    with suppress(Unsupported):  # a group's, in these shapes: its members run by themselves
+                        step.prepare(self.scratch)
+            if not self._lent:
+                self.memory.stale = True
+        if self.memory.stale:
+            self.memory, self._lent = self._plan_memory(), False
+        if not self._lent:
+            self._lent = True
+            self.memory.lend()
+            self.scratch.stamp += 1
+
+    def _read_next_shapes(self, step: Step) -> None:
+        if isinstance(step.layer, DataLayer):
+            for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
+                blob.reshape(*shape)
+
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
         return self._refresh(self.steps[number])
 
     def _refresh(self, step: Step) -> Arrays:
-        if isinstance(step.layer, DataLayer):
-            for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
-                blob.reshape(*shape)
+        if not self._lent:
+            self.settle()
+        self._read_next_shapes(step)
         if step.io is None or step.stamps(self.scratch) != step.key:
             step.reshape()
             if step.current_shapes() != step.shapes:
@@ -111,6 +178,12 @@ class Executor:
             self._weigh(step)
         assert step.io is not None
         return step.io
+
+    def reshape(self) -> None:
+        """Carry shapes through the whole net, without computing."""
+        self.settle()
+        for step in self.steps:
+            self._refresh(step)
 
     def _weigh(self, step: Step) -> None:
         """A loss's gradient is its weight; it stays until somebody writes another."""
@@ -127,13 +200,31 @@ class Executor:
         """Steps `start` to `end`, together where they can be."""
         number = start
         while number <= end:
-            number += self.plan.forward(number, end) or self.forward(number)
+            together = self.plan.forward(number, end)
+            self.memory.ran(number, together)
+            number += together or self.forward(number)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
         number = start
         while number >= end:
-            number -= self.plan.backward(number, end) or self.backward(number)
+            self._check_backward(number)
+            together = self.plan.backward(number, end)
+            self.memory.ran(self._moment(number), together)
+            number -= together or self.backward(number)
+
+    def _moment(self, number: int) -> int:
+        """When the backward of a step runs, as the memory plan counts."""
+        return 2 * len(self.steps) - 1 - number
+
+    def _check_backward(self, number: int) -> None:
+        if self._forward_only:
+            raise UsageError("the net was made with forward_only: it has no gradients")
+        if self._reuse and self.memory.has_run(self._moment(number)):
+            raise UsageError(
+                "backward runs once after each forward where not every blob is kept: it overwrites what it has read",
+                hint="make the net without keep=[...]",
+            )
 
     def forward(self, number: int) -> int:
         """One step by itself; 1."""
@@ -144,6 +235,7 @@ class Executor:
                 blob.reshape(*shape)
             self.refresh(number)
         step.forward()
+        self.memory.ran(number)
         return 1
 
     def backward(self, number: int) -> int:
@@ -151,9 +243,9 @@ class Executor:
         self.plan.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
-            if step.io is None:
-                self.refresh(number)
+            self.refresh(number)
             step.backward()
+        self.memory.ran(self._moment(number))
         return 1
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from brew import fused
 from brew.blob import Blob
 from brew.fused import Fused
 from brew.graph import Node
-from brew.layer import TEST, Layer, Wanted
+from brew.layer import Wanted
 from brew.onednn import Unsupported
 from brew.step import Scratch, Step
 
@@ -105,8 +106,9 @@ class Plan:
     def backward(self, number: int, end: int) -> int:
         """Run the group that ends at step `number` backward, if forward ran it and it begins no sooner than `end`."""
         group = self._by_last.get(number)
-        if group is None or not group.ran or group.first < end or not group.free():
+        if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
+        self.refresh(group.step)  # somebody may have looked at a blob since forward
         group.step.backward()
         return number + 1 - group.first
 
@@ -198,21 +200,24 @@ def _groups_at(
 
 def _chained(row: Sequence[Step]) -> bool:
     """Whether every step reads what the one before it makes, and all are of one phase and no losses."""
-    links = zip(row, row[1:], strict=False)
+    links = pairwise(row)
     return all(len(s.tops) == 1 and s.views[0] is None and not any(s.node.loss_weights) for s in row) and all(
         a.node.tops[0] in b.node.bottoms and a.layer.context.phase == b.layer.context.phase for a, b in links
     )
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted."""
+    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
+
+    Training wants them all: backward overwrites their gradients.
+    """
     top = row[-1].node.tops[0]
     skipped = []
     for step in row[:-1]:
         blob = step.node.tops[0]
         if blob == top:
             continue
-        if readers[blob] > 1 or kept(step.tops[0].name):
+        if step.wanted.backward or readers[blob] > 1 or kept(step.tops[0].name):
             return None
         skipped.append(step.tops[0])
     return skipped

@@ -7,7 +7,7 @@ allocated, and that a mistake is reported with its layer, its line and the shape
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from brew import registry
 from brew.errors import NetError
@@ -73,9 +73,21 @@ class Graph:
     params: list[ParamNode]
     inputs: list[int]
     outputs: list[int]  # sorted by name, as Caffe prints them
+    forward_only: bool = False
+
+    def without_backward(self) -> Graph:
+        """The same net, only ever run forward."""
+        nodes = [replace(n, backward=False, bottom_gradients=[False] * len(n.bottoms)) for n in self.nodes]
+        return replace(self, nodes=nodes, forward_only=True)
 
 
-def build(layers: Sequence[Source], context: Callable[[Source], Context], *, force_backward: bool = False) -> Graph:
+def build(
+    layers: Sequence[Source],
+    context: Callable[[Source], Context],
+    *,
+    force_backward: bool = False,
+    forward_only: bool = False,
+) -> Graph:
     """The graph of `layers` (filtered, splits inserted). NetError for the first thing that is wrong."""
     builder = Builder(force_backward)
     for number, source in enumerate(layers):
@@ -84,7 +96,7 @@ def build(layers: Sequence[Source], context: Callable[[Source], Context], *, for
     graph = builder.graph
     names = {graph.blobs[b].name: b for b in builder.unread}
     graph.outputs = [names[n] for n in sorted(names)]
-    return graph
+    return graph.without_backward() if forward_only else graph
 
 
 class Builder:

@@ -9,17 +9,24 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brew.errors import ResourceError
-from brew.graph import Graph
 from brew.layer import count
+
+if TYPE_CHECKING:
+    from brew.executor import Executor
+    from brew.graph import Graph
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?")
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """Bytes by purpose. `largest` lists the hungriest layers, (name, bytes of tops and parameters)."""
+    """Bytes by purpose. `largest` lists the hungriest layers, (name, bytes of tops and parameters).
+
+    arena  what blobs that nobody reads, scratch, and conversions between layouts use in turns (brew.memory_plan)
+    """
 
     data: int
     gradients: int
@@ -27,11 +34,13 @@ class MemoryReport:
     param_gradients: int
     history: int
     workspace: int
+    arena: int = 0
     largest: tuple[tuple[str, int], ...] = ()
 
     @property
     def total(self) -> int:
-        return self.data + self.gradients + self.params + self.param_gradients + self.history + self.workspace
+        blobs = self.data + self.gradients + self.arena
+        return blobs + self.params + self.param_gradients + self.history + self.workspace
 
     def text(self) -> str:
         """One line for the log."""
@@ -42,6 +51,7 @@ class MemoryReport:
             ("their gradients", self.param_gradients),
             ("solver history", self.history),
             ("workspace", self.workspace),
+            ("used in turns", self.arena),
         ]
         listed = ", ".join(f"{name} {mib(size)}" for name, size in parts if size)
         return f"Memory predicted: {mib(self.total)} ({listed})"
@@ -57,18 +67,15 @@ def mib(size: int) -> str:
     return f"{value:.0f} MiB" if value >= 100 else f"{value:.1f} MiB"
 
 
-def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0, shared: bool = False) -> MemoryReport:
-    """The report for a graph: `workspace` bytes of buffers, `history_slots` solver arrays per parameter.
+def predict(
+    executor: Executor, graph: Graph, itemsize: int, history_slots: int = 0, shared: bool = False
+) -> MemoryReport:
+    """The report for a graph as `executor` has planned it, with `history_slots` solver arrays per parameter.
 
     `shared` parameters belong to another net and cost nothing here. ResourceError where that is more than `limited`
     leaves.
     """
-    views = _view_tops(graph)
-    backward = {b for node in graph.nodes if node.backward for b in node.tops}
-    backward |= {
-        b for node in graph.nodes if node.backward
-        for b, wanted in zip(node.bottoms, node.bottom_gradients, strict=True) if wanted
-    }  # fmt: skip
+    plan = executor.memory
     sizes = [count(blob.shape) * itemsize for blob in graph.blobs]
     owned = [p for i, p in enumerate(graph.params) if p.owner == i]
     params = 0 if shared else sum(count(p.declared.shape) for p in owned) * itemsize
@@ -82,28 +89,18 @@ def predict(graph: Graph, itemsize: int, workspace: int, history_slots: int = 0,
         for node in graph.nodes
     ]
     report = MemoryReport(
-        data=sum(s for b, s in enumerate(sizes) if b not in views),
-        gradients=sum(s for b, s in enumerate(sizes) if b in backward and not views.get(b, False)),
+        data=plan.values,
+        gradients=plan.gradients,
         params=params,
         param_gradients=params if trains else 0,
         history=params * history_slots,
-        workspace=workspace,
+        workspace=executor.kept_bytes,
+        arena=plan.bytes,
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
     if (budget := _BUDGET.get()) is not None:
         budget.spend(report)
     return report
-
-
-def _view_tops(graph: Graph) -> dict[int, bool]:
-    """Blobs that live in another's memory; True where their gradient does too."""
-    result = {}
-    for node in graph.nodes:
-        for t, blob in enumerate(node.tops):
-            view = node.layer.view(t)
-            if view is not None:
-                result[blob] = view.diff
-    return result
 
 
 def available_bytes() -> int | None:

@@ -18,7 +18,7 @@ from brew.debug_info import DebugInfo
 from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor, make_blobs
-from brew.graph import Graph, build
+from brew.graph import build
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.net_arguments import in_order, readable
@@ -45,7 +45,7 @@ class Net:
 
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
     names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
-    readable after a pass besides the outputs (default: all).
+    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -67,6 +67,7 @@ class Net:
         engine: str | None = None,
         fuse: bool = True,
         keep: Iterable[str] | None = None,
+        forward_only: bool = False,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
@@ -76,7 +77,8 @@ class Net:
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
-        self.graph: Graph = build(self.source.layers, self._context, force_backward=self.source.force_backward)
+        force = self.source.force_backward
+        self.graph = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         self._make_blobs()
         if share is not None:
             self.parameters.version = share.parameters.version
@@ -87,8 +89,7 @@ class Net:
         )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
-        workspace = self.executor.scratch.bytes + sum(s.kept_bytes for s in self.executor.steps)
-        self.memory = memory.predict(self.graph, self.dtype.itemsize, workspace, history_slots, share is not None)
+        self.memory = memory.predict(self.executor, self.graph, self.dtype.itemsize, history_slots, share is not None)
         if self.device == "cpu":
             memory.check_fits(self.memory, self.name)
         self.parameters.allocate(self.seed, share.params if share is not None else {}, updated=history_slots > 0)
@@ -138,7 +139,7 @@ class Net:
         self._host_views.upload()
         if start == 0:
             self.parameters.note_changes(trained=self._trained)
-            self.executor.begin_pass()
+        self.executor.begin_at(start)
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
         self._host_views.download()
@@ -254,8 +255,7 @@ class Net:
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""
-        for number in range(len(self.layers)):
-            self.executor.refresh(number)
+        self.executor.reshape()
 
     def clear_param_diffs(self) -> None:
         """Set every parameter's gradient to zero."""

@@ -7,7 +7,7 @@ of its own, and the values go over before and after.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from brew.blob import Blob, Memory
 from brew.graph import Node
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
 from brew.layout import PLAIN, Layout
+from brew.memory_plan import Lease
+from brew.memory_uses import SCRATCH, conversion
 from brew.onednn import Unsupported
 
 _ALIGN = 64  # bytes, of every buffer
@@ -32,33 +34,44 @@ class Scratch:
         self._sizes: dict[np.dtype[Any], int] = {}
         self._flat: dict[np.dtype[Any], Array] = {}
 
-    @property
-    def bytes(self) -> int:
-        return sum(size * dtype.itemsize for dtype, size in self._sizes.items())
-
     def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
         """Be large enough for a layer that uses all of `buffers` at once."""
-        sizes: Counter[np.dtype[Any]] = Counter()
-        for buffer, dtype in buffers:
-            sizes[dtype] += padded(buffer, dtype)
-        for dtype, size in sizes.items():
+        for dtype, size in elements(buffers).items():
             if size > self._sizes.get(dtype, -1):
                 self._sizes[dtype] = size
                 self._flat.pop(dtype, None)
                 self.stamp += 1
 
-    def arrays(self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]]) -> dict[str, Array]:
-        """One array for each of a layer's buffers, side by side."""
+    def arrays(
+        self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]], leases: Mapping[Hashable, Lease]
+    ) -> dict[str, Array]:
+        """One array for each of a layer's buffers, side by side: on its `leases` where they are large enough."""
+        flats = {dtype: self._stretch(dtype, size, leases) for dtype, size in elements(buffers.values()).items()}
         taken: Counter[np.dtype[Any]] = Counter()
         result = {}
         for name, (buffer, dtype) in buffers.items():
-            if dtype not in self._flat:
-                make = np.empty if self.device == "cpu" else cuda.empty
-                self._flat[dtype] = make(self._sizes[dtype], dtype)
             start = taken[dtype]
-            result[name] = self._flat[dtype][start : start + count(buffer.shape)].reshape(buffer.shape)
+            result[name] = flats[dtype][start : start + count(buffer.shape)].reshape(buffer.shape)
             taken[dtype] += padded(buffer, dtype)
         return result
+
+    def _stretch(self, dtype: np.dtype[Any], size: int, leases: Mapping[Hashable, Lease]) -> Array:
+        lease = leases.get((SCRATCH, dtype))
+        planned = lease.array((size,)) if lease is not None else None
+        if planned is not None:
+            return planned
+        if dtype not in self._flat:
+            make = np.empty if self.device == "cpu" else cuda.empty
+            self._flat[dtype] = make(self._sizes[dtype], dtype)
+        return self._flat[dtype]
+
+
+def elements(buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> Counter[np.dtype[Any]]:
+    """How many elements of each type a layer needs that uses all of `buffers` at once."""
+    sizes: Counter[np.dtype[Any]] = Counter()
+    for buffer, dtype in buffers:
+        sizes[dtype] += padded(buffer, dtype)
+    return sizes
 
 
 def padded(buffer: Buffer, dtype: np.dtype[Any]) -> int:
@@ -90,6 +103,7 @@ class Step:
         self.kept: dict[str, Array] = {}
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
+        self.leases: dict[Hashable, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.fusion)
         self.copies: dict[str, list[Copy]] = {}
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
@@ -130,6 +144,9 @@ class Step:
         own = self.layer.context.dtype
         return {n: (b, np.dtype(b.dtype or own)) for n, b in self.buffers.items() if b.kept == kept}
 
+    def scratch_elements(self) -> Mapping[np.dtype[Any], int]:
+        return elements(self._typed(kept=False).values())
+
     @property
     def kept_bytes(self) -> int:
         return sum(count(b.shape) * dtype.itemsize for b, dtype in self._typed(kept=True).values())
@@ -155,11 +172,11 @@ class Step:
 
     def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
         """Make the arrays of forward and backward at the current shapes."""
-        work = scratch.arrays(self._typed(kept=False))
+        work = scratch.arrays(self._typed(kept=False), self.leases)
         work |= {name: self._kept(name, *typed) for name, typed in self._typed(kept=True).items()}
         want, layouts = self.wanted, self.layouts
         shared = {v.bottom for v in self.views if v is not None and v.diff}
-        values, gradients = Crossing(), Crossing()
+        values, gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
         self.io = Arrays(
             x=[values.reads(b.data_memory, b.shape, lay) for b, lay in zip(self.bottoms, layouts.x, strict=True)],
             y=[values.writes(b.data_memory, b.shape, lay) for b, lay in zip(self.tops, layouts.y, strict=True)],
@@ -229,7 +246,9 @@ class Step:
 class Crossing:
     """Arrays for a step in the layouts it wants, and the copies from and to where the blobs lie, if these differ."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str, leases: Mapping[Hashable, Lease]) -> None:
+        """Of "values" or "gradients"; arrays live on the step's `leases` where there are such."""
+        self._what, self._leases = what, leases
         self.before: list[Copy] = []
         self.after: list[Copy] = []
         self._arrays: dict[tuple[int, Layout], Array] = {}  # in place, the step works on one array too
@@ -253,7 +272,9 @@ class Crossing:
             return memory.array(shape)
         key = (id(memory), layout)
         if key not in self._arrays:
-            self._arrays[key] = np.zeros(layout.stored(shape), memory.dtype)
+            lease, stored = self._leases.get(conversion(self._what, memory, layout)), layout.stored(shape)
+            planned = lease.array(stored) if lease is not None else None
+            self._arrays[key] = np.zeros(stored, memory.dtype) if planned is None else planned
         return self._arrays[key]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def summarise(
     types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
     for written_layer in written:
         types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
-    forward = _without_backward(graph)
+    forward = graph.without_backward()
     trains = source.state.phase == TRAIN and any(node.backward for node in graph.nodes)
     return Summary(
         name=source.name,
@@ -132,18 +132,11 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _without_backward(graph: Graph) -> Graph:
-    """The same net, only ever run forward."""
-    nodes = [replace(n, backward=False, bottom_gradients=[False] * len(n.bottoms)) for n in graph.nodes]
-    return replace(graph, nodes=nodes)
-
-
 def _predicted(graph: Graph, history_slots: int) -> MemoryReport:
     """What `Net` would log: the workspace is what the CPU's implementations ask for."""
     blobs = make_blobs(graph, _DTYPE, "cpu")
     executor = Executor(graph, blobs, Parameters(graph, _DTYPE, "cpu"), "cpu")
-    workspace = executor.scratch.bytes + sum(step.kept_bytes for step in executor.steps)
-    return memory.predict(graph, _DTYPE.itemsize, workspace, history_slots)
+    return memory.predict(executor, graph, _DTYPE.itemsize, history_slots)
 
 
 def facts(summary: Summary) -> dict[str, Any]:
@@ -152,7 +145,7 @@ def facts(summary: Summary) -> dict[str, Any]:
     def memory_facts(report: MemoryReport | None) -> dict[str, int] | None:
         if report is None:
             return None
-        fields = ("data", "gradients", "params", "param_gradients", "history", "workspace", "total")
+        fields = ("data", "gradients", "params", "param_gradients", "history", "workspace", "arena", "total")
         return {name: getattr(report, name) for name in fields}
 
     return {
