@@ -23,11 +23,13 @@ class Fused(Implementation[Layer]):
     """The layers `layers` together. `Unsupported`, from any of its methods, leaves them by themselves.
 
     stateful  backward needs what this forward kept: the layers' own backward cannot follow it
+    both      it has a backward of its own; else the layers' own follows its forward
     source    the buffer in which it wants its first bottom, because its top overwrites that; whoever makes the bottom
               then writes there
     """
 
     stateful: ClassVar[bool] = False
+    both: ClassVar[bool] = True
     source: str | None = None
 
     def __init__(self, layers: Sequence[Layer]) -> None:

@@ -35,7 +35,7 @@ FORWARD_TRAINING, FORWARD_INFERENCE, BACKWARD, BACKWARD_DATA = 64, 96, 128, 160
 CONVOLUTION_DIRECT, CONVOLUTION_WINOGRAD, CONVOLUTION_AUTO, DECONVOLUTION_DIRECT = 1, 2, 3, 10
 RELU, ELU, LINEAR, RELU_FROM_TOP, TANH_FROM_TOP, ELU_FROM_TOP, LOGISTIC_FROM_TOP = 32, 34, 38, 256, 257, 258, 260
 POOLING_MAX, POOLING_AVERAGE_WITH_PADDING, POOLING_AVERAGE = 511, 767, 1023
-LRN_ACROSS_CHANNELS, LRN_WITHIN_CHANNEL, SOFTMAX = 2815, 3071, 196608
+LRN_ACROSS_CHANNELS, LRN_WITHIN_CHANNEL, SOFTMAX, ADD = 2815, 3071, 196608, 131056
 USE_GLOBAL_STATS, USE_SCALE, USE_SHIFT, FUSE_RELU = 1, 2, 4, 8
 
 # dnnl_query_t
@@ -280,15 +280,3 @@ def copy(source: Array, from_layout: Layout, target: Array, to_layout: Layout, s
 def dims(*values: int) -> Any:
     """Strides, kernel sizes, paddings, as oneDNN takes them."""
     return _Dims(*values)
-
-
-def relu_after(slope: float = 0.0) -> Any:
-    """Attributes that apply a ReLU to what an operation makes."""
-    library = _library()
-    ops, attributes = c_void_p(), c_void_p()
-    _check("post-ops", library.dnnl_post_ops_create(byref(ops)))
-    _check("post-ops", library.dnnl_post_ops_append_eltwise(ops, RELU, c_float(slope), c_float(0)))
-    _check("attributes", library.dnnl_primitive_attr_create(byref(attributes)))
-    _check("attributes", library.dnnl_primitive_attr_set_post_ops(attributes, ops))
-    library.dnnl_post_ops_destroy(ops)
-    return attributes

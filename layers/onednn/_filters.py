@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from brew import onednn
-from brew.layer import TRAIN, Arrays, Buffer, Implementation, Shape, Shapes, Wanted
+from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Wanted
 from brew.layers._filters import Filters
 from brew.layout import PLAIN, Layout, Layouts
 from brew.onednn import Call, Description, Operation, Unsupported
+from brew.onednn_after import After
 
 
 class FiltersOneDNN(Implementation[Filters]):
@@ -19,10 +20,15 @@ class FiltersOneDNN(Implementation[Filters]):
 
     kind: ClassVar[str]  # "convolution" or "deconvolution"
     algorithm: ClassVar[int]
+    added: Mapping[int, tuple[Description, Array]] = {}  # what `after` adds to the top; set before `bind`
 
     def weight_shape(self, w: Shape) -> Shape:
         """The weights as oneDNN counts their axes: (outputs, inputs, ...) or, in groups, (groups, ...)."""
         raise NotImplementedError
+
+    def plain_weights(self, w: Shape) -> Description:
+        """How the parameter lies, with axes counted so."""
+        return onednn.describe(self.weight_shape(w))
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         x = shapes.x[0]
@@ -30,25 +36,26 @@ class FiltersOneDNN(Implementation[Filters]):
             raise Unsupported("only one bottom of 4 axes")
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
-        if x[1] == 1 and few:
-            raise Unsupported("one channel is better as one matrix product")
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
         return Layouts((self.x_layout,), (self.y_layout,))
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
+        """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""
         self.wanted = wanted
         self.window = self.layer.bank(shapes.x[0]).window
         self.x = onednn.describe(shapes.x[0], self.x_layout)
         self.y = onednn.describe(shapes.y[0], self.y_layout)
         weights = Description(self.weight_shape(shapes.w[0]), "any")
-        self.plain_w = onednn.describe(self.weight_shape(shapes.w[0]))
+        self.plain_w = self.plain_weights(shapes.w[0])
         bias = [Description(shapes.w[1], "a")] if len(shapes.w) > 1 else [None]
         self.bias = bias[0]
         training = self.layer.context.phase == TRAIN
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         sizes = self._sizes()
         make = f"{self.kind}_forward"
-        self.forward_op = Operation(make, kind, self.algorithm, self.x, weights, *bias, self.y, *sizes)
+        self.forward_op = Operation(
+            make, kind, self.algorithm, self.x, weights, *bias, self.y, *sizes, attributes=after
+        )
         self.forward_w = self.forward_op.description("weights")
         buffers = {"w": _flat(self.forward_w, kept=not training)}
         if wanted.bottoms[0]:
@@ -81,7 +88,7 @@ class FiltersOneDNN(Implementation[Filters]):
         self.order_w = self._reorder(io, "w", self.forward_w)
         self.run = self.forward_op.bind(
             {onednn.SRC: (self.x, io.x[0]), onednn.WEIGHTS: (self.forward_w, work["w"]), **bias,
-             onednn.DST: (self.y, io.y[0])}
+             onednn.DST: (self.y, io.y[0]), **self.added}
         )  # fmt: skip
         if io.dx and io.dx[0] is not None:
             self._bind_data(io)
@@ -89,9 +96,10 @@ class FiltersOneDNN(Implementation[Filters]):
             self._bind_weights(io)
 
     def _bind_data(self, io: Arrays) -> None:
-        self.order_data_w = self._reorder(io, "data_w", self.data_w)
+        name = "data_w" if "data_w" in io.work else "w"  # the same order serves forward and backward
+        self.order_data_w = self._reorder(io, name, self.data_w)
         self.run_data = self.data_op.bind(
-            {onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.WEIGHTS: (self.data_w, io.work["data_w"]),
+            {onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.WEIGHTS: (self.data_w, io.work[name]),
              onednn.DIFF_DST: (self.y, io.dy[0])}
         )  # fmt: skip
 

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
+from . import _convolved as _convolved
 from . import _normalised as _normalised
+from . import _summed as _summed

@@ -1,0 +1,43 @@
+"""What a oneDNN operation does to its results on the way out (post-ops)."""
+
+from __future__ import annotations
+
+import weakref
+from ctypes import byref, c_float, c_void_p
+
+from brew.onednn import ADD, RELU, SRC_1, Description, _check, _library
+
+
+class After:
+    """What an operation does to each value before it writes it: oneDNN's post-ops, in the order they are added.
+
+    An `Operation` takes it as its attributes; nothing can be added afterwards.
+    """
+
+    def __init__(self) -> None:
+        self._ops, self._count = c_void_p(), 0
+        self._attributes: c_void_p | None = None
+        _check("post-ops", _library().dnnl_post_ops_create(byref(self._ops)))
+        weakref.finalize(self, _library().dnnl_post_ops_destroy, self._ops)
+
+    def relu(self, slope: float = 0.0) -> After:
+        self._count += 1
+        append = _library().dnnl_post_ops_append_eltwise
+        _check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
+        return self
+
+    def add(self, description: Description) -> int:
+        """Add another array; the number by which it is an argument of the operation."""
+        _check("post-ops", _library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))
+        self._count += 1
+        return 0x4000 * self._count | SRC_1
+
+    @property
+    def _as_parameter_(self) -> c_void_p:
+        """The attributes, for calls through ctypes."""
+        if self._attributes is None:
+            self._attributes = c_void_p()
+            _check("attributes", _library().dnnl_primitive_attr_create(byref(self._attributes)))
+            weakref.finalize(self, _library().dnnl_primitive_attr_destroy, self._attributes)
+            _check("attributes", _library().dnnl_primitive_attr_set_post_ops(self._attributes, self._ops))
+        return self._attributes

@@ -1,0 +1,166 @@
+"""Convolution with what follows it: ReLU, and in the test phase BatchNorm and Scale folded into its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ctypes import c_float
+from typing import cast
+
+import numpy as np
+
+from brew import onednn
+from brew.fused import Fused, fuses
+from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Version, Wanted
+from brew.layers.batch_norm import BatchNorm
+from brew.layers.eltwise import Eltwise
+from brew.layers.relu import ReLU
+from brew.layers.scale import Scale
+from brew.layout import Layout, Layouts
+from brew.onednn import Description, Operation, Unsupported
+from brew.onednn_after import After
+from brew.ops.fold import fold
+from brew.proto.brew_pb2 import EltwiseParameter
+
+from ._filters import FiltersOneDNN
+
+
+def relu_slope(layers: Sequence[Layer]) -> float | None:
+    """The slope of the ReLU that ends the row; None where there is none."""
+    last = layers[-1]
+    if not isinstance(last, ReLU):
+        return None
+    if last.slope < 0:
+        raise Unsupported("a slope below 0, in place")
+    return last.slope
+
+
+class _Convolved(Fused):
+    """A convolution by oneDNN that does more before it writes."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        how = layers[0].implementations.get(("cpu", "onednn"))
+        if how is None or not issubclass(how, FiltersOneDNN):
+            raise Unsupported("the engine has no convolution")
+        self.filters = cast(FiltersOneDNN, how(layers[0]))
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        first = Wanted(wanted.bottoms[:1], wanted.params)
+        own = self.filters.layouts(Shapes(shapes.x[:1], shapes.y, shapes.w), bottoms[:1], first)
+        return Layouts((*own.x, *own.y * (len(shapes.x) - 1)), own.y)
+
+
+@fuses("Convolution", "ReLU")
+class Rectified(_Convolved):
+    """In place or, without backward, not: backward finds the mask in the top, as the layers themselves do."""
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        slope = relu_slope(self.layers)
+        assert slope is not None
+        self.backward_op = None
+        if wanted.backward:
+            row = Description((self.filters.y_layout.size(shapes.y[0]),), "a")
+            numbers = (c_float(slope), c_float(0))
+            kind = onednn.FORWARD_TRAINING
+            hint = Operation("eltwise_forward", kind, onednn.RELU_FROM_TOP, row, row, *numbers)
+            self.row = row
+            self.backward_op = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        return self.filters.prepare(shapes, wanted, After().relu(slope))
+
+    def bind(self, io: Arrays) -> None:
+        self.filters.bind(io)
+        if self.backward_op is not None:
+            gradient = (self.row, io.dy[0])
+            self.mask = self.backward_op.bind(
+                {onednn.DST: (self.row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
+            )
+
+    def forward(self, io: Arrays) -> None:
+        self.filters.forward(io)
+
+    def backward(self, io: Arrays) -> None:
+        self.mask()
+        self.filters.backward(io)
+
+
+@fuses("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU")
+@fuses("Convolution", "BatchNorm", "Scale", "Eltwise")
+@fuses("Convolution", "BatchNorm", "Scale", "ReLU")
+@fuses("Convolution", "BatchNorm", "Scale")
+@fuses("Convolution", "BatchNorm", "ReLU")
+@fuses("Convolution", "BatchNorm")
+@fuses("Convolution", "Scale", "ReLU")
+@fuses("Convolution", "Scale")
+class Folded(_Convolved):
+    """In the test phase: with a = scale / sqrt(variance + eps), the weights times a, and a bias that has the rest.
+
+    Weights and bias are made again when a parameter may have changed. A sum with another blob is added at the end.
+    """
+
+    stateful = True
+    both = False
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        if self.layers[0].context.phase == TRAIN:
+            raise Unsupported("training")
+        self._read_layers(shapes)
+        weights, after = shapes.w[0], After()
+        channels = (weights[0],)
+        self.other: Description | None = None
+        if len(shapes.x) > 1:
+            self.other = onednn.describe(shapes.y[0], self.filters.y_layout)
+            self.place = after.add(self.other)
+        if (slope := relu_slope(self.layers)) is not None:
+            after.relu(slope)
+        own = Shapes(shapes.x[:1], shapes.y, (weights, channels))
+        buffers = self.filters.prepare(own, Wanted((False,), (False, False)), after)
+        return {**buffers, "folded_w": Buffer(weights), "folded_b": Buffer(channels, kept=True)}
+
+    def _read_layers(self, shapes: Shapes) -> None:
+        y: Shape = shapes.y[0]
+        self.norm = next((layer for layer in self.layers if isinstance(layer, BatchNorm)), None)
+        self.scale = next((layer for layer in self.layers if isinstance(layer, Scale)), None)
+        if self.norm is not None and not self.norm.stored:
+            raise Unsupported("the batch's statistics")
+        if self.scale is not None and (len(self.scale.param.bottom) > 1 or self.scale.fold([y]) != fold(y, 1)):
+            raise Unsupported("a scale that is not one number per channel")
+        if any(isinstance(layer, Eltwise) and not plain_sum(layer, shapes) for layer in self.layers):
+            raise Unsupported("an eltwise that is no plain sum of two")
+
+    def bind(self, io: Arrays) -> None:
+        if self.other is not None:
+            self.filters.added = {self.place: (self.other, io.x[1])}
+        self.version, self.seen = Version(), -1
+        own = [io.work["folded_w"], io.work["folded_b"]]
+        self.own = Arrays(io.x[:1], io.y, own, [], [], [], io.work, io.passes, self.version)
+        self.filters.bind(self.own)
+
+    def forward(self, io: Arrays) -> None:
+        if self.seen != io.version.number:
+            self._fold(io)
+            self.seen = io.version.number
+            self.version.number += 1
+        self.filters.forward(self.own)
+
+    def _fold(self, io: Arrays) -> None:
+        w, params = io.w[0], list(io.w[1:])
+        bias = params.pop(0) if self.layers[0].param.convolution_param.bias_term else np.zeros(len(w), w.dtype)
+        factor, summand = np.ones_like(bias), bias
+        if self.norm is not None:
+            mean, variance, weight = params[:3]
+            del params[:3]
+            known = 0 if weight[0] == 0 else 1 / weight[0]
+            factor = 1 / np.sqrt(variance * known + w.dtype.type(self.norm.eps))
+            summand = (bias - mean * known) * factor
+        if self.scale is not None:
+            factor, summand = factor * params[0], summand * params[0]
+            if self.scale.param.scale_param.bias_term:
+                summand = summand + params[1]
+        np.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=io.work["folded_w"])
+        io.work["folded_b"][...] = summand
+
+
+def plain_sum(layer: Eltwise, shapes: Shapes) -> bool:
+    """Whether it adds two blobs of one shape."""
+    two = len(shapes.x) == 2 and len(layer.param.bottom) == 2 and len(set(layer.param.bottom)) == 2
+    return layer.operation == EltwiseParameter.SUM and two and all(c == 1 for c in layer.coeff)

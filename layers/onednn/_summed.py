@@ -1,0 +1,44 @@
+"""Eltwise SUM with the ReLU that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from brew import onednn
+from brew.fused import Fused, fuses
+from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layers.eltwise import Eltwise
+from brew.layout import PLAIN, Layout, Layouts
+from brew.onednn import Description, Operation, Unsupported
+from brew.onednn_after import After
+
+from ._convolved import plain_sum, relu_slope
+
+
+@fuses("Eltwise", "ReLU")
+class Summed(Fused):
+    """Forward in one pass over two blobs. Backward is the layers' own."""
+
+    both = False
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        blocked = [layout for layout in bottoms if layout != PLAIN]
+        self.layout = (blocked or list(bottoms))[0]
+        return Layouts((self.layout,) * len(shapes.x), (self.layout,))
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        slope = relu_slope(self.layers)
+        if not plain_sum(cast(Eltwise, self.layers[0]), shapes) or slope is None or 0 in shapes.x[0]:
+            raise Unsupported("only sums of two blobs")
+        row = Description((self.layout.size(shapes.y[0]),), "a")
+        self.row = row
+        self.add = Operation("binary", onednn.ADD, row, row, row, attributes=After().relu(slope))
+        return {}
+
+    def bind(self, io: Arrays) -> None:
+        row = self.row
+        self.run = self.add.bind({onednn.SRC: (row, io.x[0]), onednn.SRC_1: (row, io.x[1]), onednn.DST: (row, io.y[0])})
+
+    def forward(self, io: Arrays) -> None:
+        self.run()
