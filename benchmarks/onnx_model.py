@@ -152,6 +152,7 @@ _OPERATORS: dict[str, Callable[[_Graph, LayerParameter, list[str]], str]] = {
     "Convolution": _convolution,
     "Dropout": lambda graph, layer, x: x[0],
     "Eltwise": _eltwise,
+    "Flatten": lambda graph, layer, x: graph.add("Flatten", x),
     "InnerProduct": _inner_product,
     "LRN": _lrn,
     "Pooling": _pooling,

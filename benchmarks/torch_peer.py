@@ -198,6 +198,7 @@ _STEPS: dict[str, Callable[[LayerParameter, Weights], Step]] = {
     "Concat": _concat,
     "Convolution": _convolution,
     "Eltwise": _eltwise,
+    "Flatten": lambda layer, weights: lambda x: x.flatten(1),
     "InnerProduct": _inner_product,
     "LRN": _lrn,
     "Pooling": _pooling,

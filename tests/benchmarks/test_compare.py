@@ -35,7 +35,8 @@ layer { name: "p2" type: "Pooling" bottom: "e" top: "p2" pooling_param { pool: A
 layer { name: "p3" type: "Pooling" bottom: "e" top: "p3" pooling_param { pool: AVE kernel_size: 2 stride: 2 } }
 layer { name: "k" type: "Concat" bottom: "p2" bottom: "p3" top: "k" }
 layer { name: "s3" type: "Scale" bottom: "k" top: "s3" }
-layer { name: "aux" type: "InnerProduct" bottom: "s3" top: "aux" inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
+layer { name: "flat" type: "Flatten" bottom: "s3" top: "flat" }
+layer { name: "aux" type: "InnerProduct" bottom: "flat" top: "aux" inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
 layer { name: "l1" type: "SoftmaxWithLoss" bottom: "aux" bottom: "label" top: "l1" loss_weight: 0.3 }
 layer { name: "g" type: "Pooling" bottom: "s3" top: "g" pooling_param { pool: AVE global_pooling: true } }
 layer { name: "fc" type: "Convolution" bottom: "g" top: "fc" convolution_param { num_output: 5 kernel_size: 1 weight_filler { type: "xavier" } } }
