@@ -4,10 +4,16 @@ kernels compiled for the host (tests/cuda_host, test equipment)."""
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from brew.memory_plan import MemoryPlan
+    from brew.net import Net
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/cuda_host is imported as `cuda_host`
 
@@ -27,3 +33,38 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
 
     with host_cuda(seed=1701):
         yield "cuda"
+
+
+@pytest.fixture
+def poisoned() -> Callable[[Net], Net]:
+    """Makes a net lose, after each of its layers, all that its memory plan says nobody needs any more: it becomes NaN."""
+
+    def poison(net: Net) -> Net:
+        executor = net.executor
+        executor.settle()
+        plan, ran = executor.memory, executor.memory.ran
+
+        def ran_and_lost(first: int, count: int = 1) -> None:
+            ran(first, count)
+            if count:
+                _lose(plan, first + count - 1)
+
+        plan.ran = ran_and_lost  # type: ignore[method-assign]
+        return net
+
+    return poison
+
+
+def _lose(plan: MemoryPlan, moment: int) -> None:
+    from brew import cuda
+
+    for dtype, size in plan._sizes.items():
+        free = np.ones(size, np.bool_)
+        for piece in plan._pieces:
+            if piece.dtype == dtype and any(first <= moment <= last for first, last in piece.spans):
+                free[piece.offset : piece.end] = False
+        arena = plan.arena(dtype)
+        values = arena if plan.device == "cpu" else cuda.asnumpy(arena)
+        values.view(np.uint8).reshape(size, dtype.itemsize)[free] = 0xFF
+        if plan.device == "cuda":
+            cuda.upload(arena, values)

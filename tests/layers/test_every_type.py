@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +20,10 @@ from PIL import Image
 import brew
 from brew import catalogue, prototxt
 from brew.data.lmdb_writer import write_lmdb
+from brew.layer import Layer
+from brew.layers.memory_data import MemoryData
 from brew.net import Net
-from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
+from brew.proto.brew_pb2 import Datum, NetParameter
 
 Shape = tuple[int, ...]
 
@@ -126,35 +128,42 @@ def _net_text(row: Row, example: str) -> str:
     return f'name: "one"\n{forced}' + "\n".join(inputs) + "\n" + example
 
 
-def _fill(net: Net, row: Row, layer: LayerParameter) -> None:
+def _fill(net: Net, row: Row, inputs: Sequence[str], layer: Layer) -> None:
+    """Values for the inputs of the layer under test, or for the layer itself."""
     rng = np.random.default_rng(0)
-    for i, name in enumerate(layer.bottom):
+    for i, name in enumerate(inputs):
         blob = net.blobs[name]
         values = rng.integers(0, row.labels[i], blob.shape) if i in row.labels else rng.uniform(0.1, 0.9, blob.shape)
         blob.data[...] = values
-    if layer.type == "MemoryData":
-        shape = net.blobs[layer.top[0]].shape
-        net.layers[-1].reset(np.ones(shape, np.float32), np.arange(shape[0]))  # type: ignore[attr-defined]
+    if isinstance(layer, MemoryData):
+        shape = net.blobs[layer.param.top[0]].shape
+        layer.reset(np.ones(shape, np.float32), np.arange(shape[0]))
 
 
-@pytest.mark.parametrize("type_name", sorted(ROWS))
-def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _prepared(type_name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The net of a type's example, with its files in `folder`, which is the working directory from now on."""
     row = ROWS[type_name]
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     monkeypatch.delitem(sys.modules, "my_layers", raising=False)
-    row.files(tmp_path)
+    row.files(folder)
     text = _net_text(row, catalogue.entry(type_name).example)
     # Small: an example is written for a reader, not for a test.
-    text = (
+    return (
         re.sub(r"\b(batch_size: )(?:64|128|32)\b", r"\g<1>2", text)
         .replace("227", "7")
         .replace("crop_size: 99", "crop_size: 7")
         .replace("new_height: 256 new_width: 256", "new_height: 6 new_width: 6")
     )
+
+
+@pytest.mark.parametrize("type_name", sorted(ROWS))
+def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ROWS[type_name]
+    text = _prepared(type_name, tmp_path, monkeypatch)
     nets = [Net(prototxt.parse(text, NetParameter), brew.TRAIN, device=device, seed=s) for s in (1, 2)]
     net, other = nets
     layer = net.layers[-1].param
-    _fill(net, row, layer)
+    _fill(net, row, layer.bottom, net.layers[-1])
     net.forward()
     outputs = {name: net.blobs[name].data.copy() for name in net.outputs}
     assert all(np.isfinite(v).all() for v in outputs.values())
@@ -171,3 +180,59 @@ def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: py
             np.testing.assert_array_equal(a.data, b.data)
     for one in nets:
         one.close()
+
+
+def _between(text: str) -> tuple[str, int]:
+    """The net with copies before and behind its last layer, so that all it touches lies in memory that others use too.
+
+    And that layer's number.
+    """
+    param = prototxt.parse(text, NetParameter).message
+    layer = param.layer.pop()
+    for name in layer.bottom:
+        param.layer.add(name=f"copy_{name}", type="Power", bottom=[name], top=[f"copy_{name}"])
+    number = len(param.layer)
+    tops = [f"copy_{name}" if name in layer.bottom else name for name in layer.top]
+    layer.bottom[:] = [f"copy_{name}" for name in layer.bottom]
+    layer.top[:] = tops
+    param.layer.append(layer)
+    for name in () if layer.type.endswith("Loss") else tops:
+        param.layer.add(name=f"after_{name}", type="Power", bottom=[name], top=[f"after_{name}"])
+    return prototxt.to_text(param), number
+
+
+@pytest.mark.parametrize("engine", ["caffe", "onednn"])
+@pytest.mark.parametrize("type_name", sorted(ROWS))
+def test_shared_memory_changes_nothing(
+    type_name: str,
+    engine: str,
+    device: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    poisoned: Callable[[Net], Net],
+) -> None:
+    if device == "cuda" and engine == "onednn":
+        pytest.skip("oneDNN is for the CPU")
+    row = ROWS[type_name]
+    text, number = _between(_prepared(type_name, tmp_path, monkeypatch))
+    message = prototxt.parse(text, NetParameter)
+    inputs = [name for layer in message.message.layer[:number] if layer.type == "Input" for name in layer.top]
+    nets = [Net(message, brew.TRAIN, device=device, seed=1, engine=engine, keep=keep) for keep in (None, inputs)]
+    poisoned(nets[1])
+    found: list[list[np.ndarray]] = []
+    for net in nets:
+        _fill(net, row, inputs, net.layers[number])
+        for _ in range(2):
+            net.clear_param_diffs()
+            net.forward()
+            if row.backward:
+                for name in net.outputs:
+                    net.blobs[name].diff[...] = 1
+                net.backward()
+        arrays = [net.blobs[n].data for n in net.outputs]
+        arrays += [net.blobs[n].diff for n in inputs] if row.backward else []
+        arrays += [blob.diff for blobs in net.params.values() for blob in blobs]
+        found.append([np.array(a) for a in arrays])
+        net.close()
+    for everything, planned in zip(*found, strict=True):
+        np.testing.assert_array_equal(planned, everything)
