@@ -1,4 +1,4 @@
-"""BVLC Caffe's own figures for every layer of the catalogue (tests/data/conformance/README.md), on both devices."""
+"""BVLC Caffe's own figures for every layer of the catalogue (tests/data/conformance/README.md), on every engine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brew import onednn
 from brew.net import Net
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
@@ -36,14 +37,25 @@ def _same(got: np.ndarray, want: np.ndarray, what: str) -> None:
     assert difference <= 1e-4 * max(1.0, np.abs(want[finite]).max(initial=0.0)), f"{what}: {difference}"
 
 
+without_onednn = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+ENGINES = [
+    pytest.param("cpu", "caffe", False, id="cpu"),
+    pytest.param("cpu", "onednn", True, id="onednn", marks=without_onednn),
+    pytest.param("cpu", "onednn", False, id="onednn-unfused", marks=without_onednn),
+    pytest.param("cuda", "caffe", False, id="cuda"),
+]
+
+
+@pytest.mark.parametrize(("device", "engine", "fuse"), ENGINES, indirect=["device"])
 @pytest.mark.parametrize("name", NAMES)
-def test_case(name: str, device: str):
+def test_case(name: str, device: str, engine: str, fuse: bool):
     stored = np.load(CASES / f"{name}.npz")
     by_kind: dict[str, dict[str, np.ndarray]] = {}
     for key in stored.files:
         kind, _, rest = key.partition("/")
         by_kind.setdefault(kind, {})[rest] = stored[key]
-    net = Net(CASES / f"{name}.prototxt", ["TRAIN", "TEST"].index(str(stored["phase"])), device=device, seed=1)
+    phase = ["TRAIN", "TEST"].index(str(stored["phase"]))
+    net = Net(CASES / f"{name}.prototxt", phase, device=device, seed=1, engine=engine, fuse=fuse)
     for key, values in by_kind.get("param", {}).items():
         layer, _, index = key.rpartition("/")
         net.params[layer][int(index)].data[...] = values
