@@ -217,7 +217,8 @@ def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str],
         blob = step.node.tops[0]
         if blob == top:
             continue
-        if step.wanted.backward or readers[blob] > 1 or kept(step.tops[0].name):
+        inside = sum(member.node.bottoms.count(blob) for member in row)
+        if step.wanted.backward or readers[blob] > inside or kept(step.tops[0].name):
             return None
         skipped.append(step.tops[0])
     return skipped

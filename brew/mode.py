@@ -16,6 +16,7 @@ class _Mode:
     device: str = "cpu"
     seed: int | None = None
     engine: str = "caffe"
+    fuse: bool = True
 
 
 _mode = _Mode()
@@ -47,6 +48,15 @@ def set_random_seed(seed: int) -> None:
 def set_engine(name: str) -> None:
     """What nets made from now on compute with on the CPU: "default", "onednn", or "caffe", which is NumPy."""
     _mode.engine = name
+
+
+def set_fuse(wanted: bool) -> None:
+    """Whether layers of nets made from now on run together where that changes no value (brew.fusion)."""
+    _mode.fuse = wanted
+
+
+def default_fuse() -> bool:
+    return _mode.fuse
 
 
 def default_engine() -> str:

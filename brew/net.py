@@ -65,7 +65,7 @@ class Net:
         share: Net | None = None,
         history_slots: int = 0,
         engine: str | None = None,
-        fuse: bool = True,
+        fuse: bool | None = None,
         keep: Iterable[str] | None = None,
         forward_only: bool = False,
     ) -> None:
@@ -85,7 +85,7 @@ class Net:
         self._trained = history_slots > 0
         self.executor = Executor(
             self.graph, self._blob_list, self.parameters, self.device, self.engine,
-            fuse=fuse, kept=readable(keep, self.outputs, self.blobs),
+            fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
         )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()

@@ -30,7 +30,7 @@ class After:
         """Add another array; the number by which it is an argument of the operation."""
         _check("post-ops", _library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))
         self._count += 1
-        return 0x4000 * self._count | SRC_1
+        return 0x8000 * self._count | SRC_1
 
     @property
     def _as_parameter_(self) -> c_void_p:

@@ -129,6 +129,7 @@ class Step:
             self.implementation = implementation
             break
         else:
+            self.shapes = Shapes((), ())  # for none, until it is tried again
             raise Unsupported(self.layer.name)
         self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
         scratch.need(self._typed(kept=False).values())
@@ -196,7 +197,7 @@ class Step:
             passes=passes,
             version=version,
         )
-        if self.redirect is not None:
+        if self.redirect is not None and self.redirect.shape == self.io.y[0].shape:
             self.io.y = [self.redirect]
         self.copies = {
             "before forward": values.before, "after forward": values.after,

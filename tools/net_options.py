@@ -55,6 +55,20 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def fuse_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: add `--no-fuse` to a verb; it holds for every net the process makes."""
+
+    def hold(_: click.Context, __: click.Parameter, off: bool) -> None:
+        if off:
+            from brew import mode
+
+            mode.set_fuse(False)
+
+    return click.option(
+        "--no-fuse", is_flag=True, expose_value=False, callback=hold, help="Run every layer by itself (to compare)."
+    )(command)
+
+
 def shape_option(meaning: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorator: add `--shape`, whose texts `parse_shapes` reads, to a verb."""
     return click.option("--shape", "shapes", multiple=True, metavar="BLOB:NxCxHxW", help=meaning)

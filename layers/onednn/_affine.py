@@ -1,4 +1,4 @@
-"""A factor and a summand for each channel, by oneDNN's batch normalisation: mean 0, variance 1 and epsilon 0."""
+"""A factor and a summand for each channel, by oneDNN's batch normalisation: mean 0, variance 1 and no epsilon."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Affine:
         self.scale, self.shift = scale, shift
         flags = onednn.USE_GLOBAL_STATS | onednn.USE_SCALE * scale | onednn.USE_SHIFT * shift
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
-        zero = ctypes.c_float(0)
+        zero = ctypes.c_float(1e-30)  # 1 + it is 1; behind the channels, where variances are 0, 1 / sqrt is a number
         make = "batch_normalization"
         self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags).needs_code()
         if wanted.backward:

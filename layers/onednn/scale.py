@@ -43,7 +43,7 @@ class _OneDNN(Implementation[Scale]):
             self.keep = copy(x, io.work["x"])
             x = io.work["x"]
         self.run = self.affine.bind(x, io.w[0], b, io.y[0])
-        if io.dx:
+        if io.dy:
             dx = io.work["dx"] if io.dx[0] is None else io.dx[0]
             self.run_back = self.affine.bind_back(x, io.w[0], io.dy[0], dx, tuple(io.work["sums"]))
 

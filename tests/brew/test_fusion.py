@@ -1,0 +1,309 @@
+"""Layers that run together give what they give by themselves, whatever is read, changed or run in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import brew
+from brew import mode, onednn, prototxt
+from brew.net import Net
+from brew.proto.brew_pb2 import NetParameter
+from brew.solver import Solver
+
+pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason="oneDNN is not here")
+
+
+def convolution(name: str, bottom: str, top: str, outputs: int, rest: str = "kernel_size: 3 pad: 1") -> str:
+    return (
+        f'layer {{ name: "{name}" type: "Convolution" bottom: "{bottom}" top: "{top}" convolution_param {{ '
+        f'num_output: {outputs} bias_term: false weight_filler {{ type: "msra" }} {rest} }} }}\n'
+    )
+
+
+def normalised(top: str, *, relu: bool = True) -> str:
+    text = f"""
+    layer {{ name: "{top}/bn" type: "BatchNorm" bottom: "{top}" top: "{top}"
+      batch_norm_param {{ moving_average_fraction: 0.9 }} }}
+    layer {{ name: "{top}/scale" type: "Scale" bottom: "{top}" top: "{top}" scale_param {{ bias_term: true
+      filler {{ type: "gaussian" mean: 1 std: 0.2 }} bias_filler {{ type: "gaussian" std: 0.2 }} }} }}
+    """
+    return text + relu * f'layer {{ name: "{top}/relu" type: "ReLU" bottom: "{top}" top: "{top}" }}\n'
+
+
+def start(channels: int = 3) -> str:
+    return f"""
+    layer {{ name: "in" type: "Input" top: "data" top: "label" input_param {{
+      shape {{ dim: 4 dim: {channels} dim: 12 dim: 12 }} shape {{ dim: 4 }} }} }}
+    """
+
+
+def end(bottom: str) -> str:
+    return f"""
+    layer {{ name: "pool" type: "Pooling" bottom: "{bottom}" top: "pool"
+      pooling_param {{ pool: AVE global_pooling: true }} }}
+    layer {{ name: "ip" type: "InnerProduct" bottom: "pool" top: "ip"
+      inner_product_param {{ num_output: 5 weight_filler {{ type: "xavier" }} }} }}
+    layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }}
+    """
+
+
+RESIDUAL = (
+    start()
+    + convolution("a", "data", "a", 20)
+    + normalised("a")
+    + convolution("b", "a", "b", 20)
+    + normalised("b")
+    + convolution("c", "b", "c", 20, "kernel_size: 1")
+    + normalised("c", relu=False)
+    + 'layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "c" top: "sum" }\n'
+    + 'layer { name: "sum/relu" type: "ReLU" bottom: "sum" top: "sum" }\n'
+    + end("sum")
+)
+SEPARABLE = (
+    start()
+    + convolution("a", "data", "a", 16, "kernel_size: 3 stride: 2")
+    + normalised("a")
+    + convolution("dw", "a", "dw", 16, "kernel_size: 3 pad: 1 group: 16")
+    + normalised("dw")
+    + convolution("sep", "dw", "sep", 24, "kernel_size: 1")
+    + normalised("sep")
+    + end("sep")
+)
+RECTIFIED = (
+    start()
+    + convolution("a", "data", "a", 20)
+    + 'layer { name: "a/relu" type: "ReLU" bottom: "a" top: "a" relu_param { negative_slope: 0.1 } }\n'
+    + convolution("b", "a", "b", 8)
+    + 'layer { name: "b/relu" type: "ReLU" bottom: "b" top: "b" }\n'
+    + end("b")
+)
+
+
+def net_of(text: str, *, phase: int = brew.TRAIN, fuse: bool = True, keep: Sequence[str] | None = None) -> Net:
+    param = prototxt.parse(text, NetParameter)
+    return Net(param, phase=phase, seed=5, engine="onednn", fuse=fuse, keep=keep)
+
+
+def pair(text: str, *, phase: int = brew.TRAIN) -> list[Net]:
+    """The same net with fusion and without, on the same data."""
+    nets = [net_of(text, phase=phase, fuse=fuse) for fuse in (True, False)]
+    for net in nets:
+        feed(net)
+        if phase == brew.TEST:
+            statistics(net)
+    return nets
+
+
+def feed(net: Net, seed: int = 0) -> None:
+    random, data = np.random.default_rng(seed), net.blobs["data"]
+    data.data[...] = random.normal(size=data.shape)
+    net.blobs["label"].data[...] = random.integers(5, size=net.blobs["label"].shape)
+
+
+def statistics(net: Net) -> None:
+    """Averages as after some training."""
+    random = np.random.default_rng(1)
+    for name, blobs in net.params.items():
+        if net.layer_dict[name].type == "BatchNorm":
+            blobs[0].data[...] = random.normal(size=blobs[0].shape)
+            blobs[1].data[...] = random.uniform(1, 3, size=blobs[1].shape)
+            blobs[2].data[...] = 2
+
+
+def rows(net: Net) -> list[str]:
+    """Which layers run together, by the first letters of their types."""
+    return ["".join(m.layer.type[0] for m in g.step.members) for g in net.executor.plan.groups]
+
+
+def close(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32], what: str, loose: float = 1) -> None:
+    np.testing.assert_allclose(one, other, rtol=1e-5, atol=loose * 1e-5 * max(abs(other).max(), 1e-2), err_msg=what)
+
+
+def same(one: Net, other: Net) -> None:
+    """Every value and every gradient there is. Those of scales are sums of what nearly cancels out: norms follow."""
+    for name in one.blobs:
+        close(one.blobs[name].data, other.blobs[name].data, f"{name}.data")
+        close(one.blobs[name].diff, other.blobs[name].diff, f"{name}.diff", 5)
+    for name in one.params:
+        for i, (a, b) in enumerate(zip(one.params[name], other.params[name], strict=True)):
+            close(a.data, b.data, f"{name}[{i}].data")
+            close(a.diff, b.diff, f"{name}[{i}].diff", 20)
+
+
+NETS = pytest.mark.parametrize("text", [RESIDUAL, SEPARABLE, RECTIFIED], ids=["residual", "separable", "rectified"])
+PHASES = pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train", "test"])
+
+
+def test_what_runs_together():
+    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BS", "ER"]
+    assert rows(net_of(RESIDUAL, phase=brew.TEST)) == ["CBSR", "CBSR", "CBS", "ER"]
+    assert rows(net_of(RECTIFIED)) == ["CR", "CR"]
+    assert rows(net_of(RESIDUAL, fuse=False)) == []
+
+
+@PHASES
+@NETS
+def test_values_and_gradients_are_those_of_the_single_layers(text: str, phase: int):
+    nets = pair(text, phase=phase)
+    for _ in range(2):
+        for net in nets:
+            net.forward()
+            net.backward()
+    same(*nets)
+
+
+@NETS
+def test_training_takes_the_same_course(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "net.prototxt").write_text(text)
+    (tmp_path / "solver.prototxt").write_text(
+        'net: "net.prototxt" base_lr: 0.05 lr_policy: "fixed" momentum: 0.9 max_iter: 20 random_seed: 3'
+    )
+    losses: list[list[float]] = []
+    monkeypatch.setattr(mode._mode, "engine", "onednn")
+    for fuse in (True, False):
+        monkeypatch.setattr(mode._mode, "fuse", fuse)
+        solver = Solver(tmp_path / "solver.prototxt")
+        feed(solver.net)
+        losses.append([])
+        for _ in range(20):
+            solver.step(1)
+            losses[-1].append(solver.net.loss())
+    np.testing.assert_allclose(*losses, rtol=1e-4, atol=1e-5)
+    assert losses[0][-1] < losses[0][0]
+
+
+@PHASES
+@NETS
+def test_runs_of_parts(text: str, phase: int):
+    nets = pair(text, phase=phase)
+    middle = "b/relu" if "b/relu" in nets[0].layer_dict else "dw/scale"
+    for net in nets:
+        net.forward()
+        net.forward(start=middle)
+        net.backward(end=middle)
+        net.backward()
+        net.forward(end=middle)
+        net.backward(start=middle)
+    same(*nets)
+
+
+@NETS
+def test_parts_in_every_order(text: str):
+    nets = pair(text)
+    random = np.random.default_rng(2)
+    cuts = random.integers(len(nets[0].layers), size=(8, 2))
+    for net in nets:
+        net.forward()
+        net.backward()
+        for first, last in np.sort(cuts, axis=1):
+            net.run_forward(int(first), int(last))
+            net.run_backward(int(last), int(first))
+        net.clear_param_diffs()
+        net.forward()
+        net.backward()
+    same(*nets)
+
+
+@pytest.mark.parametrize("when", ["before_forward", "after_forward", "before_backward", "after_backward"])
+def test_callbacks_see_every_layer(when: str):
+    nets, seen = pair(RESIDUAL), ([], [])
+    for net, values in zip(nets, seen, strict=True):
+        net.forward()
+        net.backward()
+
+        def look(number: int, net: Net = net, values: list[float] = values) -> None:
+            blob = net.blobs[net.top_names[net.layers[number].name][0]]
+            values.append(float(abs(blob.data).mean() + abs(blob.diff).mean()))
+
+        getattr(net, when)(look)
+        net.forward()
+        net.backward()
+    assert len(seen[0]) == len(nets[0].layers)
+    np.testing.assert_allclose(*seen, rtol=1e-5)
+    same(*nets)
+
+
+def test_what_is_written_into_a_blob_between_two_parts_counts():
+    nets = pair(RESIDUAL)
+    for net in nets:
+        net.forward()
+        net.blobs["b"].data[...] += 1
+        net.forward(start="b/scale")
+        net.backward()
+    same(*nets)
+
+
+@PHASES
+def test_shapes_change_at_run_time(phase: int):
+    nets = pair(RESIDUAL, phase=phase)
+    for shape in ((2, 3, 12, 12), (4, 3, 9, 10), (6, 3, 12, 12)):
+        for net in nets:
+            net.blobs["data"].reshape(*shape)
+            net.blobs["label"].reshape(shape[0])
+            feed(net, shape[0])
+            net.forward()
+            net.backward()
+        same(*nets)
+
+
+def _write(net: Net) -> None:
+    for blobs in net.params.values():
+        blobs[0].data[...] *= 1.5
+
+
+def _share(net: Net) -> None:
+    """Written to by another net that shares the parameters."""
+    other = Net(prototxt.parse(RESIDUAL, NetParameter), phase=brew.TRAIN, seed=5, share=net, engine="onednn")
+    _write(other)
+
+
+@pytest.mark.parametrize("change", [_write, _share])
+def test_folded_weights_follow_what_they_are_made_of(change: Callable[[Net], None]):
+    nets = pair(RESIDUAL, phase=brew.TEST)
+    before = [net.forward()["loss"].copy() for net in nets]
+    for net in nets:
+        change(net)
+    after = [net.forward()["loss"].copy() for net in nets]
+    close(*after, "loss")
+    assert abs(after[0] - before[0]) > 1e-2
+
+
+DEPLOY = (
+    RESIDUAL[: RESIDUAL.index('layer { name: "loss"')].replace('top: "label" ', "").replace(" shape { dim: 4 }", "")
+)
+
+
+def test_a_blob_nobody_keeps_is_skipped():
+    every, some, none = (net_of(DEPLOY, phase=brew.TEST, keep=keep) for keep in (None, ["c"], []))
+    assert rows(every) == rows(some) == ["CBSR", "CBSR", "CBS", "ER"]
+    assert rows(none) == ["CBSR", "CBSR", "CBSER"]
+    values = []
+    for net in (every, some, none):
+        statistics(net)
+        net.blobs["data"].data[...] = np.random.default_rng(0).normal(size=net.blobs["data"].shape)
+        values.append(net.forward()["ip"].copy())
+    close(values[1], values[0], "ip")
+    close(values[2], values[0], "ip")
+    close(some.blobs["c"].data, every.blobs["c"].data, "c")
+
+
+def test_a_blob_that_was_looked_at_is_skipped_no_more():
+    every, none = (net_of(DEPLOY, phase=brew.TEST, keep=keep) for keep in (None, []))
+    for net in (every, none):
+        statistics(net)
+        net.blobs["data"].data[...] = np.random.default_rng(0).normal(size=net.blobs["data"].shape)
+    view = none.blobs["c"].data
+    every.forward()
+    none.forward()
+    close(view, every.blobs["c"].data, "c")
+    close(none.blobs["ip"].data, every.blobs["ip"].data, "ip")
+
+
+def test_keep_names_blobs_there_are():
+    with pytest.raises(brew.BrewError, match=r'no blob "summ" \(did you mean "sum"'):
+        net_of(RESIDUAL, keep=["summ"])
