@@ -191,17 +191,13 @@ class Operation:
         weakref.finalize(self, _library().dnnl_primitive_destroy, primitive)
 
     @classmethod
-    def reorder(cls, source: Description, target: Description) -> Operation:
+    def reorder(cls, source: Description, target: Description, attributes: Any = None) -> Operation:
         """Copies from one way of lying in memory to another."""
-        return cls._of_engines("reorder", source, target)
-
-    @classmethod
-    def _of_engines(cls, kind: str, source: Description, target: Description) -> Operation:
         self = cls.__new__(cls)
         description, engine = c_void_p(), _engine()[0]
         create = _library().dnnl_reorder_primitive_desc_create
-        status = create(byref(description), source.handle, engine, target.handle, engine, None)
-        self._finish(kind, status, description, c_void_p())
+        status = create(byref(description), source.handle, engine, target.handle, engine, attributes)
+        self._finish("reorder", status, description, c_void_p())
         self.hint = None
         return self
 

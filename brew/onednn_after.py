@@ -26,6 +26,13 @@ class After:
         _check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
         return self
 
+    def sum(self) -> After:
+        """Add what stands where the result goes."""
+        append = _library().dnnl_post_ops_append_sum
+        _check("post-ops", append(self._ops, c_float(1), 0, 0))
+        self._count += 1
+        return self
+
     def add(self, description: Description) -> int:
         """Add another array; the number by which it is an argument of the operation."""
         _check("post-ops", _library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))

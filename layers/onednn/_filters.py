@@ -71,7 +71,6 @@ class FiltersOneDNN(Implementation[Filters]):
             )
             self.weights_dw = self.weights_op.description("diff_weights")
             buffers["dw"] = _flat(self.weights_dw)
-            buffers["plain_dw"] = Buffer(shapes.w[0])
             if self.bias is not None:
                 buffers["db"] = Buffer(shapes.w[1])
         return buffers
@@ -110,9 +109,10 @@ class FiltersOneDNN(Implementation[Filters]):
             {onednn.SRC: (self.x, io.x[0]), onednn.DIFF_WEIGHTS: (self.weights_dw, work["dw"]), **bias,
              onednn.DIFF_DST: (self.y, io.dy[0])}
         )  # fmt: skip
-        self.order_dw = Operation.reorder(self.weights_dw, self.plain_w).bind(
-            {onednn.SRC: (self.weights_dw, work["dw"]), onednn.DST: (self.plain_w, work["plain_dw"])}
-        )
+        if io.dw[0] is not None:
+            self.add_dw = Operation.reorder(self.weights_dw, self.plain_w, After().sum()).bind(
+                {onednn.SRC: (self.weights_dw, work["dw"]), onednn.DST: (self.plain_w, io.dw[0])}
+            )
 
     def _reorder(self, io: Arrays, name: str, wanted: Description) -> Call:
         operation = Operation.reorder(self.plain_w, wanted)
@@ -133,8 +133,7 @@ class FiltersOneDNN(Implementation[Filters]):
         if any(dw is not None for dw in io.dw):
             self.run_weights()
             if io.dw[0] is not None:
-                self.order_dw()
-                np.add(io.dw[0], io.work["plain_dw"], out=io.dw[0])
+                self.add_dw()
             if len(io.dw) > 1 and io.dw[1] is not None:
                 np.add(io.dw[1], io.work["db"], out=io.dw[1])
         if io.dx[0] is not None:
