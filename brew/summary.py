@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from brew import memory
+from brew import memory, mode
 from brew.data_shapes import data_shapes
+from brew.engine import chosen
 from brew.executor import Executor, make_blobs
 from brew.graph import Graph, Node, build
 from brew.layer import TRAIN, Context, Shape, count
 from brew.memory import MemoryReport
-from brew.net_source import NetDefinition, NetLike, define, select
+from brew.net_source import NetDefinition, NetLike, NetSource, define, select
 from brew.net_state import Source, filter_layers, merged_state
 from brew.parameters import Parameters
+from brew.plan_lines import PlanLine, plan_lines
 from brew.proto.brew_pb2 import NetState
 
 _DTYPE = np.dtype(np.float32)
@@ -79,6 +81,57 @@ def summarise(
     Data need not be there (brew.data_shapes). `shapes` are blobs' of data layers; `batch` replaces every first axis.
     `history_slots` are the arrays a solver keeps per parameter. Raises PrototxtError, NetError, DataError.
     """
+    read = _read(net, phase, states, level, stages, shapes, batch)
+    source, graph = read.source, read.graph
+    types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
+    for written_layer in read.written:
+        types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
+    forward = graph.without_backward()
+    trains = source.state.phase == TRAIN and any(node.backward for node in graph.nodes)
+    return Summary(
+        name=source.name,
+        phase=source.state.phase,
+        batch=next((s[0] for n in graph.nodes if not n.bottoms for s in n.top_shapes if s), 1),
+        layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
+        learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
+        inference=_predicted(forward, 0),
+        training=_predicted(graph, history_slots) if trains else None,
+        assumed=read.assumed,
+    )
+
+
+def planned(
+    net: NetLike | NetDefinition,
+    phase: int = TRAIN,
+    *,
+    states: Sequence[NetState] = (),
+    level: int | None = None,
+    stages: Iterable[str] = (),
+    shapes: Mapping[str, Shape] | None = None,
+    batch: int | None = None,
+) -> list[PlanLine]:
+    """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
+    read = _read(net, phase, states, level, stages, shapes, batch)
+    engine = chosen(mode.default_engine(), read.source.engine)
+    parameters = Parameters(read.graph, _DTYPE, "cpu")
+    blobs = make_blobs(read.graph, _DTYPE, "cpu")
+    return plan_lines(Executor(read.graph, blobs, parameters, "cpu", engine, fuse=mode.default_fuse()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A net whose data need not be there. `written` are its layers without the Splits of Caffe's rules."""
+
+    source: NetSource
+    graph: Graph
+    written: Sequence[Source]
+    assumed: tuple[str, ...]
+
+
+def _read(
+    net: NetLike | NetDefinition, phase: int, states: Sequence[NetState], level: int | None, stages: Iterable[str],
+    shapes: Mapping[str, Shape] | None, batch: int | None,
+) -> _Read:  # fmt: skip
     definition = net if isinstance(net, NetDefinition) else define(net)
     stages = list(stages)
     state = merged_state(phase, definition.net.shell.state, *states, level=level, stages=stages)
@@ -91,21 +144,7 @@ def summarise(
     known = data_shapes(written, context, shapes, batch)
     source = select(definition, phase, states=states, level=level, stages=stages, shapes=known.shapes)
     graph = build(source.layers, context, force_backward=source.force_backward)
-    types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
-    for written_layer in written:
-        types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
-    forward = graph.without_backward()
-    trains = source.state.phase == TRAIN and any(node.backward for node in graph.nodes)
-    return Summary(
-        name=source.name,
-        phase=source.state.phase,
-        batch=next((s[0] for n in graph.nodes if not n.bottoms for s in n.top_shapes if s), 1),
-        layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
-        learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
-        inference=_predicted(forward, 0),
-        training=_predicted(graph, history_slots) if trains else None,
-        assumed=tuple(known.assumed),
-    )
+    return _Read(source, graph, written, tuple(known.assumed))
 
 
 def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:

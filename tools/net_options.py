@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -56,12 +57,13 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def fuse_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: add `--no-fuse` to a verb; it holds for every net the process makes."""
+    """Decorator: add `--no-fuse` to a verb; it holds for every net the verb makes."""
 
-    def hold(_: click.Context, __: click.Parameter, off: bool) -> None:
+    def hold(context: click.Context, _: click.Parameter, off: bool) -> None:
         if off:
             from brew import mode
 
+            context.call_on_close(partial(mode.set_fuse, mode.default_fuse()))
             mode.set_fuse(False)
 
     return click.option(

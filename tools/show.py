@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 from .command import Choice, Command
-from .net_options import names, parse_shapes, shape_option, state_options
+from .net_options import fuse_option, names, parse_shapes, shape_option, state_options
 from .table import quantity, render, size
 
 if TYPE_CHECKING:
+    from brew.plan_lines import PlanLine
     from brew.summary import LayerSummary, Summary
 
 _PURPOSES = (
@@ -32,6 +35,8 @@ _PURPOSES = (
 @shape_option("Shape of a data layer's blob, in place of the data's own.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input.")
 @click.option("--all", "everything", is_flag=True, help="Show the Split layers that Caffe's rules put in, too.")
+@click.option("--plan", is_flag=True, help="Show how the layers run: together, in which layout, what is converted.")
+@fuse_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def verb(
     file: str,
@@ -41,6 +46,7 @@ def verb(
     shapes: tuple[str, ...],
     batch: int | None,
     everything: bool,
+    plan: bool,
     as_json: bool,
 ) -> None:
     """Show a net's layers with output shapes, parameters, multiply-adds and memory.
@@ -53,10 +59,16 @@ def verb(
     given = parse_shapes(shapes)
     from brew.layer import TEST, TRAIN
     from brew.net_file import read_net
-    from brew.summary import facts, summarise
+    from brew.summary import facts, planned, summarise
 
     number = TRAIN if phase == "TRAIN" else TEST
     net = read_net(file, number)
+    if plan:
+        asked = {"states": net.states, "level": level, "stages": names(stage), "shapes": given, "batch": batch}
+        lines = planned(net.definition, number, **asked)  # type: ignore[arg-type]
+        for text in [json.dumps([asdict(line) for line in lines])] if as_json else plan_table(lines):
+            click.echo(text)
+        return
     summary = summarise(
         net.definition, number, states=net.states, level=level, stages=names(stage), shapes=given, batch=batch,
         history_slots=net.history_slots,
@@ -73,6 +85,17 @@ def heading(summary: Summary) -> list[str]:
     phase = "TEST" if summary.phase else "TRAIN"
     name = f"{summary.name}, " if summary.name else ""
     return [f"{name}{phase}, batch of {summary.batch}", *(f"assumed: {text}" for text in summary.assumed)]
+
+
+def plan_table(lines: Sequence[PlanLine]) -> list[str]:
+    """A line for each layer; those that run with the one above it are marked, conversions stand behind."""
+    rows = []
+    for line in lines:
+        follows = bool(line.together) and line.together != line.name
+        notes = [f"writes into {line.writes_into}"] if line.writes_into else []
+        notes += [f"converts {text}" for text in line.conversions]
+        rows.append((line.name, line.type, "+" if follows else line.engine, line.layout, "; ".join(notes)))
+    return [line.rstrip() for line in render(("layer", "type", "runs", "tops lie", "and"), rows)]
 
 
 def table(summary: Summary, *, everything: bool) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 import brew
 from brew import mode, onednn, prototxt
 from brew.net import Net
+from brew.plan_lines import PlanLine, plan_lines
 from brew.proto.brew_pb2 import NetParameter
 from brew.solver import Solver
 
@@ -307,3 +308,14 @@ def test_a_blob_that_was_looked_at_is_skipped_no_more():
 def test_keep_names_blobs_there_are():
     with pytest.raises(brew.BrewError, match=r'no blob "summ" \(did you mean "sum"'):
         net_of(RESIDUAL, keep=["summ"])
+
+
+def test_the_plan_can_be_read():
+    lines = {line.name: line for line in plan_lines(net_of(RESIDUAL).executor)}
+    blocks = f"blocks of {onednn.block()}"
+    assert lines["b/bn"] == PlanLine("b/bn", "BatchNorm", "oneDNN", blocks, "b/bn", "", ())
+    assert lines["b/relu"].together == "b/bn"
+    assert lines["b"].writes_into == "b/bn"
+    assert lines["b"].together == lines["loss"].together == ""
+    assert any(line.conversions for line in lines.values())
+    assert not any(line.together for line in plan_lines(net_of(RESIDUAL, fuse=False).executor))

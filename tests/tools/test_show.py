@@ -9,6 +9,7 @@ from typing import Any
 
 Run = Callable[..., Any]
 DATA = """
+engine: "CAFFE"
 name: "d"
 layer { name: "data" type: "Data" top: "data" top: "label" data_param { source: "none" batch_size: 8 }
         transform_param { crop_size: 5 force_gray: true } }
@@ -61,3 +62,13 @@ def test_what_is_neither_net_nor_solver(brew_run: Run, folder: Path):
     net = brew_run("show", "bad")
     assert net.code == 3 and 'LayerParameter has no field "nam"' in net.err
     assert brew_run("show", "none").code == 3
+
+
+def test_the_plan(brew_run: Run, folder: Path):
+    (folder / "d.prototxt").write_text(DATA)
+    rows = [line.split() for line in brew_run("show", "d.prototxt", "--plan").out.splitlines()]
+    assert rows[0] == ["layer", "type", "runs", "tops", "lie", "and"]
+    assert ["relu", "ReLU", "NumPy", "plain"] in rows
+    lines = json.loads(brew_run("show", "d.prototxt", "--plan", "--no-fuse", "--json").out)
+    assert {line["name"] for line in lines} >= {"data", "ip", "relu", "loss"}
+    assert not any(line["together"] for line in lines)
