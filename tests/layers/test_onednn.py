@@ -122,6 +122,8 @@ NOT_IN_PLACE = {
     "average": (layer("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 }"), IN_BLOCKS, IN_BLOCKS),
     "average, padded": (layer("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 1 pad: 1 }"), IN_BLOCKS, IN_BLOCKS),
     "average that overhangs": (layer("Pooling", "pooling_param { pool: AVE kernel_size: 4 stride: 3 }"), IN_BLOCKS, IN_BLOCKS),
+    "average that overhangs the padding": (layer("Pooling", "pooling_param { pool: AVE kernel_h: 3 kernel_w: 4 stride: 3 pad_h: 1 pad_w: 2 }"), IN_BLOCKS, IN_BLOCKS),
+    "average that overhangs one side's padding": (layer("Pooling", "pooling_param { pool: AVE kernel_size: 4 stride: 4 pad_h: 0 pad_w: 1 }"), IN_BLOCKS, IN_BLOCKS),
     "average of all": (layer("Pooling", "pooling_param { pool: AVE global_pooling: true }"), IN_BLOCKS, IN_BLOCKS),
     "Convolution": (convolution("it", "x", "y", "num_output: 24 kernel_size: 3 pad: 1 stride: 2"), IN_BLOCKS, IN_BLOCKS),
     "Convolution in groups": (convolution("it", "x", "y", "num_output: 32 kernel_size: 3 group: 2 dilation: 2"), IN_BLOCKS, IN_BLOCKS),
