@@ -27,7 +27,8 @@ class FusedStep(Step):
         first, last = members[0], members[-1]
         self.members = list(members)
         made: list[Blob] = []
-        bottoms, wanted = [], []
+        bottoms: list[Blob] = []
+        wanted: list[bool] = []
         for member in members:
             for blob, want in zip(member.bottoms, member.wanted.bottoms, strict=True):
                 if all(blob is not other for other in (*made, *bottoms)):
@@ -79,7 +80,7 @@ class Plan:
     """The groups of a net's steps, and how they take turns with their members."""
 
     def __init__(
-        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], None], kept: Callable[[str], bool]
+        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool]
     ) -> None:
         """`refresh` binds a step where it has to be; `kept` says which blobs must be readable after a pass."""
         self.steps, self.scratch, self.refresh = steps, scratch, refresh

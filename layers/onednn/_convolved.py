@@ -11,6 +11,7 @@ import numpy as np
 from brew import onednn
 from brew.fused import Fused, fuses
 from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Version, Wanted
+from brew.layers._filters import Filters
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.eltwise import Eltwise
 from brew.layers.relu import ReLU
@@ -42,7 +43,7 @@ class _Convolved(Fused):
         how = layers[0].implementations.get(("cpu", "onednn"))
         if how is None or not issubclass(how, FiltersOneDNN):
             raise Unsupported("the engine has no convolution")
-        self.filters = cast(FiltersOneDNN, how(layers[0]))
+        self.filters = how(cast(Filters, layers[0]))
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         first = Wanted(wanted.bottoms[:1], wanted.params)
