@@ -50,5 +50,5 @@ def fuses(*types: str) -> Callable[[F], F]:
 @cache
 def offered() -> tuple[tuple[tuple[str, ...], type[Fused]], ...]:
     """Every row of types somebody computes together, longest first, with who does."""
-    importlib.import_module("brew.layers.onednn.fused")
+    importlib.import_module("brew.layers.onednn._fused")
     return tuple(sorted(_offered.items(), key=lambda item: -len(item[0])))
