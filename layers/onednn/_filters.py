@@ -89,16 +89,16 @@ class FiltersOneDNN(Implementation[Filters]):
             {onednn.SRC: (self.x, io.x[0]), onednn.WEIGHTS: (self.forward_w, work["w"]), **bias,
              onednn.DST: (self.y, io.y[0]), **self.added}
         )  # fmt: skip
-        if io.dx and io.dx[0] is not None:
-            self._bind_data(io)
+        if io.dx and (dx := io.dx[0]) is not None:
+            self._bind_data(io, dx)
         if any(dw is not None for dw in io.dw):
             self._bind_weights(io)
 
-    def _bind_data(self, io: Arrays) -> None:
+    def _bind_data(self, io: Arrays, dx: Array) -> None:
         name = "data_w" if "data_w" in io.work else "w"  # the same order serves forward and backward
         self.order_data_w = self._reorder(io, name, self.data_w)
         self.run_data = self.data_op.bind(
-            {onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.WEIGHTS: (self.data_w, io.work[name]),
+            {onednn.DIFF_SRC: (self.x, dx), onednn.WEIGHTS: (self.data_w, io.work[name]),
              onednn.DIFF_DST: (self.y, io.dy[0])}
         )  # fmt: skip
 

@@ -1,0 +1,34 @@
+"""In the nets of the zoo activations lie in blocks from the data to the classifier, and oneDNN has fast code for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import brew
+from brew import onednn
+from brew.onednn import Operation
+
+pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+
+ZOO = Path(brew.__path__[-1]) / "model_zoo"
+SHAPES = {"lenet": (1, 28, 28), "cifar10_full": (3, 32, 32)}
+CLASSIFIERS = {"InnerProduct", "SoftmaxWithLoss", "Accuracy"}
+
+
+@pytest.mark.parametrize("name", ["lenet", "cifar10_full", "googlenet", "resnet50", "mobilenet"])
+def test_the_plan_of(name: str) -> None:
+    shapes = {"data": (2, *SHAPES.get(name, (3, 224, 224)))}
+    file = ZOO / name / "train_val.prototxt"
+    net = brew.Net(file, brew.TRAIN, shapes=shapes, engine="onednn", fuse=False, seed=1)
+    converting, codes = set(), set()
+    for step in net.executor.steps:
+        ends = zip(step.bottoms, step.layouts.x, strict=True)
+        if any(blob.data_memory.layout != layout for blob, layout in ends):
+            converting.add(step.layer.type)
+        made = [o for o in vars(step.implementation).values() if isinstance(o, Operation)]
+        codes |= {operation.implementation for operation in made}
+    assert converting <= CLASSIFIERS
+    assert codes
+    assert not [code for code in codes if code.startswith(("ref", "gemm", "simple"))]
