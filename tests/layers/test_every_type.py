@@ -227,7 +227,7 @@ def test_shared_memory_changes_nothing(
             net.forward()
             if row.backward:
                 for name in net.outputs:
-                    net.blobs[name].diff[...] = 1
+                    net.blobs[name].diff[...] = np.random.default_rng(0).normal(size=net.blobs[name].shape)
                 net.backward()
         arrays = [net.blobs[n].data for n in net.outputs]
         arrays += [net.blobs[n].diff for n in inputs] if row.backward else []
