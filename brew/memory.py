@@ -25,6 +25,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?")
 class MemoryReport:
     """Bytes by purpose. `largest` lists the hungriest layers, (name, bytes of tops and parameters).
 
+    batch  items in a pass; 0 where the net has no such number
     arena  what blobs that nobody reads, scratch, and conversions between layouts use in turns (brew.memory_plan)
     """
 
@@ -35,12 +36,22 @@ class MemoryReport:
     history: int
     workspace: int
     arena: int = 0
+    batch: int = 0
     largest: tuple[tuple[str, int], ...] = ()
 
     @property
     def total(self) -> int:
         blobs = self.data + self.gradients + self.arena
         return blobs + self.params + self.param_gradients + self.history + self.workspace
+
+    def largest_batch(self, free: int) -> int | None:
+        """About the largest batch of which all this fits in `free` bytes: parameters are there once, the rest grows.
+
+        None where that is not known.
+        """
+        fixed = self.params + self.param_gradients + self.history
+        grows = self.total - fixed
+        return max(free - fixed, 0) * self.batch // grows if self.batch and grows else None
 
     def text(self) -> str:
         """One line for the log."""
@@ -54,7 +65,10 @@ class MemoryReport:
             ("used in turns", self.arena),
         ]
         listed = ", ".join(f"{name} {mib(size)}" for name, size in parts if size)
-        return f"Memory predicted: {mib(self.total)} ({listed})"
+        free = available_bytes()
+        most = None if free is None else self.largest_batch(free)
+        room = f"; a batch of about {most} fits in the {mib(free)} that are free" if free and most else ""
+        return f"Memory predicted: {mib(self.total)} ({listed}){room}"
 
 
 def mib(size: int) -> str:
@@ -96,11 +110,17 @@ def predict(
         history=params * history_slots,
         workspace=executor.kept_bytes,
         arena=plan.bytes,
+        batch=_batch(graph),
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
     if (budget := _BUDGET.get()) is not None:
         budget.spend(report)
     return report
+
+
+def _batch(graph: Graph) -> int:
+    shapes = (graph.blobs[t].shape for node in graph.nodes if not node.bottoms for t in node.tops)
+    return next((shape[0] for shape in shapes if shape), 0)
 
 
 def available_bytes() -> int | None:
