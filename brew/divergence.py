@@ -63,13 +63,18 @@ class Guard:
 
 
 def first_bad(net: Net) -> str:
-    """The first layer of `net` with a value that is not finite, in words."""
-    for node, tops in zip(net.graph.nodes, net.top_names.values(), strict=True):
+    """The first layer of `net` with a value that is not finite, in words.
+
+    Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
+    """
+    for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer
+        if node.bottoms:
+            net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
                 return f'the weights of layer "{layer.name}" ({layer.type}) are not finite: blob {number}'
-        for name in tops:
+        for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
                 brings = "brings" if isinstance(layer, DataLayer) else "made"
                 return f'layer "{layer.name}" ({layer.type}) {brings} the first blob that is not finite, "{name}"'

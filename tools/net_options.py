@@ -11,6 +11,8 @@ import click
 
 from brew.errors import UsageError
 
+from .command import Choice
+
 _SHAPE = re.compile(r"(?P<blob>[^:=]+)[:=](?P<dims>\d+([x,]\d+)*)")
 
 _STATE = (
@@ -54,6 +56,22 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=hold,
         help="Threads to compute with (BREW_THREADS, or the cores there are).",
     )(command)
+
+
+def engine_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: add `--engine` to a verb; it holds for every net the verb makes."""
+
+    def hold(context: click.Context, _: click.Parameter, name: str | None) -> None:
+        if name is not None:
+            from brew import mode
+
+            context.call_on_close(partial(mode.set_engine, mode.default_engine()))
+            mode.set_engine(name)
+
+    return click.option(
+        "--engine", type=Choice(("default", "caffe", "onednn")), expose_value=False, callback=hold,
+        help="What computes on the CPU: oneDNN, or NumPy (caffe).",
+    )(command)  # fmt: skip
 
 
 def fuse_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .command import Choice, Command
-from .net_options import fuse_option, names, parse_shapes, shape_option, state_options
+from .net_options import engine_option, fuse_option, names, parse_shapes, shape_option, state_options
 from .table import quantity, render, size
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ _PURPOSES = (
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input.")
 @click.option("--all", "everything", is_flag=True, help="Show the Split layers that Caffe's rules put in, too.")
 @click.option("--plan", is_flag=True, help="Show how the layers run: together, in which layout, what is converted.")
+@engine_option
 @fuse_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 def verb(

@@ -10,7 +10,7 @@ import click
 from .command import Command, Settings
 from .gpu import device_for, gpu_option
 from .live import bar
-from .net_options import fuse_option, names, net_options, threads_option
+from .net_options import engine_option, fuse_option, names, net_options, threads_option
 
 if TYPE_CHECKING:
     from brew.net import Net
@@ -24,6 +24,7 @@ _log = logging.getLogger("brew")
 @click.option("--ignore-mismatched", is_flag=True, help="Leave layers whose weights have other shapes at their filler.")
 @gpu_option
 @threads_option
+@engine_option
 @fuse_option
 @click.pass_obj
 def verb(

@@ -11,7 +11,7 @@ import click
 
 from .command import Choice, Command
 from .gpu import device_for, gpu_option
-from .net_options import fuse_option, names, net_options, parse_shapes, shape_option, threads_option
+from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
 
 if TYPE_CHECKING:
     from .stopwatch import Times
@@ -26,6 +26,7 @@ _log = logging.getLogger("brew")
 )
 @gpu_option
 @threads_option
+@engine_option
 @fuse_option
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
 @click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")

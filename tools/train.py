@@ -14,7 +14,7 @@ from brew.errors import UsageError
 
 from .command import Choice, Command, Settings
 from .gpu import device_for, gpu_option
-from .net_options import fuse_option, names, threads_option
+from .net_options import engine_option, fuse_option, names, threads_option
 from .signals import EFFECTS, handled
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _log = logging.getLogger("brew")
 @click.option("--resume", is_flag=True, help="Resume from the newest whole snapshot, or begin where there is none.")
 @gpu_option
 @threads_option
+@engine_option
 @fuse_option
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the solver.")
 @click.option("--level", type=int, metavar="N", help="Level of the net's layer rules.")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from brew import mode
 from brew.net import Net
 from brew.tools.live import LiveLine, Results
 from brew.tools.signals import Signals
@@ -245,3 +246,12 @@ def test_layers_of_other_shapes_are_left_on_request(brew_run: Run, folder: Path)
     refused = brew_run(*score)
     assert refused.code == 3 and "--ignore-mismatched" in refused.err
     assert brew_run(*score, "--ignore-mismatched").code == 0
+
+
+@pytest.mark.parametrize("engine", ["caffe", "onednn", "default"])
+def test_the_engine_holds_for_one_command(brew_run: Run, folder: Path, engine: str) -> None:
+    before = mode.default_engine()
+    assert brew_run("train", "-solver=solver.prototxt", f"--engine={engine}").code == 0
+    assert mode.default_engine() == before
+    outcome = brew_run("train", "-solver=solver.prototxt", "--engine=mkl")
+    assert outcome.code == 2 and "caffe" in outcome.err
