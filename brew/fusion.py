@@ -123,7 +123,8 @@ class Plan:
                 self._redirect(group, None)
         elif group.ran:
             group.ran = False
-            if group.step.how.stateful and group.step.wanted.backward:
+            converted = group.step.how.both and bool(group.step.copies["before forward"])  # the members have their own
+            if group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)
 
     def _bind(self, group: Group) -> None:
