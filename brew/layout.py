@@ -1,7 +1,8 @@
 """How the elements of a 4-D blob lie in memory: plain, or in blocks of channels as oneDNN's kernels like them.
 
 In a blocked layout the array of a blob (N, C, H, W) is (N, ceil(C / block), H, W, block): neighbours in memory are
-neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so.
+neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so. A block
+of all C channels is what others call channels last.
 """
 
 from __future__ import annotations

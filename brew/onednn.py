@@ -262,9 +262,14 @@ def block() -> int:
 
 def describe(shape: Shape, layout: Layout = PLAIN) -> Description:
     """The description of a blob of `shape` that lies as `layout` says."""
-    if layout != PLAIN:
-        return Description(shape, f"aBcd{layout.block}b")
-    return Description(shape, "abcde"[: len(shape)])
+    if layout == PLAIN:
+        return Description(shape, "abcde"[: len(shape)])
+    tag = f"aBcd{layout.block}b"
+    if tag in _TAGS:
+        return Description(shape, tag)
+    if layout.block != shape[1]:
+        raise Unsupported(f"{shape[1]} channels in blocks of {layout.block}")
+    return Description(shape, "acdb")
 
 
 def copy(source: Array, from_layout: Layout, target: Array, to_layout: Layout, shape: Shape) -> Call:

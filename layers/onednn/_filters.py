@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
@@ -13,6 +14,8 @@ from brew.layers._filters import Filters
 from brew.layout import PLAIN, Layout, Layouts
 from brew.onednn import Call, Description, Operation, Unsupported
 from brew.onednn_after import After
+
+_WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
 
 
 class FiltersOneDNN(Implementation[Filters]):
@@ -37,7 +40,15 @@ class FiltersOneDNN(Implementation[Filters]):
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
+        if not few and self._wasteful(x[1], shapes.y[0][1], blocked):
+            self.x_layout, self.y_layout = Layout(x[1]), Layout(shapes.y[0][1])
         return Layouts((self.x_layout,), (self.y_layout,))
+
+    def _wasteful(self, inputs: int, outputs: int, blocked: Layout) -> bool:
+        """Whether much of the work would be on zeros behind the channels of bottom and top: then these lie last."""
+        if self.layer.own.group != 1 or outputs % blocked.block == 0 or {8, 16} & {inputs, outputs}:
+            return False
+        return math.prod(blocked.size((1, n, 1, 1)) / n for n in (inputs, outputs)) > _WASTE
 
     def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
         """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.
 ZOO = Path(brew.__path__[-1]) / "model_zoo"
 SHAPES = {"lenet": (1, 28, 28), "cifar10_full": (3, 32, 32)}
 CLASSIFIERS = {"InnerProduct", "SoftmaxWithLoss", "Accuracy"}
+LAST = {("lenet", "conv2")}  # from 20 to 50 channels: in blocks, half of the work would be on zeros
 
 
 @pytest.mark.parametrize("name", ["lenet", "cifar10_full", "googlenet", "resnet50", "mobilenet"])
@@ -26,7 +27,7 @@ def test_the_plan_of(name: str) -> None:
     for step in net.executor.steps:
         ends = zip(step.bottoms, step.layouts.x, strict=True)
         if any(blob.data_memory.layout != layout for blob, layout in ends):
-            converting.add(step.layer.type)
+            converting |= {step.layer.type} if (name, step.layer.name) not in LAST else set()
         made = [o for o in vars(step.implementation).values() if isinstance(o, Operation)]
         codes |= {operation.implementation for operation in made}
     assert converting <= CLASSIFIERS
