@@ -55,11 +55,11 @@ def end(bottom: str) -> str:
 
 RESIDUAL = (
     start()
-    + convolution("a", "data", "a", 20)
+    + convolution("a", "data", "a", 27)
     + normalised("a")
-    + convolution("b", "a", "b", 20)
+    + convolution("b", "a", "b", 27)
     + normalised("b")
-    + convolution("c", "b", "c", 20, "kernel_size: 1")
+    + convolution("c", "b", "c", 27, "kernel_size: 1")
     + normalised("c", relu=False)
     + 'layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "c" top: "sum" }\n'
     + 'layer { name: "sum/relu" type: "ReLU" bottom: "sum" top: "sum" }\n'
