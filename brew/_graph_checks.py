@@ -14,9 +14,8 @@ def check_counts(layer: Layer, param: LayerParameter) -> None:
     for what, names, arity in (("bottom", param.bottom, layer.bottoms), ("top", param.top, layer.tops)):
         missing_loss = what == "top" and layer.is_loss and not names
         if not arity.admits(len(names)) and not missing_loss:
-            listed = f" ({', '.join(names)})" if names else ""
             raise layer.error(
-                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given{listed}",
+                f"takes {arity} {what}{'s' * (str(arity) != 'exactly 1')}, {len(names)} given",
                 what, hint=f"brew layers {param.type} tells what each of them is",
             )  # fmt: skip
 

@@ -106,9 +106,10 @@ class Parser:
         schema = message.DESCRIPTOR
         known = fields_of(schema).get(tokens.text) or forks.field(schema.name, tokens.text)
         if known is None:
-            hint = unknown_field_hint(tokens.text, self._open)
+            unquoted = tokens.unquoted()
+            hint = unquoted or unknown_field_hint(tokens.text, self._open)
             error = tokens.error(f'{message.DESCRIPTOR.name} has no field "{tokens.text}"', hint)
-            if hint and MISSING_BRACE in hint:
+            if unquoted or (hint and MISSING_BRACE in hint):  # nothing below is where it seems to be
                 raise error
             self._refuse(error)
         return known
@@ -186,6 +187,8 @@ class Parser:
             return string(known, joined, first)
         except PrototxtError as error:
             error.with_place(self._source.place(offset))
+            if str(known) == "V1LayerParameter.type" and self._source.text[offset] in "\"'":
+                raise  # today's layers under the old name: every one of them is wrong
             self._refuse(error)
             if tokens.offset == offset:
                 skip_value(tokens, known.name, colon=True)

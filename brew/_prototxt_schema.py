@@ -13,8 +13,16 @@ from google.protobuf.message import Message
 
 from .errors import did_you_mean
 
+_NAMED = 12  # values of an enum that a message lists
 MISSING_BRACE = 'is a "}" missing before it?'
 _FILE_KINDS = {"NetParameter": "net", "SolverParameter": "solver"}
+_ELSEWHERE_CALLED = {  # what other frameworks call a field of the solver
+    "lr": "base_lr",
+    "learning_rate": "base_lr",
+    "optimizer": "type",
+    "epochs": "max_epochs",
+    "iterations": "max_iter",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,9 @@ class Field:
         if self.message is not None:
             return f"a message: {self.name} {{ ... }}"
         if self.enum is not None:
-            return f"one of {', '.join(value.name for value in self.enum.values)}"
+            names = [value.name for value in self.enum.values]
+            rest = len(names) - _NAMED
+            return f"one of {', '.join(names[:_NAMED])}" + (f" and {rest} more" if rest > 0 else "")
         return _WANTED[self.type]
 
 
@@ -84,8 +94,10 @@ def unknown_field_hint(name: str, open_messages: Sequence[Message]) -> str | Non
     inside = _holders(name, here)
     if inside:
         return f"{name} stands inside {_listed(inside)}"
+    elsewhere = _ELSEWHERE_CALLED.get(name.lower()) if here.DESCRIPTOR.name == "SolverParameter" else None
     return (
         unclosed
+        or (elsewhere and f'did you mean "{elsewhere}"?')
         or did_you_mean(name, fields_of(here.DESCRIPTOR))
         or _elsewhere(name, open_messages[0].DESCRIPTOR)
         or _nearly_inside(name, here)

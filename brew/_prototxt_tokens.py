@@ -75,6 +75,7 @@ class Tokens:
     def __init__(self, source: Source) -> None:
         self.source = source
         self._next = 0
+        self._string: tuple[int, str] = (-1, "")  # where the newest string ended, and its text
         self.advance()
 
     def advance(self) -> None:
@@ -86,6 +87,8 @@ class Tokens:
         self.text = match[self.kind]
         self.offset = match.start(self.kind)
         self._next = match.end()
+        if self.kind == "string":
+            self._string = (self._next, self.text)
         if self.kind == "bad":
             raise self._stray()
 
@@ -99,6 +102,11 @@ class Tokens:
     def error(self, message: str, hint: str | None = None) -> PrototxtError:
         """An error placed at the current token."""
         return self.source.error(self.offset, message, hint)
+
+    def unquoted(self) -> str | None:
+        """The hint for a string that a missing quote has swallowed text into: the current word touches its end."""
+        end, text = self._string
+        return f"is a quote missing in {text}?" if end == self.offset and self.kind == "name" else None
 
     def shown(self) -> str:
         """The current token as an error message names it."""

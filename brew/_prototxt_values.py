@@ -63,6 +63,9 @@ def string(field: Field, value: bytes, literal: str) -> Scalar:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return value
     if field.type != FieldDescriptor.TYPE_STRING:
+        if str(field) == "V1LayerParameter.type":
+            hint = f'"layers" is the format of 2013 and 2014; with type: {literal} write "layer"'
+            raise PrototxtError(f'a layer of "layers" has no type in quotes, such as {literal}', hint=hint)
         raise wrong(field, literal, hint="without quotes")
     try:
         return value.decode("utf-8")

@@ -122,7 +122,8 @@ def _rate(solver: _Checked) -> Iterator[SolverError]:
         near = did_you_mean(param.lr_policy, POLICIES)
         yield solver.error(what, "lr_policy", hint=f"{near or ''} policies: {', '.join(POLICIES)}".strip())
     if param.lr_policy == "step" and param.stepsize <= 0:
-        yield solver.error(f"stepsize must be at least 1, it is {param.stepsize}", "stepsize")
+        came = f"it is {param.stepsize}" if param.HasField("stepsize") else "it is missing"
+        yield solver.error(f'lr_policy "step": stepsize must be at least 1, {came}', "stepsize")
     for message, path, hint in rate_problems(param):
         yield solver.error(message, *path, hint=hint)
     for i in range(1, len(param.stepvalue)):

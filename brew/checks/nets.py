@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from brew import foreign, solver_checks
 from brew.data import paths
-from brew.errors import BrewError, NetError, ResourceError
+from brew.errors import BrewError, NetError, Place, ResourceError
 from brew.layer import TEST, TRAIN
 from brew.net_source import NetDefinition, define
 from brew.net_state import Source, exists, merged_state
@@ -44,6 +45,9 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
         definition = define(document)
     except BrewError as error:
         yield Finding.of(error, document.file)
+        return
+    if not definition.net.layers:
+        yield Finding("error", NetError.code, "the net has no layers", Place(document.file), "is it the right file?")
         return
     yield from _statistics(document.message, document)
     yield from _foreign(document)
@@ -125,7 +129,10 @@ def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
     wanted = param.snapshot or param.snapshot_epochs or param.snapshot_after_train
     if wanted and not target.is_dir():
         what = f'solver: snapshots go to "{param.snapshot_prefix}", and there is no folder {target}'
-        place, hint = document.place("snapshot_prefix"), f"mkdir -p {target}, or change snapshot_prefix"
+        place, hint = (
+            document.place("snapshot_prefix"),
+            f"mkdir -p {shlex.quote(str(target))}, or change snapshot_prefix",
+        )
         yield Finding("error", ResourceError.code, what, place, hint)
 
 

@@ -243,7 +243,10 @@ def test_a_net_without_data_is_one_error_and_its_types_are_still_looked_at(check
         'layer { name: "a" type: "ReLU" bottom: "x" top: "a" }\nlayer { name: "b" type: "Relu" bottom: "x" top: "b" }\n'
     )
     assert short(check(net)) == [("B120", 1), ("B120", 2)]
-    assert short(check("")) == []
+
+
+def test_a_file_without_layers_is_no_net(check: Check) -> None:
+    assert short(check("")) == [("B120", 0)]
 
 
 @pytest.mark.parametrize(

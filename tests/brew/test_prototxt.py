@@ -70,6 +70,8 @@ def test_every_field_has_its_place(path: tuple[str | int, ...], place: tuple[int
         ("base_lr: 0.1", 1, 1, "this looks like a solver file"),
         ("layer { pooling_param { pool: MAXX } }", 1, 31, "one of MAX, AVE, STOCHASTIC, not MAXX"),
         ("layer { pooling_param { pool: ave } }", 1, 31, 'did you mean "AVE"'),
+        ('layer { name: "a type: "ReLU" }', 1, 25, 'is a quote missing in "a type: "?'),
+        ('layers { name: "a" type: "ReLU" }', 1, 26, 'with type: "ReLU" write "layer"'),
         ('layer { pooling_param { pool: "AVE" } }', 1, 31, "without quotes"),
         ("layer { pooling_param { pool: 3 } }", 1, 31, "one of MAX, AVE, STOCHASTIC, not 3"),
         ("layer { convolution_param { num_output: 12x } }", 1, 41, "whole number, 0 or more, not 12x"),
