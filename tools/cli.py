@@ -68,20 +68,28 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def explain(error: Exception, settings: Settings) -> int:
-    """Print the error to stderr and give its exit code."""
-    if settings.traceback:
-        traceback.print_exception(error, file=sys.stderr)
+    """Print the error to stderr and give its exit code, also where stderr takes no more (a full disk)."""
     known = as_brew_error(error)
-    if known is not None:
-        click.echo(block(known, colour=settings.colour), err=True, color=settings.colour)
-        return known.exit_code
+    try:
+        if settings.traceback:
+            traceback.print_exception(error, file=sys.stderr)
+        if known is not None:
+            click.echo(block(known, colour=settings.colour), err=True, color=settings.colour)
+        else:
+            _own_up(error, settings)
+    except OSError:
+        _silence()
+    return known.exit_code if known is not None else INTERNAL_BUG
+
+
+def _own_up(error: Exception, settings: Settings) -> None:
+    """Print what stands for a traceback, and where the traceback is."""
     what = "; ".join(f"{type(error).__name__}: {error}".splitlines())
     click.echo(f"internal error: {what}", err=True)
     if not settings.traceback:
         saved = save_traceback(error)
         where = f"the traceback was saved in {saved}" if saved else "--traceback shows where"
         click.echo(f"  = this is a bug in Brew; {where}", err=True)
-    return INTERNAL_BUG
 
 
 def _silence() -> None:

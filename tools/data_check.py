@@ -21,12 +21,12 @@ _SHAPES = 5  # shown of one source
 @click.option("--classes", type=click.IntRange(1), metavar="N", help="Labels must be from 0 to N - 1.")
 @click.option("--root-folder", metavar="PREFIX", help="Stands before every path of an image list.")
 @click.option("--top", "tops", multiple=True, metavar="NAME", help="A dataset to read of HDF5 files (repeatable; all).")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Bad records listed per source.")
+@click.option("--limit", type=click.IntRange(0), default=20, metavar="N", help="Bad records listed per source (20).")
 @click.option(
-    "--timeout", type=click.FloatRange(1), default=60, show_default=True, help="Seconds that one record may take."
+    "--timeout", type=click.FloatRange(1), default=60, metavar="N", help="Seconds that one record may take (60)."
 )
 @click.option(
-    "--max-memory", type=click.IntRange(64), default=4096, show_default=True, help="MiB that reading may take."
+    "--max-memory", type=click.IntRange(64), default=4096, metavar="N", help="MiB that reading may take (4096)."
 )
 @click.pass_obj
 def verb(

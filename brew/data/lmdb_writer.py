@@ -45,7 +45,7 @@ def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = Fal
             if folder.exists():
                 shutil.rmtree(folder)
             compact.replace(folder)
-    except (OSError, lmdb.DiskError) as error:
+    except (OSError, lmdb.Error) as error:
         raise ResourceError(f"the database {folder} cannot be written: {error}") from None
     return written
 

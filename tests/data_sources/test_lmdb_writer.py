@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import resource
+
 import lmdb
 import pytest
 
@@ -70,3 +72,14 @@ def test_where_nothing_can_be_written(tmp_path):
         write_lmdb(tmp_path / "file", records(1))
     with pytest.raises(ResourceError, match="cannot be written"):
         write_lmdb(tmp_path / "file" / "db", records(1))
+
+
+def test_a_full_disk_leaves_nothing(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(ResourceError, match="cannot be written"):
+            write_lmdb(tmp_path / "db", records(2500, 1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []

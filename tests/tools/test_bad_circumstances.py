@@ -265,3 +265,12 @@ def test_stdout_was_closed_from_the_start(write: Callable[..., None]) -> None:
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
     assert Path("s_iter_2.caffemodel").is_file()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(("solver", "code"), [("solver.prototxt", 0), ("gone.prototxt", 3)])
+def test_the_disk_under_stderr_is_full(solver: str, code: int, write: Callable[..., None]) -> None:
+    write()
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*TRAIN[:-1], solver], stdout=subprocess.DEVNULL, stderr=full, env=PATHS, timeout=60)
+    assert done.returncode == code
