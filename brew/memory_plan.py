@@ -180,15 +180,6 @@ class MemoryPlan:
     def _latest(self, span: Span) -> int:
         return max(self._ticks[span[0] : span[1] + 1])
 
-    def spoil(self, moment: int) -> None:
-        """Fill all that is not in use at `moment` with ones in every bit, NaN that is: a test sees who reads it."""
-        for dtype, size in self._sizes.items():
-            free = np.ones(size, np.bool_)
-            for piece in self._pieces:
-                if piece.dtype == dtype and any(first <= moment <= last for first, last in piece.spans):
-                    free[piece.offset : piece.end] = False
-            self.arena(dtype).view(np.uint8).reshape(size, -1)[free] = 0xFF
-
     def gone(self, start: int) -> Iterator[Blob]:
         """Blobs that layers from `start` on read, that layers before it make, and whose values are lost."""
         for step in self._steps[start:]:
