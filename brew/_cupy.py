@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
+import sys
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def why_not() -> str | None:
 
 
 def _load() -> None:
-    if importlib.util.find_spec("cupy") is not None and not _has_driver():
+    if "cupy" not in sys.modules and importlib.util.find_spec("cupy") is not None and not _has_driver():
         _Door.failure = f"the CUDA driver is not installed ({_DRIVER} cannot be loaded)"
         return
     try:

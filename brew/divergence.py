@@ -70,7 +70,8 @@ def first_bad(net: Net) -> str:
     for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer
         if node.bottoms:
-            net.forward_layer(layer_number)
+            with np.errstate(all="ignore"):
+                net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
                 return f'the weights of layer "{layer.name}" ({layer.type}) are not finite: blob {number}'

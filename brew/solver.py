@@ -39,7 +39,8 @@ class Solver:
 
     Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are open to look at.
     `request("stop")` or `request("snapshot")`, from a signal handler or another thread, is honoured after the
-    current iteration; `stopped` then says why training ended before max_iter.
+    current iteration; `stopped` then says why training ended before max_iter. `keep` is the nets': with [] only outputs
+    can be read, and layers share memory.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Solver:
         data_from_start: bool = False,
         ignore_mismatched: bool = False,
         max_bad_records: int | None = None,
+        keep: Sequence[str] | None = None,
     ) -> None:
         document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
         for override in overrides:
@@ -62,6 +64,7 @@ class Solver:
         self.device = device or mode.default_device()
         self.data_from_start = data_from_start
         self.ignore_mismatched = ignore_mismatched
+        self._keep = keep
         self.iter = 0
         self.seconds = 0.0
         self._requests: set[str] = set()
@@ -107,7 +110,8 @@ class Solver:
     ) -> Net:  # fmt: skip
         return Net(
             choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
-            seed=self.seed, share=share, history_slots=history,
+            seed=self.seed, share=share, history_slots=history, keep=self._keep,
+            forward_only=phase == TEST and self._keep is not None,
         )  # fmt: skip
 
     # --- training -------------------------------------------------------------------------------------------------

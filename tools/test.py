@@ -46,7 +46,7 @@ def verb(
     from brew.net import Net
 
     _log.info("Use GPU." if device == "cuda" else "Use CPU.", extra={"glog": "caffe.cpp:275"})
-    net = Net(model, phase=TEST, level=level, stages=names(stage), device=device)
+    net = Net(model, phase=TEST, level=level, stages=names(stage), device=device, keep=(), forward_only=True)
     try:
         net.copy_from(weights, ignore_mismatched=ignore_mismatched)
         for line in score(net, iterations, settings):

@@ -65,6 +65,8 @@ def verb(
         stages=names(stage),
         device=device,
         shapes=given or None,
+        keep=(),
+        forward_only=mode == "forward",
     )
     try:
         stopwatch.fill_inputs(net)

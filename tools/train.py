@@ -88,6 +88,7 @@ def verb(
             data_from_start=data_from_start,
             ignore_mismatched=ignore_mismatched,
             max_bad_records=max_bad_records,
+            keep=(),
         )
         with contextlib.closing(running):
             return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
