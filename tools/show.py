@@ -24,6 +24,7 @@ _PURPOSES = (
     ("their gradients", "param_gradients"),
     ("solver history", "history"),
     ("workspace", "workspace"),
+    ("used in turns", "arena"),
     ("total", "total"),
 )
 

@@ -18,11 +18,13 @@ from brew import memory, prototxt, snapshot, weights
 from brew import resume as resuming
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
+from brew.executor import Executor, make_blobs
 from brew.graph import build
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
 from brew.net_source import NetSource, define, select
 from brew.net_state import Source
+from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationParameter
 from brew.random import Seed
 from brew.solver import Solver
@@ -93,7 +95,9 @@ class Oracle:
 
         try:
             graph = build(net.layers, context, force_backward=net.force_backward)
-            memory.predict(graph, 4, 0, 1).text()
+            single = np.dtype(np.float32)
+            blobs = make_blobs(graph, single, "cpu")
+            memory.predict(Executor(graph, blobs, Parameters(graph, single, "cpu"), "cpu"), graph, 4, 1).text()
         except BrewError as error:
             return error
         return None

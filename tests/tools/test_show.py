@@ -32,6 +32,7 @@ def test_the_table(brew_run: Run, folder: Path):
     assert ["total", "2,600", "20.0", "K", "17.2", "KiB"] in rows
     assert "multiply-adds: 2.50 K for one item of the batch" in lines
     assert ["memory", "inference", "training"] in rows
+    assert any(row[:3] == ["used", "in", "turns"] for row in rows)
     assert "split" not in done.out and "ip_ip_0_split" in brew_run("show", "d.prototxt", "--all").out
 
 
@@ -39,6 +40,7 @@ def test_a_solver_shows_its_nets(brew_run: Run, folder: Path):
     train = json.loads(brew_run("show", "solver.prototxt", "--json").out)
     assert train["phase"] == "TRAIN" and train["learned"] == 14
     assert train["training_bytes"]["history"] == 14 * 4
+    assert sum(train["training_bytes"].values()) == 2 * train["training_bytes"]["total"]
     test = json.loads(brew_run("show", "solver.prototxt", "--phase", "test", "--json").out)
     assert test["phase"] == "TEST" and test["training_bytes"] is None
     (folder / "solver.prototxt").write_text((folder / "solver.prototxt").read_text() + 'type: "Adam"')
