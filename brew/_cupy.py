@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import importlib
 import importlib.util
-import sys
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any

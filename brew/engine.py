@@ -1,4 +1,4 @@
-"""What computes on the CPU: oneDNN where it is there, else NumPy ("caffe"); and who may say otherwise (DECISIONS 13)."""
+"""What computes on the CPU: oneDNN where it is, else NumPy ("caffe"); and who may say otherwise (DECISIONS 13)."""
 
 from __future__ import annotations
 

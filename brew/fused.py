@@ -16,6 +16,7 @@ from brew.layer import Implementation, Layer
 
 F = TypeVar("F", bound="type[Fused]")
 
+_ROOM = "brew.layers.onednn"
 _offered: dict[tuple[str, ...], type[Fused]] = {}
 
 
@@ -48,7 +49,18 @@ def fuses(*types: str) -> Callable[[F], F]:
 
 
 @cache
-def offered() -> tuple[tuple[tuple[str, ...], type[Fused]], ...]:
-    """Every row of types somebody computes together, longest first, with who does."""
-    importlib.import_module("brew.layers.onednn._fused")
-    return tuple(sorted(_offered.items(), key=lambda item: -len(item[0])))
+def rows() -> tuple[tuple[str, ...], ...]:
+    """Every row of types somebody computes together, the longest first."""
+    return tuple(sorted(_rows(), key=lambda types: -len(types)))
+
+
+def how(types: tuple[str, ...]) -> type[Fused]:
+    """Who computes a row of `rows`; imported when it is asked for."""
+    if types not in _offered:
+        importlib.import_module(f"{_ROOM}.{_rows()[types]}")
+    return _offered[types]
+
+
+def _rows() -> dict[tuple[str, ...], str]:
+    table: dict[tuple[str, ...], str] = importlib.import_module(f"{_ROOM}._fused").ROWS
+    return table

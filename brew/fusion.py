@@ -183,7 +183,7 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
 def _groups_at(
     number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[int, int], kept: Callable[[str], bool]
 ) -> Iterator[Group]:
-    for types, how in fused.offered():
+    for types in fused.rows():
         row = list(steps[number : number + len(types)])
         if tuple(step.layer.type for step in row) != types or not _chained(row):
             continue
@@ -191,7 +191,7 @@ def _groups_at(
         if skipped is None:
             continue
         try:
-            step = FusedStep(row, how)
+            step = FusedStep(row, fused.how(types))
             step.prepare(scratch)
         except Unsupported:
             continue

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from brew.step import Step
 
 _ALIGN = 64  # bytes: every piece starts on a cache line
+_MOST = 1 << 61  # elements, in places of 64 bits
 _NEVER = (np.iinfo(np.int64).max, -1)  # a span that meets no other
 
 
@@ -32,6 +33,9 @@ def pack(pieces: Sequence[Piece]) -> int:
     The largest first, each into the smallest gap that it fits ("greedy by size", Pisarchyk and Lee, Efficient Memory
     Management for Deep Neural Net Inference, 2020).
     """
+    together = sum(piece.size for piece in pieces)
+    if together > _MOST:
+        return together  # more than there is: nothing will be allocated
     line = _ALIGN // pieces[0].dtype.itemsize if pieces else 1
     order = sorted(pieces, key=lambda p: (-p.size, p.spans[0]))
     spans = np.array([[p.spans[0], (p.spans[1:] or [_NEVER])[0]] for p in order], np.int64).reshape(-1, 2, 2)

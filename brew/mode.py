@@ -15,7 +15,7 @@ from brew.errors import DeviceError
 class _Mode:
     device: str = "cpu"
     seed: int | None = None
-    engine: str = "caffe"
+    engine: str = "default"
     fuse: bool = True
 
 

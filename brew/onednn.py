@@ -48,6 +48,7 @@ _TAGS = {  # dnnl_format_tag_t; fixed within major version 3
 }  # fmt: skip
 _TYPES = {np.dtype(np.float32): 3, np.dtype(np.int32): 4, np.dtype(np.uint8): 6}
 _MOST_AXES = 12
+_LARGEST = (1 << 62) - 1  # of 64 bits, with room for sums
 _Dims = c_int64 * _MOST_AXES
 
 
@@ -100,6 +101,8 @@ class Description:
     """How an array lies in memory: dims, type, and a tag for the order of its axes ("abcd", "aBcd16b", "any")."""
 
     def __init__(self, dims: Sequence[int], tag: str = "any", dtype: npt.DTypeLike = np.float32) -> None:
+        if any(dim > _LARGEST for dim in dims):
+            raise Unsupported(f"an axis of more than {_LARGEST}")
         handle = c_void_p()
         kind = _TYPES[np.dtype(dtype)]
         status = _library().dnnl_memory_desc_create_with_tag(

@@ -137,9 +137,11 @@ class Step:
     def settle_tops(self, plain: Container[int]) -> None:
         """Let the tops lie as the implementation gives them; memories whose id is in `plain` stay as they are."""
         for blob, view, layout in zip(self.tops, self.views, self.layouts.y, strict=True):
-            if view is None and blob not in self.bottoms:
-                for memory in (blob.data_memory, blob.diff_memory):
-                    memory.layout = PLAIN if id(memory) in plain else layout
+            if blob in self.bottoms:
+                continue
+            own = (blob.data_memory, blob.diff_memory) if view is None else () if view.diff else (blob.diff_memory,)
+            for memory in own:
+                memory.layout = PLAIN if id(memory) in plain else layout
 
     def _typed(self, *, kept: bool) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
         own = self.layer.context.dtype

@@ -83,6 +83,7 @@ def summarise(
     """
     read = _read(net, phase, states, level, stages, shapes, batch)
     source, graph = read.source, read.graph
+    engine = chosen(mode.default_engine(), source.engine)
     types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
     for written_layer in read.written:
         types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
@@ -94,8 +95,8 @@ def summarise(
         batch=next((s[0] for n in graph.nodes if not n.bottoms for s in n.top_shapes if s), 1),
         layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
         learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
-        inference=_predicted(forward, 0),
-        training=_predicted(graph, history_slots) if trains else None,
+        inference=_predicted(forward, engine, 0),
+        training=_predicted(graph, engine, history_slots) if trains else None,
         assumed=read.assumed,
     )
 
@@ -113,9 +114,7 @@ def planned(
     """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
     read = _read(net, phase, states, level, stages, shapes, batch)
     engine = chosen(mode.default_engine(), read.source.engine)
-    parameters = Parameters(read.graph, _DTYPE, "cpu")
-    blobs = make_blobs(read.graph, _DTYPE, "cpu")
-    return plan_lines(Executor(read.graph, blobs, parameters, "cpu", engine, fuse=mode.default_fuse()))
+    return plan_lines(_executor(read.graph, engine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +170,17 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _predicted(graph: Graph, history_slots: int) -> MemoryReport:
-    """What `Net` would log: the workspace is what the CPU's implementations ask for."""
-    blobs = make_blobs(graph, _DTYPE, "cpu")
-    executor = Executor(graph, blobs, Parameters(graph, _DTYPE, "cpu"), "cpu")
-    return memory.predict(executor, graph, _DTYPE.itemsize, history_slots)
+def _predicted(graph: Graph, engine: str, history_slots: int) -> MemoryReport:
+    return memory.predict(_executor(graph, engine), graph, _DTYPE.itemsize, history_slots)
+
+
+def _executor(graph: Graph, engine: str) -> Executor:
+    """How a command runs a net on the CPU: only its outputs can be read afterwards."""
+    outputs = {graph.blobs[b].name for b in graph.outputs}
+    return Executor(
+        graph, make_blobs(graph, _DTYPE, "cpu"), Parameters(graph, _DTYPE, "cpu"), "cpu", engine,
+        fuse=mode.default_fuse(), kept=outputs.__contains__,
+    )  # fmt: skip
 
 
 def facts(summary: Summary) -> dict[str, Any]:

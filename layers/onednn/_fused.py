@@ -1,7 +1,19 @@
-"""What oneDNN computes of several layers in one go; importing this module offers it (brew.fused)."""
+"""What oneDNN computes of several layers in one go: rows of types, and the module that has each (brew.fused)."""
 
 from __future__ import annotations
 
-from . import _convolved as _convolved
-from . import _normalised as _normalised
-from . import _summed as _summed
+ROWS: dict[tuple[str, ...], str] = {
+    ("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU"): "_convolved",
+    ("Convolution", "BatchNorm", "Scale", "Eltwise"): "_convolved",
+    ("Convolution", "BatchNorm", "Scale", "ReLU"): "_convolved",
+    ("Convolution", "BatchNorm", "Scale"): "_convolved",
+    ("Convolution", "BatchNorm", "ReLU"): "_convolved",
+    ("Convolution", "BatchNorm"): "_convolved",
+    ("Convolution", "Scale", "ReLU"): "_convolved",
+    ("Convolution", "Scale"): "_convolved",
+    ("Convolution", "ReLU"): "_convolved",
+    ("BatchNorm", "Scale", "ReLU"): "_normalised",
+    ("BatchNorm", "ReLU"): "_normalised",
+    ("BatchNorm", "Scale"): "_normalised",
+    ("Eltwise", "ReLU"): "_summed",
+}

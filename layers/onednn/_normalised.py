@@ -61,12 +61,14 @@ class Normalised(Fused):
         eps, flags = c_float(self.norm.eps), c_uint(self.flags)
         self.forward_op = Operation("batch_normalization_forward", kind, self.x, self.x, eps, flags)
         self.mask = self.forward_op.workspace
+        made = [self.forward_op]
         if wanted.backward:
             descriptions = (self.x, self.x, self.x)
             self.backward_op = Operation(
                 "batch_normalization_backward", onednn.BACKWARD, *descriptions, eps, flags, hint=self.forward_op
             )
-        if any("ref" in op.implementation for op in [self.forward_op, *([self.backward_op] * wanted.backward)]):
+            made.append(self.backward_op)
+        if any("ref" in operation.implementation for operation in made):
             raise Unsupported("nothing fast")
         terms = self.fold.outer * self.fold.inner
         self.unbias = terms / (terms - 1) if terms > 1 else 1.0

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 import brew
-from brew import mode, onednn, prototxt
+from brew import fused, mode, onednn, prototxt
 from brew.net import Net
 from brew.plan_lines import PlanLine, plan_lines
 from brew.proto.brew_pb2 import NetParameter
@@ -319,3 +319,11 @@ def test_the_plan_can_be_read():
     assert lines["b"].together == lines["loss"].together == ""
     assert any(line.conversions for line in lines.values())
     assert not any(line.together for line in plan_lines(net_of(RESIDUAL, fuse=False).executor))
+
+
+def test_the_table_of_rows_is_what_the_modules_offer():
+    """The table stands apart from the modules, so that these are imported only for nets that have such rows."""
+    assert fused.rows()
+    for types in fused.rows():
+        assert fused.how(types) is fused._offered[types]
+    assert set(fused._offered) == set(fused.rows())

@@ -81,10 +81,10 @@ def test_several_bottoms_of_a_convolution_add_up():
 
 def test_the_memory_is_what_the_net_predicts():
     summary = summarise(net(NET), history_slots=2)
-    assert summary.training == Net(net(NET), TRAIN, history_slots=2).memory
+    assert summary.training == Net(net(NET), TRAIN, history_slots=2, keep=()).memory
     without_loss = net(NET.split('layer { name: "loss"')[0])
     assert summarise(without_loss).training is None
-    assert summarise(without_loss).inference == Net(without_loss, TEST).memory
+    assert summarise(without_loss).inference == Net(without_loss, TRAIN, keep=(), forward_only=True).memory
     assert summary.inference.gradients == summary.inference.param_gradients == summary.inference.history == 0
 
 
