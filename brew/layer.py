@@ -285,9 +285,10 @@ class Layer:
 
     def axis(self, axis: int, ndim: int, *path: str | int) -> int:
         """`axis` counted from the front (negative counts from the end); an error when it is out of range."""
-        if not -ndim <= axis < ndim:
-            raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1})", *path)
-        return axis % ndim
+        if -ndim <= axis < ndim:
+            return axis % ndim
+        label = ": is the bottom a label?" * (ndim == 1)
+        raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1}){label}", *path)
 
 
 def count(shape: Sequence[int]) -> int:

@@ -31,7 +31,7 @@ def test_axis(axis, device):
 
 
 def test_errors():
-    with pytest.raises(NetError, match=r"axis 1 is out of range for 1 axes \(-1 to 0\)"):
+    with pytest.raises(NetError, match=r"axis 1 is out of range for 1 axes \(-1 to 0\): is the bottom a label"):
         run_layer('type: "Softmax"', [np.ones(3)])
     with pytest.raises(NetError, match=r"expects at least one value along the axis; .* 3 x 0"):
         run_layer('type: "Softmax"', [np.ones((3, 0))])
