@@ -274,8 +274,7 @@ class Layer:
 
     def error(self, message: str, *path: str | int, hint: str | None = None) -> NetError:
         """A NetError naming this layer and its type, placed at the field `path` of its message."""
-        text = f'layer "{self.name}" ({self.type}): {message}'
-        return NetError(text, place=self.context.place(*path), hint=hint)
+        return NetError(f'layer "{self.name}" ({self.type}): {message}', place=self.context.place(*path), hint=hint)
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
