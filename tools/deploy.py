@@ -15,7 +15,7 @@ from .net_options import names, parse_shapes, shape_option, state_options
 _log = logging.getLogger("brew")
 
 
-@click.command(name="deploy", cls=Command)
+@click.command(name="deploy", cls=Command, short_help="Make the deploy net of a net or solver.")
 @click.argument("source", metavar="TRAIN_VAL")
 @click.argument("target", metavar="OUT")
 @state_options

@@ -7,7 +7,7 @@ import click
 from .command import Command
 
 
-@click.command(name="layers", cls=Command)
+@click.command(name="layers", cls=Command, short_help="List the layer types, or tell all about one.")
 @click.argument("layer_type", required=False, metavar="[TYPE]")
 @click.option("--markdown", is_flag=True, help="Everything, as docs/layers.md has it.")
 def verb(layer_type: str | None, markdown: bool) -> None:
