@@ -82,7 +82,7 @@ class Brew(Contestant):
         self.spec, self.of = spec, NETS[spec.net]
         train = spec.mode == "train"
         phase = TRAIN if train else TEST
-        options: Any = spec.options
+        options: Any = {"keep": (), "forward_only": not train, **spec.options}  # as the commands make their nets
         self.net = Net(timed(self.of, phase), phase, device="cpu", seed=1, history_slots=int(train), **options)
         rule = rule_class("SGD")
         assert rule is not None
