@@ -47,7 +47,7 @@ def test_brew_alone_prints_help_and_names_the_verbs(brew_run: Run) -> None:
     assert alone.code == 0
     assert alone.out == brew_run("-h").out
     assert all(f"\n  {verb} " in alone.out for verb in ("train", "test", "time", "devices", "data"))
-    assert "..." not in alone.out  # no verb's line is cut short
+    assert not any(line.endswith("...") for line in alone.out.splitlines()[2:])  # cut short
 
 
 def test_help_shows_two_dashes_only(brew_run: Run) -> None:
