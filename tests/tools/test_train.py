@@ -234,7 +234,9 @@ def test_a_run_may_write_down_its_numbers(brew_run: Run, folder: Path) -> None:
 
 def test_layers_of_other_shapes_are_left_on_request(brew_run: Run, folder: Path) -> None:
     net = folder / "net.prototxt"
-    wide = 'layer { name: "wide" type: "InnerProduct" bottom: "data" top: "wide" inner_product_param { num_output: 4 } }'
+    wide = (
+        'layer { name: "wide" type: "InnerProduct" bottom: "data" top: "wide" inner_product_param { num_output: 4 } }'
+    )
     net.write_text(net.read_text() + wide)
     assert brew_run("train", "-solver=solver.prototxt", "--set", "snapshot_prefix=first").code == 0
     net.write_text(net.read_text().replace("num_output: 4", "num_output: 5"))
