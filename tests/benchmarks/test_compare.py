@@ -88,10 +88,11 @@ def blob_of(net: Net) -> Any:
     return get
 
 
+@pytest.mark.peer
 @pytest.mark.parametrize("channels_last", [False, True], ids=["default", "channels-last"])
 @pytest.mark.parametrize("name", ["lenet", "cifar10_full", "all"])
 def test_the_peer_computes_what_brew_does(name: str, channels_last: bool) -> None:
-    torch = pytest.importorskip("torch")
+    torch = importlib.import_module("torch")
     peer_of = importlib.import_module("torch_peer").Peer
     message = small(name)
     net = with_batch(message, TRAIN)
@@ -115,11 +116,10 @@ def test_the_peer_computes_what_brew_does(name: str, channels_last: bool) -> Non
     assert learned == {f"{n}/{i}" for n, blobs in net.params.items() if n not in norms for i in range(len(blobs))}
 
 
+@pytest.mark.peer
 @pytest.mark.parametrize("name", ["lenet", "cifar10_full", "all"])
 def test_every_program_has_brews_loss_in_test(name: str) -> None:
-    torch = pytest.importorskip("torch")
-    runtime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnx")
+    torch, runtime = importlib.import_module("torch"), importlib.import_module("onnxruntime")
     message = small(name)
     net = with_batch(message, TEST)
     net.forward()

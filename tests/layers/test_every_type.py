@@ -201,7 +201,9 @@ def _between(text: str) -> tuple[str, int]:
     return prototxt.to_text(param), number
 
 
-@pytest.mark.parametrize("engine", ["caffe", "onednn"])
+@pytest.mark.parametrize(
+    ("device", "engine"), [("cpu", "caffe"), ("cpu", "onednn"), ("cuda", "caffe")], indirect=["device"]
+)
 @pytest.mark.parametrize("type_name", sorted(ROWS))
 def test_shared_memory_changes_nothing(
     type_name: str,
@@ -211,8 +213,6 @@ def test_shared_memory_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     poisoned: Callable[[Net], Net],
 ) -> None:
-    if device == "cuda" and engine == "onednn":
-        pytest.skip("oneDNN is for the CPU")
     row = ROWS[type_name]
     text, number = _between(_prepared(type_name, tmp_path, monkeypatch))
     message = prototxt.parse(text, NetParameter)
