@@ -91,7 +91,7 @@ def _engine() -> tuple[c_void_p, c_void_p]:
 
 
 def _check(what: str, status: int) -> None:
-    if status in (2, 3):  # invalid arguments, unimplemented
+    if status in (1, 2, 3):  # out of memory, invalid arguments, unimplemented
         raise Unsupported(what)
     if status:
         raise RuntimeError(f"oneDNN: {what} failed with status {status}")
