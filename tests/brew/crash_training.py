@@ -101,7 +101,8 @@ def outcome(folder: Path) -> list[bytes]:
     resume.ClearField("seconds")
     history = [blob.data.tobytes() for blob in whole.stored.history]
     assert resume.average_sha256
-    assert 3 <= len(latest.states(folder / "run")) <= 4  # 4 where the last deletion was killed
+    # One more for each of the last deletions that was killed, in a row: the next one that is not takes them all.
+    assert 3 <= len(latest.states(folder / "run")) <= 7
     return [resume.SerializeToString(deterministic=True), *history]
 
 
