@@ -39,7 +39,7 @@ def verb(
     Exit code 0: no errors, though there may be warnings; 1: errors, or with --strict any finding.
     """
     from brew.checks import files as checks
-    from brew.checks.finding import merged
+    from brew.checks.finding import folded, merged
     from brew.checks.states import Options
 
     options = Options(parse_shapes(shapes), not no_data, level, names(stage), tuple(names(weights)))
@@ -49,7 +49,7 @@ def verb(
     if as_json:
         click.echo(json.dumps([f.as_dict() for f in found], indent=2))
     else:
-        for finding in found:
+        for finding in folded(found):
             click.echo(_styled(finding, settings))
             if finding.hint:
                 click.echo(f"  = {finding.hint}")

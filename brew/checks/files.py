@@ -6,13 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from brew._prototxt_schema import fields_of
-from brew._prototxt_tokens import Source, Tokens
-from brew.errors import BrewError, PrototxtError
+from brew.errors import BrewError
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
 from . import data_rules, label_rules, net_rules, nets, solver_rules, weights
 from .finding import Finding, merged
+from .kinds import is_solver
 from .states import Options, heard
 from .texts import Texts
 
@@ -45,31 +44,6 @@ def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
     else:
         document = texts.read(path, NetParameter)
         yield from nets.net_findings(document, replace(options, broken=frozenset(texts.broken)))
-
-
-def is_solver(path: str) -> bool:
-    """Whether most of the fields at the top of a prototxt are a solver's and not a net's."""
-    net, solver = fields_of(NetParameter.DESCRIPTOR), fields_of(SolverParameter.DESCRIPTOR)
-    score = 0
-    for name in _top_names(path):
-        score += (name in solver) - (name in net)
-    return score > 0
-
-
-def _top_names(path: str) -> Iterator[str]:
-    """The names of the fields at the top of a text, as far as it can be read."""
-    try:
-        text = Path(path).read_text("utf-8-sig", errors="replace")
-        tokens, depth, before = Tokens(Source(text, path)), 0, ""
-        while tokens.kind != "end":
-            if tokens.kind == "name" and depth == 0 and before != ":":
-                yield tokens.text
-            if tokens.kind == "symbol":
-                depth += (tokens.text in "{<") - (tokens.text in "}>")
-            before = tokens.text
-            tokens.advance()
-    except (OSError, PrototxtError):
-        return
 
 
 def meanings() -> dict[str, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from brew.errors import BrewError, Place
 
+_MOST_ALIKE = 3  # findings of one file with the same message; of more, the first stands for all
 _NUMBER = re.compile(r"\d+")
 
 
@@ -58,3 +60,16 @@ def merged(findings: Iterable[Finding], files: Iterable[str] = ()) -> list[Findi
         first[key] = replace(known, states=tuple(states))
     ordered = list(dict.fromkeys([*files, *(finding.place.file for finding in first.values())]))
     return sorted(first.values(), key=lambda f: (ordered.index(f.place.file), f.place.line, f.place.column))
+
+
+def folded(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The findings, for people: what is said of one file in the same words many times is said once, and how often."""
+    worded = [((f.place.file, f.code, f.message, f.hint, f.states), f) for f in findings]
+    alike = Counter(words for words, _ in worded)
+    said = set()
+    for words, finding in worded:
+        if alike[words] <= _MOST_ALIKE:
+            yield finding
+        elif words not in said:
+            said.add(words)
+            yield replace(finding, message=f"{finding.message} (and {alike[words] - 1} more like it)")

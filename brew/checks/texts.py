@@ -10,9 +10,11 @@ from google.protobuf.message import Message
 
 from brew import prototxt
 from brew.errors import Place, PrototxtError
+from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import Document
 
 from .finding import Finding
+from .kinds import no_net
 
 M = TypeVar("M", bound=Message)
 Position = tuple[int, int]  # line and column
@@ -32,7 +34,9 @@ class Texts:
         self._errors: dict[str, list[Position]] = {}
 
     def read(self, path: str | Path, message_type: type[M]) -> Document[M]:
-        """The document. InputError or PrototxtError where it cannot be read to its end."""
+        """The document. InputError or PrototxtError where it cannot be read to its end, or is no net but should be."""
+        if message_type is NetParameter and (what := no_net(path)):
+            raise PrototxtError(what, place=Place(str(path)))
         problems: list[PrototxtError] = []
         try:
             document = prototxt.read(path, message_type, problems)

@@ -92,6 +92,27 @@ def test_options_for_data_that_is_elsewhere(folder: Path, brew_run: Run) -> None
     assert "dta" in unused.err
 
 
+def test_what_is_no_net_is_one_finding(folder: Path, brew_run: Run, edited: Any) -> None:
+    item = 'item { name: "n0156" label: 1 display_name: "person" }\n'
+    (folder / "map.prototxt").write_text(item * 50)
+    label_map = "error B110: this is a label map of SSD's, neither net nor solver\n"
+    assert brew_run("check", "map.prototxt").out == f"map.prototxt: {label_map}"
+    edited("solver.prototxt", '"net.prototxt"', '"solver.prototxt"')
+    out = brew_run("check", "solver.prototxt").out
+    assert out == "solver.prototxt: error B110: this is a solver, and a net was expected\n"
+
+
+def test_the_same_words_many_times_are_said_once(folder: Path, brew_run: Run) -> None:
+    with (folder / "net.prototxt").open("a") as file:
+        file.write('itm { name: "a" }\n' * 9 + 'top: "a"\n' * 3)
+    ran = brew_run("check", "net.prototxt")
+    errors = [line for line in ran.out.splitlines() if "error B110" in line]
+    assert errors[0].endswith('NetParameter has no field "itm" (and 8 more like it)')
+    assert len(errors) == 4 and all(line.endswith('has no field "top"') for line in errors[1:])
+    assert ran.err == "1 file checked: 12 errors\n"
+    assert len(json.loads(brew_run("check", "--json", "net.prototxt").out)) == 12
+
+
 def test_weights(folder: Path, brew_run: Run, edited: Any) -> None:
     import brew
 
