@@ -48,7 +48,7 @@ def newest(prefix: str | Path) -> Newest:
         try:
             return Newest(check(state), tuple(skipped))
         except (BrewError, OSError) as error:
-            skipped.append(Skipped(state, str(error)))
+            skipped.append(Skipped(state, str(error).removeprefix(f"{state}: ")))
     return Newest(None, tuple(skipped))
 
 

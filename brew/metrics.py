@@ -16,6 +16,7 @@ from brew.appending import AppendedFile
 from brew.atomic import replacing
 from brew.errors import ResourceError
 from brew.events import Displayed, Event, Snapshotted, Stopped, Tested
+from brew.snapshot import of_state
 
 log = logging.getLogger("brew")
 
@@ -23,20 +24,33 @@ log = logging.getLogger("brew")
 class Metrics:
     """A watcher of a solver (`Solver.watch`) that appends its events to the file `path`.
 
-    `iteration` is where the training begins: 0, or what it was resumed at. Lines of what is still to come are dropped
-    first, and so is a last line that a kill cut short. ResourceError when the file cannot be written at the start;
-    later the training goes on without it (AppendedFile).
+    `iteration` is where the training begins: 0, or what it was resumed at, from the solver state `state`. Lines of what
+    is still to come are dropped first, and so is a last line that a kill cut short. Where a kill came between the
+    snapshot and its line, the line is made up for. ResourceError when the file cannot be written at the start; later
+    the training goes on without it (AppendedFile).
     """
 
-    def __init__(self, path: str | Path, iteration: int = 0) -> None:
+    def __init__(self, path: str | Path, iteration: int = 0, state: str | Path | None = None) -> None:
         self.path = Path(path)
-        _rewind(self.path, iteration)
+        kept = _rewind(self.path, iteration)
         self._file = AppendedFile(self.path)
+        snapshots = [record for record in kept if (record["iteration"], record.get("kind")) == (iteration, "snapshot")]
+        self._known = {(iteration, record.get("state")) for record in snapshots}
+        if state is not None and kept and not snapshots:
+            files = of_state(Path(state))
+            self._write(Snapshotted(iteration, files.weights, files.state), files.state.stat().st_mtime)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, Snapshotted) and (event.iteration, str(event.state)) in self._known:
+            return  # written once more at the end of a training that was resumed there
+        self._write(event, time.time())
+
+    def _write(self, event: Event, when: float) -> None:
         record = _record(event)
         if record is not None:
-            self._file.write(_line({"time": round(time.time(), 3), **record}))
+            self._file.write(_line({"time": round(when, 3), **record}))
+        if isinstance(event, Snapshotted):
+            self._known.add((event.iteration, str(event.state)))
 
 
 def _record(event: Event) -> dict[str, Any] | None:
@@ -75,24 +89,25 @@ def _line(record: dict[str, Any]) -> bytes:
     return json.dumps(record, allow_nan=False).encode() + b"\n"
 
 
-def _rewind(path: Path, iteration: int) -> None:
-    """Leave in the file what happened before a training that begins at `iteration`, in whole lines."""
+def _rewind(path: Path, iteration: int) -> list[dict[str, Any]]:
+    """Leave in the file what happened before a training that begins at `iteration`, in whole lines; give that."""
     try:
         if not path.exists():
-            return
+            return []
         with path.open("rb") as file:
             lines = [(line, _parsed(line)) for line in file]
         whole = [(line, record) for line, record in lines if record is not None]
-        kept = [line for line, record in whole if not _is_to_come(record, iteration)]
+        kept = [(line, record) for line, record in whole if not _is_to_come(record, iteration)]
         if len(kept) < len(lines):
             with replacing(path) as new, new.open("wb") as file:
-                file.writelines(kept)
+                file.writelines(line for line, _ in kept)
     except OSError as error:
         raise ResourceError(f"cannot read {path}: {error.strerror or error}") from error
     if len(kept) < len(whole):
         log.info("%s: lines from iteration %d on are dropped: %d", path, iteration, len(whole) - len(kept))
     if len(whole) < len(lines):
         log.warning("%s: damaged lines are dropped: %d", path, len(lines) - len(whole))
+    return [record for _, record in kept]
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
@@ -105,6 +120,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_to_come(record: dict[str, Any], iteration: int) -> bool:
-    """Displays and tests count the updates before them, so those of `iteration` itself come again after a resume."""
-    comes_again = record.get("kind") in ("train", "test") or iteration == 0
+    """Whether it comes again after a resume: of `iteration` itself displays and tests, which count the updates before
+    them, and the end, where that is no longer the end or is reached at once."""
+    comes_again = record.get("kind") in ("train", "test", "stop") or iteration == 0
     return bool(record["iteration"] >= iteration if comes_again else record["iteration"] > iteration)

@@ -5,7 +5,6 @@ Imports click and nothing heavy; a verb's module is imported when it is named, a
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import traceback
@@ -16,6 +15,7 @@ import click
 from brew import __version__
 
 from .command import Group, Settings
+from .log import silence
 from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
 
 INTERRUPTED = 130
@@ -93,8 +93,4 @@ def _own_up(error: Exception, settings: Settings) -> None:
 
 
 def _silence() -> None:
-    """Point stdout and stderr at nothing, so that flushing them at exit cannot fail again."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(nothing, stream.fileno())
+    silence(sys.stdout, sys.stderr)

@@ -7,9 +7,12 @@ extract_seconds.py read month, day, time and text off such lines.
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TextIO
 
@@ -86,20 +89,53 @@ def detach() -> None:
     logger.setLevel(logging.NOTSET)
 
 
+@contextlib.contextmanager
+def when_reader_goes(callback: Callable[[], None]) -> Iterator[None]:
+    """For the length of a `with`, a pipe that nobody reads any more calls `callback`, once, and raises nothing.
+
+    What is logged afterwards goes nowhere.
+    """
+    handlers = [h for h in logging.getLogger("brew").handlers if isinstance(h, _Handler)]
+    for handler in handlers:
+        handler.reader_goes = callback
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.reader_goes = None
+
+
+def silence(*streams: TextIO) -> None:
+    """Point streams at nothing, so that flushing them at exit cannot fail again."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, told from others' handlers. Writes to what `sys.stderr` is at the time, for the live line's sake."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+        self.reader_goes: Callable[[], None] | None = None
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A reader that has gone ends the command, as for any filter; a full disk under the log does not."""
+        """A reader that has gone ends the command, as for any filter; a full disk under the log does not.
+
+        A command that has more to lose is told of it (`when_reader_goes`).
+        """
         error = sys.exception()
         if isinstance(error, BrokenPipeError):
-            raise error
+            if self.reader_goes is None:
+                raise error
+            silence(sys.stderr)
+            self.reader_goes()
+            return
         if not isinstance(error, OSError):
             super().handleError(record)

@@ -1,4 +1,4 @@
-"""What SIGINT, SIGHUP and SIGTERM do to a training: stop, snapshot, or nothing.
+"""What SIGINT, SIGHUP and SIGTERM do to a training: stop, snapshot, or nothing; a log that nobody reads stops it.
 
 A handler only leaves a request with the solver, which honours it after the iteration at hand. A SIGINT that comes
 while the solver is asked to stop does not wait for that.
@@ -6,13 +6,18 @@ while the solver is asked to stop does not wait for that.
 
 from __future__ import annotations
 
+import logging
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
+from .log import when_reader_goes
+
+_log = logging.getLogger("brew")
 EFFECTS = ("stop", "snapshot", "none")
 
 
@@ -24,16 +29,22 @@ class Requestable(Protocol):
 
 @dataclass
 class Signals:
-    """Which signal ended the run, if one did."""
+    """Which signal ended the run, if one did, and whether those who read its log have gone."""
 
     solver: Requestable
     effects: dict[int, str]
     stopped_by: int | None = None
+    reader_gone: bool = False
 
     @property
     def exit_code(self) -> int:
-        """128 and the number of the signal that stopped the run, as shells count; 0 where none did."""
-        return 128 + self.stopped_by if self.stopped_by is not None else 0
+        """128 and the number of the signal that stopped the run, as shells count; 1 where its log had no reader."""
+        return 128 + self.stopped_by if self.stopped_by is not None else int(self.reader_gone)
+
+    def lose_reader(self) -> None:
+        """Stop as for SIGTERM: what was learned is kept, though nobody will read that it is."""
+        self.reader_gone = True
+        self.solver.request("stop")
 
     def handle(self, number: int, _: FrameType | None) -> None:
         effect = self.effects[number]
@@ -43,7 +54,15 @@ class Signals:
             return
         if effect == "stop":
             self.stopped_by = number
+            # A line written here might interrupt one that is half written.
+            threading.Thread(target=_say_stopping, args=(number,), daemon=True).start()
         self.solver.request(effect)
+
+
+def _say_stopping(number: int) -> None:
+    """A long iteration is no sign that the signal was not heard."""
+    again = "Ctrl-C again" if number == signal.SIGINT else "Ctrl-C"
+    _log.info("stopping after this iteration (%s stops at once)", again)
 
 
 @contextmanager
@@ -55,7 +74,8 @@ def handled(solver: Requestable, sigint: str, sighup: str) -> Iterator[Signals]:
     signals = Signals(solver, effects)
     before: dict[int, Any] = {number: signal.signal(number, signals.handle) for number in effects}
     try:
-        yield signals
+        with when_reader_goes(signals.lose_reader):
+            yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

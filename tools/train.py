@@ -104,12 +104,12 @@ def _train(running: Solver, snapshot: str | None, settings: Settings, effects: t
         if snapshot:
             _say(235, f"Resuming from {snapshot}")
             running.restore(snapshot)
-        record(running)
+        record(running, snapshot)
         _say(239, "Starting Optimization")
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
             running.snapshot()  # stopped by a signal, there is one whatever the file says
-    if not seen:
+    if not seen and not signals.reader_gone:
         results.print()
     return signals.exit_code
 
@@ -143,13 +143,16 @@ def newest(document: Document[SolverParameter]) -> str | None:
     return str(newest.found.state)
 
 
-def record(running: Solver) -> None:
-    """Write down what the solver does where it asks for that, from the iteration on it is at."""
+def record(running: Solver, resumed: str | None = None) -> None:
+    """Write down what the solver does where it asks for that, from the iteration on it is at.
+
+    `resumed` is the solver state it was resumed from.
+    """
     param = running.param
     if param.metrics:
         from brew.metrics import Metrics
 
-        running.watch(Metrics(param.metrics, running.iter))
+        running.watch(Metrics(param.metrics, running.iter, resumed))
     if param.tensorboard:
         from brew.tensorboard import TensorBoard
 

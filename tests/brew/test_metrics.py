@@ -151,3 +151,22 @@ def test_a_training_killed_and_resumed_has_the_lines_of_one_that_was_not(tmp_pat
     ]  # fmt: skip
     train(iterations=7)
     assert train(state=f"{name}_iter_4.solverstate") == straight
+
+
+def test_resuming_what_is_finished_adds_nothing(tmp_path: Path):
+    path, end = tmp_path / "m.jsonl", (events.Tested(8, 0, {}), Stopped(8, "max_iter"))
+    once = written(path, shown(6), snapshotted(8), *end)
+    again = written(path, snapshotted(8), *end, iteration=8)
+    assert [line | {"time": 0} for line in again] == [line | {"time": 0} for line in once]
+
+
+def test_a_kill_before_the_line_of_a_snapshot_loses_no_line(tmp_path: Path):
+    path, state = tmp_path / "m.jsonl", tmp_path / "m_4.solverstate"
+    state.write_bytes(b"state")
+    written(path, shown(2))
+    for _ in range(2):  # the second time it is there
+        Metrics(path, 4, state)
+        assert [(line["iteration"], line["kind"]) for line in lines_of(path)] == [(2, "train"), (4, "snapshot")]
+    line = lines_of(path)[-1]
+    assert (line["state"], line["weights"]) == (str(state), str(tmp_path / "m_4.caffemodel"))
+    assert line["time"] == pytest.approx(state.stat().st_mtime, abs=0.01)

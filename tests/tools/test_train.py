@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_a_signal_stops_with_a_snapshot(folder: Path, number: int, code: int) ->
     assert state.with_suffix(".caffemodel").is_file()
 
 
+def test_a_log_that_nobody_reads_stops_with_a_snapshot(folder: Path) -> None:
+    with endless(folder) as process:
+        assert process.stderr is not None
+        process.stderr.close()
+        assert process.wait(timeout=30) == 1
+    [state] = folder.glob("tiny_iter_*.solverstate")
+    assert state.with_suffix(".caffemodel").is_file()
+
+
+def test_a_signal_is_answered_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "brew")
+    before = set(threading.enumerate())
+    Signals(Asked(), {signal.SIGINT: "stop"}).handle(signal.SIGINT, None)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+    assert caplog.messages == ["stopping after this iteration (Ctrl-C again stops at once)"]
+
+
 def test_sighup_snapshots_and_goes_on(folder: Path) -> None:
     with endless(folder, "--sigint_effect=snapshot") as process:
         process.send_signal(signal.SIGHUP)
@@ -206,7 +225,8 @@ def test_resume_finds_the_newest_whole_snapshot(brew_run: Run, folder: Path) -> 
     whole = weights("tiny_iter_20.caffemodel")
     (folder / "tiny_iter_20.caffemodel").write_bytes(b"torn")
     outcome = resumed(brew_run)
-    assert "tiny_iter_20.solverstate is passed by" in outcome.err
+    [passed] = [line for line in outcome.err.splitlines() if "is passed by" in line]
+    assert "] tiny_iter_20.solverstate is passed by: tiny_iter_20.caffemodel " in passed
     assert "Resuming from tiny_iter_10.solverstate" in outcome.err
     np.testing.assert_array_equal(weights("tiny_iter_20.caffemodel"), whole)
     assert "Resuming from tiny_iter_20.solverstate" in resumed(brew_run).err
