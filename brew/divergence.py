@@ -55,7 +55,7 @@ class Guard:
             raise DivergedError(what, hint=f"{_CAUSES}; last rate {rate:g}")
         if self._in_a_row > _MOST_SKIPS:
             raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=_CAUSES)
-        log.warning("%s: this update is skipped", what)
+        log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
         for blob, values in zip(self._statistics, self._aside, strict=True):
             self.net.parameters.write(blob, values)
@@ -74,7 +74,7 @@ def first_bad(net: Net) -> str:
                 net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
-                return f'the weights of layer "{layer.name}" ({layer.type}) are not finite: blob {number}'
+                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})'
         for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
                 brings = "brings" if isinstance(layer, DataLayer) else "made"

@@ -63,7 +63,7 @@ def test_what_never_recovers_stops_all_the_same(tmp_path: Path, device: str):
     ("bad", "named"),
     [
         ("x", 'layer "x" (Input) made the first blob that is not finite, "x"'),
-        ("conv", 'the weights of layer "conv" (Convolution) are not finite: blob 0'),
+        ("conv", 'weights of layer "conv" (Convolution) are not finite (its blob 0)'),
     ],
 )
 def test_the_first_bad_layer_is_named(tmp_path: Path, device: str, bad: str, named: str):

@@ -94,3 +94,11 @@ def test_training_on_the_cpu_by_order_loads_no_cupy_and_no_console(tmp_path: Pat
     names = loaded(script, tmp_path)
     assert "brew.solver" in names
     assert not names & {"cupy", "rich", "h5py", "lmdb", "PIL", "tensorboardX", "safetensors"}
+
+
+def test_dir_lists_what_is_public_and_each_of_it_is_there():
+    import brew
+
+    assert dir(brew) == sorted(brew.__all__)
+    assert all(hasattr(brew, name) for name in dir(brew))
+    assert not {"Any", "Path", "importlib", "annotations"} & set(dir(brew))
