@@ -27,6 +27,17 @@ MAX_AXES = 32
 _stamps = itertools.count(1)
 
 
+class Latest:
+    """The stamp given last in this process: while it stays, no blob has changed. None is written a second time."""
+
+    stamp = 0
+
+
+def _next_stamp() -> int:
+    Latest.stamp = stamp = next(_stamps)
+    return stamp
+
+
 class Memory:
     """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
 
@@ -82,7 +93,7 @@ class Memory:
 
     def _tell(self) -> None:
         for blob in self.tenants:
-            blob.stamp = next(_stamps)
+            blob.stamp = _next_stamp()
 
     def fit(self, shape: Shape) -> None:
         """A blob of `shape` is to come: memory that there is grows; a lease that is too small ends."""
@@ -228,7 +239,7 @@ class Blob:
         for memory in (self.data_memory, self.diff_memory):
             memory.fit(shape)
         self._shape = shape
-        self.stamp = next(_stamps)
+        self.stamp = _next_stamp()
 
     def share(self, other: Blob, *, diff: bool) -> None:
         """Live in the memory of `other`: its data, and with `diff` its gradient."""
@@ -237,7 +248,7 @@ class Blob:
         if diff:
             self.diff_memory = other.diff_memory
             self.diff_memory.tenants.add(self)
-        self.stamp = next(_stamps)
+        self.stamp = _next_stamp()
 
     # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
 

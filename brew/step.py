@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from brew import cuda, onednn, registry
 from brew.blob import Blob, Memory
+from brew.data_layer import DataLayer
 from brew.graph import Node
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
 from brew.layout import PLAIN, Layout
@@ -103,6 +104,8 @@ class Step:
         self.kept: dict[str, Array] = {}
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
+        self.reads_data = isinstance(node.layer, DataLayer)
+        self.seen = -1  # blob.Latest.stamp when its own stamps were last compared
         self.leases: dict[Hashable, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.fusion)
         self.copies: dict[str, list[Copy]] = {}

@@ -78,3 +78,20 @@ def test_the_nets_own_state_says_the_phase_of_its_layers():
     """
     net = net_of(text)
     assert net.phase == net.layer_dict["drop"].context.phase == brew.TRAIN
+
+
+def test_a_step_stays_bound_until_a_blob_of_its_own_changes():
+    text = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } }'
+    text += ' layer { name: "r" type: "ReLU" bottom: "x" top: "y" }'
+    net, other = net_of(text), net_of(text)
+    net.forward()
+    bound = net.executor.steps[1].io
+    other.blobs["x"].reshape(5, 3)
+    other.forward()
+    net.forward()
+    assert net.executor.steps[1].io is bound
+    net.blobs["x"].reshape(4, 3)
+    net.blobs["x"].data[...] = -1.0
+    net.blobs["x"].data[3] = 2.0
+    assert net.forward()["y"].tolist() == [[0.0] * 3] * 3 + [[2.0] * 3]
+    assert net.executor.steps[1].io is not bound
