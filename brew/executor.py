@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from brew import cuda
+from brew import cuda, threads
 from brew.blob import Blob, Latest, Memory
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
@@ -20,7 +20,7 @@ from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
 from brew.memory_plan import MemoryPlan
-from brew.onednn import Unsupported
+from brew.onednn import Unsupported, _library
 from brew.parameters import Parameters
 from brew.step import Scratch, Step
 
@@ -59,6 +59,8 @@ class Executor:
     ) -> None:
         """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass."""
         self.device = device
+        self._openmp = _library() if device == "cpu" and engine == "onednn" else None
+        threads.hold_blas()
         self.scratch = Scratch(device)
         self.version = parameters.version
         slots = parameters.slots
@@ -118,6 +120,8 @@ class Executor:
 
         UsageError where that needs values whose memory others have used since.
         """
+        if self._openmp is not None:
+            threads.openmp_threads(self._openmp)
         if number:
             for blob in self.memory.gone(number):
                 raise UsageError(

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from brew import onednn, prototxt
+from brew import onednn, prototxt, threads
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
@@ -223,3 +223,14 @@ def test_doubles_are_left_to_numpy():
     dims = 'layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 1 dim: 16 dim: 3 dim: 3 } } }'
     doubles = Net(prototxt.parse(dims + text, NetParameter), 0, engine="onednn", dtype=np.float64)
     assert chosen(doubles)[0] == "caffe"
+
+
+def test_every_pass_holds_openmp_to_the_number_of_threads() -> None:
+    it = net(layer("ReLU"), (1, 3, 4, 4), WHOLE, "onednn")
+    try:
+        for number in (1, 2, 1):
+            threads.use(number)
+            it.forward()
+            assert onednn._library().omp_get_max_threads() == number
+    finally:
+        threads.use(None)
