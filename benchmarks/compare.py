@@ -1,6 +1,6 @@
 """Brew against PyTorch, and ONNX Runtime where only forward counts, on the nets of the zoo, on the CPU.
 
-    python benchmarks/compare.py                                   every net, training and forward: half an hour
+    python benchmarks/compare.py                                   every net, training and forward: a quarter of an hour
     python benchmarks/compare.py --nets lenet,resnet50 --mode train
     python benchmarks/compare.py --engine caffe --engine onednn    two ways of Brew beside one another
     python benchmarks/compare.py --json figures.json
