@@ -72,9 +72,13 @@ def _lose(plan: MemoryPlan, moment: int) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Comparisons with other programs run where these are; elsewhere they are no tests, rather than skipped ones."""
-    if all(importlib.util.find_spec(name) for name in ("torch", "onnx", "onnxruntime")):
-        return
-    left = [item for item in items if item.get_closest_marker("peer")]
+    """What needs a library that is not here is no test, rather than a skipped one."""
+    from brew import onednn
+
+    missing = set() if onednn.why_not() is None else {"onednn"}
+    if not all(importlib.util.find_spec(name) for name in ("torch", "onnx", "onnxruntime")):
+        missing.add("peer")
+    left = [item for item in items if any(item.get_closest_marker(name) for name in missing)]
     config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in left]
+    gone = set(map(id, left))
+    items[:] = [item for item in items if id(item) not in gone]

@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pytest
 
 import brew
-from brew import fused, mode, onednn, prototxt
+from brew import fused, mode, prototxt
 from brew.net import Net
 from brew.plan_lines import PlanLine, plan_lines
 from brew.proto.brew_pb2 import NetParameter
 from brew.solver import Solver
 
-pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason="oneDNN is not here")
+pytestmark = pytest.mark.onednn
 
 
 def convolution(name: str, bottom: str, top: str, outputs: int, rest: str = "kernel_size: 3 pad: 1") -> str:

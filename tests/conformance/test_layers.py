@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew import onednn
 from brew.net import Net
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
@@ -37,7 +36,7 @@ def _same(got: np.ndarray, want: np.ndarray, what: str) -> None:
     assert difference <= 1e-4 * max(1.0, np.abs(want[finite]).max(initial=0.0)), f"{what}: {difference}"
 
 
-without_onednn = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+without_onednn = pytest.mark.onednn
 ENGINES = [
     pytest.param("cpu", "caffe", False, id="cpu"),
     pytest.param("cpu", "onednn", True, id="onednn", marks=without_onednn),

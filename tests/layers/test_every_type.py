@@ -202,7 +202,9 @@ def _between(text: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("device", "engine"), [("cpu", "caffe"), ("cpu", "onednn"), ("cuda", "caffe")], indirect=["device"]
+    ("device", "engine"),
+    [("cpu", "caffe"), pytest.param("cpu", "onednn", marks=pytest.mark.onednn), ("cuda", "caffe")],
+    indirect=["device"],
 )
 @pytest.mark.parametrize("type_name", sorted(ROWS))
 def test_shared_memory_changes_nothing(

@@ -11,7 +11,7 @@ from brew import onednn, prototxt, threads
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
-pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+pytestmark = pytest.mark.onednn
 
 WHOLE, RAGGED, LAST = 32, 28, 20  # channels that fill blocks of 8 and of 16, that do not, and that lie last
 CHANNELS = (WHOLE, RAGGED)

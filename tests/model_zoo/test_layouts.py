@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 import brew
-from brew import onednn
 from brew.onednn import Operation
 
-pytestmark = pytest.mark.skipif(onednn.why_not() is not None, reason=str(onednn.why_not()))
+pytestmark = pytest.mark.onednn
 
 ZOO = Path(brew.__path__[-1]) / "model_zoo"
 SHAPES = {"lenet": (1, 28, 28), "cifar10_full": (3, 32, 32)}

@@ -270,7 +270,7 @@ def test_layers_of_other_shapes_are_left_on_request(brew_run: Run, folder: Path)
     assert brew_run(*score, "--ignore-mismatched").code == 0
 
 
-@pytest.mark.parametrize("engine", ["caffe", "onednn", "default"])
+@pytest.mark.parametrize("engine", ["caffe", pytest.param("onednn", marks=pytest.mark.onednn), "default"])
 def test_the_engine_holds_for_one_command(brew_run: Run, folder: Path, engine: str) -> None:
     before = mode.default_engine()
     assert brew_run("train", "-solver=solver.prototxt", f"--engine={engine}").code == 0
