@@ -36,11 +36,10 @@ def _same(got: np.ndarray, want: np.ndarray, what: str) -> None:
     assert difference <= 1e-4 * max(1.0, np.abs(want[finite]).max(initial=0.0)), f"{what}: {difference}"
 
 
-without_onednn = pytest.mark.onednn
 ENGINES = [
     pytest.param("cpu", "caffe", False, id="cpu"),
-    pytest.param("cpu", "onednn", True, id="onednn", marks=without_onednn),
-    pytest.param("cpu", "onednn", False, id="onednn-unfused", marks=without_onednn),
+    pytest.param("cpu", "onednn", True, id="onednn", marks=pytest.mark.onednn),
+    pytest.param("cpu", "onednn", False, id="onednn-unfused", marks=pytest.mark.onednn),
     pytest.param("cuda", "caffe", False, id="cuda"),
 ]
 
