@@ -156,13 +156,16 @@ class Memory:
         if not self.exposed:
             self.exposed = True
             self.download()
-        return self._host[: count(shape)].reshape(shape)
+        return self._view(self._host)
+
+    def _view(self, host: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return host[: count(self._shape)].reshape(self._shape)
 
     def host(self, shape: Shape) -> npt.NDArray[Any]:
         """The values, without exposing them: the memory itself on the CPU, a copy on CUDA."""
         if not self.mirrored:
             return self.array(shape)
-        self.upload()  # what was written to the host view counts, though no pass has begun since
+        self.upload()  # what was written to the host view counts
         if self.device == "cuda":
             return cuda.asnumpy(self.array(shape))
         values = np.empty(shape, self.dtype)
@@ -176,8 +179,7 @@ class Memory:
         if self.device == "cuda":
             cuda.upload(self._home, self._host)
         elif self._shape:
-            view = self._host[: count(self._shape)].reshape(self._shape)
-            onednn.copy(view, PLAIN, self.array(self._shape), self.layout, self._shape)()
+            onednn.copy(self._view(self._host), PLAIN, self.array(self._shape), self.layout, self._shape)()
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
@@ -186,8 +188,7 @@ class Memory:
         if self.device == "cuda":
             cuda.download(self._home, self._host)
         elif self._shape:
-            view = self._host[: count(self._shape)].reshape(self._shape)
-            onednn.copy(self.array(self._shape), self.layout, view, PLAIN, self._shape)()
+            onednn.copy(self.array(self._shape), self.layout, self._view(self._host), PLAIN, self._shape)()
 
 
 class Blob:

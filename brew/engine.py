@@ -32,13 +32,13 @@ def chosen(order: str, wished: Wish) -> str:
         raise DeviceError(f'engine "{order}" is none of {", ".join(NAMES)}')
     if wish not in NAMES:
         raise NetError(f'engine "{wish}" is none of {", ".join(NAMES)}', place=place, hint=did_you_mean(wish, NAMES))
-    reason = onednn.why_not() if "onednn" in (order, wish) or "caffe" not in (order, wish) else None
-    if order == "onednn" and reason is not None:
+    if (order if order != "default" else wish) == "caffe":
+        return "caffe"
+    reason = onednn.why_not()
+    if reason is None:
+        return "onednn"
+    if order == "onednn":
         raise DeviceError(f"engine onednn: {reason}", hint="pip install onednn-cpu-gomp")
-    if order != "default":
-        return order
-    if wish == "onednn" and reason is not None:
+    if wish == "onednn":
         log.warning("%sengine ONEDNN is not here (%s): NumPy computes", f"{place}: " if place else "", reason)
-    if wish != "default":
-        return wish if reason is None else "caffe"
-    return "onednn" if reason is None else "caffe"
+    return "caffe"

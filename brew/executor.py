@@ -20,7 +20,7 @@ from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
 from brew.memory_plan import MemoryPlan
-from brew.onednn import Unsupported, _library
+from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
 from brew.step import Scratch, Step
 
@@ -59,7 +59,7 @@ class Executor:
     ) -> None:
         """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass."""
         self.device = device
-        self._openmp = _library() if device == "cpu" and engine == "onednn" else None
+        self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
         self.scratch = Scratch(device)
         self.version = parameters.version

@@ -123,7 +123,7 @@ class Plan:
                 self._redirect(group, None)
         elif group.ran:
             group.ran = False
-            converted = group.step.how.both and bool(group.step.copies["before forward"])  # the members have their own
+            converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
             if group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)
 

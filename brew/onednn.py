@@ -74,7 +74,7 @@ def _found() -> Found:
     return found
 
 
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     found = _found()
     if found.library is None:
         raise DeviceError(f"oneDNN cannot be used: {found.reason}", hint="pip install onednn-cpu-gomp")
@@ -85,12 +85,12 @@ def _library() -> ctypes.CDLL:
 def _engine() -> tuple[c_void_p, c_void_p]:
     """The CPU engine and its one stream."""
     engine, stream = c_void_p(), c_void_p()
-    _check("engine", _library().dnnl_engine_create(byref(engine), 1, 0))
-    _check("stream", _library().dnnl_stream_create(byref(stream), engine, 1))
+    check("engine", library().dnnl_engine_create(byref(engine), 1, 0))
+    check("stream", library().dnnl_stream_create(byref(stream), engine, 1))
     return engine, stream
 
 
-def _check(what: str, status: int) -> None:
+def check(what: str, status: int) -> None:
     if status in (1, 2, 3):  # out of memory, invalid arguments, unimplemented
         raise Unsupported(what)
     if status:
@@ -105,21 +105,21 @@ class Description:
             raise Unsupported(f"an axis of more than {_LARGEST}")
         handle = c_void_p()
         kind = _TYPES[np.dtype(dtype)]
-        status = _library().dnnl_memory_desc_create_with_tag(
+        status = library().dnnl_memory_desc_create_with_tag(
             byref(handle), len(dims), _Dims(*dims), kind, _TAGS[tag]
         )  # fmt: skip
-        _check(f"description {tuple(dims)} {tag}", status)
+        check(f"description {tuple(dims)} {tag}", status)
         self._adopt(handle)
 
     def _adopt(self, handle: c_void_p) -> None:
         self.handle = handle
-        weakref.finalize(self, _library().dnnl_memory_desc_destroy, handle)
+        weakref.finalize(self, library().dnnl_memory_desc_destroy, handle)
 
     @classmethod
     def copy_of(cls, handle: c_void_p) -> Description:
         """A description of its own from one that belongs to an operation."""
         copy = c_void_p()
-        _check("description", _library().dnnl_memory_desc_clone(byref(copy), handle))
+        check("description", library().dnnl_memory_desc_clone(byref(copy), handle))
         result = cls.__new__(cls)
         result._adopt(copy)
         return result
@@ -127,18 +127,18 @@ class Description:
     def part(self, dims: Sequence[int], offsets: Sequence[int]) -> Description:
         """The description of a box of these dims in the same memory, `offsets` from its first element."""
         handle = c_void_p()
-        create = _library().dnnl_memory_desc_create_submemory
-        _check("part", create(byref(handle), self.handle, _Dims(*dims), _Dims(*offsets)))
+        create = library().dnnl_memory_desc_create_submemory
+        check("part", create(byref(handle), self.handle, _Dims(*dims), _Dims(*offsets)))
         result = Description.__new__(Description)
         result._adopt(handle)
         return result
 
     @property
     def bytes(self) -> int:
-        return int(_library().dnnl_memory_desc_get_size(self.handle))
+        return int(library().dnnl_memory_desc_get_size(self.handle))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Description) and bool(_library().dnnl_memory_desc_equal(self.handle, other.handle))
+        return isinstance(other, Description) and bool(library().dnnl_memory_desc_equal(self.handle, other.handle))
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -152,9 +152,9 @@ class Memory:
         self.array, self.description = array, description
         handle = c_void_p()
         pointer = c_void_p(array.ctypes.data)
-        _check("memory", _library().dnnl_memory_create(byref(handle), description.handle, _engine()[0], pointer))
+        check("memory", library().dnnl_memory_create(byref(handle), description.handle, _engine()[0], pointer))
         self.handle = handle
-        weakref.finalize(self, _library().dnnl_memory_destroy, handle)
+        weakref.finalize(self, library().dnnl_memory_destroy, handle)
 
 
 class Call:
@@ -163,7 +163,7 @@ class Call:
     def __init__(self, primitive: c_void_p, memories: Mapping[int, Memory], keep: Any) -> None:
         self._keep = (dict(memories), keep)
         self._args = (_Arg * len(memories))(*(_Arg(number, m.handle) for number, m in memories.items()))
-        self._run = _library().dnnl_primitive_execute
+        self._run = library().dnnl_primitive_execute
         self._fixed = (primitive, _engine()[1], len(memories), self._args)
 
     def __call__(self) -> None:
@@ -177,65 +177,52 @@ class Operation:
 
     def __init__(self, kind: str, *arguments: Any, hint: Operation | None = None, attributes: Any = None) -> None:
         """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint."""
-        create = getattr(_library(), f"dnnl_{kind}_primitive_desc_create")
-        description, primitive = c_void_p(), c_void_p()
         converted = [a.handle if isinstance(a, Description) else a for a in arguments]
         tail: list[Any] = [hint.description_handle] if hint is not None else []
-        status = create(byref(description), _engine()[0], *converted, *tail, attributes)
-        self._finish(kind, status, description, primitive)
+        self._create(kind, _engine()[0], *converted, *tail, attributes)
         self.hint = hint
 
-    def _finish(self, kind: str, status: int, description: c_void_p, primitive: c_void_p) -> None:
-        _check(kind, status)
+    def _create(self, kind: str, *arguments: Any) -> None:
+        """Make descriptor and primitive; `arguments` follow the descriptor's place in oneDNN's function."""
+        create = getattr(library(), f"dnnl_{kind}_primitive_desc_create")
+        description, primitive = c_void_p(), c_void_p()
+        check(kind, create(byref(description), *arguments))
         self.description_handle = description
-        weakref.finalize(self, _library().dnnl_primitive_desc_destroy, description)
-        _check(kind, _library().dnnl_primitive_create(byref(primitive), description))
+        weakref.finalize(self, library().dnnl_primitive_desc_destroy, description)
+        check(kind, library().dnnl_primitive_create(byref(primitive), description))
         self.primitive = primitive
-        weakref.finalize(self, _library().dnnl_primitive_destroy, primitive)
+        weakref.finalize(self, library().dnnl_primitive_destroy, primitive)
+
+    @classmethod
+    def _of(cls, kind: str, *arguments: Any) -> Operation:
+        """An operation whose arguments do not stand between engine and hint."""
+        self = cls.__new__(cls)
+        self._create(kind, *arguments)
+        self.hint = None
+        return self
 
     @classmethod
     def reorder(cls, source: Description, target: Description, attributes: Any = None) -> Operation:
         """Copies from one way of lying in memory to another."""
-        self = cls.__new__(cls)
-        description, engine = c_void_p(), _engine()[0]
-        create = _library().dnnl_reorder_primitive_desc_create
-        status = create(byref(description), source.handle, engine, target.handle, engine, attributes)
-        self._finish("reorder", status, description, c_void_p())
-        self.hint = None
-        return self
-
-    @classmethod
-    def concat(cls, target: Description, axis: int, sources: Sequence[Description]) -> Operation:
-        self = cls.__new__(cls)
-        description = c_void_p()
-        handles = (c_void_p * len(sources))(*(s.handle for s in sources))
-        create = _library().dnnl_concat_primitive_desc_create
-        status = create(byref(description), _engine()[0], target.handle, len(sources), axis, handles, None)
-        self._finish("concat", status, description, c_void_p())
-        self.hint = None
-        return self
+        engine = _engine()[0]
+        return cls._of("reorder", source.handle, engine, target.handle, engine, attributes)
 
     @classmethod
     def sum(cls, target: Description, scales: Sequence[float], sources: Sequence[Description]) -> Operation:
-        self = cls.__new__(cls)
-        description = c_void_p()
+        """The sources times their scales, added up."""
         handles = (c_void_p * len(sources))(*(s.handle for s in sources))
         factors = (c_float * len(scales))(*scales)
-        create = _library().dnnl_sum_primitive_desc_create
-        status = create(byref(description), _engine()[0], target.handle, len(sources), factors, handles, None)
-        self._finish("sum", status, description, c_void_p())
-        self.hint = None
-        return self
+        return cls._of("sum", _engine()[0], target.handle, len(sources), factors, handles, None)
 
     def description(self, which: str) -> Description:
         """ "src", "weights", "dst", "diff_src"...: how oneDNN wants it to lie."""
-        query = _library().dnnl_primitive_desc_query_md
+        query = library().dnnl_primitive_desc_query_md
         return Description.copy_of(c_void_p(query(self.description_handle, _MD_QUERIES[which], 0)))
 
     @property
     def workspace(self) -> Description | None:
         """What forward keeps for backward; None when it keeps nothing."""
-        handle = _library().dnnl_primitive_desc_query_md(self.description_handle, _WORKSPACE_MD, 0)
+        handle = library().dnnl_primitive_desc_query_md(self.description_handle, _WORKSPACE_MD, 0)
         description = Description.copy_of(c_void_p(handle)) if handle else None
         return description if description is not None and description.bytes else None
 
@@ -243,7 +230,7 @@ class Operation:
     def implementation(self) -> str:
         """oneDNN's name for the code it chose."""
         text = c_char_p()
-        _library().dnnl_primitive_desc_query(self.description_handle, _IMPLEMENTATION, 0, byref(text))
+        library().dnnl_primitive_desc_query(self.description_handle, _IMPLEMENTATION, 0, byref(text))
         return (text.value or b"").decode()
 
     def needs_code(self) -> Operation:
@@ -260,7 +247,7 @@ class Operation:
 
 def block() -> int:
     """How many channels lie together in this processor's layout: 16 with AVX-512, else 8."""
-    return 16 if _library().dnnl_get_effective_cpu_isa() & 0x20 else 8
+    return 16 if library().dnnl_get_effective_cpu_isa() & 0x20 else 8
 
 
 def describe(shape: Shape, layout: Layout = PLAIN) -> Description:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from ctypes import byref, c_float, c_void_p
 
-from brew.onednn import ADD, RELU, SRC_1, Description, _check, _library
+from brew.onednn import ADD, RELU, SRC_1, Description, check, library
 
 
 class After:
@@ -17,25 +17,25 @@ class After:
     def __init__(self) -> None:
         self._ops, self._count = c_void_p(), 0
         self._attributes: c_void_p | None = None
-        _check("post-ops", _library().dnnl_post_ops_create(byref(self._ops)))
-        weakref.finalize(self, _library().dnnl_post_ops_destroy, self._ops)
+        check("post-ops", library().dnnl_post_ops_create(byref(self._ops)))
+        weakref.finalize(self, library().dnnl_post_ops_destroy, self._ops)
 
     def relu(self, slope: float = 0.0) -> After:
         self._count += 1
-        append = _library().dnnl_post_ops_append_eltwise
-        _check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
+        append = library().dnnl_post_ops_append_eltwise
+        check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
         return self
 
     def sum(self) -> After:
         """Add what stands where the result goes."""
-        append = _library().dnnl_post_ops_append_sum
-        _check("post-ops", append(self._ops, c_float(1), 0, 0))
+        append = library().dnnl_post_ops_append_sum
+        check("post-ops", append(self._ops, c_float(1), 0, 0))
         self._count += 1
         return self
 
     def add(self, description: Description) -> int:
         """Add another array; the number by which it is an argument of the operation."""
-        _check("post-ops", _library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))
+        check("post-ops", library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))
         self._count += 1
         return 0x8000 * self._count | SRC_1
 
@@ -44,7 +44,7 @@ class After:
         """The attributes, for calls through ctypes."""
         if self._attributes is None:
             self._attributes = c_void_p()
-            _check("attributes", _library().dnnl_primitive_attr_create(byref(self._attributes)))
-            weakref.finalize(self, _library().dnnl_primitive_attr_destroy, self._attributes)
-            _check("attributes", _library().dnnl_primitive_attr_set_post_ops(self._attributes, self._ops))
+            check("attributes", library().dnnl_primitive_attr_create(byref(self._attributes)))
+            weakref.finalize(self, library().dnnl_primitive_attr_destroy, self._attributes)
+            check("attributes", library().dnnl_primitive_attr_set_post_ops(self._attributes, self._ops))
         return self._attributes

@@ -8,7 +8,7 @@ from ctypes import c_char, c_float, c_int64, c_void_p
 import numpy as np
 
 from brew.layer import Array
-from brew.onednn import _check, _library
+from brew.onednn import check, library
 
 
 def gemm(
@@ -26,10 +26,10 @@ def gemm(
     sizes = [c_int64(size) for size in (m, n, k)]
     pairs = [(c_void_p(x.ctypes.data), c_int64(max(1, x.shape[1]))) for x in (a, b, out)]
     arguments = (*letters, *sizes, c_float(1), *pairs[0], *pairs[1], c_float(beta), *pairs[2])
-    run, keep = _library().dnnl_sgemm, (a, b, out)
+    run, keep = library().dnnl_sgemm, (a, b, out)
 
     def call() -> None:
         _ = keep
-        _check("sgemm", run(*arguments))
+        check("sgemm", run(*arguments))
 
     return call

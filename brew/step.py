@@ -1,6 +1,6 @@
 """One layer of a net on its device: its implementation, its buffers, and the arrays it works on.
 
-Where a blob does not lie as the implementation wants it, a `Conversion` stands in between: the step works on an array
+Where a blob does not lie as the implementation wants it, a `Crossing` stands in between: the step works on an array
 of its own, and the values go over before and after.
 """
 
@@ -108,7 +108,7 @@ class Step:
         self.seen = -1  # blob.Latest.stamp when its own stamps were last compared
         self.leases: dict[Hashable, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.fusion)
-        self.copies: dict[str, list[Copy]] = {}
+        self.values, self.gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
         pure_view = any(v is not None and v.diff for v in self.views)
         self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
@@ -204,29 +204,24 @@ class Step:
         )
         if self.redirect is not None and self.redirect.shape == self.io.y[0].shape:
             self.io.y = [self.redirect]
-        self.copies = {
-            "before forward": values.before, "after forward": values.after,
-            "before backward": gradients.before, "after backward": gradients.after,
-        }  # fmt: skip
+        self.values, self.gradients = values, gradients
         self.implementation.bind(self.io)
         self.key = self.stamps(scratch)
 
     def forward(self) -> None:
         """Run the bound step."""
-        for copy in self.copies["before forward"]:
-            copy()
-        assert self.io is not None
-        self.implementation.forward(self.io)
-        for copy in self.copies["after forward"]:
-            copy()
+        self._run(self.values, self.implementation.forward)
 
     def backward(self) -> None:
         """Run the bound step's backward."""
-        for copy in self.copies["before backward"]:
-            copy()
+        self._run(self.gradients, self.implementation.backward)
+
+    def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
         assert self.io is not None
-        self.implementation.backward(self.io)
-        for copy in self.copies["after backward"]:
+        for copy in crossing.before:
+            copy()
+        compute(self.io)
+        for copy in crossing.after:
             copy()
 
     def _kept(self, name: str, buffer: Buffer, dtype: np.dtype[Any]) -> Array:

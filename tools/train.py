@@ -76,8 +76,9 @@ def verb(
     from brew.solver_config import snapshot_prefix
 
     document = configured(solver, changes, settings_of_solver)
-    with lock.training(snapshot_prefix(document)):
-        snapshot = newest(document) if resume else snapshot
+    prefix = snapshot_prefix(document)
+    with lock.training(prefix):
+        snapshot = newest(prefix) if resume else snapshot
         if snapshot or weights:
             document.message.weights[:] = [] if snapshot else names(weights or "")
         running = get_solver(
@@ -128,12 +129,10 @@ def configured(solver: str, changes: Sequence[str], settings: Mapping[str, str |
     return document
 
 
-def newest(document: Document[SolverParameter]) -> str | None:
-    """The newest whole snapshot of a solver; says which, and why newer ones are passed by."""
+def newest(prefix: str) -> str | None:
+    """The newest whole snapshot under `prefix`; says why newer ones are passed by."""
     from brew import latest
-    from brew.solver_config import snapshot_prefix
 
-    prefix = snapshot_prefix(document)
     newest = latest.newest(prefix)
     for skipped in newest.skipped:
         _log.warning("%s is passed by: %s", skipped.state, skipped.reason)

@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from brew import onednn
-from brew.layer import Array, Shape, Wanted
-from brew.layout import Layout
+from brew.layer import Array, Implementation, Shape, Shapes, Wanted
+from brew.layers.bias import Bias
+from brew.layers.scale import Scale
+from brew.layout import Layout, Layouts
 from brew.onednn import Call, Description, Operation, Unsupported
+from brew.ops.fold import fold
+
+L = TypeVar("L", Bias, Scale)
+
+
+class PerChannel(Implementation[L]):
+    """Scale or Bias with one bottom of 4 axes and one parameter for each channel."""
+
+    follows = True
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        if len(shapes.x) != 1 or len(shapes.x[0]) != 4 or self.layer.fold(shapes.x) != fold(shapes.x[0], 1):
+            raise Unsupported("only a parameter for each channel")
+        self.layout = bottoms[0]
+        return super().layouts(shapes, bottoms, wanted)
 
 
 class Affine:
@@ -29,7 +48,7 @@ class Affine:
             kind = onednn.BACKWARD if any(wanted.params) else onednn.BACKWARD_DATA
             arguments = (kind, self.x, self.x, self.x, zero, flags)
             self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
-            self.sums = bool(any(wanted.params))
+            self.sums = any(wanted.params)
         self.mean, self.variance = np.zeros(shape[1], np.float32), np.ones(shape[1], np.float32)
 
     def _given(self, a: Array | None, b: Array | None) -> dict[int, tuple[Description, Array]]:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Buffer, Shapes, Wanted
 from brew.layers.bias import Bias
-from brew.layout import Layout, Layouts
-from brew.onednn import Unsupported
-from brew.ops.fold import fold
 
-from ._affine import Affine
+from ._affine import Affine, PerChannel
 
 
 @Bias.runs_on("cpu", "onednn")
-class _OneDNN(Implementation[Bias]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        if len(shapes.x) != 1 or len(shapes.x[0]) != 4 or self.layer.fold(shapes.x) != fold(shapes.x[0], 1):
-            raise Unsupported("only a parameter for each channel")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
-
+class _OneDNN(PerChannel[Bias]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.affine = Affine(shapes.x[0], self.layout, scale=False, shift=True, wanted=wanted)
         if not wanted.backward:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Buffer, Shapes, Wanted
 from brew.layers.scale import Scale
-from brew.layout import Layout, Layouts
-from brew.onednn import Unsupported
-from brew.ops.fold import fold
 from brew.ops.in_place import overwrites
 
-from ._affine import Affine
+from ._affine import Affine, PerChannel
 from ._sums import copy
 
 
 @Scale.runs_on("cpu", "onednn")
-class _OneDNN(Implementation[Scale]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        if len(shapes.x) != 1 or len(shapes.x[0]) != 4 or self.layer.fold(shapes.x) != fold(shapes.x[0], 1):
-            raise Unsupported("only a parameter for each channel")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
-
+class _OneDNN(PerChannel[Scale]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         shift = self.layer.param.scale_param.bias_term
         self.affine = Affine(shapes.x[0], self.layout, scale=True, shift=shift, wanted=wanted)

@@ -231,6 +231,6 @@ def test_every_pass_holds_openmp_to_the_number_of_threads() -> None:
         for number in (1, 2, 1):
             threads.use(number)
             it.forward()
-            assert onednn._library().omp_get_max_threads() == number
+            assert onednn.library().omp_get_max_threads() == number
     finally:
         threads.use(None)
