@@ -152,7 +152,8 @@ class MemoryPlan:
     def lend(self) -> None:
         """Allocate, and let all memories and steps live where they are planned."""
         for memory, piece in self._memories:
-            memory.lend(Lease(self, piece))
+            if not memory.settled:  # somebody may have looked at it since this was planned
+                memory.lend(Lease(self, piece))
         for turn in self._turns:
             turn.step.leases = {}
         for (number, what), piece in self._own.items():

@@ -12,16 +12,21 @@ class After:
     """What an operation does to each value before it writes it: oneDNN's post-ops, in the order they are added.
 
     An `Operation` takes it as its attributes; nothing can be added afterwards.
+
+    slope   of its ReLU; 1 without one
+    adds    whether another array is added
     """
 
     def __init__(self) -> None:
         self._ops, self._count = c_void_p(), 0
         self._attributes: c_void_p | None = None
+        self.slope, self.adds = 1.0, False
         check("post-ops", library().dnnl_post_ops_create(byref(self._ops)))
         weakref.finalize(self, library().dnnl_post_ops_destroy, self._ops)
 
     def relu(self, slope: float = 0.0) -> After:
         self._count += 1
+        self.slope = slope
         append = library().dnnl_post_ops_append_eltwise
         check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
         return self
@@ -35,6 +40,7 @@ class After:
 
     def add(self, description: Description) -> int:
         """Add another array; the number by which it is an argument of the operation."""
+        self.adds = True
         check("post-ops", library().dnnl_post_ops_append_binary(self._ops, ADD, description.handle))
         self._count += 1
         return 0x8000 * self._count | SRC_1

@@ -74,8 +74,11 @@ def _lose(plan: MemoryPlan, moment: int) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs a library that is not here is no test, rather than a skipped one."""
     from brew import onednn
+    from brew.native import llvm
 
     missing = set() if onednn.why_not() is None else {"onednn"}
+    if llvm.why_not() is not None:
+        missing.add("native")
     if not all(importlib.util.find_spec(name) for name in ("torch", "onnx", "onnxruntime")):
         missing.add("peer")
     left = [item for item in items if any(item.get_closest_marker(name) for name in missing)]

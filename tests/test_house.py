@@ -30,7 +30,7 @@ LONG_FILES: dict[str, str] = {}
 ALLOWED = {
     "proto": (),
     "layers": ("brew.layer", "brew.layout", "brew.registry", "brew.cuda", "brew.ops", "brew.errors", "brew.filler", "brew.random",
-               "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer", "brew.onednn", "brew.fused"),
+               "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer", "brew.onednn", "brew.fused", "brew.native", "brew.threads"),
     "solvers": ("brew.layer", "brew.update", "brew.trust_ratio", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
     "brew": ("brew",),
     "tools": ("brew",),
@@ -47,11 +47,12 @@ DOORS = {
     "plyvel": ("brew/data/",),
     "h5py": ("brew/",),
     "PIL": ("brew/data/",),
+    "llvmlite": ("brew/native/llvm.py",),
     "safetensors": ("brew/safetensors_file.py",),
     "tensorboardX": ("brew/tensorboard.py",),
     "threadpoolctl": ("brew/threads.py",),
 }
-LAZY = {"safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
 
 
 def sources(*rooms: str) -> list[Path]:

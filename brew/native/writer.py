@@ -1,0 +1,293 @@
+"""Writes one function in LLVM's language: 64-bit whole numbers, which addresses are too, vectors of float32, loops.
+
+Numbers and vectors are Python objects with operators, so that a function that writes code reads like the code:
+
+    start, stop = writer.function(2)
+    with writer.loop(start, stop, writer.bytes) as address:
+        writer.store(address, writer.load(address) * 2.0)
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+
+class Value:
+    """A value of the function that is being written: its name there, and who writes it."""
+
+    __slots__ = ("_writer", "name")
+
+    def __init__(self, writer: Writer, name: str) -> None:
+        self._writer, self.name = writer, name
+
+
+class Int(Value):
+    """A 64-bit whole number. Division is of what is not negative."""
+
+    __slots__ = ()
+
+    def _with(self, what: str, other: Int | int) -> Int:
+        return Int(self._writer, self._writer.line(f"{what} i64 {self.name}, {_name(other)}"))
+
+    def __add__(self, other: Int | int) -> Int:
+        return self if isinstance(other, int) and other == 0 else self._with("add nsw", other)
+
+    def __sub__(self, other: Int | int) -> Int:
+        return self._with("sub nsw", other)
+
+    def __mul__(self, other: Int | int) -> Int:
+        return self if isinstance(other, int) and other == 1 else self._with("mul nsw", other)
+
+    def __floordiv__(self, other: Int | int) -> Int:
+        return self._with("udiv", other)
+
+    def __mod__(self, other: Int | int) -> Int:
+        return self._with("urem", other)
+
+    def _compare(self, how: str, other: Int | int) -> Bool:
+        return Bool(self._writer, self._writer.line(f"icmp {how} i64 {self.name}, {_name(other)}"))
+
+    def __lt__(self, other: Int | int) -> Bool:
+        return self._compare("slt", other)
+
+    def __ge__(self, other: Int | int) -> Bool:
+        return self._compare("sge", other)
+
+    def equals(self, other: Int | int) -> Bool:
+        return self._compare("eq", other)
+
+    def least(self, other: Int | int) -> Int:
+        """The smaller of the two."""
+        return (self < other).select(self, other)
+
+
+class Bool(Value):
+    """True or false."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Bool) -> Bool:
+        return Bool(self._writer, self._writer.line(f"and i1 {self.name}, {other.name}"))
+
+    def negated(self) -> Bool:
+        return Bool(self._writer, self._writer.line(f"xor i1 {self.name}, true"))
+
+    def select(self, yes: Int | int, no: Int | int) -> Int:
+        """`yes` where it is true, else `no`; both are known."""
+        return Int(self._writer, self._writer.line(f"select i1 {self.name}, i64 {_name(yes)}, i64 {_name(no)}"))
+
+
+class Vector(Value):
+    """As many float32 as the processor's vectors hold. A plain number stands for a vector full of it."""
+
+    __slots__ = ()
+
+    def _with(self, what: str, other: Vector | float) -> Vector:
+        kind = self._writer.vector
+        return Vector(self._writer, self._writer.line(f"{what} {kind} {self.name}, {self._writer.operand(other)}"))
+
+    def __add__(self, other: Vector | float) -> Vector:
+        return self._with("fadd", other)
+
+    def __sub__(self, other: Vector | float) -> Vector:
+        return self._with("fsub", other)
+
+    def __mul__(self, other: Vector | float) -> Vector:
+        return self._with("fmul", other)
+
+    def times_plus(self, factor: Vector | float, summand: Vector) -> Vector:
+        """self * factor + summand, rounded once."""
+        w = self._writer
+        arguments = ", ".join(f"{w.vector} {w.operand(v)}" for v in (self, factor, summand))
+        return Vector(w, w.line(f"call {w.vector} @llvm.fma.v{w.width}f32({arguments})"))
+
+    def rectified(self, slope: Vector) -> Vector:
+        """Itself where it is above 0, else itself times `slope`, as Caffe's ReLU has it."""
+        w = self._writer
+        low, above = self * slope, w.line(f"fcmp ogt {w.vector} {self.name}, zeroinitializer")
+        choice = f"select <{w.width} x i1> {above}, {w.vector} {self.name}, {w.vector} {low.name}"
+        return Vector(w, w.line(choice))
+
+
+class Cell:
+    """A variable: what it holds changes as the function runs."""
+
+    __slots__ = ("_kind", "_make", "_writer", "name")
+
+    def __init__(self, writer: Writer, start: Int | Vector | int) -> None:
+        self._writer = writer
+        self._make: type[Int] | type[Vector] = Vector if isinstance(start, Vector) else Int
+        self._kind = writer.vector if isinstance(start, Vector) else "i64"
+        self.name = writer.variable(self._kind)
+        self.set(start)
+
+    def set(self, value: Int | Vector | int) -> None:
+        self._writer.line(f"store {self._kind} {_name(value)}, ptr {self.name}", named=False)
+
+    def get(self) -> Any:
+        return self._make(self._writer, self._writer.line(f"load {self._kind}, ptr {self.name}"))
+
+
+_Number: TypeAlias = "Value | int"
+
+
+def _name(value: _Number) -> str:
+    return value.name if isinstance(value, Value) else str(value)
+
+
+class Writer:
+    """Writes a module with one function, `ENTRY`; `width` float32 are a vector."""
+
+    ENTRY = "entry"
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.bytes = 4 * width  # of a vector
+        self.vector = f"<{width} x float>"
+        self._lines: list[str] = []
+        self._variables: list[str] = []
+        self._count = 0
+        self._parameters = 0
+
+    # --- the text ---------------------------------------------------------------------------------------------------
+
+    def line(self, text: str, *, named: bool = True) -> str:
+        """Write an instruction; the name of its result."""
+        name = f"%v{self._next()}" if named else ""
+        self._lines.append(f"  {name} = {text}" if named else f"  {text}")
+        return name
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def variable(self, kind: str) -> str:
+        name = f"%c{self._next()}"
+        self._variables.append(f"  {name} = alloca {kind}, align 64")
+        return name
+
+    def operand(self, value: Vector | float) -> str:
+        if isinstance(value, Vector):
+            return value.name
+        number = f"0x{_bits(value):016X}"
+        return f"<{', '.join([f'float {number}'] * self.width)}>"
+
+    def text(self) -> str:
+        """The module."""
+        kind, width = self.vector, self.width
+        parameters = ", ".join(f"i64 %p{i}" for i in range(self._parameters))
+        lanes, mask = f"<{width} x ptr>", f"<{width} x i1>"
+        return "\n".join([
+            f"declare {kind} @llvm.fma.v{width}f32({kind}, {kind}, {kind})",
+            f"declare {kind} @llvm.masked.gather.v{width}f32.v{width}p0({lanes}, i32, {mask}, {kind})",
+            f"declare void @llvm.masked.scatter.v{width}f32.v{width}p0({kind}, {lanes}, i32, {mask})",
+            f"define void @{self.ENTRY}({parameters}) {{", "begin:",
+            *self._variables, *self._lines, "  ret void", "}", "",
+        ])  # fmt: skip
+
+    # --- what a function is made of ---------------------------------------------------------------------------------
+
+    def function(self, parameters: int) -> list[Int]:
+        """Its parameters; called once, first."""
+        self._parameters = parameters
+        return [Int(self, f"%p{i}") for i in range(parameters)]
+
+    def number(self, value: int) -> Int:
+        return Int(self, str(value))
+
+    def splat(self, value: float) -> Vector:
+        """A vector full of a number."""
+        return Vector(self, self.operand(value))
+
+    def _pointer(self, address: Int) -> str:
+        return self.line(f"inttoptr i64 {address.name} to ptr")
+
+    def load(self, address: Int) -> Vector:
+        return Vector(self, self.line(f"load {self.vector}, ptr {self._pointer(address)}, align 4"))
+
+    def store(self, address: Int, value: Vector) -> None:
+        self.line(f"store {self.vector} {value.name}, ptr {self._pointer(address)}, align 4", named=False)
+
+    def load_int(self, address: Int) -> Int:
+        return Int(self, self.line(f"load i64, ptr {self._pointer(address)}, align 8"))
+
+    def broadcast(self, address: Int) -> Vector:
+        """A vector full of the float32 that lies there."""
+        kind = self.vector
+        one = self.line(f"load float, ptr {self._pointer(address)}, align 4")
+        first = self.line(f"insertelement {kind} poison, float {one}, i32 0")
+        return Vector(
+            self, self.line(f"shufflevector {kind} {first}, {kind} poison, <{self.width} x i32> zeroinitializer")
+        )
+
+    def gather(self, address: Int, stride: Int, count: Int) -> Vector:
+        """The first `count` of float32 that lie `stride` bytes apart; 0 for the rest."""
+        pointers, mask = self._lanes(address, stride, count)
+        name = f"@llvm.masked.gather.v{self.width}f32.v{self.width}p0"
+        return Vector(
+            self, self.line(f"call {self.vector} {name}({pointers}, i32 4, {mask}, {self.vector} zeroinitializer)")
+        )
+
+    def scatter(self, address: Int, stride: Int, count: Int, value: Vector) -> None:
+        """Write the first `count` lanes of `value`, `stride` bytes apart."""
+        pointers, mask = self._lanes(address, stride, count)
+        name = f"@llvm.masked.scatter.v{self.width}f32.v{self.width}p0"
+        self.line(f"call void {name}({self.vector} {value.name}, {pointers}, i32 4, {mask})", named=False)
+
+    def _lanes(self, address: Int, stride: Int, count: Int) -> tuple[str, str]:
+        """Pointers and mask of lanes `stride` bytes apart."""
+        many, lanes = f"<{self.width} x i64>", f"<{', '.join(f'i64 {i}' for i in range(self.width))}>"
+        steps = self.line(f"mul {many} {lanes}, {self._all(stride)}")
+        places = self.line(f"add {many} {steps}, {self._all(address)}")
+        pointers = self.line(f"inttoptr {many} {places} to <{self.width} x ptr>")
+        mask = self.line(f"icmp slt {many} {lanes}, {self._all(count)}")
+        return f"<{self.width} x ptr> {pointers}", f"<{self.width} x i1> {mask}"
+
+    def _all(self, value: Int) -> str:
+        many = f"<{self.width} x i64>"
+        first = self.line(f"insertelement {many} poison, i64 {value.name}, i32 0")
+        return self.line(f"shufflevector {many} {first}, {many} poison, <{self.width} x i32> zeroinitializer")
+
+    def call(self, address: Int, arguments: Sequence[_Number]) -> None:
+        """Call a function of whole numbers."""
+        pointer, listed = self._pointer(address), ", ".join(f"i64 {_name(a)}" for a in arguments)
+        self.line(f"call void {pointer}({listed})", named=False)
+
+    # --- control ----------------------------------------------------------------------------------------------------
+
+    def _label(self, label: str) -> None:
+        self._lines += [f"  br label %{label}", f"{label}:"]
+
+    @contextmanager
+    def loop(self, start: _Number, stop: _Number, step: _Number = 1) -> Iterator[Int]:
+        """Again and again, with a number that begins at `start`, as long as it is below `stop`."""
+        number = self._next()
+        counter = Cell(self, start if isinstance(start, Int) else self.number(int(_name(start))))
+        self._label(f"test{number}")
+        value: Int = counter.get()
+        goes_on = value < (stop if isinstance(stop, Int) else int(_name(stop)))
+        self.line(f"br i1 {goes_on.name}, label %body{number}, label %done{number}", named=False)
+        self._lines.append(f"body{number}:")
+        yield value
+        counter.set(value + (step if isinstance(step, Int) else int(_name(step))))
+        self.line(f"br label %test{number}", named=False)
+        self._lines.append(f"done{number}:")
+
+    @contextmanager
+    def when(self, condition: Bool) -> Iterator[None]:
+        """Only where `condition` is true."""
+        number = self._next()
+        self.line(f"br i1 {condition.name}, label %yes{number}, label %over{number}", named=False)
+        self._lines.append(f"yes{number}:")
+        yield
+        self._label(f"over{number}")
+
+
+def _bits(value: float) -> int:
+    """A float32's value as LLVM writes it: the bits of the same number in 64."""
+    rounded = struct.unpack("<f", struct.pack("<f", value))[0]
+    bits: int = struct.unpack("<Q", struct.pack("<d", rounded))[0]
+    return bits

@@ -1,0 +1,162 @@
+"""The passes of a convolution, each by itself: forward, the gradient of the bottom, the gradient of the filters.
+
+A `Pass` is one way to compute one of them; here is oneDNN's direct one, in `_winograd` ours. Weights are plain outside,
+and inside in the way that the pass likes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from brew import onednn
+from brew.layer import Array, Arrays, Buffer
+from brew.onednn import Call, Description, Operation
+from brew.onednn_after import After
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What the passes of a layer have in common: its blobs and filters, in oneDNN's words.
+
+    training   weights change with every step: what is derived from them is scratch, and made anew each time
+    """
+
+    kind: str  # "convolution" or "deconvolution"
+    algorithm: int
+    x: Description
+    y: Description
+    weights: Description  # in any order
+    plain_w: Description  # as the parameter lies
+    bias: Description | None
+    window: Sequence[object]  # strides, dilations, padding before and behind
+    training: bool
+
+    def operation(self, what: str, *kind: int, hint: Operation | None = None, after: After | None = None) -> Operation:
+        bias = [] if what == "backward_data" else [self.bias]
+        arguments = (*kind, self.algorithm, self.x, self.weights, *bias, self.y, *self.window)
+        return Operation(f"{self.kind}_{what}", *arguments, hint=hint, attributes=after)
+
+
+class Pass:
+    """One pass, one way. `buffers` is the memory it needs, under names no other pass of the layer uses."""
+
+    derives: ClassVar[bool] = False  # whether it first brings the weights into an order of its own
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self.buffers: dict[str, Buffer] = {}
+        self.seen = -1
+
+    def bind(self, io: Arrays) -> None:
+        """The arrays of the coming runs stand."""
+        raise NotImplementedError
+
+    def derive(self, io: Arrays) -> None:
+        """Bring the weights into the order of its own."""
+
+    def compute(self, io: Arrays) -> None:
+        raise NotImplementedError
+
+    def run(self, io: Arrays) -> None:
+        """Derive where that is needed, and compute."""
+        if self.derives and (self.training or self.seen != io.version.number):
+            self.derive(io)
+            self.seen = io.version.number
+        self.compute(io)
+
+
+class Forward(Pass):
+    """Forward, with what `after` says; `added` is what that adds, set before `bind`."""
+
+    added: Mapping[int, tuple[Description, Array]] = {}
+
+
+class _Direct(Pass):
+    """With weights in the order that oneDNN chose."""
+
+    derives = True
+
+    def __init__(self, sizes: Sizes, operation: Operation, name: str) -> None:
+        super().__init__(sizes.training)
+        self.sizes, self.operation, self.name = sizes, operation, name
+        self.weights = operation.description("weights")
+        self.buffers[name] = _flat(self.weights, kept=not sizes.training)
+
+    def bind(self, io: Arrays) -> None:
+        self.seen = -1
+        plain, own = self.sizes.plain_w, io.work[self.name]
+        self.order = Operation.reorder(plain, self.weights).bind(
+            {onednn.SRC: (plain, io.w[0]), onednn.DST: (self.weights, own)}
+        )
+        self.call = self._bound(io, {onednn.WEIGHTS: (self.weights, own)})
+
+    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+        raise NotImplementedError
+
+    def derive(self, io: Arrays) -> None:
+        self.order()
+
+    def compute(self, io: Arrays) -> None:
+        self.call()
+
+
+class DirectForward(_Direct, Forward):
+    def __init__(self, sizes: Sizes, operation: Operation) -> None:
+        super().__init__(sizes, operation, "w")
+
+    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+        sizes = self.sizes
+        bias = {} if sizes.bias is None else {onednn.BIAS: (sizes.bias, io.w[1])}
+        return self.operation.bind(
+            {onednn.SRC: (sizes.x, io.x[0]), **weights, **bias, onednn.DST: (sizes.y, io.y[0]), **self.added}
+        )
+
+
+class DirectData(_Direct):
+    def __init__(self, sizes: Sizes, hint: Operation) -> None:
+        super().__init__(sizes, sizes.operation("backward_data", hint=hint), "data_w")
+
+    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+        dx = io.dx[0]
+        assert dx is not None
+        return self.operation.bind(
+            {onednn.DIFF_SRC: (self.sizes.x, dx), **weights, onednn.DIFF_DST: (self.sizes.y, io.dy[0])}
+        )
+
+
+class DirectWeights(Pass):
+    def __init__(self, sizes: Sizes, hint: Operation, bias: tuple[int, ...] | None) -> None:
+        super().__init__(sizes.training)
+        self.sizes = sizes
+        self.operation = sizes.operation("backward_weights", hint=hint)
+        self.own = self.operation.description("diff_weights")
+        self.buffers["dw"] = _flat(self.own)
+        if bias is not None:
+            self.buffers["db"] = Buffer(bias)
+
+    def bind(self, io: Arrays) -> None:
+        sizes, work, own = self.sizes, io.work, self.own
+        bias = {} if sizes.bias is None else {onednn.DIFF_BIAS: (sizes.bias, work["db"])}
+        self.call = self.operation.bind(
+            {onednn.SRC: (sizes.x, io.x[0]), onednn.DIFF_WEIGHTS: (own, work["dw"]), **bias,
+             onednn.DIFF_DST: (sizes.y, io.dy[0])}
+        )  # fmt: skip
+        if io.dw[0] is not None:
+            self.add = Operation.reorder(own, sizes.plain_w, After().sum()).bind(
+                {onednn.SRC: (own, work["dw"]), onednn.DST: (sizes.plain_w, io.dw[0])}
+            )
+
+    def compute(self, io: Arrays) -> None:
+        self.call()
+        if io.dw[0] is not None:
+            self.add()
+        if len(io.dw) > 1 and io.dw[1] is not None:
+            np.add(io.dw[1], io.work["db"], out=io.dw[1])
+
+
+def _flat(description: Description, *, kept: bool = False) -> Buffer:
+    return Buffer((description.bytes // 4,), kept=kept)

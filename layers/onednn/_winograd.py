@@ -1,0 +1,126 @@
+"""The passes of a convolution by Winograd's algorithm, in code of our own (brew.native.winograd)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from brew import onednn, threads
+from brew.layer import Arrays, Buffer, Shape
+from brew.native import llvm
+from brew.native.blocked import Blocked, width
+from brew.native.winograd import Convolution, Finish, Gradient
+from brew.onednn_after import After
+
+from ._passes import Forward, Pass
+
+Calls = Sequence[Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tiled:
+    """A convolution that Winograd's algorithm can do: square filters of `taps`, stride 1."""
+
+    source: Blocked
+    target: Blocked
+    taps: int
+    pad: tuple[int, int]
+    training: bool
+
+    def forward(self, *, added: bool = False) -> Convolution:
+        return Convolution(self.source, self.target, self.taps, self.pad, threads.count(), added=added)
+
+    def data(self) -> Convolution:
+        """The gradient of the source: the filters over the target's, the other way round."""
+        pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
+        return Convolution(self.target, self.source, self.taps, pad, threads.count())
+
+    def weights(self) -> Gradient:
+        return Gradient(self.source, self.target, self.taps, self.pad)
+
+
+def tiled(
+    x: Shape, y: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape, group: int, *, training: bool
+) -> Tiled | None:
+    """How Winograd's algorithm sees a convolution of blobs in blocks of channels; None where it cannot do it."""
+    if llvm.why_not() is not None or width() != onednn.block() or not all((*x, *y)):
+        return None
+    square = kernel in ((3, 3), (5, 5)) and tuple(stride) == tuple(dilation) == (1, 1)
+    whole = group == 1 or (x[1] // group % width() == 0 and y[1] // group % width() == 0)
+    if not square or not whole or any(p >= kernel[0] for p in pad):
+        return None
+    source, target = (Blocked(n, c, height, across, group) for n, c, height, across in (x, y))
+    return Tiled(source, target, kernel[0], (pad[0], pad[1]), training)
+
+
+class WinogradForward(Forward):
+    derives = True
+
+    def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
+        super().__init__(of.training)
+        self.after = after or After()
+        self.run_on = of.forward(added=self.after.adds)
+        self.buffers["w"] = Buffer((self.run_on.filters.size,), kept=not of.training)
+        self.buffers["tiles"] = Buffer((self.run_on.scratch,))
+        if biased:
+            target = of.target
+            self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=not of.training)
+
+    def bind(self, io: Arrays) -> None:
+        self.seen, work = -1, io.work
+        self.transform = self.run_on.filters.transform(io.w[0], work["w"])
+        added = next((array for _, array in self.added.values()), None)
+        finish = Finish(work.get("b"), added, self.after.slope)
+        self.calls: Calls = self.run_on.bind(io.x[0], io.y[0], work["w"], work["tiles"], finish)
+
+    def derive(self, io: Arrays) -> None:
+        for call in self.transform:
+            call()
+        if "b" in io.work:
+            bias = io.work["b"]
+            bias[len(io.w[1]) :] = 0
+            bias[: len(io.w[1])] = io.w[1]
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
+
+
+class WinogradData(Pass):
+    derives = True
+
+    def __init__(self, of: Tiled) -> None:
+        super().__init__(of.training)
+        self.run_on = of.data()
+        self.buffers["data_w"] = Buffer((self.run_on.filters.size,), kept=not of.training)
+        self.buffers["data_tiles"] = Buffer((self.run_on.scratch,))
+
+    def bind(self, io: Arrays) -> None:
+        self.seen, work, dx = -1, io.work, io.dx[0]
+        assert dx is not None
+        self.transform = self.run_on.filters.transform(io.w[0], work["data_w"], turned=True)
+        self.calls: Calls = self.run_on.bind(io.dy[0], dx, work["data_w"], work["data_tiles"])
+
+    def derive(self, io: Arrays) -> None:
+        for call in self.transform:
+            call()
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
+
+
+class WinogradWeights(Pass):
+    def __init__(self, of: Tiled) -> None:
+        super().__init__(of.training)
+        self.run_on = of.weights()
+        self.buffers["weight_tiles"] = Buffer((self.run_on.scratch,))
+
+    def bind(self, io: Arrays) -> None:
+        dw, db = io.dw[0], io.dw[1] if len(io.dw) > 1 else None
+        assert dw is not None
+        self.calls: Calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["weight_tiles"], db)
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
