@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brew.native import winograd
 from brew.net import Net
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
@@ -47,6 +48,19 @@ ENGINES = [
 @pytest.mark.parametrize(("device", "engine", "fuse"), ENGINES, indirect=["device"])
 @pytest.mark.parametrize("name", NAMES)
 def test_case(name: str, device: str, engine: str, fuse: bool):
+    check(name, device, engine, fuse)
+
+
+@pytest.mark.onednn
+@pytest.mark.native
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("Convolution/", "Net/"))])
+def test_case_by_winograd(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Wherever Winograd's algorithm can do it at all, it does."""
+    monkeypatch.setattr(winograd, "_MARGIN", float("inf"))
+    check(name, "cpu", "onednn", True)
+
+
+def check(name: str, device: str, engine: str, fuse: bool) -> None:
     stored = np.load(CASES / f"{name}.npz")
     by_kind: dict[str, dict[str, np.ndarray]] = {}
     for key in stored.files:
