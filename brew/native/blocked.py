@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from . import tiles, transforms
+from . import tiles
 from .llvm import target
 from .slots import Table
 
@@ -75,8 +75,7 @@ class Tiling:
     stride: int
 
     @classmethod
-    def over(cls, target: Blocked, taps: int) -> Tiling:
-        stride = transforms.outputs(taps)
+    def over(cls, target: Blocked, stride: int) -> Tiling:
         return cls(target.images, -(-target.height // stride), -(-target.width // stride), stride)
 
     @property

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from .slots import Slots
-from .transforms import SIDE
 from .writer import Writer
 
 CONVOLVE = Slots(
     "tiles", "tiles_table", "product", "untile", "untile_table",  # addresses of functions and their tables
     "scratch", "scratch_of_thread", "products",  # address, bytes of a thread, and where in them products begin
     "transformed", "transformed_element",  # the filters
-    "element", "product_element", "tile_block",  # distances: among tiles, among products; blocks in both
+    "elements", "element", "product_element", "tile_block",  # of a tile; distances among tiles, among products; in both
     "channels", "rows", "panels", "panel",  # channels of the source; tiles in a band; panels of filters
     "count", "of_block", "blocks",  # tiles, tiles in a block of work, and blocks
 )  # fmt: skip
@@ -27,7 +26,7 @@ def write_convolve(w: Writer) -> None:
         count = (of["count"] - first).least(of["of_block"])
         bands = (count + of["rows"] - 1) // of["rows"]
         w.call(of["tiles"], [of["tiles_table"], first, count, v])
-        with w.loop(0, SIDE * SIDE) as e:
+        with w.loop(0, of["elements"]) as e:
             places = [v + e * of["element"], of["transformed"] + e * of["transformed_element"]]
             places.append(m + e * of["product_element"])
             sizes = [of["channels"], of["tile_block"], bands, of["panels"], of["panel"], of["tile_block"]]
@@ -38,7 +37,7 @@ def write_convolve(w: Writer) -> None:
 GRADIENT = Slots(
     "source_tiles", "source_table", "target_tiles", "target_table", "outer",  # functions and their tables
     "source", "target", "gradient",  # addresses of transformed tiles of both, and of the transformed gradient
-    "source_element", "target_element", "gradient_element", "tile_block",
+    "elements", "source_element", "target_element", "gradient_element", "tile_block",
     "channels", "columns", "panels", "panel",
     "start", "count", "of_unit", "units",  # first tile, and tiles, of this part; tiles in a unit, and units
     "more",  # 1 where the gradient has something to be added to
@@ -61,7 +60,7 @@ def write_accumulate(w: Writer) -> None:
     """entry(table, thread, threads): products of both blobs' tiles, an element of them and a panel at a time."""
     table, thread, threads = w.function(3)
     of = GRADIENT.read(w, table)
-    with w.loop(thread, of["panels"] * (SIDE * SIDE), threads) as unit:
+    with w.loop(thread, of["panels"] * of["elements"], threads) as unit:
         e, panel = unit // of["panels"], unit % of["panels"]
         v = of["source"] + e * of["source_element"]
         m = of["target"] + e * of["target_element"] + panel * of["columns"] * of["tile_block"]

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from . import filters, transforms
+from . import filters
 from .blocked import Array, spread, up, width
 from .llvm import function
 from .slots import Table
 from .team import bound
-from .transforms import SIDE
+from .transforms import Scheme
 
 Call: TypeAlias = Callable[[], None]
 
-ELEMENTS = SIDE * SIDE  # of a tile
 STEP = 4  # channels are multiplied in fours
 _UNIT = 64  # channels in a unit of work
 
@@ -26,8 +25,8 @@ class FilterBank:
     `outputs` and `inputs` are those of a group.
     """
 
-    def __init__(self, outputs: int, inputs: int, taps: int, group: int, *, step: int = STEP) -> None:
-        self.outputs, self.inputs, self.taps, self.group = outputs, inputs, taps, group
+    def __init__(self, scheme: Scheme, outputs: int, inputs: int, group: int, *, step: int = STEP) -> None:
+        self.scheme, self.outputs, self.inputs, self.group = scheme, outputs, inputs, group
         blocks = -(-outputs // width())
         self.columns = 1 if blocks == 1 else 3 if blocks % 2 and blocks % 3 == 0 else 2
         self.panels = -(-blocks // self.columns)
@@ -38,25 +37,25 @@ class FilterBank:
     @property
     def size(self) -> int:
         """float32 of them all."""
-        return ELEMENTS * self.element // 4 * self.group
+        return self.scheme.elements * self.element // 4 * self.group
 
     def _table(self, array: Array, transformed: Array, group: int, *, turned: bool) -> Table:
         """`array` is (outputs, inputs, taps, taps) over all groups; or with `turned` (inputs, outputs, ...), where
         the taps are taken from the last."""
-        area = self.taps**2
+        area = self.scheme.taps**2
         first, second = (4 * area, 4 * area * self.outputs) if turned else (4 * area * self.inputs, 4 * area)
         start = array.ctypes.data + group * self.outputs * self.inputs * area * 4 + (4 * (area - 1) if turned else 0)
         parts = -(-self.rows // _UNIT)
         return filters.SLOTS.table({
             "filters": start, "output": first, "input": second, "tap": -4 if turned else 4,
-            "transformed": transformed.ctypes.data + group * ELEMENTS * self.element, "element": self.element,
+            "transformed": transformed.ctypes.data + group * self.scheme.elements * self.element, "element": self.element,
             "panel": self.panel, "outputs": self.outputs, "inputs": self.inputs, "rows": self.rows,
             "unit": _UNIT, "parts": parts, "units": parts * self.panels * self.columns,
         })  # fmt: skip
 
     def _calls(self, write: Any, array: Array, transformed: Array, *, turned: bool = False) -> list[Call]:
-        name = f"{write.__name__} {self.taps} {self.columns}"
-        code = function(name, partial(write, g=transforms.g(self.taps), columns=self.columns))
+        name = f"{write.__name__} {self.scheme.name} {self.columns}"
+        code = function(name, partial(write, g=self.scheme.g, columns=self.columns))
         tables = [self._table(array, transformed, group, turned=turned) for group in range(self.group)]
         return [bound(code, table, (array, transformed)) for table in tables]
 

@@ -1,6 +1,6 @@
 """Code that transforms filters for Winograd's convolutions, and gradients of filters back.
 
-Filters lie in any order, given by distances in bytes; transformed, as (SIDE * SIDE, panels, channels, columns *
+Filters lie in any order, given by distances in bytes; transformed, as (elements of a tile, panels, channels, columns *
 vector): for each element of the tiles the matrix that brew.native.products multiplies with.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .slots import Slots
-from .transforms import SIDE, Matrix, apply_twice, transposed
+from .transforms import Matrix, apply_twice, transposed
 from .writer import Int, Vector, Writer
 
 SLOTS = Slots(
@@ -22,7 +22,7 @@ SLOTS = Slots(
 
 def write_transformed(w: Writer, g: Matrix, columns: int) -> None:
     """entry(table, thread, threads): G w Gt of every filter. Rows and lanes beyond the last become 0."""
-    taps = len(g[0])
+    side, taps = len(g), len(g[0])
 
     def work(of: dict[str, Int], block: Int, channel: Int, place: Int) -> None:
         known = (channel < of["inputs"]).select(of["outputs"] - block * w.width, 0)
@@ -33,18 +33,18 @@ def write_transformed(w: Writer, g: Matrix, columns: int) -> None:
         ]
         for i, row in enumerate(apply_twice(w, g, taken)):
             for j, value in enumerate(row):
-                w.store(place + of["element"] * (i * SIDE + j), value)
+                w.store(place + of["element"] * (i * side + j), value)
 
     _each(w, columns, work)
 
 
 def write_gradient(w: Writer, g: Matrix, columns: int) -> None:
     """entry(table, thread, threads): add Gt u G of every transformed gradient to the filters' gradients."""
-    taps = len(g[0])
+    side, taps = len(g), len(g[0])
 
     def work(of: dict[str, Int], block: Int, channel: Int, place: Int) -> None:
         tile: list[list[Vector]] = [
-            [w.load(place + of["element"] * (i * SIDE + j)) for j in range(SIDE)] for i in range(SIDE)
+            [w.load(place + of["element"] * (i * side + j)) for j in range(side)] for i in range(side)
         ]
         known = (channel < of["inputs"]).select(of["outputs"] - block * w.width, 0)
         corner = of["filters"] + block * w.width * of["output"] + channel * of["input"]

@@ -1,7 +1,7 @@
 """Code that takes blobs in blocks of channels apart into tiles, transformed, and puts tiles together again.
 
 A blob's array is (n, blocks, h, w, vector), as brew.layout has it. Tiles are counted through all images, row by row.
-Transformed tiles lie as (SIDE * SIDE, blocks, tiles, vector): for each of their elements a matrix, of which products
+Transformed tiles lie as (side * side, blocks, tiles, vector): for each of their elements a matrix, of which products
 of matrices are made.
 """
 

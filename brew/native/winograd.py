@@ -15,12 +15,13 @@ from functools import partial
 
 import numpy as np
 
-from . import drivers, products, tiles, transforms
+from . import drivers, products, tiles
 from .blocked import Array, Blocked, Tiling, spread, tile_table, up, width
-from .filter_bank import ELEMENTS, Call, FilterBank
+from .filter_bank import Call, FilterBank
 from .llvm import Function, function
 from .slots import Table
 from .team import bound
+from .transforms import SCHEMES, Scheme
 
 _CACHE = 1 << 20  # bytes of a thread's tiles that stay close
 _FEWEST = 48  # tiles in a block of work, where there are as many
@@ -28,19 +29,41 @@ _PART = 4 << 20  # bytes of tiles between two additions to a gradient, at least
 _UNIT = 32  # tiles in a thread's unit of work
 _MOST_ROWS = 14
 
-# What decides between this way and the direct one, by a rule that is the same everywhere: in multiplications of vectors
-# by the direct way, the time of a multiplication here, of a tile's transforms, and of a filter's (measured on Zen 4).
-_RATE, _APART, _TOGETHER, _TRANSFORMED = 0.9, 220, 180, 1000
+# What decides between the ways, by a rule that is the same everywhere: in multiplications of vectors by the direct way,
+# the time of a multiplication here, of taking apart and putting together an element of a tile, and of transforming a
+# filter (measured on Zen 4).
+_RATE, _APART, _TOGETHER, _TRANSFORMED = 0.9, 6, 5, 1000
 _MARGIN = 0.85
 
 
-def _pays(tiling: Tiling, of: FilterBank, source: Blocked, target: Blocked, *, derived: bool) -> bool:
-    """Whether this way is faster than the direct one; with `derived` filters are transformed for every run."""
-    blocks = of.panels * of.columns
-    tile = ELEMENTS * of.rows * blocks / _RATE + source.blocks * _APART + target.blocks * _TOGETHER
-    here = tiling.count * tile + derived * of.inputs * blocks * _TRANSFORMED
-    direct = target.images * target.height * target.width * of.taps**2 * of.inputs * target.blocks
-    return here < _MARGIN * direct
+@dataclass(frozen=True)
+class _Cost:
+    """What a way costs, and the direct one, both in multiplications of vectors."""
+
+    here: float
+    direct: float
+
+    @classmethod
+    def of(cls, scheme: Scheme, source: Blocked, target: Blocked, *, derived: bool) -> _Cost:
+        """With `derived` the filters are transformed for every run."""
+        bank = FilterBank(scheme, target.of_group, source.of_group, 1)
+        blocks = bank.panels * bank.columns
+        element = bank.rows * blocks / _RATE + source.blocks * _APART + target.blocks * _TOGETHER
+        tiles = Tiling.over(target, scheme.outputs).count
+        here = tiles * scheme.elements * element + derived * bank.inputs * blocks * _TRANSFORMED
+        pixels = target.images * target.height * target.width
+        return cls(here, pixels * scheme.taps**2 * bank.inputs * target.blocks)
+
+    @property
+    def pays(self) -> bool:
+        return self.here < _MARGIN * self.direct
+
+
+def _best(taps: int, source: Blocked, target: Blocked, *, derived: bool) -> tuple[Scheme, bool]:
+    """The cheapest scheme for filters of `taps`, and whether it is faster than the direct way."""
+    costs = {scheme: _Cost.of(scheme, source, target, derived=derived) for scheme in SCHEMES[taps]}
+    scheme = min(costs, key=lambda scheme: costs[scheme].here)
+    return scheme, costs[scheme].pays
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,23 +84,26 @@ class Convolution:
     """target = filters * source; stride 1."""
 
     def __init__(
-        self, source: Blocked, target: Blocked, taps: int, pad: Sequence[int], threads: int, *, added: bool = False
-    ) -> None:
-        """`threads` at most will compute it. `added` says that another blob will be."""
-        self.source, self.target, self.taps, self.pad, self.added = source, target, taps, tuple(pad), added
-        self.filters = FilterBank(target.of_group, source.of_group, taps, source.group)
-        self.tiling = Tiling.over(target, taps)
+        self, source: Blocked, target: Blocked, taps: int, pad: Sequence[int], threads: int, *, derived: bool,
+        added: bool = False,
+    ) -> None:  # fmt: skip
+        """`threads` at most will compute it. With `derived` the filters are transformed for every run; `added` says
+        that another blob will be added."""
+        self.source, self.target, self.pad, self.added = source, target, tuple(pad), added
+        self.scheme, self.pays = _best(taps, source, target, derived=derived)
+        self.filters = FilterBank(self.scheme, target.of_group, source.of_group, source.group)
+        self.tiling = Tiling.over(target, self.scheme.outputs)
         self.threads = threads
         self._share(threads)
         self.tile_block = self.of_block * width() * 4
         self.element = spread(source.blocks * self.tile_block)
         self.product_element = spread(self.filters.panels * self.filters.columns * self.tile_block)
-        self._of_thread = ELEMENTS * (self.element + self.product_element)
+        self._of_thread = self.scheme.elements * (self.element + self.product_element)
         self.scratch = threads * self._of_thread // 4  # float32
 
     def _share(self, threads: int) -> None:
         """Choose the tiles of a block of work: even shares for all, that stay in the cache, in whole bands."""
-        of_tile = ELEMENTS * (self.source.of_group + self.target.of_group) * 4
+        of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
         most = max(_CACHE // of_tile, _FEWEST)
         blocks = threads * -(-self.tiling.count // (threads * most))
         share = -(-self.tiling.count // blocks)
@@ -85,10 +111,6 @@ class Convolution:
         high = min((registers - columns - 1) // columns, _MOST_ROWS)
         self.rows = min(range(high, max(1, high // 2), -1), key=lambda rows: up(share, rows))
         self.of_block = up(share, self.rows)
-
-    def pays(self, *, derived: bool) -> bool:
-        """Whether it is faster than the direct way; with `derived` the filters are transformed for every run."""
-        return _pays(self.tiling, self.filters, self.source, self.target, derived=derived)
 
     def bind(
         self, source: Array, target: Array, transformed: Array, scratch: Array, finish: Finish | None = None
@@ -121,23 +143,24 @@ class Convolution:
         return drivers.CONVOLVE.table({
             "tiles": codes["tiles"].address, "tiles_table": taken.ctypes.data, "product": codes["product"].address,
             "untile": codes["untile"].address, "untile_table": put.ctypes.data,
-            "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread, "products": ELEMENTS * self.element,
-            "transformed": transformed.ctypes.data + group * ELEMENTS * bank.element,
-            "transformed_element": bank.element, "element": self.element, "product_element": self.product_element,
+            "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread, "products": self.scheme.elements * self.element,
+            "transformed": transformed.ctypes.data + group * self.scheme.elements * bank.element,
+            "transformed_element": bank.element, "elements": self.scheme.elements, "element": self.element, "product_element": self.product_element,
             "tile_block": self.tile_block, "channels": bank.rows, "rows": self.rows, "panels": bank.panels,
             "panel": bank.panel, "count": self.tiling.count, "of_block": self.of_block,
             "blocks": -(-self.tiling.count // self.of_block),
         })  # fmt: skip
 
     def _codes(self) -> dict[str, Function]:
-        m, rows, columns = self.tiling.stride, self.rows, self.filters.columns
+        name, rows, columns = self.scheme.name, self.rows, self.filters.columns
+        apart = partial(tiles.write_tiles, matrix=self.scheme.bt, stride=self.scheme.outputs)
         product = partial(products.write_product, rows=rows, columns=columns)
-        untile = partial(tiles.write_untile, a=transforms.a(self.taps), added=self.added)
+        untile = partial(tiles.write_untile, a=self.scheme.a, added=self.added)
         return {
             "convolve": function("convolve", drivers.write_convolve),
-            "tiles": function(f"tiles {m}", partial(tiles.write_tiles, matrix=transforms.bt(), stride=m)),
+            "tiles": function(f"tiles {name}", apart),
             "product": function(f"product {rows} {columns}", product),
-            "untile": function(f"untile {m} {self.added}", untile),
+            "untile": function(f"untile {name} {self.added}", untile),
         }
 
 
@@ -147,23 +170,20 @@ class Gradient:
     ROWS = 8  # channels whose sums are in registers
 
     def __init__(self, source: Blocked, target: Blocked, taps: int, pad: Sequence[int]) -> None:
-        self.source, self.target, self.taps, self.pad = source, target, taps, tuple(pad)
-        self.filters = FilterBank(target.of_group, source.of_group, taps, 1, step=self.ROWS)  # a group at a time
-        self.tiling = Tiling.over(target, taps)
+        self.source, self.target, self.pad = source, target, tuple(pad)
+        self.scheme, self.pays = _best(taps, source, target, derived=True)
+        self.filters = FilterBank(self.scheme, target.of_group, source.of_group, 1, step=self.ROWS)  # a group at a time
+        self.tiling = Tiling.over(target, self.scheme.outputs)
         panels = self.filters.panels * self.filters.columns
-        of_tile = ELEMENTS * (source.blocks + panels) * width() * 4
+        of_tile = self.scheme.elements * (source.blocks + panels) * width() * 4
         most = max(_PART, 4 * self.filters.size) // of_tile
         parts = -(-self.tiling.count // max(1, most))
         self.of_part = -(-self.tiling.count // parts)
         self.tile_block = self.of_part * width() * 4
         self.source_element = spread(source.blocks * self.tile_block)
         self.target_element = spread(panels * self.tile_block)
-        self._tiles = (ELEMENTS * self.source_element // 4, ELEMENTS * self.target_element // 4)
+        self._tiles = (self.scheme.elements * self.source_element // 4, self.scheme.elements * self.target_element // 4)
         self.scratch = sum(self._tiles) + self.filters.size  # float32
-
-    def pays(self) -> bool:
-        """Whether it is faster than the direct way."""
-        return _pays(self.tiling, self.filters, self.source, self.target, derived=True)
 
     def bind(
         self, source: Array, target: Array, gradient: Array, scratch: Array, bias: Array | None = None
@@ -198,7 +218,7 @@ class Gradient:
             "source_tiles": codes["source"].address, "source_table": taken.ctypes.data,
             "target_tiles": codes["target"].address, "target_table": put.ctypes.data, "outer": codes["outer"].address,
             "source": source, "target": target, "gradient": target + 4 * self._tiles[1],
-            "source_element": self.source_element, "target_element": self.target_element,
+            "elements": self.scheme.elements, "source_element": self.source_element, "target_element": self.target_element,
             "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
             "columns": bank.columns, "panels": bank.panels, "panel": bank.panel, "start": start, "count": count,
             "of_unit": _UNIT, "units": -(-count // _UNIT), "more": int(start > 0),
@@ -218,13 +238,16 @@ class Gradient:
         return [bound(function("sum", tiles.write_sum), table, (sums, target)), add]
 
     def _codes(self) -> dict[str, Function]:
-        m, rows, columns = self.tiling.stride, self.ROWS, self.filters.columns
-        spread_out = partial(tiles.write_tiles, matrix=transforms.a(self.taps), stride=m)
+        name, rows, columns = self.scheme.name, self.ROWS, self.filters.columns
+        apart, spread_out = (
+            partial(tiles.write_tiles, matrix=matrix, stride=self.scheme.outputs)
+            for matrix in (self.scheme.bt, self.scheme.a)
+        )
         outer = partial(products.write_outer, rows=rows, columns=columns)
         return {
             "take apart": function("take apart", drivers.write_take_apart),
             "accumulate": function("accumulate", drivers.write_accumulate),
-            "source": function(f"tiles {m}", partial(tiles.write_tiles, matrix=transforms.bt(), stride=m)),
-            "target": function(f"spread {m}", spread_out),
+            "source": function(f"tiles {name}", apart),
+            "target": function(f"spread {name}", spread_out),
             "outer": function(f"outer {rows} {columns}", outer),
         }

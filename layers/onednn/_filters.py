@@ -41,7 +41,7 @@ class FiltersOneDNN(Implementation[Filters]):
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
         self.tiled = None if few else self._tiled(x, y)
-        fast = self.tiled is not None and self.tiled.forward().pays(derived=self.tiled.training)
+        fast = self.tiled is not None and self.tiled.forward().pays
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             self.x_layout, self.y_layout, self.tiled = Layout(x[1]), Layout(y[1]), None
@@ -64,23 +64,22 @@ class FiltersOneDNN(Implementation[Filters]):
     def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
         """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""
         sizes, of = self._sizes(shapes), self.tiled
-        training = sizes.training
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         hint = sizes.operation("forward", kind, after=after)
         self.forward_pass: Forward
-        if of is not None and of.forward().pays(derived=training):
+        if of is not None and of.forward().pays:
             self.forward_pass = WinogradForward(of, after, biased=len(shapes.w) > 1)
         else:
             self.forward_pass = DirectForward(sizes, hint)
         self.backward_passes: list[Pass] = []
         if any(wanted.params):
-            if of is not None and wanted.params[0] and of.weights().pays():
+            if of is not None and wanted.params[0] and of.weights().pays:
                 self.backward_passes.append(WinogradWeights(of))
             else:
                 bias = shapes.w[1] if len(shapes.w) > 1 else None
                 self.backward_passes.append(DirectWeights(sizes, hint, bias))
         if wanted.bottoms[0]:
-            fast = of is not None and of.data().pays(derived=training)
+            fast = of is not None and of.data().pays
             self.backward_passes.append(WinogradData(of) if of is not None and fast else DirectData(sizes, hint))
         passes: list[Pass] = [self.forward_pass, *self.backward_passes]
         return {name: buffer for one in passes for name, buffer in one.buffers.items()}

@@ -28,12 +28,13 @@ class Tiled:
     training: bool
 
     def forward(self, *, added: bool = False) -> Convolution:
-        return Convolution(self.source, self.target, self.taps, self.pad, threads.count(), added=added)
+        sizes = (self.source, self.target, self.taps, self.pad)
+        return Convolution(*sizes, threads.count(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
         """The gradient of the source: the filters over the target's, the other way round."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        return Convolution(self.target, self.source, self.taps, pad, threads.count())
+        return Convolution(self.target, self.source, self.taps, pad, threads.count(), derived=self.training)
 
     def weights(self) -> Gradient:
         return Gradient(self.source, self.target, self.taps, self.pad)

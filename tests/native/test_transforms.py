@@ -14,17 +14,20 @@ def floats(matrix: transforms.Matrix) -> np.ndarray:
     return np.array([[float(value) for value in row] for row in matrix])
 
 
-@pytest.mark.parametrize("taps", [3, 5])
-def test_it_is_a_convolution(taps: int) -> None:
-    random = np.random.default_rng(taps)
-    d, w = random.standard_normal(transforms.SIDE), random.standard_normal(taps)
-    a, g, bt = floats(transforms.a(taps)), floats(transforms.g(taps)), floats(transforms.bt())
+SCHEMES = [scheme for schemes in transforms.SCHEMES.values() for scheme in schemes]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda s: s.name)
+def test_it_is_a_convolution(scheme: transforms.Scheme) -> None:
+    random = np.random.default_rng(scheme.taps)
+    d, w = random.standard_normal(scheme.side), random.standard_normal(scheme.taps)
+    a, g, bt = floats(scheme.a), floats(scheme.g), floats(scheme.bt)
     y = a.T @ ((g @ w) * (bt @ d))
-    np.testing.assert_allclose(y, [d[i : i + taps] @ w for i in range(transforms.outputs(taps))], atol=1e-12)
+    np.testing.assert_allclose(y, [d[i : i + scheme.taps] @ w for i in range(scheme.outputs)], atol=1e-12)
 
 
-def test_the_matrices_are_exact_in_float32() -> None:
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda s: s.name)
+def test_the_matrices_are_exact_in_float32(scheme: transforms.Scheme) -> None:
     """All but those that divide: rounding them would cost digits."""
-    for matrix in (transforms.bt(), transforms.a(3), transforms.a(5)):
-        for value in (v for row in matrix for v in row):
-            assert Fraction(float(np.float32(float(value)))) == value
+    for value in (v for matrix in (scheme.bt, scheme.a) for row in matrix for v in row):
+        assert Fraction(float(np.float32(float(value)))) == value

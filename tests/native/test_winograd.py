@@ -103,7 +103,13 @@ def close(found: np.ndarray, expected: np.ndarray, bound: float = 1e-5) -> None:
 
 def convolved(p: Problem, finish: Finish | None = None) -> np.ndarray:
     it = Convolution(
-        p.source, p.target, p.taps, p.pad, threads.count(), added=bool(finish and finish.added is not None)
+        p.source,
+        p.target,
+        p.taps,
+        p.pad,
+        threads.count(),
+        derived=True,
+        added=bool(finish and finish.added is not None),
     )
     transformed, y = flat(it.filters.size), np.empty_like(blocked(p.dy))
     run(it.filters.transform(p.w, transformed))
@@ -131,7 +137,7 @@ def test_forward_with_bias_another_blob_and_relu(case: tuple[int, ...]) -> None:
 def test_gradient_of_the_bottom(case: tuple[int, ...]) -> None:
     p = Problem(case)
     pad = tuple(p.taps - 1 - size for size in p.pad)
-    it = Convolution(p.target, p.source, p.taps, pad, threads.count())
+    it = Convolution(p.target, p.source, p.taps, pad, threads.count(), derived=True)
     transformed, dx = flat(it.filters.size), np.empty_like(blocked(p.x))
     run(it.filters.transform(p.w, transformed, turned=True))
     run(it.bind(blocked(p.dy), dx, transformed, flat(it.scratch)))
@@ -169,7 +175,7 @@ def test_the_number_of_threads_changes_no_bit() -> None:
 
 def test_more_threads_than_it_was_made_for_stay_out_of_its_memory() -> None:
     p = Problem(CASES[-1])
-    it = Convolution(p.source, p.target, p.taps, p.pad, 1)
+    it = Convolution(p.source, p.target, p.taps, p.pad, 1, derived=True)
     transformed, y = flat(it.filters.size), np.empty_like(blocked(p.dy))
     scratch = flat(it.scratch + 1000)
     run(it.filters.transform(p.w, transformed))
@@ -190,10 +196,10 @@ def test_nan_and_infinity_reach_the_top() -> None:
 
 def test_it_pays_where_channels_are_many() -> None:
     wide = Blocked(8, 256, 28, 28)
-    assert Convolution(wide, wide, 3, (1, 1), 2).pays(derived=True)
-    assert Gradient(wide, wide, 3, (1, 1)).pays()
+    assert Convolution(wide, wide, 3, (1, 1), 2, derived=True).pays
+    assert Gradient(wide, wide, 3, (1, 1)).pays
     few = Blocked(1, 512, 2, 2)
-    assert not Convolution(few, few, 3, (1, 1), 2).pays(derived=True)
+    assert not Convolution(few, few, 3, (1, 1), 2, derived=True).pays
 
 
 @pytest.mark.skipif(os.environ.get("BREW_NATIVE") == "avx2", reason="this is the child")
