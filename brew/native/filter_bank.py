@@ -48,7 +48,8 @@ class FilterBank:
         parts = -(-self.rows // _UNIT)
         return filters.SLOTS.table({
             "filters": start, "output": first, "input": second, "tap": -4 if turned else 4,
-            "transformed": transformed.ctypes.data + group * self.scheme.elements * self.element, "element": self.element,
+            "transformed": transformed.ctypes.data + group * self.scheme.elements * self.element,
+            "element": self.element,
             "panel": self.panel, "outputs": self.outputs, "inputs": self.inputs, "rows": self.rows,
             "unit": _UNIT, "parts": parts, "units": parts * self.panels * self.columns,
         })  # fmt: skip

@@ -143,9 +143,11 @@ class Convolution:
         return drivers.CONVOLVE.table({
             "tiles": codes["tiles"].address, "tiles_table": taken.ctypes.data, "product": codes["product"].address,
             "untile": codes["untile"].address, "untile_table": put.ctypes.data,
-            "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread, "products": self.scheme.elements * self.element,
+            "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
+            "products": self.scheme.elements * self.element,
             "transformed": transformed.ctypes.data + group * self.scheme.elements * bank.element,
-            "transformed_element": bank.element, "elements": self.scheme.elements, "element": self.element, "product_element": self.product_element,
+            "transformed_element": bank.element, "elements": self.scheme.elements,
+            "element": self.element, "product_element": self.product_element,
             "tile_block": self.tile_block, "channels": bank.rows, "rows": self.rows, "panels": bank.panels,
             "panel": bank.panel, "count": self.tiling.count, "of_block": self.of_block,
             "blocks": -(-self.tiling.count // self.of_block),
@@ -216,10 +218,10 @@ class Gradient:
         target = source + 4 * self._tiles[0]
         return drivers.GRADIENT.table({
             "source_tiles": codes["source"].address, "source_table": taken.ctypes.data,
-            "target_tiles": codes["target"].address, "target_table": put.ctypes.data, "outer": codes["outer"].address,
-            "source": source, "target": target, "gradient": target + 4 * self._tiles[1],
-            "elements": self.scheme.elements, "source_element": self.source_element, "target_element": self.target_element,
-            "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
+            "target_tiles": codes["target"].address, "target_table": put.ctypes.data,
+            "outer": codes["outer"].address, "source": source, "target": target,
+            "gradient": target + 4 * self._tiles[1], "elements": self.scheme.elements,
+            "source_element": self.source_element, "target_element": self.target_element, "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
             "columns": bank.columns, "panels": bank.panels, "panel": bank.panel, "start": start, "count": count,
             "of_unit": _UNIT, "units": -(-count // _UNIT), "more": int(start > 0),
         })  # fmt: skip
