@@ -221,7 +221,8 @@ class Gradient:
             "target_tiles": codes["target"].address, "target_table": put.ctypes.data,
             "outer": codes["outer"].address, "source": source, "target": target,
             "gradient": target + 4 * self._tiles[1], "elements": self.scheme.elements,
-            "source_element": self.source_element, "target_element": self.target_element, "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
+            "source_element": self.source_element, "target_element": self.target_element,
+            "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
             "columns": bank.columns, "panels": bank.panels, "panel": bank.panel, "start": start, "count": count,
             "of_unit": _UNIT, "units": -(-count // _UNIT), "more": int(start > 0),
         })  # fmt: skip
