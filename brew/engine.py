@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from brew import onednn
+from brew import onednn, threads
 from brew.errors import DeviceError, NetError, Place, did_you_mean
+from brew.native import llvm
 
 log = logging.getLogger("brew")
 
@@ -42,3 +43,15 @@ def chosen(order: str, wished: Wish) -> str:
     if wish == "onednn":
         log.warning("%sengine ONEDNN is not here (%s): NumPy computes", f"{place}: " if place else "", reason)
     return "caffe"
+
+
+def described() -> str:
+    """What computes on the CPU, and why the rest does not: a line for people."""
+    library, code = onednn.why_not(), llvm.why_not()
+    parts = [f"{threads.count()} threads" if threads.count() > 1 else "1 thread"]
+    parts.append(f"oneDNN {onednn.version()}" if library is None else f"NumPy (no oneDNN: {library})")
+    if code is None:
+        parts.append(f"code of our own for {llvm.target().cpu}, vectors of {llvm.target().width}")
+    else:
+        parts.append(f"no code of our own: {code}")
+    return "; ".join(parts)

@@ -81,6 +81,11 @@ def library() -> ctypes.CDLL:
     return found.library
 
 
+def version() -> str:
+    found = library().dnnl_version().contents
+    return f"{found.major}.{found.minor}.{found.patch}"
+
+
 @cache
 def _engine() -> tuple[c_void_p, c_void_p]:
     """The CPU engine and its one stream."""

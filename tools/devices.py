@@ -1,4 +1,4 @@
-"""`brew devices`: the GPUs that can be used, or why none can."""
+"""`brew devices`: what computes on the CPU, and the GPUs that can be used, or why none can."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LIMITS = {
 @click.command(name="devices", cls=Command)
 @click.option("--gpu", metavar="ID|all", default="all", help="Only this GPU.")
 def verb(gpu: str) -> None:
-    """List the GPUs, or say why none can be used (also: device_query)."""
-    from brew import cuda
+    """List what computes: the CPU, and the GPUs or why there are none (also: device_query)."""
+    from brew import cuda, engine
     from brew.errors import DeviceError
 
     reason = cuda.why_not()
@@ -30,8 +30,11 @@ def verb(gpu: str) -> None:
     if reason is not None:
         if wanted is not None:
             raise DeviceError(reason)
-        click.echo(f"CPU only: {reason}")
+        click.echo(f"CPU: {engine.described()}")
+        click.echo(f"no GPU: {reason}")
         return
+    if wanted is None:
+        click.echo(f"CPU: {engine.described()}")
     count = cuda.device_count()
     for name in wanted or [str(number) for number in range(count)]:
         if not name.isdecimal() or int(name) >= count:

@@ -168,7 +168,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 def test_devices_says_what_is_there(brew_run: Run) -> None:
     outcome = brew_run("devices")
     assert outcome.code == 0
-    assert re.match(r"CPU only: .+|GPU 0: .+", outcome.out)
+    assert re.match(r"CPU: \d+ threads?; .+\n(no GPU: .+|GPU 0: .+)", outcome.out)
     assert brew_run("device_query").out == outcome.out
 
 
