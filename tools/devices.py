@@ -21,7 +21,7 @@ _LIMITS = {
 @click.command(name="devices", cls=Command)
 @click.option("--gpu", metavar="ID|all", default="all", help="Only this GPU.")
 def verb(gpu: str) -> None:
-    """List what computes: the CPU, and the GPUs or why there are none (also: device_query)."""
+    """Say what computes: the CPU, and which GPUs (also: device_query)."""
     from brew import cuda, engine
     from brew.errors import DeviceError
 
