@@ -25,12 +25,14 @@ class Fused(Implementation[Layer]):
 
     stateful  backward needs what this forward kept: the layers' own backward cannot follow it
     both      it has a backward of its own; else the layers' own follows its forward
+    reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
     source    the buffer in which it wants its first bottom, because its top overwrites that; whoever makes the bottom
               then writes there
     """
 
     stateful: ClassVar[bool] = False
     both: ClassVar[bool] = True
+    reads: frozenset[str] = frozenset("xy")  # `prepare` may narrow it, by what does not change with the shapes
     source: str | None = None
 
     def __init__(self, layers: Sequence[Layer]) -> None:

@@ -58,15 +58,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A step, or several as one, and when it runs: forward, and backward where it does.
-
-    `group` says that its members may have to run by themselves after all: what it touches then stays for them.
-    """
+    """A step, or several as one, and when it runs: forward, and backward where it does."""
 
     step: Step
     forward: Span
     backward: Span | None
-    group: bool = False
 
 
 Own = tuple[int, tuple[Hashable, ...]]  # number of the turn, and what of its step
@@ -90,7 +86,7 @@ def turns(steps: Sequence[Step], groups: Sequence[Group]) -> list[Turn]:
     result = [Turn(step, (i, i), (last - i, last - i) if step.runs_backward else None) for i, step in enumerate(steps)]
     for group in groups:
         backward = (last - group.last, last - group.start) if group.step.runs_backward else None
-        result.append(Turn(group.step, (group.start, group.last), backward, group=True))
+        result.append(Turn(group.step, (group.start, group.last), backward))
     return result
 
 
@@ -110,7 +106,7 @@ def needs(among: Sequence[Turn]) -> Needs:
 def _values(result: Needs, number: int, turn: Turn) -> None:
     step = turn.step
     for which, blobs, layouts in (("x", step.bottoms, step.layouts.x), ("y", step.tops, step.layouts.y)):
-        reads = turn.backward if turn.group or which in step.layer.reads else None
+        reads = turn.backward if which in step.reads else None
         span = turn.forward if reads is None else (turn.forward[0], reads[1])
         for blob, layout in zip(blobs, layouts, strict=True):
             memory, made = blob.data_memory, which == "y"

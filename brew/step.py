@@ -113,6 +113,11 @@ class Step:
         pure_view = any(v is not None and v.diff for v in self.views)
         self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which values backward reads, of "x" and "y"."""
+        return self.layer.reads
+
     def current_shapes(self) -> Shapes:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
 

@@ -28,6 +28,7 @@ class Normalised(Fused):
     """
 
     stateful = True
+    reads = frozenset("x")
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         self.layout = bottoms[0]
@@ -80,7 +81,7 @@ class Normalised(Fused):
         if wanted.backward:
             buffers |= {name: Buffer(channels) for name in ("da", "db")}
             if self.layers[0].param.top[0] == self.layers[0].param.bottom[0]:
-                self.source = "x"
+                self.source, self.reads = "x", frozenset()
                 buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), kept=True)
         if self.mask is not None:
             buffers["mask"] = Buffer((self.mask.bytes,), "uint8", kept=wanted.backward)
