@@ -13,7 +13,7 @@ from brew.onednn import Unsupported
 from brew.proto.brew_pb2 import EltwiseParameter
 
 from ._elementwise import Following
-from ._sums import copy, weighted_sum
+from ._sums import copy, total, weighted_sum
 
 SUM, PROD = EltwiseParameter.SUM, EltwiseParameter.PROD
 
@@ -37,7 +37,8 @@ class _OneDNN(Following[Eltwise]):
     def bind(self, io: Arrays) -> None:
         if self.layer.operation != SUM:
             return
-        self.run = weighted_sum(io.x, self.layer.coeff, io.y[0])
+        plain = all(factor == 1 for factor in self.layer.coeff)
+        self.run = total(io.x, io.y[0]) if plain else weighted_sum(io.x, self.layer.coeff, io.y[0])
         wanted = [(factor, dx) for factor, dx in zip(self.layer.coeff, io.dx, strict=False) if dx is not None]
         lie_there = [np.shares_memory(dx, io.dy[0]) for _, dx in wanted]
         elsewhere = [pair for pair, there in zip(wanted, lie_there, strict=True) if not there]
