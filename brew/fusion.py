@@ -192,11 +192,12 @@ def _groups_at(
         row = list(steps[number : number + len(types)])
         if tuple(step.layer.type for step in row) != types or not _chained(row):
             continue
-        skipped = _skipped(row, readers, kept)
+        how = fused.how(types)
+        skipped = _skipped(row, readers, kept) if how.skips else []
         if skipped is None:
             continue
         try:
-            step = FusedStep(row, fused.how(types))
+            step = FusedStep(row, how)
             step.prepare(scratch)
         except Unsupported:
             continue

@@ -141,7 +141,8 @@ PHASES = pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train",
 
 
 def test_what_runs_together():
-    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BS", "ER"]
+    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BSER"]
+    assert rows(net_of(_not_in_place(RESIDUAL))) == ["BSR", "BSR", "BS", "ER"]
     assert rows(net_of(RESIDUAL, phase=brew.TEST)) == ["CBSR", "CBSR", "CBS", "ER"]
     assert rows(net_of(RECTIFIED)) == ["CR", "CR"]
     assert rows(net_of(RESIDUAL, fuse=False)) == []
@@ -358,3 +359,14 @@ def test_a_row_that_is_cut_in_backward_spoils_nothing(text: str, cut: str, poiso
     for name in every.params:
         for i, (a, b) in enumerate(zip(none.params[name], every.params[name], strict=True)):
             close(a.diff, b.diff, f"{name}[{i}].diff", 20)
+
+
+def test_the_trunk_of_a_residual_net_keeps_its_gradient_in_one_place():
+    net = net_of(RESIDUAL, keep=["data", "label"])
+    feed(net)
+    net.forward()
+    net.backward()
+    end = next(group.step for group in net.executor.plan.groups if len(group.step.members) == 4)
+    assert end.io is not None
+    branch, trunk = end.io.dx
+    assert trunk is not None and np.shares_memory(trunk, end.io.dy[0]) and not np.shares_memory(branch, trunk)
