@@ -36,7 +36,7 @@ class Residual(Fused):
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         self.branch.layouts(shapes, bottoms, wanted)
-        return self.sum.layouts(shapes, bottoms[:1] * len(bottoms), wanted)
+        return self.sum.layouts(shapes, [bottoms[0]] * len(bottoms), wanted)
 
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         norm, scale, total, relu = self.layers
