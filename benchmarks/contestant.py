@@ -84,11 +84,12 @@ class Brew(Contestant):
         phase = TRAIN if train else TEST
         options: Any = {"keep": (), "forward_only": not train, **spec.options}  # as the commands make their nets
         self.net = Net(timed(self.of, phase), phase, device="cpu", seed=1, history_slots=int(train), **options)
-        rule = rule_class("SGD")
-        assert rule is not None
-        self.update = make_update(self.net, rule(SolverParameter(momentum=MOMENTUM, weight_decay=DECAY)))
-        self.iteration = 0
         self.step = self._train if train else self.net.run_forward  # type: ignore[method-assign]
+        if train:
+            rule = rule_class("SGD")
+            assert rule is not None
+            self.update = make_update(self.net, rule(SolverParameter(momentum=MOMENTUM, weight_decay=DECAY)))
+            self.iteration = 0
 
     def load(self, weights: Path) -> None:
         from nets import batch

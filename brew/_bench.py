@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ class Bench:
         self.put(io.x, bottoms)
         self.put([io.passes], [np.array([passes], np.uint64)])
         self._reshape_tops()
-        self._spoil_scratch()
+        self._spoil({name for name, buffer in self.buffers.items() if not buffer.kept})
         self.implementation.forward(io)
 
     def _reshape_tops(self) -> None:
@@ -116,7 +116,7 @@ class Bench:
             if weight_diff is not None:
                 self._fill(weight_diff, _ADDED_TO)
         self.put(io.dy, [np.asarray(d, self.dtype) for d in top_diffs])
-        self._spoil_scratch()
+        self._spoil({name for name, buffer in self.buffers.items() if not buffer.kept and not buffer.saved})
         self._spoil_unread()
         if self.want.backward:
             self.implementation.backward(io)
@@ -126,10 +126,9 @@ class Bench:
             [None if a is None else self._host(a) - self.dtype.type(_ADDED_TO) for a in io.dw],
         )
 
-    def _spoil_scratch(self) -> None:
-        for name, buffer in self.buffers.items():
-            if not buffer.kept:
-                self._fill(self.io.work[name], np.nan)
+    def _spoil(self, buffers: Set[str]) -> None:
+        for name in buffers:
+            self._fill(self.io.work[name], np.nan)
 
     def _spoil_unread(self) -> None:
         """Lose the values backward said it does not read, where nothing that it reads shares their memory."""

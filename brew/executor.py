@@ -22,7 +22,8 @@ from brew.layer import Array, Arrays
 from brew.memory_plan import MemoryPlan
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
-from brew.step import Scratch, Step
+from brew.scratch import Scratch
+from brew.step import Step
 
 _kernels = cuda.Kernels(r"""
 template <typename T>

@@ -2,7 +2,7 @@
 
 A `Fused` is an `Implementation` whose bottoms are those of the row that it does not make itself, whose tops are the
 last layer's, and whose parameters are all parameters of the row, one layer's behind the other's. What lies between is
-never written. The net decides where it may stand in (brew.fusion).
+seldom written. The net decides where it may stand in (brew.fusion).
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ class Fused(Implementation[Layer]):
 
     stateful  backward needs what this forward kept: the layers' own backward cannot follow it
     both      it has a backward of its own; else the layers' own follows its forward
+    reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
+    skips     it leaves what lies between unwritten; else that is as the layers would leave it
     source    the buffer in which it wants its first bottom, because its top overwrites that; whoever makes the bottom
               then writes there
     """
 
     stateful: ClassVar[bool] = False
     both: ClassVar[bool] = True
+    skips: ClassVar[bool] = True
+    reads: frozenset[str] = frozenset("xy")  # `prepare` may narrow it, by what does not change with the shapes
     source: str | None = None
 
     def __init__(self, layers: Sequence[Layer]) -> None:

@@ -17,7 +17,8 @@ from brew.fused import Fused
 from brew.graph import Node
 from brew.layer import Wanted
 from brew.onednn import Unsupported
-from brew.step import Scratch, Step
+from brew.scratch import Scratch
+from brew.step import Step
 
 
 class FusedStep(Step):
@@ -46,6 +47,10 @@ class FusedStep(Step):
         super().__init__(node, blobs, params, wants, first.device, "caffe")
         self.how: Fused = how([member.layer for member in members])
         self.candidates = [self.how]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.how.reads
 
     def reshape(self) -> None:
         """Bring what lies between and the tops to what the bottoms' shapes ask for now."""
@@ -149,17 +154,17 @@ class Plan:
         """Let the members do what the group has done, so that each has what its backward needs."""
         how, members, io = group.step.how, group.step.members, group.step.io
         assert io is not None
-        states = [(p.data_memory.array(p.shape), p.data_memory.array(p.shape).copy()) for p in group.step.params]
         bottom, source = group.step.bottoms[0], how.source
-        place = bottom.data_memory.array(bottom.shape)
-        present = place.copy()
+        written = [bottom, *(top for member in members for top in member.tops), *group.step.params]
+        memories = {id(blob.data_memory): (blob.data_memory, blob.shape) for blob in written}
+        arrays = [memory.array(shape) for memory, shape in memories.values()]
+        present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
         if source is not None:
-            place[...] = io.work[source]
+            bottom.data_memory.array(bottom.shape)[...] = io.work[source]
         for member in members:
             self.refresh(member)
             member.forward()
-        place[...] = present
-        for array, value in states:
+        for array, value in zip(arrays, present, strict=True):
             array[...] = value
 
 
@@ -187,11 +192,12 @@ def _groups_at(
         row = list(steps[number : number + len(types)])
         if tuple(step.layer.type for step in row) != types or not _chained(row):
             continue
-        skipped = _skipped(row, readers, kept)
+        how = fused.how(types)
+        skipped = _skipped(row, readers, kept) if how.skips else []
         if skipped is None:
             continue
         try:
-            step = FusedStep(row, fused.how(types))
+            step = FusedStep(row, how)
             step.prepare(scratch)
         except Unsupported:
             continue

@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAli
 import numpy as np
 import numpy.typing as npt
 
+from brew.arity import Arity as Arity
+from brew.arity import at_least as at_least
+from brew.arity import between as between
+from brew.arity import exactly as exactly
 from brew.errors import NetError, Place
 from brew.layout import Layout, Layouts, plain
 from brew.layout import Shape as Shape
@@ -28,34 +32,6 @@ if TYPE_CHECKING:
 Array: TypeAlias = npt.NDArray[Any]
 
 TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
-
-
-@dataclass(frozen=True, slots=True)
-class Arity:
-    """How many bottoms or tops a layer takes; `most` None means any number."""
-
-    least: int
-    most: int | None
-
-    def admits(self, count: int) -> bool:
-        return count >= self.least and (self.most is None or count <= self.most)
-
-    def __str__(self) -> str:
-        if self.most is None:
-            return f"at least {self.least}"
-        return f"exactly {self.least}" if self.least == self.most else f"{self.least} to {self.most}"
-
-
-def exactly(count: int) -> Arity:
-    return Arity(count, count)
-
-
-def at_least(count: int) -> Arity:
-    return Arity(count, None)
-
-
-def between(least: int, most: int) -> Arity:
-    return Arity(least, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +74,17 @@ class View:
 class Buffer:
     """Memory an implementation asks for in `prepare`.
 
-    `kept` buffers belong to the layer, begin as zeros and keep their content from call to call (a pooling mask, say).
-    `carried` says of a kept one that the next batch goes on from it: snapshots hold it, so its shape is the same on
-    every device. The others are scratch: valid within one call, shared with all layers of the net, never zeroed.
+    `kept` buffers belong to the layer, begin as zeros and keep their content from call to call. `carried` says of a
+    kept one that the next batch goes on from it: snapshots hold it, so its shape is the same on every device. `saved`
+    ones hold what forward leaves for backward (a pooling mask, say). The others are scratch: valid within one call.
+    Saved ones and scratch are never zeroed, and others use their memory before and after.
     """
 
     shape: Shape
     dtype: npt.DTypeLike | None = None  # None: the net's
     kept: bool = False
     carried: bool = False
+    saved: bool = False
 
 
 @dataclass(slots=True)
@@ -171,9 +149,11 @@ class Implementation(Generic[L]):
     """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
 
     follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
+    over     pairs (bottom, top): one dx may lie in the memory of a dy, if its pair is here; they lie alike then
     """
 
     follows: ClassVar[bool] = False
+    over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
 
     def __init__(self, layer: L) -> None:
         self.layer = layer

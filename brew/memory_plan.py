@@ -7,7 +7,7 @@ from there has memory of its own.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.layer import Array, Shape, count
+from brew.memory_joined import followers, rows
 from brew.memory_uses import SCRATCH, Piece, Span, Use, needs, turns
 
 if TYPE_CHECKING:
@@ -47,6 +48,19 @@ def pack(pieces: Sequence[Piece]) -> int:
         low[i] = piece.offset = _gap(low[:i][meets], high[:i][meets], size)
         high[i] = low[i] + size
     return int(high.max(initial=0))
+
+
+def pack_rows(rows: Iterable[Sequence[Piece]]) -> int:
+    """As `pack`, for pieces of which each row lies in one place, used by one after the other."""
+    whole = {}
+    for row in rows:
+        spans = [(row[0].spans[0][0], row[-1].spans[0][1])] if len(row) > 1 else row[0].spans
+        whole[Piece(max(piece.size for piece in row), row[0].dtype, spans)] = row
+    size = pack(list(whole))
+    for place, row in whole.items():
+        for piece in row:
+            piece.offset = place.offset
+    return size
 
 
 def _gap(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], size: int) -> int:
@@ -120,9 +134,10 @@ class MemoryPlan:
         self.values = self._choose(need.values, alone, gradients=False)
         self.gradients = self._choose(need.gradients, alone, gradients=True)
         self._pieces = [piece for _, piece in self._memories] + list(self._own.values())
+        joined = followers(self._turns, {id(memory): piece for memory, piece in self._memories})
         self._sizes: dict[np.dtype[Any], int] = {}
         for dtype in {piece.dtype for piece in self._pieces}:
-            self._sizes[dtype] = pack([piece for piece in self._pieces if piece.dtype == dtype])
+            self._sizes[dtype] = pack_rows(rows([p for p in self._pieces if p.dtype == dtype], joined))
         self.bytes = sum(size * dtype.itemsize for dtype, size in self._sizes.items())
 
     def _choose(self, uses: dict[int, Use], alone: Collection[int], *, gradients: bool) -> int:

@@ -56,17 +56,18 @@ class Use:
         self.last, self.size = max(self.last, span[1]), max(self.size, size)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """A step, or several as one, and when it runs: forward, and backward where it does.
 
-    `group` says that its members may have to run by themselves after all: what it touches then stays for them.
+    A `seldom` one has a group in its place, as long as nobody wants a part of that: what it needs for itself is then
+    not planned.
     """
 
     step: Step
     forward: Span
     backward: Span | None
-    group: bool = False
+    seldom: bool = False
 
 
 Own = tuple[int, tuple[Hashable, ...]]  # number of the turn, and what of its step
@@ -81,7 +82,7 @@ class Needs:
     own: dict[Own, Piece] = field(default_factory=dict)
 
 
-SCRATCH = "scratch"
+SCRATCH, SAVED = "scratch", "saved"
 
 
 def turns(steps: Sequence[Step], groups: Sequence[Group]) -> list[Turn]:
@@ -89,8 +90,12 @@ def turns(steps: Sequence[Step], groups: Sequence[Group]) -> list[Turn]:
     last = 2 * len(steps) - 1
     result = [Turn(step, (i, i), (last - i, last - i) if step.runs_backward else None) for i, step in enumerate(steps)]
     for group in groups:
-        backward = (last - group.last, last - group.start) if group.step.runs_backward else None
-        result.append(Turn(group.step, (group.start, group.last), backward, group=True))
+        runs = group.step.runs_backward and group.step.how.both
+        backward = (last - group.last, last - group.start) if runs else None
+        result.append(Turn(group.step, (group.start, group.last), backward))
+        if runs or not group.step.wanted.backward:
+            for number in range(group.first, group.last + 1):
+                result[number].seldom = True
     return result
 
 
@@ -101,16 +106,23 @@ def needs(among: Sequence[Turn]) -> Needs:
         _values(result, number, turn)
         if turn.backward is not None:
             _gradients(result, number, turn, turn.backward)
-        spans = [turn.forward] if turn.backward is None else [turn.forward, turn.backward]
-        for dtype, size in turn.step.scratch_elements().items():
-            result.own[number, (SCRATCH, dtype)] = Piece(size, dtype, spans)
+        if not turn.seldom:
+            _for_itself(result, number, turn)
     return result
+
+
+def _for_itself(result: Needs, number: int, turn: Turn) -> None:
+    spans = [turn.forward] if turn.backward is None else [turn.forward, turn.backward]
+    for dtype, size in turn.step.scratch_elements().items():
+        result.own[number, (SCRATCH, dtype)] = Piece(size, dtype, spans)
+    for name, dtype, size in turn.step.saved_elements():
+        result.own[number, (SAVED, name)] = Piece(size, dtype, [(spans[0][0], spans[-1][1])])
 
 
 def _values(result: Needs, number: int, turn: Turn) -> None:
     step = turn.step
     for which, blobs, layouts in (("x", step.bottoms, step.layouts.x), ("y", step.tops, step.layouts.y)):
-        reads = turn.backward if turn.group or which in step.layer.reads else None
+        reads = turn.backward if which in step.reads else None
         span = turn.forward if reads is None else (turn.forward[0], reads[1])
         for blob, layout in zip(blobs, layouts, strict=True):
             memory, made = blob.data_memory, which == "y"

@@ -6,8 +6,7 @@ of its own, and the values go over before and after.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,66 +19,9 @@ from brew.graph import Node
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
 from brew.layout import PLAIN, Layout
 from brew.memory_plan import Lease
-from brew.memory_uses import SCRATCH, conversion
+from brew.memory_uses import SAVED, conversion
 from brew.onednn import Unsupported
-
-_ALIGN = 64  # bytes, of every buffer
-
-
-class Scratch:
-    """Memory all layers use in turn: for each element type one stretch, as large as the largest need."""
-
-    def __init__(self, device: str) -> None:
-        self.device = device
-        self.stamp = 0
-        self._sizes: dict[np.dtype[Any], int] = {}
-        self._flat: dict[np.dtype[Any], Array] = {}
-
-    def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
-        """Be large enough for a layer that uses all of `buffers` at once."""
-        for dtype, size in elements(buffers).items():
-            if size > self._sizes.get(dtype, -1):
-                self._sizes[dtype] = size
-                self._flat.pop(dtype, None)
-                self.stamp += 1
-
-    def arrays(
-        self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]], leases: Mapping[Hashable, Lease]
-    ) -> dict[str, Array]:
-        """One array for each of a layer's buffers, side by side: on its `leases` where they are large enough."""
-        flats = {dtype: self._stretch(dtype, size, leases) for dtype, size in elements(buffers.values()).items()}
-        taken: Counter[np.dtype[Any]] = Counter()
-        result = {}
-        for name, (buffer, dtype) in buffers.items():
-            start = taken[dtype]
-            result[name] = flats[dtype][start : start + count(buffer.shape)].reshape(buffer.shape)
-            taken[dtype] += padded(buffer, dtype)
-        return result
-
-    def _stretch(self, dtype: np.dtype[Any], size: int, leases: Mapping[Hashable, Lease]) -> Array:
-        lease = leases.get((SCRATCH, dtype))
-        planned = lease.array((size,)) if lease is not None else None
-        if planned is not None:
-            return planned
-        if dtype not in self._flat:
-            make = np.empty if self.device == "cpu" else cuda.empty
-            self._flat[dtype] = make(self._sizes[dtype], dtype)
-        return self._flat[dtype]
-
-
-def elements(buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> Counter[np.dtype[Any]]:
-    """How many elements of each type a layer needs that uses all of `buffers` at once."""
-    sizes: Counter[np.dtype[Any]] = Counter()
-    for buffer, dtype in buffers:
-        sizes[dtype] += padded(buffer, dtype)
-    return sizes
-
-
-def padded(buffer: Buffer, dtype: np.dtype[Any]) -> int:
-    """Elements a buffer takes, up to the next cache line."""
-    line = _ALIGN // dtype.itemsize
-    return -(-count(buffer.shape) // line) * line
-
+from brew.scratch import Scratch, elements
 
 Copy = Callable[[], None]
 
@@ -113,6 +55,11 @@ class Step:
         pure_view = any(v is not None and v.diff for v in self.views)
         self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Which values backward reads, of "x" and "y"."""
+        return self.layer.reads
+
     def current_shapes(self) -> Shapes:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
 
@@ -135,7 +82,7 @@ class Step:
             self.shapes = Shapes((), ())  # for none, until it is tried again
             raise Unsupported(self.layer.name)
         self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
-        scratch.need(self._typed(kept=False).values())
+        scratch.need(self._scratch().values())
 
     def settle_tops(self, plain: Container[int]) -> None:
         """Let the tops lie as the implementation gives them; memories whose id is in `plain` stay as they are."""
@@ -146,16 +93,25 @@ class Step:
             for memory in own:
                 memory.layout = PLAIN if id(memory) in plain else layout
 
-    def _typed(self, *, kept: bool) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
+    def _typed(self) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
         own = self.layer.context.dtype
-        return {n: (b, np.dtype(b.dtype or own)) for n, b in self.buffers.items() if b.kept == kept}
+        return {name: (buffer, np.dtype(buffer.dtype or own)) for name, buffer in self.buffers.items()}
+
+    def _scratch(self) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
+        return {name: typed for name, typed in self._typed().items() if not (typed[0].kept or typed[0].saved)}
 
     def scratch_elements(self) -> Mapping[np.dtype[Any], int]:
-        return elements(self._typed(kept=False).values())
+        return elements(self._scratch().values())
+
+    def saved_elements(self) -> Iterator[tuple[str, np.dtype[Any], int]]:
+        """Name, type and number of what forward leaves for backward."""
+        for name, (buffer, dtype) in self._typed().items():
+            if buffer.saved:
+                yield name, dtype, count(buffer.shape)
 
     @property
     def kept_bytes(self) -> int:
-        return sum(count(b.shape) * dtype.itemsize for b, dtype in self._typed(kept=True).values())
+        return sum(count(b.shape) * dtype.itemsize for b, dtype in self._typed().values() if b.kept)
 
     def reshape(self) -> None:
         """Bring the tops to what the bottoms' shapes ask for now."""
@@ -178,8 +134,9 @@ class Step:
 
     def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
         """Make the arrays of forward and backward at the current shapes."""
-        work = scratch.arrays(self._typed(kept=False), self.leases)
-        work |= {name: self._kept(name, *typed) for name, typed in self._typed(kept=True).items()}
+        needs = self._scratch()
+        work = scratch.arrays(needs, self.leases)
+        work |= {name: self._own(name, *typed) for name, typed in self._typed().items() if name not in needs}
         want, layouts = self.wanted, self.layouts
         shared = {v.bottom for v in self.views if v is not None and v.diff}
         values, gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
@@ -224,7 +181,12 @@ class Step:
         for copy in crossing.after:
             copy()
 
-    def _kept(self, name: str, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
+    def _own(self, name: str, buffer: Buffer, dtype: np.dtype[Any]) -> Array:
+        """What the layer keeps, or saves for backward where the plan has no place for that."""
+        lease = self.leases.get((SAVED, name)) if buffer.saved else None
+        planned = lease.array(buffer.shape) if lease is not None else None
+        if planned is not None:
+            return planned
         old = self.kept.get(name)
         if old is None or old.shape != buffer.shape or old.dtype != dtype:
             make = np.zeros if self.device == "cpu" else cuda.zeros

@@ -78,6 +78,8 @@ class BatchNorm(Layer):
         self.stored: bool = norm.use_global_stats if norm.HasField("use_global_stats") else context.phase == TEST
         self.keep: float = norm.moving_average_fraction
         self.eps: float = norm.eps
+        if overwrites(param):
+            self.reads = frozenset()  # what backward needs is kept
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if not bottom[0]:

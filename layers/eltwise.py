@@ -82,6 +82,10 @@ class Eltwise(Layer):
             raise self.error(message, "eltwise_param", "coeff")
         # In place, a later layer may overwrite y too.
         self.stable: bool = eltwise.stable_prod_grad or overwrites(param)
+        if self.operation == PROD:
+            self.reads = frozenset("x" if self.stable else "xy")
+        else:
+            self.reads = frozenset()  # of a maximum, which bottom it was is kept
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if any(shape != bottom[0] for shape in bottom):

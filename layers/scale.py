@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew import cuda
-from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Param, Shape, Shapes, Wanted, between
+from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, between
 from brew.ops import broadcast
 from brew.ops.fold import Fold
 from brew.ops.in_place import overwrites
 from brew.ops.operand import operand_fold, operand_shape
 from brew.ops.reduction import dot_outside, partial_sums, sum_outside
-from brew.proto.brew_pb2 import FillerParameter
+from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 from brew.registry import register_layer
 
 
@@ -38,6 +38,11 @@ class Scale(Layer):
     bottoms = between(1, 2)
     in_place = True
     reads = frozenset("x")
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        if overwrites(param) and len(param.bottom) == 1:
+            self.reads = frozenset()  # x is kept where backward needs it
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         self.fold(bottom)

@@ -12,6 +12,7 @@ ROWS: dict[tuple[str, ...], str] = {
     ("Convolution", "Scale", "ReLU"): "_convolved",
     ("Convolution", "Scale"): "_convolved",
     ("Convolution", "ReLU"): "_convolved",
+    ("BatchNorm", "Scale", "Eltwise", "ReLU"): "_residual",
     ("BatchNorm", "Scale", "ReLU"): "_normalised",
     ("BatchNorm", "ReLU"): "_normalised",
     ("BatchNorm", "Scale"): "_normalised",

@@ -28,6 +28,7 @@ class Normalised(Fused):
     """
 
     stateful = True
+    reads = frozenset("x")
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         self.layout = bottoms[0]
@@ -76,14 +77,14 @@ class Normalised(Fused):
 
     def _buffers(self, shapes: Shapes, wanted: Wanted) -> dict[str, Buffer]:
         channels = (self.fold.dim,)
-        buffers = {name: Buffer(channels, kept=wanted.backward) for name in ("mean", "variance")}
+        buffers = {name: Buffer(channels, saved=wanted.backward) for name in ("mean", "variance")}
         if wanted.backward:
             buffers |= {name: Buffer(channels) for name in ("da", "db")}
             if self.layers[0].param.top[0] == self.layers[0].param.bottom[0]:
-                self.source = "x"
-                buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), kept=True)
+                self.source, self.reads = "x", frozenset()
+                buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), saved=True)
         if self.mask is not None:
-            buffers["mask"] = Buffer((self.mask.bytes,), "uint8", kept=wanted.backward)
+            buffers["mask"] = Buffer((self.mask.bytes,), "uint8", saved=wanted.backward)
         return buffers
 
     def bind(self, io: Arrays) -> None:

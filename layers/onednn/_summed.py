@@ -21,6 +21,7 @@ class Summed(Fused):
     """Forward in one pass over two blobs. Backward is the layers' own."""
 
     both = False
+    reads = frozenset()
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         blocked = [layout for layout in bottoms if layout != PLAIN]

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from brew import onednn
 from brew.layer import Array
 from brew.onednn import Call, Description, Operation
+from brew.onednn_after import After
+
+_MOST_TERMS = 16  # oneDNN does no more than 32 things after an operation
 
 
 def weighted_sum(arrays: Sequence[Array], factors: Sequence[float], out: Array) -> Call:
@@ -15,6 +18,21 @@ def weighted_sum(arrays: Sequence[Array], factors: Sequence[float], out: Array) 
     operation = Operation.sum(row, factors, [row] * len(arrays))
     sources = {onednn.MULTIPLE_SRC + i: (row, array) for i, array in enumerate(arrays)}
     return operation.bind({**sources, onednn.DST: (row, out)})
+
+
+def total(arrays: Sequence[Array], out: Array) -> Call:
+    """A call that writes the sum of two arrays or more to `out`, which may be the first of them.
+
+    As `weighted_sum` with factors of 1, to the last bit, and up to twice as fast: the sum primitive goes over `out`
+    once for each of them.
+    """
+    if not 2 <= len(arrays) <= _MOST_TERMS:
+        return weighted_sum(arrays, [1.0] * len(arrays), out)
+    row, after = Description((out.size,), "a"), After()
+    further = {after.add(row): (row, array) for array in arrays[2:]}
+    operation = Operation("binary", onednn.ADD, row, row, row, attributes=after)
+    first = {onednn.SRC: (row, arrays[0]), onednn.SRC_1: (row, arrays[1])}
+    return operation.bind({**first, **further, onednn.DST: (row, out)})
 
 
 def copy(source: Array, target: Array) -> Call:

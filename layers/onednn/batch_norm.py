@@ -45,7 +45,7 @@ class _OneDNN(Implementation[BatchNorm]):
         buffers = {name: Buffer((channels,), kept=wanted.backward) for name in ("mean", "variance")}
         buffers["unbiased"] = Buffer((channels,))
         if self.keeps_x:
-            buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), kept=True)
+            buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), saved=True)
         return buffers
 
     def bind(self, io: Arrays) -> None:

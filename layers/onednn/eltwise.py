@@ -13,7 +13,7 @@ from brew.onednn import Unsupported
 from brew.proto.brew_pb2 import EltwiseParameter
 
 from ._elementwise import Following
-from ._sums import copy, weighted_sum
+from ._sums import copy, total, weighted_sum
 
 SUM, PROD = EltwiseParameter.SUM, EltwiseParameter.PROD
 
@@ -29,16 +29,22 @@ class _OneDNN(Following[Eltwise]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         if 0 in shapes.x[0]:
             raise Unsupported("an empty blob")
-        return {} if self.layer.operation == SUM else super().prepare(shapes, wanted)
+        if self.layer.operation != SUM:
+            return super().prepare(shapes, wanted)
+        self.over = [(bottom, 0) for bottom in range(len(shapes.x))]
+        return {}
 
     def bind(self, io: Arrays) -> None:
         if self.layer.operation != SUM:
             return
-        self.run = weighted_sum(io.x, self.layer.coeff, io.y[0])
+        plain = all(factor == 1 for factor in self.layer.coeff)
+        self.run = total(io.x, io.y[0]) if plain else weighted_sum(io.x, self.layer.coeff, io.y[0])
+        wanted = [(factor, dx) for factor, dx in zip(self.layer.coeff, io.dx, strict=False) if dx is not None]
+        lie_there = [np.shares_memory(dx, io.dy[0]) for _, dx in wanted]
+        elsewhere = [pair for pair, there in zip(wanted, lie_there, strict=True) if not there]
+        there = [pair for pair, there in zip(wanted, lie_there, strict=True) if there and pair[0] != 1]
         self.run_back = [
-            copy(io.dy[0], dx) if factor == 1 else weighted_sum(io.dy, [factor], dx)
-            for factor, dx in reversed([*zip(self.layer.coeff, io.dx, strict=False)])  # in place, dx 0 is dy
-            if dx is not None and not (factor == 1 and np.shares_memory(dx, io.dy[0]))
+            copy(io.dy[0], dx) if factor == 1 else weighted_sum(io.dy, [factor], dx) for factor, dx in elsewhere + there
         ]
 
     def forward(self, io: Arrays) -> None:

@@ -34,7 +34,7 @@ class _OneDNN(Implementation[LRN]):
         if wanted.bottoms[0]:
             arguments = (algorithm, self.x, self.x, self.x, *numbers)
             self.backward_op = Operation("lrn_backward", *arguments, hint=self.forward_op).needs_code()
-        return {} if self.workspace is None else {"scale": Buffer((self.workspace.bytes,), "uint8", kept=True)}
+        return {} if self.workspace is None else {"scale": Buffer((self.workspace.bytes // 4,), saved=True)}
 
     def bind(self, io: Arrays) -> None:
         scale = {} if self.workspace is None else {onednn.WORKSPACE: (self.workspace, io.work["scale"])}

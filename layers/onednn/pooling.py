@@ -51,7 +51,7 @@ class _OneDNN(Implementation[Pooling]):
             self.backward_op = Operation("pooling_backward", algorithm, self.x, self.y, *sizes, hint=hint)
         buffers = {"dy": Buffer(self.layout.stored(shapes.y[0]))} if self.uneven and wanted.bottoms[0] else {}
         if self.workspace is not None:
-            buffers["places"] = Buffer((self.workspace.bytes,), "uint8", kept=True)
+            buffers["places"] = Buffer((self.workspace.bytes,), "uint8", saved=True)
         return buffers
 
     def bind(self, io: Arrays) -> None:

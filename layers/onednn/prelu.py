@@ -43,7 +43,7 @@ class _OneDNN(Implementation[PReLU]):
                 raise Unsupported("slopes that lie in two ways")
             if not wanted.bottoms[0]:
                 buffers["dx"] = Buffer(stored)
-        return buffers | ({"x": Buffer(stored, kept=True)} if self.keeps_x else {})
+        return buffers | ({"x": Buffer(stored, saved=True)} if self.keeps_x else {})
 
     def bind(self, io: Arrays) -> None:
         work, x = io.work, io.x[0]

@@ -19,7 +19,7 @@ class _OneDNN(PerChannel[Scale]):
         self.affine = Affine(shapes.x[0], self.layout, scale=True, shift=shift, wanted=wanted)
         stored = self.layout.stored(shapes.x[0])
         self.keeps_x = overwrites(self.layer.param) and wanted.params[0]
-        buffers = {"x": Buffer(stored, kept=True)} if self.keeps_x else {}
+        buffers = {"x": Buffer(stored, saved=True)} if self.keeps_x else {}
         if wanted.backward:
             buffers["sums"] = Buffer((2, shapes.x[0][1]))
             if not wanted.bottoms[0]:

@@ -141,7 +141,8 @@ PHASES = pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train",
 
 
 def test_what_runs_together():
-    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BS", "ER"]
+    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BSER"]
+    assert rows(net_of(_not_in_place(RESIDUAL))) == ["BSR", "BSR", "BS", "ER"]
     assert rows(net_of(RESIDUAL, phase=brew.TEST)) == ["CBSR", "CBSR", "CBS", "ER"]
     assert rows(net_of(RECTIFIED)) == ["CR", "CR"]
     assert rows(net_of(RESIDUAL, fuse=False)) == []
@@ -327,3 +328,45 @@ def test_the_table_of_rows_is_what_the_modules_offer():
     for types in fused.rows():
         assert fused.how(types) is fused._offered[types]
     assert set(fused._offered) == set(fused.rows())
+
+
+def test_a_value_that_no_backward_reads_is_not_kept_for_it():
+    net = net_of(RESIDUAL, keep=[])
+    net.forward()
+    forward_ends = len(net.layers)
+    last = {name: net.blobs[name].data_memory.lease.piece.spans[0][1] for name in ("b", "c", "sum")}  # type: ignore[union-attr]
+    assert last["c"] < forward_ends  # the sum's backward reads nothing, and BatchNorm's its own copy of what it read
+    assert last["b"] >= forward_ends  # a convolution reads it
+
+
+def _not_in_place(text: str) -> str:
+    """Without a ReLU: BatchNorm of c gives a blob of its own."""
+    for line in ('type: "BatchNorm" bottom: "c" top: ', 'type: "Scale" bottom: ', 'bottom: "a" bottom: '):
+        text = text.replace(f'{line}"c"', f'{line}"n"')
+    return text.replace('type: "Scale" bottom: "n" top: "c"', 'type: "Scale" bottom: "n" top: "n"')
+
+
+@pytest.mark.parametrize("text", [RESIDUAL, _not_in_place(RESIDUAL)], ids=["in place", "not in place"])
+@pytest.mark.parametrize("cut", ["c/scale", "b/relu", "b/scale"])
+def test_a_row_that_is_cut_in_backward_spoils_nothing(text: str, cut: str, poisoned: Callable[[Net], Net]):
+    """Its members compute again what they need, in memory that may be others' by then."""
+    every, none = net_of(text, fuse=False), poisoned(net_of(text, keep=["data", "label"]))
+    for net in (every, none):
+        feed(net)
+        net.forward()
+        net.run_backward(end=list(net.layer_dict).index(cut))
+        net.run_backward(list(net.layer_dict).index(cut) - 1)
+    for name in every.params:
+        for i, (a, b) in enumerate(zip(none.params[name], every.params[name], strict=True)):
+            close(a.diff, b.diff, f"{name}[{i}].diff", 20)
+
+
+def test_the_trunk_of_a_residual_net_keeps_its_gradient_in_one_place():
+    net = net_of(RESIDUAL, keep=["data", "label"])
+    feed(net)
+    net.forward()
+    net.backward()
+    end = next(group.step for group in net.executor.plan.groups if len(group.step.members) == 4)
+    assert end.io is not None
+    branch, trunk = end.io.dx
+    assert trunk is not None and np.shares_memory(trunk, end.io.dy[0]) and not np.shares_memory(branch, trunk)

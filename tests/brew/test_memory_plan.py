@@ -72,7 +72,7 @@ def test_what_is_predicted_is_what_is_taken(options: dict[str, object]) -> None:
     assert taken == pytest.approx(net.memory.total, rel=0.02)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 def test_any_graph_gives_what_it_gives_with_everything_kept(
     seed: int, device: str, poisoned: Callable[[Net], Net]
 ) -> None:
@@ -99,6 +99,9 @@ def test_any_graph_gives_what_it_gives_with_everything_kept(
             np.testing.assert_array_equal(a, b)
 
 
+_ELTWISE = ["operation: PROD", "operation: MAX", "operation: SUM", "coeff: 1 coeff: -2", "coeff: 0.5 coeff: 1"]
+
+
 def _any_graph(rng: np.random.Generator) -> str:
     """Layers of one blob or two over images of 6 x 6, some in place, read once or often."""
     lines = ["force_backward: true", 'layer { name: "in" type: "Input" top: "b0" input_param '
@@ -112,7 +115,7 @@ def _any_graph(rng: np.random.Generator) -> str:
         top = f"b{i}"
         param = {
             "Convolution": 'convolution_param { num_output: 3 kernel_size: 3 pad: 1 weight_filler { type: "xavier" } }',
-            "Eltwise": "eltwise_param { operation: PROD }",
+            "Eltwise": f"eltwise_param {{ {rng.choice(_ELTWISE)} }}",
             "Power": "power_param { power: 2 }",
         }.get(str(kind), "")
         names = " ".join(f'bottom: "{b}"' for b in bottoms)
@@ -172,3 +175,57 @@ def test_the_largest_batch_that_fits_leaves_the_parameters_their_room() -> None:
         data=60, gradients=20, params=100, param_gradients=100, history=100, workspace=10, arena=10, batch=10
     )
     assert report.largest_batch(400) == 10 and report.largest_batch(800) == 50 and report.largest_batch(200) == 0
+
+
+RESIDUAL = """
+force_backward: true
+layer { name: "in" type: "Input" top: "b0" input_param { shape { dim: 4 dim: 16 dim: 6 dim: 6 } } }
+layer { name: "a" type: "Convolution" bottom: "b0" top: "a"
+  convolution_param { num_output: 16 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "b" type: "Convolution" bottom: "a" top: "b"
+  convolution_param { num_output: 16 kernel_size: 1 weight_filler { type: "xavier" } } }
+layer { name: "b/bn" type: "BatchNorm" bottom: "b" top: "b" }
+layer { name: "sum" type: "Eltwise" bottom: "a" bottom: "b" top: "sum" }
+layer { name: "relu" type: "ReLU" bottom: "sum" top: "sum" }
+layer { name: "c" type: "Convolution" bottom: "sum" top: "c"
+  convolution_param { num_output: 4 kernel_size: 1 weight_filler { type: "xavier" } } }
+"""
+
+
+def _trained(net: Net) -> Net:
+    net.blobs["b0"].data[...] = np.random.default_rng(0).normal(size=net.blobs["b0"].shape)
+    net.clear_param_diffs()
+    net.forward()
+    net.blobs["c"].diff[...] = np.random.default_rng(1).normal(size=net.blobs["c"].shape)
+    net.backward()
+    return net
+
+
+@pytest.mark.onednn
+def test_a_sum_leaves_its_gradient_where_a_summand_finds_it() -> None:
+    net = _trained(net_of(RESIDUAL, brew.TRAIN, keep=[]))
+    gradients = {name: blob.diff_memory.array(blob.shape) for name, blob in net.blobs.items()}
+    summand = next(name for name in gradients if name.startswith("a_"))
+    other = next(name for name in reversed(gradients) if name.startswith("a_"))
+    assert summand != other
+    shared = [name for name in (summand, other) if np.shares_memory(gradients[name], gradients["sum"])]
+    assert len(shared) == 1  # the other is a convolution's
+    assert np.shares_memory(gradients[shared[0]], gradients["a"])  # and both are added up there
+    assert not np.shares_memory(gradients["b"], gradients["sum"])  # BatchNorm writes over it
+
+
+@pytest.mark.onednn
+@pytest.mark.parametrize("looked_at", ["sum", "a", "b", "split"])
+def test_gradients_in_one_place_are_apart_for_who_looks_at_one(looked_at: str) -> None:
+    everything, net = net_of(RESIDUAL, brew.TRAIN), net_of(RESIDUAL, brew.TRAIN, keep=[])
+    names = [name for name in net.blobs if name.startswith("a_")] if looked_at == "split" else [looked_at]
+    _trained(net)
+    views = [net.blobs[name].diff for name in names]
+    for _ in range(2):
+        for each in (everything, net):
+            _trained(each)
+        for name, view in zip(names, views, strict=True):
+            np.testing.assert_array_equal(view, everything.blobs[name].diff)
+        for layer, blobs in net.params.items():
+            for mine, theirs in zip(blobs, everything.params[layer], strict=True):
+                np.testing.assert_array_equal(mine.diff, theirs.diff)

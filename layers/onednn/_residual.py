@@ -1,0 +1,79 @@
+"""The end of a residual block in training: BatchNorm and Scale of its branch, the sum with its trunk, and ReLU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ctypes import c_float
+
+import numpy as np
+
+from brew import onednn
+from brew.fused import Fused, fuses
+from brew.layer import Arrays, Buffer, Layer, Shapes, Wanted
+from brew.layout import Layout, Layouts
+from brew.onednn import Call, Description, Operation, Unsupported
+from brew.ops.in_place import overwrites
+
+from ._convolved import relu_slope
+from ._normalised import Normalised
+from ._summed import Summed
+from ._sums import copy
+
+
+@fuses("BatchNorm", "Scale", "Eltwise", "ReLU")
+class Residual(Fused):
+    """Forward writes what the layers write. Backward reads the sum's gradient where it is: for the branch it need not
+    be copied, nor for the trunk where that one's lies in its memory.
+    """
+
+    stateful = True
+    skips = False
+    reads = frozenset("y")
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        super().__init__(layers)
+        self.branch, self.sum = Normalised(layers[:2]), Summed(layers[2:])
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        self.branch.layouts(shapes, bottoms, wanted)
+        return self.sum.layouts(shapes, [bottoms[0]] * len(bottoms), wanted)
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        norm, scale, total, relu = self.layers
+        if not all(wanted.bottoms) or len(shapes.x) != 2:
+            raise Unsupported("not the gradients of two blobs")
+        if not all(overwrites(layer.param) for layer in (norm, scale, relu)):
+            raise Unsupported("blobs in between")
+        if total.param.top[0] in total.param.bottom:
+            raise Unsupported("a sum in place")
+        slope = relu_slope(self.layers) or 0.0
+        self.sum.prepare(shapes, wanted)
+        branch = Shapes(shapes.x[:1], shapes.x[:1], shapes.w)
+        buffers = self.branch.prepare(branch, Wanted((True,), wanted.params))
+        self.source, self.over = self.branch.source, [(1, 0)]
+        row, numbers = self.sum.row, (c_float(slope), c_float(0))
+        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, row, row, *numbers)
+        self.mask_op = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        return buffers
+
+    def bind(self, io: Arrays) -> None:
+        x, dx, dy = io.x[0], io.dx, io.dy[0]
+        self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.version)
+        self.branch.bind(self.own)
+        self.sum.bind(io)
+        self.run_back = [self._mask(self.sum.row, io)]
+        if (trunk := dx[1]) is not None and not np.shares_memory(trunk, dy):
+            self.run_back.append(copy(dy, trunk))
+
+    def _mask(self, row: Description, io: Arrays) -> Call:
+        gradient = (row, io.dy[0])
+        return self.mask_op.bind({onednn.DST: (row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient})
+
+    def forward(self, io: Arrays) -> None:
+        self.branch.forward(self.own)
+        self.sum.forward(io)
+
+    def backward(self, io: Arrays) -> None:
+        for run in self.run_back:
+            run()
+        self.branch.backward(self.own)
