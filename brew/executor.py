@@ -23,6 +23,7 @@ from brew.memory_plan import MemoryPlan
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
 from brew.step import Scratch, Step
+from brew.whole_pass import WholePass
 
 _kernels = cuda.Kernels(r"""
 template <typename T>
@@ -72,19 +73,23 @@ class Executor:
             step.prepare(self.scratch)
             step.settle_tops(plain)
         together = fuse and device == "cpu" and engine == "onednn"
-        self.plan = Plan(self.steps if together else [], self.scratch, self._refresh, kept)
+        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
+        self._whole_forward, self._whole_backward = (
+            WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
+        )
         readable = [kept(blob.name) for blob in blobs]
         losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
-        self._sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
         self._lent = False
         self.memory = self._plan_memory()
 
     def _source_stamps(self) -> list[int]:
-        return [blob.stamp for blob in self._sources]
+        return [blob.stamp for blob in self.sources]
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
@@ -142,9 +147,8 @@ class Executor:
 
         What the net computed before is lost then.
         """
-        for step in self.steps:
-            if step.reads_data:
-                self._read_next_shapes(step)
+        for step in self._reading:
+            self._read_next_shapes(step)
         stamps = self._source_stamps()
         if stamps != self._planned_for:
             self._planned_for = stamps
@@ -166,7 +170,8 @@ class Executor:
     def _read_next_shapes(step: Step) -> None:
         assert isinstance(step.layer, DataLayer)
         for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
-            blob.reshape(*shape)
+            if blob.shape != shape:
+                blob.reshape(*shape)
 
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
@@ -209,22 +214,43 @@ class Executor:
 
     def forward_through(self, start: int, end: int) -> None:
         """Steps `start` to `end`, together where they can be."""
-        number = start
+        whole = start == 0 and end == len(self.steps) - 1
+        if whole and self._whole_forward.stands:
+            self._whole_forward.run(self.memory)
+            return
+        before, number = Latest.stamp, start
         while number <= end:
             together = self.plan.forward(number, end)
             if together:
                 self.memory.ran(number, together)
             number += together or self.forward(number)
+        self._forget_whole_passes()
+        if whole:
+            self._whole_forward.make(before)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
-        number = start
+        whole = end == 0 and start == len(self.steps) - 1
+        self._check_backward(start)
+        if whole and self._whole_forward.stands and self._whole_backward.stands:
+            self._whole_backward.run(self.memory)
+            return
+        before, number = Latest.stamp, start
         while number >= end:
             self._check_backward(number)
             together = self.plan.backward(number, end)
             if together:
                 self.memory.ran(self._moment(number), together)
-            number -= together or self.backward(number)
+            number -= together or self._backward(number)
+        if not whole:
+            self._forget_whole_passes()
+        elif self._whole_forward.stands:  # else its groups may not have run as such
+            self._whole_backward.make(before)
+
+    def _forget_whole_passes(self) -> None:
+        """A part has run by itself."""
+        self._whole_forward.forget()
+        self._whole_backward.forget()
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""
@@ -241,6 +267,7 @@ class Executor:
 
     def forward(self, number: int) -> int:
         """One step by itself; 1."""
+        self._forget_whole_passes()
         self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)
         if step.asks_for_shapes:
@@ -253,6 +280,10 @@ class Executor:
 
     def backward(self, number: int) -> int:
         """One step's backward by itself; 1."""
+        self._forget_whole_passes()
+        return self._backward(number)
+
+    def _backward(self, number: int) -> int:
         self.plan.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:

@@ -167,7 +167,8 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
     thread has been told. False: `library` has no OpenMP (a build over TBB, or a sequential one).
     """
     number = count()
-    if getattr(_State.openmp, "told", None) == (id(library), number):
+    told, to = getattr(_State.openmp, "told", (None, 0))
+    if told is library and to == number:
         return True
     try:
         tell = library.omp_set_num_threads  # a library's symbols are those of what it is linked to as well
@@ -175,5 +176,5 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
         return False
     tell.argtypes, tell.restype = [ctypes.c_int], None
     tell(number)
-    _State.openmp.told = (id(library), number)
+    _State.openmp.told = (library, number)
     return True
