@@ -149,7 +149,7 @@ def profile(solver: Path, seconds: float) -> dict[str, float]:
     from brew.tools.cli import main as brew
 
     clock = Clock()
-    with clocks(clock, seconds), open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
+    with clocks(clock, seconds), Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
         try:
             brew(["train", "--solver", str(solver)])
         except SystemExit as end:

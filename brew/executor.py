@@ -6,23 +6,24 @@ changes; checking that before each layer is all that a pass costs beside the ari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
 from brew import cuda, threads
-from brew.blob import Blob, Latest, Memory
+from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
 from brew.memory_plan import MemoryPlan
+from brew.net_blobs import seen_in_another_shape
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
-from brew.step import Scratch, Step
+from brew.scratch import Scratch
+from brew.step import Step
 from brew.whole_pass import WholePass
 
 _kernels = cuda.Kernels(r"""
@@ -32,16 +33,7 @@ __global__ void next_pass(long long n, unsigned long long* passes) {
 }
 """)
 
-
-def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str) -> list[Blob]:
-    """The blobs of a graph, views in their bottoms' memory; nothing is allocated yet."""
-    blobs = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
-    for node in graph.nodes:
-        for t, blob in enumerate(node.tops):
-            view = node.layer.view(t)
-            if view is not None:
-                blobs[blob].share(blobs[node.bottoms[view.bottom]], diff=view.diff)
-    return blobs
+_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class Executor:
@@ -68,7 +60,7 @@ class Executor:
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
         self.passes_begun = 0
         self._passes: Array | None = None
-        plain = {id(memory) for step in self.steps for memory in _seen_in_another_shape(step)}
+        plain = {id(memory) for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
@@ -85,6 +77,7 @@ class Executor:
         self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
+        self._settled_at = -1  # Latest.stamp
         self._lent = False
         self.memory = self._plan_memory()
 
@@ -112,7 +105,7 @@ class Executor:
     def set_passes(self, begun: int) -> None:
         """Say how many passes have begun so far; the next one is number `begun`."""
         self.passes_begun = begun
-        value = np.array([(begun - 1) & 0xFFFF_FFFF_FFFF_FFFF], np.uint64)
+        value = np.array([(begun - 1) & _64_BITS], np.uint64)
         if self._passes is None:
             self._passes = np.empty(1, np.uint64) if self.device == "cpu" else cuda.empty(1, np.uint64)
         if self.device == "cpu":
@@ -138,7 +131,7 @@ class Executor:
         passes = self.passes
         self.passes_begun += 1
         if self.device == "cpu":
-            passes += np.uint64(1)
+            passes[0] = (self.passes_begun - 1) & _64_BITS
         else:
             _kernels.next_pass(1, passes)
 
@@ -149,6 +142,8 @@ class Executor:
         """
         for step in self._reading:
             self._read_next_shapes(step)
+        if self._settled_at == Latest.stamp and self._lent and not self.memory.stale:
+            return
         stamps = self._source_stamps()
         if stamps != self._planned_for:
             self._planned_for = stamps
@@ -165,6 +160,7 @@ class Executor:
             self._lent = True
             self.memory.lend()
             self.scratch.stamp += 1
+        self._settled_at = Latest.stamp
 
     @staticmethod
     def _read_next_shapes(step: Step) -> None:
@@ -291,10 +287,3 @@ class Executor:
             step.backward()
         self.memory.ran(self._moment(number))
         return 1
-
-
-def _seen_in_another_shape(step: Step) -> Iterator[Memory]:
-    """Memories that a view gives another shape: only plain ones can be read so."""
-    for top, view in zip(step.tops, step.views, strict=True):
-        if view is not None and top.shape != step.bottoms[view.bottom].shape:
-            yield from (top.data_memory, top.diff_memory, step.bottoms[view.bottom].diff_memory)

@@ -17,7 +17,8 @@ from brew.fused import Fused
 from brew.graph import Node
 from brew.layer import Wanted
 from brew.onednn import Unsupported
-from brew.step import Scratch, Step
+from brew.scratch import Scratch
+from brew.step import Step
 
 
 class FusedStep(Step):

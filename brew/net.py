@@ -17,12 +17,13 @@ from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
-from brew.executor import Executor, make_blobs
+from brew.executor import Executor
 from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.net_arguments import in_order, readable
+from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
 from brew.outputs import Output
@@ -179,11 +180,8 @@ class Net:
 
     def loss(self) -> float:
         """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
-        total = 0.0
-        for weight, blob in self.loss_terms():
-            values = blob.data_memory.host(blob.shape)
-            total += weight * float(values if values.size == 1 else values.sum(dtype=np.float64))
-        return total
+        values = [(w, b.data_memory.host(b.shape)) for w, b in self._loss_terms]
+        return sum((w * float(v if v.size == 1 else v.sum(dtype=np.float64)) for w, v in values), 0.0)
 
     def output_values(self) -> list[Output]:
         """(name, flat values, loss weight) of every output, in Caffe's order; copies."""

@@ -14,7 +14,8 @@ from brew.blob import Latest
 if TYPE_CHECKING:
     from brew.fusion import Plan
     from brew.memory_plan import MemoryPlan
-    from brew.step import Scratch, Step
+    from brew.scratch import Scratch
+    from brew.step import Step
 
 Call = Callable[[], object]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_openmp_is_told_once_for_each_thread_and_number() -> None:
 
 
 def test_a_library_without_openmp_says_so() -> None:
-    assert not threads.openmp_threads(ctypes.CDLL(None))
+    assert not threads.openmp_threads(ctypes.CDLL(ctypes.util.find_library("m")))
 
 
 def test_a_library_loaded_inside_reads_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
