@@ -103,7 +103,7 @@ def clocks(clock: Clock, seconds: float) -> Iterator[None]:
         solver.watch(watch)
         step(solver, iterations)
 
-    LayerStep.bound, Solver.step = timed_bound, timed_step  # type: ignore[method-assign]
+    LayerStep.bound, Solver.step = timed_bound, timed_step  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -164,6 +164,7 @@ class Step:
         crossing = self.gradients if backward else self.values
         if crossing.before or crossing.after:
             return self.backward if backward else self.forward
+        assert self.io is not None
         return partial(self.implementation.backward if backward else self.implementation.forward, self.io)
 
     def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
