@@ -25,9 +25,11 @@ _SMALL = 2048  # elements; NumPy has done with them before oneDNN has begun
 
 def fits(net: Net, rule: UpdateRule) -> bool:
     """Whether the update of `net` by `rule` is one that is done here."""
+    parameters = net.parameters
     here = net.device == "cpu" and net.engine == "onednn" and net.dtype == np.float32
+    trains = 0 < parameters.arena.size == parameters.gradient_arena.size  # a net without gradients may have an update
     return (
-        here and 0 < net.parameters.arena.size < workers.SHARED and rule.plain_momentum and not rule.decoupled
+        here and trains and parameters.arena.size < workers.SHARED and rule.plain_momentum and not rule.decoupled
         and rule.limit < 0 and rule.trust_ratio() is None and rule.param.regularization_type == L2
     )  # fmt: skip
 

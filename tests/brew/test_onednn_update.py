@@ -8,10 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from brew import threads, workers
+import brew
+from brew import prototxt, threads, workers
 from brew.host_update import HostUpdate
+from brew.net import Net
 from brew.onednn_update import MomentumOneDNN
+from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.solver import Solver
+from brew.update import make_update, rule_class
 
 pytestmark = pytest.mark.onednn
 
@@ -88,3 +92,13 @@ def test_large_nets_go_through_the_cache_piece_by_piece(tmp_path: Path, monkeypa
     monkeypatch.setattr(workers, "SHARED", 1000)
     with pytest.raises(AssertionError):
         train(tmp_path, BIASES)
+
+
+def test_a_net_that_only_runs_forward_has_numpys() -> None:
+    """`brew time -mode=forward` makes an update and never applies it."""
+    net = Net(prototxt.parse(DATA + BIASES, NetParameter), brew.TEST, forward_only=True, engine="onednn")
+    rule = rule_class("SGD")
+    assert rule is not None
+    update = make_update(net, rule(SolverParameter(momentum=0.9)))
+    assert isinstance(update, HostUpdate)
+    assert update._at_once is None
