@@ -35,7 +35,9 @@ from brew.step import Step as LayerStep
 KINDS = ("forward", "backward", "update", "data")
 MOST_OUTSIDE = 0.03  # of the time
 _IMAGES = 256  # in the LMDB, at least; the rest of an epoch would be the same
-_WINDOW = 0.5  # seconds, and ten iterations at least
+_WINDOW = 0.5  # seconds, and some iterations at least
+_ITERATIONS = 5
+_WARM_UP = 4  # iterations that do not count: the first passes bind arrays, and run layers that have no clock yet
 
 
 @dataclass
@@ -61,21 +63,23 @@ class Clock:
         return within
 
     def iteration(self) -> None:
-        """One more is done; the first window, which warms up, is not kept."""
+        """One more is done."""
         now = perf_counter()
         self.iterations += 1
-        if self.began and now - self.began > _WINDOW and self.iterations >= 10:
+        if not self.began and self.iterations < _WARM_UP:
+            return
+        if self.began:
+            if now - self.began < _WINDOW or self.iterations < _ITERATIONS:
+                return
             total = (now - self.began) / self.iterations
             window = {kind: value / self.iterations for kind, value in self.seconds.items()}
             self.windows.append(window | {"outside": total - sum(window.values()), "iteration": total})
-        elif self.began:
-            return
         self.seconds.update(dict.fromkeys(KINDS, 0.0))
         self.iterations, self.began = 0, perf_counter()
 
     def fastest(self) -> dict[str, float]:
         """Seconds of an iteration by kind, in the window that took least."""
-        return min(self.windows[1:] or self.windows, key=lambda window: window["iteration"])
+        return min(self.windows, key=lambda window: window["iteration"])
 
 
 @contextmanager
@@ -156,7 +160,7 @@ def profile(solver: Path, seconds: float) -> dict[str, float]:
             if end.code:
                 raise
     if not clock.windows:
-        raise SystemExit(f"{solver}: {seconds:g} s are not enough for ten iterations")
+        raise SystemExit(f"{solver}: {seconds:g} s are not enough for {_WARM_UP + _ITERATIONS} iterations")
     return clock.fastest()
 
 
