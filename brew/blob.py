@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -28,14 +28,18 @@ _stamps = itertools.count(1)
 
 
 class Latest:
-    """The stamp given last in this process: while it stays, no blob has changed. None is written a second time."""
+    """The stamp given last in this process: while it stays, no blob has changed, nor who looks at which.
+
+    None is written a second time.
+    """
 
     stamp = 0
 
-
-def _next_stamp() -> int:
-    Latest.stamp = stamp = next(_stamps)
-    return stamp
+    @classmethod
+    def changed(cls) -> int:
+        """A new stamp."""
+        cls.stamp = stamp = next(_stamps)
+        return stamp
 
 
 class Memory:
@@ -93,7 +97,7 @@ class Memory:
 
     def _tell(self) -> None:
         for blob in self.tenants:
-            blob.stamp = _next_stamp()
+            blob.stamp = Latest.changed()
 
     def fit(self, shape: Shape) -> None:
         """A blob of `shape` is to come: memory that there is grows; a lease that is too small ends."""
@@ -155,6 +159,7 @@ class Memory:
             self._host = np.zeros(self.capacity, self.dtype)
         if not self.exposed:
             self.exposed = True
+            Latest.changed()
             self.download()
         return self._view(self._host)
 
@@ -240,7 +245,7 @@ class Blob:
         for memory in (self.data_memory, self.diff_memory):
             memory.fit(shape)
         self._shape = shape
-        self.stamp = _next_stamp()
+        self.stamp = Latest.changed()
 
     def share(self, other: Blob, *, diff: bool) -> None:
         """Live in the memory of `other`: its data, and with `diff` its gradient."""
@@ -249,7 +254,7 @@ class Blob:
         if diff:
             self.diff_memory = other.diff_memory
             self.diff_memory.tenants.add(self)
-        self.stamp = _next_stamp()
+        self.stamp = Latest.changed()
 
     # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
 
@@ -276,25 +281,3 @@ class Blob:
 
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"
-
-
-class HostViews:
-    """The host views of a net's blobs that live elsewhere (CUDA, an engine's layout): the truth between its passes."""
-
-    def __init__(self, blobs: Sequence[Blob]) -> None:
-        self._blobs = [blob for blob in blobs if blob.data_memory.mirrored]
-
-    def upload(self) -> None:
-        """Before a pass: give the device what was written to them."""
-        for memory in self._exposed():
-            memory.upload()
-
-    def download(self) -> None:
-        """After a pass: refresh them."""
-        for memory in self._exposed():
-            memory.download()
-
-    def _exposed(self) -> Iterable[Memory]:
-        """Every memory that has a host view of its own, once."""
-        pairs = ((blob.data_memory, blob.diff_memory) for blob in self._blobs)
-        return {id(m): m for pair in pairs for m in pair if m.exposed}.values()

@@ -6,24 +6,25 @@ changes; checking that before each layer is all that a pass costs beside the ari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 
 from brew import cuda, threads
-from brew.blob import Blob, Latest, Memory
+from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
 from brew.layer import Array, Arrays
 from brew.memory_plan import MemoryPlan
+from brew.net_blobs import seen_in_another_shape
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
 from brew.scratch import Scratch
 from brew.step import Step
+from brew.whole_pass import WholePass
 
 _kernels = cuda.Kernels(r"""
 template <typename T>
@@ -32,16 +33,7 @@ __global__ void next_pass(long long n, unsigned long long* passes) {
 }
 """)
 
-
-def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str) -> list[Blob]:
-    """The blobs of a graph, views in their bottoms' memory; nothing is allocated yet."""
-    blobs = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
-    for node in graph.nodes:
-        for t, blob in enumerate(node.tops):
-            view = node.layer.view(t)
-            if view is not None:
-                blobs[blob].share(blobs[node.bottoms[view.bottom]], diff=view.diff)
-    return blobs
+_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class Executor:
@@ -68,24 +60,29 @@ class Executor:
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
         self.passes_begun = 0
         self._passes: Array | None = None
-        plain = {id(memory) for step in self.steps for memory in _seen_in_another_shape(step)}
+        plain = {id(memory) for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
         together = fuse and device == "cpu" and engine == "onednn"
-        self.plan = Plan(self.steps if together else [], self.scratch, self._refresh, kept)
+        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
+        self._whole_forward, self._whole_backward = (
+            WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
+        )
         readable = [kept(blob.name) for blob in blobs]
         losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
-        self._sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
+        self._settled_at = -1  # Latest.stamp
         self._lent = False
         self.memory = self._plan_memory()
 
     def _source_stamps(self) -> list[int]:
-        return [blob.stamp for blob in self._sources]
+        return [blob.stamp for blob in self.sources]
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
@@ -108,7 +105,7 @@ class Executor:
     def set_passes(self, begun: int) -> None:
         """Say how many passes have begun so far; the next one is number `begun`."""
         self.passes_begun = begun
-        value = np.array([(begun - 1) & 0xFFFF_FFFF_FFFF_FFFF], np.uint64)
+        value = np.array([(begun - 1) & _64_BITS], np.uint64)
         if self._passes is None:
             self._passes = np.empty(1, np.uint64) if self.device == "cpu" else cuda.empty(1, np.uint64)
         if self.device == "cpu":
@@ -134,7 +131,7 @@ class Executor:
         passes = self.passes
         self.passes_begun += 1
         if self.device == "cpu":
-            passes += np.uint64(1)
+            passes[0] = (self.passes_begun - 1) & _64_BITS
         else:
             _kernels.next_pass(1, passes)
 
@@ -143,9 +140,10 @@ class Executor:
 
         What the net computed before is lost then.
         """
-        for step in self.steps:
-            if step.reads_data:
-                self._read_next_shapes(step)
+        for step in self._reading:
+            self._read_next_shapes(step)
+        if self._settled_at == Latest.stamp and self._lent and not self.memory.stale:
+            return
         stamps = self._source_stamps()
         if stamps != self._planned_for:
             self._planned_for = stamps
@@ -162,12 +160,14 @@ class Executor:
             self._lent = True
             self.memory.lend()
             self.scratch.stamp += 1
+        self._settled_at = Latest.stamp
 
     @staticmethod
     def _read_next_shapes(step: Step) -> None:
         assert isinstance(step.layer, DataLayer)
         for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
-            blob.reshape(*shape)
+            if blob.shape != shape:
+                blob.reshape(*shape)
 
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
@@ -210,22 +210,43 @@ class Executor:
 
     def forward_through(self, start: int, end: int) -> None:
         """Steps `start` to `end`, together where they can be."""
-        number = start
+        whole = start == 0 and end == len(self.steps) - 1
+        if whole and self._whole_forward.stands:
+            self._whole_forward.run(self.memory)
+            return
+        before, number = Latest.stamp, start
         while number <= end:
             together = self.plan.forward(number, end)
             if together:
                 self.memory.ran(number, together)
             number += together or self.forward(number)
+        self._forget_whole_passes()
+        if whole:
+            self._whole_forward.make(before)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
-        number = start
+        whole = end == 0 and start == len(self.steps) - 1
+        self._check_backward(start)
+        if whole and self._whole_forward.stands and self._whole_backward.stands:
+            self._whole_backward.run(self.memory)
+            return
+        before, number = Latest.stamp, start
         while number >= end:
             self._check_backward(number)
             together = self.plan.backward(number, end)
             if together:
                 self.memory.ran(self._moment(number), together)
-            number -= together or self.backward(number)
+            number -= together or self._backward(number)
+        if not whole:
+            self._forget_whole_passes()
+        elif self._whole_forward.stands:  # else its groups may not have run as such
+            self._whole_backward.make(before)
+
+    def _forget_whole_passes(self) -> None:
+        """A part has run by itself."""
+        self._whole_forward.forget()
+        self._whole_backward.forget()
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""
@@ -242,6 +263,7 @@ class Executor:
 
     def forward(self, number: int) -> int:
         """One step by itself; 1."""
+        self._forget_whole_passes()
         self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)
         if step.asks_for_shapes:
@@ -254,6 +276,10 @@ class Executor:
 
     def backward(self, number: int) -> int:
         """One step's backward by itself; 1."""
+        self._forget_whole_passes()
+        return self._backward(number)
+
+    def _backward(self, number: int) -> int:
         self.plan.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
@@ -261,10 +287,3 @@ class Executor:
             step.backward()
         self.memory.ran(self._moment(number))
         return 1
-
-
-def _seen_in_another_shape(step: Step) -> Iterator[Memory]:
-    """Memories that a view gives another shape: only plain ones can be read so."""
-    for top, view in zip(step.tops, step.views, strict=True):
-        if view is not None and top.shape != step.bottoms[view.bottom].shape:
-            yield from (top.data_memory, top.diff_memory, step.bottoms[view.bottom].diff_memory)

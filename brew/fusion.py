@@ -56,7 +56,7 @@ class FusedStep(Step):
         """Bring what lies between and the tops to what the bottoms' shapes ask for now."""
         for member in self.members:
             member.reshape()
-            member.io = None  # what it was bound to may be gone when it runs by itself again
+            member.unbind()  # what it was bound to may be gone when it runs by itself again
 
 
 @dataclass(slots=True)
@@ -85,11 +85,12 @@ class Plan:
     """The groups of a net's steps, and how they take turns with their members."""
 
     def __init__(
-        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool]
-    ) -> None:
+        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool],
+        *, fuse: bool,
+    ) -> None:  # fmt: skip
         """`refresh` binds a step where it has to be; `kept` says which blobs must be readable after a pass."""
         self.steps, self.scratch, self.refresh = steps, scratch, refresh
-        self.groups = list(_groups(steps, scratch, kept))
+        self.groups = list(_groups(steps, scratch, kept)) if fuse else []
         self._by_start = {group.start: group for group in self.groups}
         self._by_last = {group.last: group for group in self.groups}
         self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
@@ -117,6 +118,19 @@ class Plan:
         self.refresh(group.step)  # somebody may have looked at a blob since forward
         group.step.backward()
         return number + 1 - group.first
+
+    def turn(self, number: int, *, backward: bool) -> tuple[list[Callable[[], object]], int]:
+        """What the last pass ran at step `number`, as calls, and how many steps that were."""
+        group = (self._by_last if backward else self._by_start).get(number)
+        if group is None or not group.ran:
+            step = self.steps[number]
+            return [] if backward and not step.runs_backward else [step.bound(backward=backward)], 1
+        calls = [group.step.bound(backward=backward)]
+        if backward:
+            return calls, number + 1 - group.first
+        if group.maker is not None:
+            calls.insert(0, self.steps[group.maker].bound(backward=False))
+        return calls, group.last + 1 - number
 
     def part(self, number: int, *, backward: bool = False) -> None:
         """Step `number` is about to run by itself: make it so that it can."""
@@ -147,7 +161,8 @@ class Plan:
         maker = self.steps[group.maker]
         target = group.step.io.work[source] if source is not None and group.step.io is not None else None
         if maker.redirect is not target:
-            maker.redirect, maker.io = target, None
+            maker.redirect = target
+            maker.unbind()
             self.refresh(maker)
 
     def _replay(self, group: Group) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from brew.layer import Array
 from brew.net import Net
+from brew.onednn_update import MomentumOneDNN, fits
 from brew.update_rule import L1, UpdateRule, segments
 from brew.workers import Sweep, pieces
 
@@ -51,6 +52,7 @@ class HostUpdate:
         self._squares = np.zeros((2, len(self._pieces)))  # of weights and of gradients, summed over each piece
         longest = max((where.stop - where.start for _, where in stretches), default=0)
         self._sweep = Sweep(2, longest, net.dtype)
+        self._at_once = MomentumOneDNN(net, self.segments, self.history[0]) if fits(net, rule) else None
 
     def apply(self, rate: float, iteration: int, momentum_scale: float = 1.0) -> None:
         """One update with learning rate `rate`; the other two as in `UpdateRule.constants`."""
@@ -66,6 +68,9 @@ class HostUpdate:
             self._each(lambda piece, scratch: self._measure(piece, limit, scratch))
             limit = -1.0
         scale = self._clip_scale() / param.iter_size
+        if self._at_once is not None:
+            self._at_once.apply(rate, scale, param.weight_decay, *constants)
+            return
         decays = [param.weight_decay * s.decay_mult for s in self.segments]
         rates = [1.0 if deferred else rate * s.lr_mult for s in self.segments]
         trusts = [1.0] * len(decays) if deferred else self._trusts(scale, decays, rate)

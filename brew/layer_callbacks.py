@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from brew.blob import HostViews
+from brew.host_views import HostViews
 
 Callback: TypeAlias = Callable[[int], object]  # is given the layer's number
 

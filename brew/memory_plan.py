@@ -182,6 +182,13 @@ class MemoryPlan:
         for moment in range(first, first + count):
             self._ticks[moment] = self._tick
 
+    def ran_turns(self, first: int, turns: Sequence[int]) -> None:
+        """The steps from this moment on have run, one for each of `turns`: together where these numbers, from 0, are
+        the same."""
+        begun = self._tick + 1
+        self._ticks[first : first + len(turns)] = [begun + turn for turn in turns]
+        self._tick = begun + (turns[-1] if turns else 0)
+
     def has_run(self, moment: int) -> bool:
         """Whether it has run since the latest forward pass began."""
         return self._ticks[moment] > self._ticks[0]

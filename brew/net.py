@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import memory, mode
-from brew.blob import Blob, HostViews
+from brew.blob import Blob
 from brew.data.memory import set_input_arrays
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
-from brew.executor import Executor, make_blobs
+from brew.executor import Executor
 from brew.graph import build
+from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.net_arguments import in_order, readable
+from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
 from brew.outputs import Output
@@ -117,6 +119,8 @@ class Net:
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
         self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
+        pairs = [(w, t) for n in graph.nodes for w, t in zip(n.loss_weights, n.tops, strict=True) if w]
+        self._loss_terms = [(weight, self._blob_list[top]) for weight, top in pairs]
         self.blob_loss_weights = OrderedDict(
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )
@@ -172,15 +176,12 @@ class Net:
 
     def loss_terms(self) -> list[tuple[float, Blob]]:
         """(weight, blob) for every top that counts in the loss."""
-        pairs = [(w, t) for n in self.graph.nodes for w, t in zip(n.loss_weights, n.tops, strict=True) if w]
-        return [(weight, self._blob_list[top]) for weight, top in pairs]
+        return self._loss_terms
 
     def loss(self) -> float:
         """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
-        total = 0.0
-        for weight, blob in self.loss_terms():
-            total += weight * float(blob.data_memory.host(blob.shape).sum(dtype=np.float64))
-        return total
+        values = [(w, b.data_memory.host(b.shape)) for w, b in self._loss_terms]
+        return sum((w * float(v if v.size == 1 else v.sum(dtype=np.float64)) for w, v in values), 0.0)
 
     def output_values(self) -> list[Output]:
         """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
@@ -277,8 +278,7 @@ class Net:
     @property
     def batch_size(self) -> int:
         """Items in a pass: the first axis of the first blob made without bottoms."""
-        made = [self._blob_list[top] for node in self.graph.nodes if not node.bottoms for top in node.tops]
-        return next((blob.shape[0] for blob in made if blob.shape), 1)
+        return next((blob.shape[0] for blob in self.executor.sources if blob.shape), 1)
 
     # --- weights --------------------------------------------------------------------------------------------------
 

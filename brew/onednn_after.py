@@ -19,6 +19,7 @@ class After:
 
     def __init__(self) -> None:
         self._ops, self._count = c_void_p(), 0
+        self._scaled: list[int] = []
         self._attributes: c_void_p | None = None
         self.slope, self.adds = 1.0, False
         check("post-ops", library().dnnl_post_ops_create(byref(self._ops)))
@@ -31,10 +32,10 @@ class After:
         check("post-ops", append(self._ops, RELU, c_float(slope), c_float(0)))
         return self
 
-    def sum(self) -> After:
-        """Add what stands where the result goes."""
+    def sum(self, factor: float = 1.0) -> After:
+        """Add what stands where the result goes, times `factor`."""
         append = library().dnnl_post_ops_append_sum
-        check("post-ops", append(self._ops, c_float(1), 0, 0))
+        check("post-ops", append(self._ops, c_float(factor), 0, 0))
         self._count += 1
         return self
 
@@ -45,6 +46,11 @@ class After:
         self._count += 1
         return 0x8000 * self._count | SRC_1
 
+    def scaled(self, argument: int) -> After:
+        """Multiply this argument, before all else, by the one number that is given as `SCALE_OF | argument`."""
+        self._scaled.append(argument)
+        return self
+
     @property
     def _as_parameter_(self) -> c_void_p:
         """The attributes, for calls through ctypes."""
@@ -53,4 +59,6 @@ class After:
             check("attributes", library().dnnl_primitive_attr_create(byref(self._attributes)))
             weakref.finalize(self, library().dnnl_primitive_attr_destroy, self._attributes)
             check("attributes", library().dnnl_primitive_attr_set_post_ops(self._attributes, self._ops))
+            for argument in self._scaled:
+                check("scale", library().dnnl_primitive_attr_set_scales_mask(self._attributes, argument, 0))
         return self._attributes

@@ -193,7 +193,7 @@ class Solver:
         current = schedule.rate(self.iter, self.losses.mean() if schedule.reads_loss else None)
         if display:
             self._display.show(current)
-        with self.net.debug_info.updating():
+        with self.net.debug_info.updating() if self.net.debug_info.on else nullcontext():
             self.update.apply(current, self.iter, schedule.momentum_scale(self.iter))
         if self.average is not None:
             self.average.update(self.iter)

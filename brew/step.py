@@ -7,13 +7,14 @@ of its own, and the values go over before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from brew import cuda, onednn, registry
-from brew.blob import Blob, Memory
+from brew.blob import Blob, Latest, Memory
 from brew.data_layer import DataLayer
 from brew.graph import Node
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
@@ -173,6 +174,14 @@ class Step:
         """Run the bound step's backward."""
         self._run(self.gradients, self.implementation.backward)
 
+    def bound(self, *, backward: bool) -> Callable[[], object]:
+        """`forward` or `backward` until the step is bound anew, with less to ask."""
+        crossing = self.gradients if backward else self.values
+        if crossing.before or crossing.after:
+            return self.backward if backward else self.forward
+        assert self.io is not None
+        return partial(self.implementation.backward if backward else self.implementation.forward, self.io)
+
     def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
         assert self.io is not None
         for copy in crossing.before:
@@ -203,7 +212,12 @@ class Step:
             del self.kept[name]
         for name, value in values.items():
             self.kept[name] = value.copy() if self.device == "cpu" else cuda.asarray(value)
+        self.unbind()
+
+    def unbind(self) -> None:
+        """Its arrays are to be made anew before it runs again."""
         self.io = None
+        Latest.changed()
 
 
 class Crossing:

@@ -11,10 +11,11 @@ import numpy as np
 from brew import memory, mode
 from brew.data_shapes import data_shapes
 from brew.engine import chosen
-from brew.executor import Executor, make_blobs
+from brew.executor import Executor
 from brew.graph import Graph, Node, build
 from brew.layer import TRAIN, Context, Shape, count
 from brew.memory import MemoryReport
+from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, NetSource, define, select
 from brew.net_state import Source, filter_layers, merged_state
 from brew.parameters import Parameters

@@ -35,6 +35,7 @@ class _State:
     """The process's choice, the number BLAS was last held to, and which OpenMP each thread was told about."""
 
     chosen: int | None = None
+    held: int | None = None  # `count()` when a net was last made, or `use` was told
     blas: int | None = None
     openmp = threading.local()
 
@@ -121,7 +122,7 @@ def hold_blas() -> None:
 
     Without an order BLAS is left alone where it counts as we do: it too starts with the CPUs of the affinity.
     """
-    number = count()
+    number = _State.held = count()
     free = _State.chosen is None and _State.blas is None and VARIABLE not in os.environ
     if number == _State.blas or (free and number >= _visible_cpus()):
         return
@@ -164,10 +165,12 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
     """Tell the OpenMP that `library` is linked to, for the calling thread, to use `count()` threads.
 
     OpenMP keeps the number per thread: call it on every thread that runs nets, which costs next to nothing once the
-    thread has been told. False: `library` has no OpenMP (a build over TBB, or a sequential one).
+    thread has been told; the environment is read again when a net is made. False: `library` has no OpenMP (a build
+    over TBB, or a sequential one).
     """
-    number = count()
-    if getattr(_State.openmp, "told", None) == (id(library), number):
+    number = _State.held or count()
+    told, to = getattr(_State.openmp, "told", (None, 0))
+    if told is library and to == number:
         return True
     try:
         tell = library.omp_set_num_threads  # a library's symbols are those of what it is linked to as well
@@ -175,5 +178,5 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
         return False
     tell.argtypes, tell.restype = [ctypes.c_int], None
     tell(number)
-    _State.openmp.told = (id(library), number)
+    _State.openmp.told = (library, number)
     return True

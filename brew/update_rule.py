@@ -32,6 +32,7 @@ class UpdateRule:
     always_decoupled  weight decay never goes through the rule
     reads             fields of the solver that the rule reads and not every rule reads
     deferred          the step is scaled by a norm of its own (LAMB): it is formed first and subtracted afterwards
+    plain_momentum    the step is the history, momentum * history + rate * gradient; its one constant is the momentum
     kernel            CUDA: the whole update in one pass, made by brew.update_kernel.rule_kernels
     """
 
@@ -43,6 +44,7 @@ class UpdateRule:
     always_decoupled: ClassVar[bool] = False
     reads: ClassVar[tuple[str, ...]] = ()
     deferred: ClassVar[bool] = False
+    plain_momentum: ClassVar[bool] = False
     kernel: ClassVar[Kernel]
 
     def __init__(self, param: SolverParameter) -> None:

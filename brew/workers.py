@@ -22,7 +22,7 @@ from brew import threads
 
 # Elements. A piece of weights, gradient, history and scratch stays in the cache; smaller ones spend more on the GIL.
 PIECE = 1 << 17
-_SHARED = 1 << 19  # elements together: below, waking threads costs more than they bring
+SHARED = 1 << 19  # elements together: below, waking threads costs more than they bring
 
 T = TypeVar("T")
 _Done: TypeAlias = "SimpleQueue[BaseException | None]"
@@ -148,7 +148,7 @@ class Sweep:
 
         What a task writes must be its own: then the number of threads changes no bit.
         """
-        if elements < _SHARED or threads.count() < 2:
+        if elements < SHARED or threads.count() < 2:
             self._reserve(1)
             for item in items:
                 task(item, self._scratch[0])

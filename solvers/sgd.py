@@ -21,6 +21,7 @@ class SGD(UpdateRule):
     type = "SGD"
     slots = 1
     takes_local_rate = True
+    plain_momentum = True
     kernel = _kernels.sgd_update
 
     def constants(self, iteration: int, momentum_scale: float) -> tuple[float, ...]:

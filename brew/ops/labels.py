@@ -54,9 +54,9 @@ def class_indices(
     if ignore is not None:
         counts = indices != ignore
         indices[~counts] = 0
-    wrong = (indices < 0) | (indices >= classes)
-    if wrong.any():
-        first = int(np.argmax(wrong))
+    unsigned = indices.view(np.uintp)  # what is below 0 is large in it
+    if unsigned.size and np.maximum.reduce(unsigned, axis=None) >= classes:
+        first = int(np.argmax(unsigned >= classes))
         raise DataError(
             f'layer "{layer.name}" ({layer.type}): label {labels.flat[first]:g} at position {first} is no class; '
             f"expected 0 to {classes - 1} as each of the {labels.size}",

@@ -86,10 +86,10 @@ __global__ void softmax_backward_thread(long long n, const T* y, const T* dy, T*
 
 def softmax(x: Array, y: Array, scratch: Array) -> None:
     """y = exp(x - max) / sum, over axis 1. x, y (outer, dim, inner), maybe one array; scratch (outer, inner)."""
-    np.max(x, axis=1, out=scratch)
+    np.maximum.reduce(x, axis=1, out=scratch)
     np.subtract(x, scratch[:, None], out=y)
     np.exp(y, out=y)
-    np.sum(y, axis=1, out=scratch)
+    np.add.reduce(y, axis=1, out=scratch)
     np.divide(y, scratch[:, None], out=y)
 
 

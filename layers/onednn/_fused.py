@@ -17,4 +17,5 @@ ROWS: dict[tuple[str, ...], str] = {
     ("BatchNorm", "ReLU"): "_normalised",
     ("BatchNorm", "Scale"): "_normalised",
     ("Eltwise", "ReLU"): "_summed",
+    ("InnerProduct", "ReLU"): "_multiplied",
 }

@@ -36,10 +36,10 @@ def normalised(top: str, *, relu: bool = True) -> str:
     return text + relu * f'layer {{ name: "{top}/relu" type: "ReLU" bottom: "{top}" top: "{top}" }}\n'
 
 
-def start(channels: int = 3) -> str:
+def start(channels: int = 3, batch: int = 4) -> str:
     return f"""
     layer {{ name: "in" type: "Input" top: "data" top: "label" input_param {{
-      shape {{ dim: 4 dim: {channels} dim: 12 dim: 12 }} shape {{ dim: 4 }} }} }}
+      shape {{ dim: {batch} dim: {channels} dim: 12 dim: 12 }} shape {{ dim: {batch} }} }} }}
     """
 
 
@@ -83,6 +83,16 @@ RECTIFIED = (
     + 'layer { name: "b/relu" type: "ReLU" bottom: "b" top: "b" }\n'
     + end("b")
 )
+MULTIPLIED = (
+    start(batch=40)
+    + 'layer { name: "b" type: "InnerProduct" bottom: "data" top: "b"'
+    + ' inner_product_param { num_output: 30 weight_filler { type: "xavier" } bias_filler { type: "constant" value: 0.2 } } }'
+    + 'layer { name: "b/relu" type: "ReLU" bottom: "b" top: "b" relu_param { negative_slope: 0.1 } }\n'
+    + end("b").replace("global_pooling: true", "kernel_size: 1").replace('bottom: "b"', 'bottom: "planes"').replace(
+        "layer {", 'layer { name: "planes" type: "Reshape" bottom: "b" top: "planes"'
+        " reshape_param { shape { dim: 0 dim: 30 dim: 1 dim: 1 } } } layer {", 1,
+    )
+)  # fmt: skip
 
 
 def net_of(text: str, *, phase: int = brew.TRAIN, fuse: bool = True, keep: Sequence[str] | None = None) -> Net:
@@ -136,7 +146,8 @@ def same(one: Net, other: Net) -> None:
             close(a.diff, b.diff, f"{name}[{i}].diff", 20)
 
 
-NETS = pytest.mark.parametrize("text", [RESIDUAL, SEPARABLE, RECTIFIED], ids=["residual", "separable", "rectified"])
+NETS = pytest.mark.parametrize("text", [RESIDUAL, SEPARABLE, RECTIFIED, MULTIPLIED],
+                               ids=["residual", "separable", "rectified", "multiplied"])  # fmt: skip
 PHASES = pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train", "test"])
 
 
@@ -145,6 +156,8 @@ def test_what_runs_together():
     assert rows(net_of(_not_in_place(RESIDUAL))) == ["BSR", "BSR", "BS", "ER"]
     assert rows(net_of(RESIDUAL, phase=brew.TEST)) == ["CBSR", "CBSR", "CBS", "ER"]
     assert rows(net_of(RECTIFIED)) == ["CR", "CR"]
+    assert rows(net_of(MULTIPLIED)) == ["IR"]
+    assert rows(net_of(MULTIPLIED.replace("40", "4"))) == []  # a small batch is not one product
     assert rows(net_of(RESIDUAL, fuse=False)) == []
 
 

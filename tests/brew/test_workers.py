@@ -164,7 +164,7 @@ def test_no_bit_depends_on_the_number_of_threads(
     name: str, clip: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "PIECE", 7)
-    monkeypatch.setattr(workers, "_SHARED", 0)
+    monkeypatch.setattr(workers, "SHARED", 0)
     fields = f'type: "{name}" weight_decay: 0.02 iter_size: 2 ema_decay: 0.9 {clip}'
     results = []
     for number in (1, 2, 5):
@@ -174,7 +174,7 @@ def test_no_bit_depends_on_the_number_of_threads(
 
 
 def test_a_nets_threads_end_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_SHARED", 0)
+    monkeypatch.setattr(workers, "SHARED", 0)
     monkeypatch.setattr(workers, "PIECE", 7)
     threads.use(3)
     before = running()

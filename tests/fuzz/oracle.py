@@ -18,10 +18,11 @@ from brew import memory, prototxt, snapshot, weights
 from brew import resume as resuming
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
-from brew.executor import Executor, make_blobs
+from brew.executor import Executor
 from brew.graph import build
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
+from brew.net_blobs import make_blobs
 from brew.net_source import NetSource, define, select
 from brew.net_state import Source
 from brew.parameters import Parameters

@@ -211,8 +211,34 @@ def test_what_cannot_be_in_blocks_runs_plain():
         same(run(here, (4, 5), 1), run(there, (4, 5), 1))
 
 
-def net_of_rows(text: str, engine: str) -> Net:
-    head = 'force_backward: true layer { name: "in" type: "Input" top: "in" input_param { shape { dim: 4 dim: 5 } } }\n'
+@pytest.mark.parametrize("fields", ["", "bias_term: false", "transpose: true", "transpose: true bias_term: false"])
+@pytest.mark.parametrize("rows", [4, 32, 45])
+def test_products_of_small_and_large_batches(rows: int, fields: str):
+    own = f"num_output: 37 weight_filler {{ type: 'xavier' }} {fields}"
+    if "bias_term" not in fields:
+        own += " bias_filler { type: 'uniform' min: -1 max: 1 }"
+    text = layer("InnerProduct", f"inner_product_param {{ {own} }}", "in")
+    here, there = (net_of_rows(text, engine, rows, 50) for engine in ("onednn", "caffe"))
+    assert chosen(here)[0] == "onednn"
+    for n in (rows, rows + 3, rows):
+        same(run(here, (n, 50), n), run(there, (n, 50), n))
+
+
+def test_a_product_is_the_same_on_any_number_of_threads() -> None:
+    text = layer("InnerProduct", "inner_product_param { num_output: 70 weight_filler { type: 'xavier' } }", "in")
+    it, results = net_of_rows(text, "onednn", 64, 300), []
+    try:
+        for number in (1, 2, 3):
+            threads.use(number)
+            results.append({name: value.tobytes() for name, value in run(it, (64, 300), 1).items()})
+    finally:
+        threads.use(None)
+    assert results[0] == results[1] == results[2]
+
+
+def net_of_rows(text: str, engine: str, rows: int = 4, columns: int = 5) -> Net:
+    dims = f"dim: {rows} dim: {columns}"
+    head = f'force_backward: true layer {{ name: "in" type: "Input" top: "in" input_param {{ shape {{ {dims} }} }} }}\n'
     return Net(prototxt.parse(head + text, NetParameter), 0, engine=engine, fuse=False, seed=3)
 
 

@@ -1,0 +1,64 @@
+"""A pass over a whole net as one list of calls: what is decided at every layer is decided once, while nothing changes.
+
+Made from a pass that went step by step (brew.executor), it stands until the stamp of any blob or of the scratch
+changes, or until somebody runs a part of the net by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from brew.blob import Latest
+
+if TYPE_CHECKING:
+    from brew.fusion import Plan
+    from brew.memory_plan import MemoryPlan
+    from brew.scratch import Scratch
+    from brew.step import Step
+
+Call = Callable[[], object]
+
+
+class WholePass:
+    """Forward or backward of all steps."""
+
+    def __init__(self, steps: Sequence[Step], plan: Plan, scratch: Scratch, *, backward: bool) -> None:
+        self._steps, self._plan, self._scratch, self._backward = steps, plan, scratch, backward
+        self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
+        if backward:
+            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
+        self._calls: list[Call] = []
+        self._turns: list[int] = []
+        self._made_at = (-1, -1)
+
+    @property
+    def stands(self) -> bool:
+        return self._made_at == (Latest.stamp, self._scratch.stamp)
+
+    def forget(self) -> None:
+        self._made_at = (-1, -1)
+
+    def run(self, memory: MemoryPlan) -> None:
+        """All calls. If one fails, everything counts as overwritten."""
+        try:
+            for call in self._calls:
+                call()
+        finally:
+            memory.ran_turns(len(self._steps) if self._backward else 0, self._turns)
+
+    def make(self, before: int) -> None:
+        """From the pass that has just gone step by step, if nothing has changed since the stamp `before`."""
+        if not self._possible or before != Latest.stamp:
+            return
+        calls: list[Call] = []
+        turns: list[int] = []
+        left = list(self._steps)
+        while left:
+            number = len(left) - 1 if self._backward else len(self._steps) - len(left)
+            together, count = self._plan.turn(number, backward=self._backward)
+            calls += together
+            turns += [len(turns) and turns[-1] + 1] * count
+            del left[len(left) - count :]
+        self._calls, self._turns = calls, turns
+        self._made_at = (before, self._scratch.stamp)
