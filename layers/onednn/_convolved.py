@@ -50,6 +50,9 @@ class _Convolved(Fused):
         own = self.filters.layouts(Shapes(shapes.x[:1], shapes.y, shapes.w), bottoms[:1], first)
         return Layouts((*own.x, *own.y * (len(shapes.x) - 1)), own.y)
 
+    def ways(self) -> Mapping[str, str]:
+        return self.filters.ways()
+
 
 @fuses("Convolution", "ReLU")
 class Rectified(_Convolved):

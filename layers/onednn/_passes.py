@@ -17,6 +17,8 @@ from brew.layer import Array, Arrays, Buffer
 from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
+DIRECT, WINOGRAD = "direct", "Winograd"
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -44,6 +46,7 @@ class Sizes:
 class Pass:
     """One pass, one way. `buffers` is the memory it needs, under names no other pass of the layer uses."""
 
+    way: str = DIRECT
     derives: ClassVar[bool] = False  # whether it first brings the weights into an order of its own
 
     def __init__(self, training: bool) -> None:

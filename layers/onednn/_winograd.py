@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from brew import onednn, threads
 from brew.layer import Arrays, Buffer, Shape
@@ -12,7 +13,7 @@ from brew.native.blocked import Blocked, width
 from brew.native.winograd import Convolution, Finish, Gradient
 from brew.onednn_after import After
 
-from ._passes import Forward, Pass
+from ._passes import WINOGRAD, Forward, Pass
 
 Calls = Sequence[Callable[[], None]]
 
@@ -55,6 +56,7 @@ def tiled(
 
 
 class WinogradForward(Forward):
+    way = WINOGRAD
     derives = True
 
     def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
@@ -88,6 +90,7 @@ class WinogradForward(Forward):
 
 
 class WinogradData(Pass):
+    way = WINOGRAD
     derives = True
 
     def __init__(self, of: Tiled) -> None:
@@ -112,6 +115,8 @@ class WinogradData(Pass):
 
 
 class WinogradWeights(Pass):
+    way = WINOGRAD
+
     def __init__(self, of: Tiled) -> None:
         super().__init__(of.training)
         self.run_on = of.weights()
@@ -125,3 +130,6 @@ class WinogradWeights(Pass):
     def compute(self, io: Arrays) -> None:
         for call in self.calls:
             call()
+
+
+Winograd: TypeAlias = WinogradForward | WinogradData | WinogradWeights

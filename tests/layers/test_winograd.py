@@ -50,7 +50,7 @@ def ways(it: Net) -> dict[str, list[str]]:
     implementations += [getattr(g.step.how, "filters", None) for g in it.executor.plan.groups]
     for how in implementations:
         if isinstance(how, FiltersOneDNN):
-            passes = [how.forward_pass, *how.backward_passes]
+            passes = how.passes.values()
             found[how.layer.name] = [type(one).__name__.removeprefix("Winograd") for one in passes]
     return found
 
