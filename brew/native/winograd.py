@@ -42,6 +42,7 @@ class _Cost:
 
     here: float
     direct: float
+    transforming: float  # of the filters
 
     @classmethod
     def of(cls, scheme: Scheme, source: Blocked, target: Blocked, *, derived: bool) -> _Cost:
@@ -50,20 +51,21 @@ class _Cost:
         blocks = bank.panels * bank.columns
         element = bank.rows * blocks / _RATE + source.blocks * _APART + target.blocks * _TOGETHER
         tiles = Tiling.over(target, scheme.outputs).count
-        here = tiles * scheme.elements * element + derived * bank.inputs * blocks * _TRANSFORMED
+        transforming = bank.inputs * blocks * _TRANSFORMED
+        here = tiles * scheme.elements * element + derived * transforming
         pixels = target.images * target.height * target.width
-        return cls(here, pixels * scheme.taps**2 * bank.inputs * target.blocks)
+        return cls(here, pixels * scheme.taps**2 * bank.inputs * target.blocks, transforming)
 
     @property
     def pays(self) -> bool:
         return self.here < _MARGIN * self.direct
 
 
-def _best(taps: int, source: Blocked, target: Blocked, *, derived: bool) -> tuple[Scheme, bool]:
-    """The cheapest scheme for filters of `taps`, and whether it is faster than the direct way."""
+def _best(taps: int, source: Blocked, target: Blocked, *, derived: bool) -> tuple[Scheme, _Cost]:
+    """The cheapest scheme for filters of `taps`."""
     costs = {scheme: _Cost.of(scheme, source, target, derived=derived) for scheme in SCHEMES[taps]}
     scheme = min(costs, key=lambda scheme: costs[scheme].here)
-    return scheme, costs[scheme].pays
+    return scheme, costs[scheme]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,11 @@ class Convolution:
         """`threads` at most will compute it. With `derived` the filters are transformed for every run; `added` says
         that another blob will be added."""
         self.source, self.target, self.pad, self.added = source, target, tuple(pad), added
-        self.scheme, self.pays = _best(taps, source, target, derived=derived)
+        self.scheme, cost = _best(taps, source, target, derived=derived)
+        self.pays = cost.pays
+        self.transforming = (
+            cost.transforming / cost.here
+        )  # the share of the time that it takes to transform the filters
         self.filters = FilterBank(self.scheme, target.of_group, source.of_group, source.group)
         self.tiling = Tiling.over(target, self.scheme.outputs)
         self.threads = threads
@@ -173,7 +179,8 @@ class Gradient:
 
     def __init__(self, source: Blocked, target: Blocked, taps: int, pad: Sequence[int]) -> None:
         self.source, self.target, self.pad = source, target, tuple(pad)
-        self.scheme, self.pays = _best(taps, source, target, derived=True)
+        self.scheme, cost = _best(taps, source, target, derived=True)
+        self.pays = cost.pays
         self.filters = FilterBank(self.scheme, target.of_group, source.of_group, 1, step=self.ROWS)  # a group at a time
         self.tiling = Tiling.over(target, self.scheme.outputs)
         panels = self.filters.panels * self.filters.columns

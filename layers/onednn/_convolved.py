@@ -140,7 +140,7 @@ class Folded(_Convolved):
         self.filters.bind(self.own)
 
     def forward(self, io: Arrays) -> None:
-        if self.seen != io.version.number:
+        if self.seen != io.version.number or not self.filters.keeps:
             self._fold(io)
             self.seen = io.version.number
             self.version.number += 1

@@ -122,6 +122,11 @@ class FiltersOneDNN(Implementation[Filters]):
                 one.added = self.added
             one.bind(io)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether forward reads the weights only when they have changed."""
+        return self.passes["forward"].keeps
+
     def forward(self, io: Arrays) -> None:
         self.passes["forward"].run(io)
 

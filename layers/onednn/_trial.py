@@ -24,7 +24,7 @@ class Trial(Forward):
     """
 
     def __init__(self, choices: Choices, key: str, ways: Sequence[Pass]) -> None:
-        super().__init__(training=True)
+        super().__init__()
         assert not any(buffer.kept for one in ways for buffer in one.buffers.values())
         self.choices, self.key, self.ways = choices, key, list(ways)
         self.name = f"trial of {next(iter(ways[0].buffers))}"
