@@ -18,7 +18,7 @@ from ._passes import WINOGRAD, Forward, Pass
 Calls = Sequence[Callable[[], None]]
 
 
-_FELT = 0.08  # of a pass's time
+_FELT = 0.1  # of a pass's time
 
 
 @dataclass(frozen=True, slots=True)
