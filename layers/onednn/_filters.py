@@ -42,7 +42,7 @@ class FiltersOneDNN(Implementation[Filters]):
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
         self.tiled = None if few else self._tiled(x, y)
-        fast = self.tiled is not None and self.tiled.forward().pays
+        fast = self.tiled is not None and self.tiled.forward().cost.pays
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             self.x_layout, self.y_layout, self.tiled = Layout(x[1]), Layout(y[1]), None
@@ -85,7 +85,7 @@ class FiltersOneDNN(Implementation[Filters]):
         if fast is None:
             return direct()
         self.either.add(what)
-        ways, context = ((WINOGRAD, DIRECT) if fast.run_on.pays else (DIRECT, WINOGRAD)), self.layer.context
+        ways, context = ((WINOGRAD, DIRECT) if fast.run_on.cost.pays else (DIRECT, WINOGRAD)), self.layer.context
         key = self._key(what, shapes)
         way = context.choices.way(key, ways) if context.phase == TRAIN else ways[0]
         if way is not None:

@@ -10,7 +10,8 @@ from brew import onednn, threads
 from brew.layer import Array, Arrays, Buffer, Shape
 from brew.native import llvm
 from brew.native.blocked import Blocked, width
-from brew.native.winograd import Convolution, Finish, Gradient
+from brew.native.winograd import Convolution, Finish, Overlapped
+from brew.native.winograd_gradient import Gradient
 from brew.onednn_after import After
 
 from ._passes import WINOGRAD, Forward, Pass
@@ -36,9 +37,12 @@ class Tiled:
         return Convolution(*sizes, threads.count(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
-        """The gradient of the source: the filters over the target's, the other way round."""
+        """The gradient of the source: whichever of the two ways costs less."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        return Convolution(self.target, self.source, self.taps, pad, threads.count(), derived=self.training)
+        blobs, number = (self.target, self.source, self.taps), threads.count()
+        turned = Convolution(*blobs, pad, number, derived=self.training, turned=True)
+        overlapped = Overlapped(*blobs, self.pad, number, derived=self.training)
+        return min(turned, overlapped, key=lambda way: way.cost.here)
 
     def weights(self) -> Gradient:
         return Gradient(self.source, self.target, self.taps, self.pad)
@@ -69,16 +73,14 @@ class _Tiles(Pass):
     derives = True
 
     def __init__(self, of: Tiled, run_on: Convolution, prefix: str = "") -> None:
-        super().__init__(keeps=not of.training and run_on.transforming > _FELT)
+        super().__init__(keeps=not of.training and run_on.cost.transforming_share > _FELT)
         self.run_on, self.w, self.tiles = run_on, f"{prefix}w", f"{prefix}tiles"
         self.buffers[self.w] = Buffer((run_on.filters.size,), kept=self.keeps)
         self.buffers[self.tiles] = Buffer((run_on.scratch,))
 
-    def _bind(
-        self, io: Arrays, source: Array, target: Array, finish: Finish | None = None, *, turned: bool = False
-    ) -> None:
+    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
         self.seen, w = -1, io.work[self.w]
-        self.transform = self.run_on.filters.transform(io.w[0], w, turned=turned)
+        self.transform = self.run_on.transform(io.w[0], w)
         self.calls: Calls = self.run_on.bind(source, target, w, io.work[self.tiles], finish)
 
     def derive(self, io: Arrays) -> None:
@@ -117,7 +119,7 @@ class WinogradData(_Tiles):
     def bind(self, io: Arrays) -> None:
         dx = io.dx[0]
         assert dx is not None
-        self._bind(io, io.dy[0], dx, turned=True)
+        self._bind(io, io.dy[0], dx)
 
 
 class WinogradWeights(Pass):
