@@ -17,24 +17,15 @@ from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
-from brew.layer import Array, Arrays
+from brew.layer import Arrays
 from brew.memory_plan import MemoryPlan
 from brew.net_blobs import seen_in_another_shape
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
+from brew.pass_counter import PassCounter
 from brew.scratch import Scratch
 from brew.step import Step
 from brew.whole_pass import WholePass
-
-_kernels = cuda.Kernels(r"""
-template <typename T>
-__global__ void next_pass(long long n, unsigned long long* passes) {
-  FOR_EACH(i, n) { passes[i] += 1; }
-}
-""")
-
-_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
-
 
 class Executor:
     """The steps of a net and the memory they share."""
@@ -58,8 +49,7 @@ class Executor:
         self.version = parameters.version
         slots = parameters.slots
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
-        self.passes_begun = 0
-        self._passes: Array | None = None
+        self.passes = PassCounter(device)
         plain = {id(memory) for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
             step.prepare(self.scratch)
@@ -95,24 +85,6 @@ class Executor:
         alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
         return alone + sum(group.step.kept_bytes for group in self.plan.groups)
 
-    @property
-    def passes(self) -> Array:
-        if self._passes is None:
-            self.set_passes(self.passes_begun)
-        assert self._passes is not None
-        return self._passes
-
-    def set_passes(self, begun: int) -> None:
-        """Say how many passes have begun so far; the next one is number `begun`."""
-        self.passes_begun = begun
-        value = np.array([(begun - 1) & _64_BITS], np.uint64)
-        if self._passes is None:
-            self._passes = np.empty(1, np.uint64) if self.device == "cpu" else cuda.empty(1, np.uint64)
-        if self.device == "cpu":
-            self._passes[...] = value
-        else:
-            cuda.upload(self._passes, value)
-
     def begin_at(self, number: int) -> None:
         """Forward begins at this step. From 0 it is one more pass, on the device too; else it goes on with the old one.
 
@@ -128,12 +100,7 @@ class Executor:
                 )
             return
         self.settle()
-        passes = self.passes
-        self.passes_begun += 1
-        if self.device == "cpu":
-            passes[0] = (self.passes_begun - 1) & _64_BITS
-        else:
-            _kernels.next_pass(1, passes)
+        self.passes.next()
 
     def settle(self) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
@@ -185,7 +152,7 @@ class Executor:
             step.reshape()
             if step.current_shapes() != step.shapes:
                 step.prepare(self.scratch)
-            step.bind(self.scratch, self.passes, self.version)
+            step.bind(self.scratch, self.passes.array, self.version)
             self._weigh(step)
         step.seen = latest  # as of before: what binding has changed counts
         assert step.io is not None

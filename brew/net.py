@@ -265,11 +265,11 @@ class Net:
     @property
     def passes(self) -> int:
         """Forward passes begun so far: what keys dropout and the like (DECISIONS 10)."""
-        return self.executor.passes_begun
+        return self.executor.passes.begun
 
     @passes.setter
     def passes(self, begun: int) -> None:
-        self.executor.set_passes(begun)
+        self.executor.passes.set(begun)
 
     @property
     def data_layers(self) -> list[DataLayer]:
