@@ -23,6 +23,7 @@ from brew.net_blobs import seen_in_another_shape
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
 from brew.pass_counter import PassCounter
+from brew.schedule import Schedule
 from brew.scratch import Scratch
 from brew.step import Step
 from brew.whole_pass import WholePass
@@ -76,7 +77,8 @@ class Executor:
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
-        return MemoryPlan(self.steps, self.plan.groups, kept, self.device, reuse=self._reuse)
+        schedule = Schedule(len(self.steps))
+        return MemoryPlan(self.steps, self.plan.groups, kept, self.device, schedule, reuse=self._reuse)
 
     @property
     def kept_bytes(self) -> int:
@@ -217,7 +219,7 @@ class Executor:
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""
-        return 2 * len(self.steps) - 1 - number
+        return self.memory.schedule.back[number]
 
     def _check_backward(self, number: int) -> None:
         if self._forward_only:
