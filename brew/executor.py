@@ -191,7 +191,7 @@ class Executor:
             number += together or self.forward(number)
         self._forget_whole_passes()
         if whole:
-            self._whole_forward.make(before)
+            self._whole_forward.make(before, self.memory)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
@@ -210,7 +210,7 @@ class Executor:
         if not whole:
             self._forget_whole_passes()
         elif self._whole_forward.stands:  # else its groups may not have run as such
-            self._whole_backward.make(before)
+            self._whole_backward.make(before, self.memory)
 
     def _forget_whole_passes(self) -> None:
         """A part has run by itself."""

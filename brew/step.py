@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from brew.onednn import Unsupported
 from brew.scratch import Scratch, elements
 
 Copy = Callable[[], None]
+What: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
@@ -55,6 +56,12 @@ class Step:
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
         pure_view = any(v is not None and v.diff for v in self.views)
         self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
+
+    @property
+    def once(self) -> bool:
+        """Whether forward may not run twice in a pass: it brings data, goes on from the batch before, or says so."""
+        carries = any(buffer.carried for buffer in self.buffers.values())
+        return not self.bottoms or self.layer.once or self.asks_for_shapes or carries
 
     @property
     def reads(self) -> frozenset[str]:
@@ -174,13 +181,17 @@ class Step:
         """Run the bound step's backward."""
         self._run(self.gradients, self.implementation.backward)
 
-    def bound(self, *, backward: bool) -> Callable[[], object]:
-        """`forward` or `backward` until the step is bound anew, with less to ask."""
-        crossing = self.gradients if backward else self.values
+    def again(self) -> None:
+        """Run the bound step's forward once more in one pass."""
+        self._run(self.values, self.implementation.again)
+
+    def bound(self, what: What) -> Callable[[], object]:
+        """`forward`, `again` or `backward` until the step is bound anew, with less to ask."""
+        crossing = self.gradients if what == "backward" else self.values
         if crossing.before or crossing.after:
-            return self.backward if backward else self.forward
+            return cast(Callable[[], object], getattr(self, what))
         assert self.io is not None
-        return partial(self.implementation.backward if backward else self.implementation.forward, self.io)
+        return partial(getattr(self.implementation, what), self.io)
 
     def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
         assert self.io is not None
