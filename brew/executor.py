@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from brew import cuda, threads
+from brew import cuda, recompute, threads
 from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
@@ -41,8 +41,12 @@ class Executor:
         *,
         fuse: bool = False,
         kept: Callable[[str], bool] = lambda name: True,
+        again: bool = False,
     ) -> None:
-        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass."""
+        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
+
+        Where not all are, `again` lets layers run forward twice for less memory (brew.recompute).
+        """
         self.device = device
         self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
@@ -65,6 +69,7 @@ class Executor:
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
+        self._again = again and self._reuse and not graph.forward_only
         self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
@@ -77,8 +82,9 @@ class Executor:
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
-        schedule = Schedule(len(self.steps))
-        return MemoryPlan(self.steps, self.plan.groups, kept, self.device, schedule, reuse=self._reuse)
+        groups = self.plan.groups
+        schedule = recompute.choose(self.steps, groups, kept) if self._again else Schedule(len(self.steps))
+        return MemoryPlan(self.steps, groups, kept, self.device, schedule, reuse=self._reuse)
 
     @property
     def kept_bytes(self) -> int:
@@ -203,6 +209,7 @@ class Executor:
         before, number = Latest.stamp, start
         while number >= end:
             self._check_backward(number)
+            self._run_again(number)
             together = self.plan.backward(number, end)
             if together:
                 self.memory.ran(self._moment(number), together)
@@ -246,7 +253,19 @@ class Executor:
     def backward(self, number: int) -> int:
         """One step's backward by itself; 1."""
         self._forget_whole_passes()
+        self._run_again(number)
         return self._backward(number)
+
+    def _run_again(self, number: int) -> None:
+        """Make anew what the backward of the segment around step `number` needs, if that has not been done."""
+        steps = self.memory.schedule.again_before(number)
+        if not steps or self.memory.has_run(self.memory.schedule.again[steps[0]]):
+            return
+        done = 0
+        while done < len(steps):
+            together = self.plan.again(steps[done])
+            self.memory.ran(self.memory.schedule.again[steps[done]], together)
+            done += together
 
     def _backward(self, number: int) -> int:
         self.plan.part(number, backward=True)
