@@ -106,7 +106,7 @@ class _BatchNorm(Implementation[BatchNorm]):
         kept = wanted.backward or not self.layer.stored  # `again` reads the batch's statistics, as backward does
         buffers = {n: Buffer((channels,), kept=kept) for n in ("mean", "rstd")}
         if self.needs_normal:
-            buffers["normal"] = Buffer(self.fold, kept=self.keeps_normal)
+            buffers["normal"] = Buffer(self.fold, saved=self.keeps_normal)
             buffers["means"] = Buffer((2, channels))
         return buffers
 
