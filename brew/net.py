@@ -22,7 +22,7 @@ from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
-from brew.net_arguments import in_order, readable
+from brew.net_arguments import in_order, readable, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -47,7 +47,8 @@ class Net:
 
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
     names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
-    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients.
+    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute`
+    fewer values are kept for backward, and made again there (brew.recompute), where `keep` says which blobs are not.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -70,6 +71,7 @@ class Net:
         fuse: bool | None = None,
         keep: Iterable[str] | None = None,
         forward_only: bool = False,
+        recompute: bool = False,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
@@ -88,6 +90,7 @@ class Net:
         self.executor = Executor(
             self.graph, self._blob_list, self.parameters, self.device, self.engine,
             fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
+            again=recompute,
         )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
@@ -208,19 +211,11 @@ class Net:
             if set(inputs) != set(self.inputs):
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
-                self._write(name, value, "data")
+                write(self.blobs[name], value, "data")
         self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
-
-    def _write(self, name: str, value: npt.ArrayLike, which: str) -> None:
-        blob, array = self.blobs[name], np.asarray(value)
-        if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
-            raise UsageError(f'{which} of "{name}" is not batch sized: {array.shape[0]} items for {blob.shape[0]}')
-        if array.size != blob.count:
-            raise UsageError(f'{which} of "{name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
-        getattr(blob, which)[...] = array.reshape(blob.shape)
 
     def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
         for name in names:
@@ -242,7 +237,7 @@ class Net:
         for name, value in tops.items():
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
-            self._write(name, value, "diff")
+            write(self.blobs[name], value, "diff")
         first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
         self.run_backward(first, last)
         return self._views([*(self.inputs if end is None else self.bottom_names[end]), *(diffs or ())], "diff")
