@@ -22,7 +22,7 @@ from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer_callbacks import Callback, LayerCallbacks
-from brew.net_arguments import in_order, readable, write
+from brew.net_arguments import in_order, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -90,7 +90,7 @@ class Net:
         self.executor = Executor(
             self.graph, self._blob_list, self.parameters, self.device, self.engine,
             fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
-            again=recompute,
+            again=recomputes(recompute, keep),
         )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()

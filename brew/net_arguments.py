@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from brew.layer import TEST, shape_text
 
 if TYPE_CHECKING:
     from brew.blob import Blob
+
+log = logging.getLogger("brew")
 
 
 def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
@@ -45,6 +48,13 @@ def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collecti
     for name in names.difference(blobs):
         raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, blobs))
     return names.__contains__
+
+
+def recomputes(recompute: bool, keep: Iterable[str] | None) -> bool:
+    """Whether the net may recompute; a warning where it is asked to, but keeps every blob."""
+    if recompute and keep is None:
+        log.warning("recompute saves nothing where every blob is kept: keep=[...] says which are")
+    return recompute and keep is not None
 
 
 def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:

@@ -16,7 +16,8 @@ class PlanLine:
     """One layer. `together` names the first layer of those it runs with, itself included; "" where it runs alone.
 
     `writes_into` says that its top goes into the buffer of the row that follows. `conversions` are blobs that are
-    copied to another layout on the way in or out, each with what it is converted from and to.
+    copied to another layout on the way in or out, each with what it is converted from and to. `again`: it runs forward
+    once more before its backward (brew.recompute).
     """
 
     name: str
@@ -26,6 +27,7 @@ class PlanLine:
     together: str
     writes_into: str
     conversions: tuple[str, ...]
+    again: bool = False
 
 
 def plan_lines(executor: Executor) -> list[PlanLine]:
@@ -43,7 +45,7 @@ def plan_lines(executor: Executor) -> list[PlanLine]:
             PlanLine(
                 step.layer.name, step.layer.type, _engine(shown),
                 ", ".join(dict.fromkeys(str(blob.data_memory.layout) for blob in step.tops)), head, target,
-                tuple(_conversions(shown)) if converts else (),
+                tuple(_conversions(shown)) if converts else (), number in executor.memory.schedule.again,
             )
         )  # fmt: skip
     return lines

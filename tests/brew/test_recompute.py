@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import tracemalloc
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,7 +19,7 @@ Arrays = list[npt.NDArray[np.float32]]
 
 HEAD = """
 layer { name: "in" type: "Input" top: "data" top: "label"
-  input_param { shape { dim: 4 dim: 16 dim: 10 dim: 10 } shape { dim: 4 } } }
+  input_param { shape { dim: 4 dim: 16 dim: 6 dim: 6 } shape { dim: 4 } } }
 """
 TAIL = """
 layer { name: "ip" type: "InnerProduct" bottom: "LAST" top: "ip"
@@ -103,22 +105,26 @@ def make(text: str, phase: int = brew.TRAIN, **options: object) -> Net:
 
 def feed(net: Net, batch: int = 4) -> None:
     random = np.random.default_rng(batch)
-    net.blobs["data"].reshape(batch, 16, 10, 10)
+    net.blobs["data"].reshape(batch, 16, 6, 6)
     net.blobs["data"].data[...] = random.standard_normal(net.blobs["data"].shape)
     if "label" in net.blobs:
         net.blobs["label"].reshape(batch)
         net.blobs["label"].data[...] = random.integers(5, size=batch)
 
 
+def held(net: Net) -> Arrays:
+    """Gradients of the parameters, and what the parameters are, BatchNorm's averages among them."""
+    blobs = [blob for blobs in net.params.values() for blob in blobs]
+    return [np.array(m.host(b.shape)) for b in blobs for m in (b.diff_memory, b.data_memory)]
+
+
 def gradients(net: Net) -> Arrays:
-    """Of two passes, added up as with iter_size; and what the layers hold afterwards, and the losses."""
+    """What is held after two passes whose gradients add up, as with iter_size; and the loss."""
     net.clear_param_diffs()
     for _ in range(2):
         net.run_forward()
         net.run_backward()
-    found = [np.array(blob.diff_memory.host(blob.shape)) for blobs in net.params.values() for blob in blobs]
-    found += [np.array(blob.data_memory.host(blob.shape)) for blobs in net.params.values() for blob in blobs]
-    return [*found, np.array(net.loss())]
+    return [*held(net), np.array(net.loss())]
 
 
 def assert_equal(ours: Arrays, theirs: Arrays) -> None:
@@ -134,10 +140,96 @@ def test_gradients_and_statistics_are_the_same_bits(
 ) -> None:
     plain, again = make(NETS[name], **options), make(NETS[name], recompute=True, **options)
     assert again.executor.memory.schedule.again and again.memory.arena < 0.8 * plain.memory.arena
-    for batch in (4, 6, 2, 6):
+    for batch in (4, 6, 6):
         for net in (plain, again):
             feed(net, batch)
         again.executor.settle()
         if batch != 4:
             poisoned(again)
         assert_equal(gradients(again), gradients(plain))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_on_every_device(name: str, device: str, poisoned: Callable[[Net], Net]) -> None:
+    nets = [make(NETS[name], device=device, engine="caffe", recompute=recompute) for recompute in (False, True)]
+    poisoned(nets[1])
+    assert nets[1].executor.memory.schedule.again
+    assert_equal(*map(gradients, nets))
+
+
+def test_passes_become_lists_of_calls() -> None:
+    net = make(NETS["residual"], recompute=True)
+    for _ in range(2):
+        net.run_forward()
+        net.run_backward()
+    assert net.executor._whole_backward.stands
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_layers_computed_together_forward_run_backward_by_parts(name: str) -> None:
+    nets = [make(NETS[name], recompute=recompute) for recompute in (False, True)]
+    middle = len(nets[0].layers) // 2
+    for net in nets:
+        net.run_forward()
+        net.run_backward(end=middle)
+        net.run_backward(start=middle - 1)
+    assert_equal(*map(held, nets))
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_callbacks_see_every_layer_once_and_may_look_at_blobs(name: str) -> None:
+    """What is looked at gets memory of its own, in the middle of backward too; it is right from the next pass on."""
+    nets = [make(NETS[name], recompute=recompute) for recompute in (False, True)]
+    names = [blob for blob in nets[0].blobs if blob not in ("data", "label")][1::5]
+    for net in nets:
+        seen: list[int] = []
+        views, looked = {}, iter(names)
+
+        def look(number: int, net: Net = net, seen: list[int] = seen) -> None:
+            seen.append(number)
+            if number % 4 == 0 and (blob := next(looked, None)) is not None:
+                views[blob] = net.blobs[blob].data
+
+        net.run_forward()
+        views[names[-1]] = net.blobs[names[-1]].data
+        net.before_backward(look)
+        net.run_backward()
+        assert seen == list(reversed(range(len(net.layers)))) and len(views) > 2
+        net.run_forward()
+        net._around_backward.before.clear()
+        net.run_backward()
+    assert_equal(*map(held, nets))
+    for blob in views:
+        np.testing.assert_array_equal(*(net.blobs[blob].data for net in nets))
+
+
+def test_memory_taken_is_what_was_predicted() -> None:
+    text = separate(12).replace("num_output: 16", "num_output: 128")
+    make(text).run_forward()  # what is loaded once is there
+    tracemalloc.start()
+    net = make(text, engine="caffe", recompute=True)
+    net.run_forward()
+    net.run_backward()
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken == pytest.approx(net.memory.total, rel=0.15)
+
+
+ONCE = """
+layer { name: "count" type: "Python" bottom: "LAST" top: "counted" python_param { module: "counting" layer: "Counting" } }
+"""
+COUNTING = """
+from brew.python_layer import PythonLayer
+
+class Counting(PythonLayer):
+    calls = 0
+    def setup(self, bottom, top):
+        pass
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top):
+        Counting.calls += 1
+        top[0].data[...] = bottom[0].data * Counting.calls
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff * 3
+"""
