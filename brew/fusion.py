@@ -189,9 +189,11 @@ class Plan:
         present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
+        # The plan keeps what the row has converted, not what it was converted from.
+        converted = {id(b.data_memory) for b in group.step.bottoms} - {id(t.data_memory) for m in members for t in m.tops}
         for member in members:
             self.refresh(member)
-            member.forward()
+            member.forward_after(group.step.values, converted)
         for array, value in zip(arrays, present, strict=True):
             array[...] = value
 

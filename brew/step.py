@@ -6,7 +6,7 @@ of its own, and the values go over before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
@@ -181,6 +181,16 @@ class Step:
         """Run the bound step's backward."""
         self._run(self.gradients, self.implementation.backward)
 
+    def forward_after(self, values: Crossing, memories: Collection[int]) -> None:
+        """`forward`, with what `values` has of these memories, by id: they themselves may be gone."""
+        for copy in self.values.before:
+            copy()
+        self.values.adopt(values, memories)
+        assert self.io is not None
+        self.implementation.forward(self.io)
+        for copy in self.values.after:
+            copy()
+
     def again(self) -> None:
         """Run the bound step's forward once more in one pass."""
         self._run(self.values, self.implementation.again)
@@ -254,6 +264,12 @@ class Crossing:
         if memory.layout != layout:
             self.after.append(onednn.copy(array, layout, memory.array(shape), memory.layout, shape))
         return array
+
+    def adopt(self, other: Crossing, memories: Collection[int]) -> None:
+        """Have the values that `other` has of these memories, by id, in the same layouts."""
+        for key, array in other._arrays.items():
+            if key[0] in memories and key in self._arrays:
+                self._arrays[key][...] = array
 
     def _array(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
         if memory.layout == layout:

@@ -179,7 +179,7 @@ def test_layers_computed_together_forward_run_backward_by_parts(name: str) -> No
 @pytest.mark.parametrize("name", NETS)
 def test_callbacks_see_every_layer_once_and_may_look_at_blobs(name: str) -> None:
     """What is looked at gets memory of its own, in the middle of backward too; it is right from the next pass on."""
-    nets = [make(NETS[name], recompute=recompute) for recompute in (False, True)]
+    nets = [make(NETS[name], **options) for options in ({"keep": None}, {}, {"recompute": True})]  # type: ignore[arg-type]
     names = [blob for blob in nets[0].blobs if blob not in ("data", "label")][1::5]
     for net in nets:
         seen: list[int] = []
@@ -198,9 +198,10 @@ def test_callbacks_see_every_layer_once_and_may_look_at_blobs(name: str) -> None
         net.run_forward()
         net._around_backward.before.clear()
         net.run_backward()
-    assert_equal(*map(held, nets))
-    for blob in views:
-        np.testing.assert_array_equal(*(net.blobs[blob].data for net in nets))
+    for net in nets[1:]:
+        assert_equal(held(net), held(nets[0]))
+        for blob in views:
+            np.testing.assert_array_equal(net.blobs[blob].data, nets[0].blobs[blob].data)
 
 
 def test_memory_taken_is_what_was_predicted() -> None:
