@@ -28,6 +28,7 @@ from brew.scratch import Scratch
 from brew.step import Step
 from brew.whole_pass import WholePass
 
+
 class Executor:
     """The steps of a net and the memory they share."""
 

@@ -190,7 +190,8 @@ class Plan:
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
         # The plan keeps what the row has converted, not what it was converted from.
-        converted = {id(b.data_memory) for b in group.step.bottoms} - {id(t.data_memory) for m in members for t in m.tops}
+        made = {id(top.data_memory) for member in members for top in member.tops}
+        converted = {id(blob.data_memory) for blob in group.step.bottoms} - made
         for member in members:
             self.refresh(member)
             member.forward_after(group.step.values, converted)

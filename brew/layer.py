@@ -183,7 +183,7 @@ class Implementation(Generic[L]):
         raise NotImplementedError
 
     def again(self, io: Arrays) -> None:
-        """Forward once more in one pass, for its backward (brew.recompute): the same values in io.y and in what is saved.
+        """Forward once more in a pass, for its backward (brew.recompute): the same values in io.y and in what is saved.
 
         What outlasts a pass stays as it is; a layer whose forward changes such a thing overrides this, or is `once`.
         """

@@ -1,6 +1,6 @@
 """Who touches which memory of a net, and when: what its memory plan is made from.
 
-Moments are those of a `Schedule`. A value that is recomputed is in use twice: in forward, and from its second forward on.
+Moments are those of a `Schedule`. A value that is recomputed is in use twice: in forward, and from when it is made anew.
 """
 
 from __future__ import annotations
@@ -124,21 +124,15 @@ SCRATCH, SAVED = "scratch", "saved"
 def turns(steps: Sequence[Step], groups: Sequence[Group], schedule: Schedule) -> list[Turn]:
     """Every step by itself, and every group of them beside."""
     again, back = schedule.again, schedule.back
-    result = [
-        Turn(
-            step, (i, i), (again[i], again[i]) if i in again else None, (back[i], back[i]) if step.runs_backward else None
-        )
-        for i, step in enumerate(steps)
-    ]  # fmt: skip
+    result = []
+    for i, step in enumerate(steps):
+        second = (again[i], again[i]) if i in again else None
+        result.append(Turn(step, (i, i), second, (back[i], back[i]) if step.runs_backward else None))
     for group in groups:
         runs = group.step.runs_backward and group.step.how.both
-        result.append(
-            Turn(
-                group.step, (group.start, group.last),
-                (again[group.start], again[group.last]) if group.start in again else None,
-                (back[group.last], back[group.start]) if runs else None,
-            )
-        )  # fmt: skip
+        second = (again[group.start], again[group.last]) if group.start in again else None
+        backward = (back[group.last], back[group.start]) if runs else None
+        result.append(Turn(group.step, (group.start, group.last), second, backward))
         if runs or not group.step.wanted.backward:
             for number in range(group.first, group.last + 1):
                 result[number].seldom = True

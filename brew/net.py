@@ -20,7 +20,7 @@ from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
 from brew.graph import build
 from brew.host_views import HostViews
-from brew.layer import Context, Layer, Shape, shape_text
+from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.net_arguments import in_order, readable, recomputes, write
 from brew.net_blobs import make_blobs

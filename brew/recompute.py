@@ -1,8 +1,8 @@
 """Which steps of a training net run forward a second time, so that less has to be kept for backward.
 
 The steps are cut into segments where few bytes cross (Chen et al., Training Deep Nets with Sublinear Memory Cost,
-2016). Past a segment's forward only what crosses its border stays, and what somebody reads; before its backward those of
-its steps run once more whose values backward needs. The last segment's stay: its backward comes next.
+2016). Past a segment's forward only what crosses its border stays, and what somebody reads; before its backward, those
+of its steps run once more whose values backward needs. The last segment's stay: its backward comes next.
 """
 
 from __future__ import annotations

@@ -81,7 +81,8 @@ def summarise(
     """The figures of `net` in `phase`, in float32 on the CPU.
 
     Data need not be there (brew.data_shapes). `shapes` are blobs' of data layers; `batch` replaces every first axis.
-    `history_slots` are the arrays a solver keeps per parameter; with `recompute` training keeps less. Raises PrototxtError, NetError, DataError.
+    `history_slots` are the arrays a solver keeps per parameter; with `recompute` training keeps less. Raises
+    PrototxtError, NetError, DataError.
     """
     read = _read(net, phase, states, level, stages, shapes, batch)
     source, graph = read.source, read.graph

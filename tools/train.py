@@ -116,7 +116,9 @@ def _train(running: Solver, snapshot: str | None, settings: Settings, effects: t
     return signals.exit_code
 
 
-def configured(solver: str, changes: Sequence[str], settings: Mapping[str, str | bool | None]) -> Document[SolverParameter]:
+def configured(
+    solver: str, changes: Sequence[str], settings: Mapping[str, str | bool | None]
+) -> Document[SolverParameter]:
     """The solver file with the command line's changes; what is set in `settings` goes to the fields of these names."""
     from brew import prototxt
     from brew.proto.brew_pb2 import SolverParameter
