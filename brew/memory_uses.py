@@ -1,6 +1,6 @@
 """Who touches which memory of a net, and when: what its memory plan is made from.
 
-Moments are those of a `Schedule`. A value that is recomputed is in use twice: in forward, and from when it is made anew.
+Moments are those of a `Schedule`. Values that are recomputed are in use twice: in forward, and from when they are new.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class _Cutter:
         cuts: list[int] = []
         begun, u = 0, 0
         while u < len(self.units) - 1:
-            places = []
+            places: list[int] = []
             while u < len(self.units) - 1 and (not places or self.total[u] - begun <= 1.25 * budget):
                 if self.may_cut[u] and self.total[u] - begun >= 0.5 * budget:
                     places.append(u)
