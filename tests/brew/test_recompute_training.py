@@ -8,6 +8,7 @@ import pytest
 from recompute_nets import HEAD, NETS, TAIL, assert_equal, gradients, held, make, residual, separate
 
 from brew import prototxt
+from brew.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
@@ -69,6 +70,17 @@ def with_once(layer: str, top: str) -> str:
     """`layer` reads b4, and in place of it `top` is read: in the middle of a net that is recomputed."""
     before, after = separate().split('layer { name: "c4"')
     return before + layer + 'layer { name: "c4"' + after.replace('bottom: "b4"', f'bottom: "{top}"', 1)
+
+
+def test_layers_that_say_so_run_once(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    def again(net: Net) -> list[str]:
+        return [net.layers[number].name for number in net.executor.memory.schedule.again]
+
+    before = again(make(separate(), recompute=True, engine="caffe", device=device))
+    monkeypatch.setattr("brew.layers.batch_norm.BatchNorm.once", True)
+    plain, net = (make(separate(), recompute=recompute, engine="caffe", device=device) for recompute in (False, True))
+    assert "l5" in before and "l5" not in again(net) and "c5" in again(net)
+    assert_equal(*map(gradients, (plain, net)))
 
 
 def test_a_python_layer_runs_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
