@@ -156,8 +156,8 @@ class _Cutter:
         before = -1
         while before != (before := len(found) + len(needed)):
             for u in found:
-                needed |= {m for m in units[u].reads if m not in stays or u <= self.written.get(m, (0, -1))[1]}
-                needed |= units[u].writes  # all who write it, or none
+                needed |= {memory for memory in units[u].reads if memory not in stays}
+                needed |= units[u].writes  # all who write it, or none: in place, one needs what the one before wrote
             found |= {u for u in inside if units[u].writes & needed and not units[u].once}
         return sorted(found)
 
