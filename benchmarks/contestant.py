@@ -68,9 +68,9 @@ class Brew(Contestant):
 
     @staticmethod
     def imports(spec: Spec) -> None:
-        import brew.net
-        import brew.update
-        import brew.weights  # noqa: F401
+        from brew import engine
+
+        engine.described()  # loads the libraries that compute, as importing PyTorch and ONNX Runtime does
 
     def __init__(self, spec: Spec) -> None:
         from nets import NETS, TEST, TRAIN, timed

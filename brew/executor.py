@@ -138,6 +138,14 @@ class Executor:
             self.scratch.stamp += 1
         self._settled_at = Latest.stamp
 
+    def prepare_again(self) -> None:
+        """Implementations would now decide otherwise than they have (brew.choices): let them."""
+        for step in (*self.steps, *(group.step for group in self.plan.groups)):
+            with suppress(Unsupported):  # a group's, in these shapes
+                step.prepare(self.scratch)
+            step.unbind()
+        self.memory.stale = True
+
     @staticmethod
     def _read_next_shapes(step: Step) -> None:
         assert isinstance(step.layer, DataLayer)

@@ -29,6 +29,7 @@ class Keeper:
     def snapshot(self) -> SnapshotPaths:
         """Write weights and solver state, then delete what `keep` does not keep; ResourceError when writing fails."""
         solver = self.solver
+        solver.net.choices.settle()  # what is only known later could not be replayed
         # A signal may ask for one in the middle of a test, when the net holds averaged weights.
         with solver.average.trained() if solver.average is not None else nullcontext():
             files = snapshot.write(

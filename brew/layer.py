@@ -21,6 +21,7 @@ from brew.arity import Arity as Arity
 from brew.arity import at_least as at_least
 from brew.arity import between as between
 from brew.arity import exactly as exactly
+from brew.choices import Choices
 from brew.errors import NetError, Place
 from brew.layout import Layout, Layouts, plain
 from brew.layout import Shape as Shape
@@ -39,7 +40,8 @@ class Context:
     """What a layer may know of the net it stands in.
 
     `place("pooling_param", "pad")` gives the field's position in the file; `folder` is the prototxt's folder, the
-    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random).
+    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random);
+    `choices` says which of several ways to take, by a fixed rule unless the net measures.
     """
 
     phase: int = TEST
@@ -47,6 +49,7 @@ class Context:
     seed: SupportsIndex = 0  # a brew.random.Seed in nets: a resume may change it
     place: Callable[..., Place | None] = field(default=lambda *path: None)
     folder: Path = Path()
+    choices: Choices = field(default_factory=Choices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,10 @@ class Implementation(Generic[L]):
     def top_shapes(self, io: Arrays) -> Sequence[Shape] | None:
         """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward."""
         return None
+
+    def ways(self) -> Mapping[str, str]:
+        """For people: how each of its passes is computed, where there could be several ways; after `prepare`."""
+        return {}
 
     def forward(self, io: Arrays) -> None:
         """Fill every io.y from io.x and io.w."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from brew import memory, mode
 from brew.blob import Blob
+from brew.choices import Choices
 from brew.data.memory import set_input_arrays
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
@@ -48,7 +49,7 @@ class Net:
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
     names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
     readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute`
-    fewer values are kept for backward, and made again there (brew.recompute), where `keep` says which blobs are not.
+    fewer values are kept for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -72,11 +73,13 @@ class Net:
         keep: Iterable[str] | None = None,
         forward_only: bool = False,
         recompute: bool = False,
+        choices: Choices | None = None,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
+        self.choices = choices or Choices()
         self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
@@ -105,7 +108,7 @@ class Net:
 
     def _context(self, source: Source) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
-        return Context(phase, self.dtype, self.seed, source.place, self.source.folder)
+        return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
 
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
@@ -188,12 +191,8 @@ class Net:
 
     def output_values(self) -> list[Output]:
         """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
-        result = []
-        for b in self.graph.outputs:
-            blob = self._blob_list[b]
-            values = np.array(blob.data_memory.host(blob.shape)).reshape(-1)
-            result.append((blob.name, values, self.blob_loss_weights.get(blob.name, 0.0)))
-        return result
+        blobs, weights = [self._blob_list[b] for b in self.graph.outputs], self.blob_loss_weights
+        return [(b.name, np.array(b.data_memory.host(b.shape)).reshape(-1), weights.get(b.name, 0.0)) for b in blobs]
 
     def forward(
         self,

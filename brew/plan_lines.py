@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from brew.blob import Blob
@@ -16,8 +16,9 @@ class PlanLine:
     """One layer. `together` names the first layer of those it runs with, itself included; "" where it runs alone.
 
     `writes_into` says that its top goes into the buffer of the row that follows. `conversions` are blobs that are
-    copied to another layout on the way in or out, each with what it is converted from and to. `again`: it runs forward
-    once more before its backward (brew.recompute).
+    copied to another layout on the way in or out, each with what it is converted from and to. `ways` says of a
+    convolution which way each of its passes goes, by the rule. `again`: it runs forward once more before its backward
+    (brew.recompute).
     """
 
     name: str
@@ -27,6 +28,7 @@ class PlanLine:
     together: str
     writes_into: str
     conversions: tuple[str, ...]
+    ways: Mapping[str, str]
     again: bool = False
 
 
@@ -45,7 +47,8 @@ def plan_lines(executor: Executor) -> list[PlanLine]:
             PlanLine(
                 step.layer.name, step.layer.type, _engine(shown),
                 ", ".join(dict.fromkeys(str(blob.data_memory.layout) for blob in step.tops)), head, target,
-                tuple(_conversions(shown)) if converts else (), number in executor.memory.schedule.again,
+                tuple(_conversions(shown)) if converts else (), dict(shown.implementation.ways()) if converts else {},
+                number in executor.memory.schedule.again,
             )
         )  # fmt: skip
     return lines

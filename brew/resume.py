@@ -1,8 +1,8 @@
 """Exact resume: everything a training depends on, into a solver state and back (DECISIONS 10, 15).
 
 Weights, history, iteration and learning-rate state as Caffe has them; in our own field the seed, the number of passes,
-the loss window, for every data layer of every net where its *consumed* records end, and what layers carry from batch
-to batch (LSTM's state).
+the loss window, for every data layer of every net where its *consumed* records end, what layers carry from batch to
+batch (LSTM's state), and which way its passes go where there are several.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from brew.data_layer import DataLayer
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
 from brew.net import Net
-from brew.proto.brew_pb2 import CarriedState, ResumeState, SourceState
+from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
 from brew.wire import StoredState
 
 if TYPE_CHECKING:
@@ -48,14 +48,18 @@ def history_values(solver: Solver) -> list[npt.NDArray[Any]]:
 
 
 def state_of(solver: Solver) -> ResumeState:
-    """What Caffe's solver state lacks; in the middle of a test, as it was before."""
+    """What Caffe's solver state lacks; in the middle of a test, as it was before, but for choices made since."""
+    settled = [NamedChoice(name=key, value=way) for key, way in sorted(solver.net.choices.settled.items())]
     if solver.bookmark.state is not None:
         before = ResumeState()
         before.CopyFrom(solver.bookmark.state)
+        del before.choice[:]
+        before.choice.extend(settled)
         return before
     state = ResumeState(
         random_seed=int(solver.seed), passes=solver.net.passes, losses=solver.losses.losses(), seconds=solver.seconds,
         test_passes=[net.passes for net in solver.test_nets], brew_version=__version__, skipped=solver.guard.skipped,
+        choice=settled,
     )  # fmt: skip
     solver.best.save(state)
     solver.schedule.save(state)
@@ -95,6 +99,7 @@ def restore(solver: Solver, path: str | Path) -> None:
     solver.schedule.restore(state.current_step, state.iter, state.resume)
     solver.losses.clear()
     if state.resume is not None:
+        _replay_choices(solver.net, state.resume)
         _restore_run(solver, state.resume)
     elif not solver.data_from_start:
         _advance_sources(solver)
@@ -128,6 +133,14 @@ def _restore_average(average: WeightAverage, stored: Path | None, state: str | P
         average.reset()
     else:
         average.restore(stored)
+
+
+def _replay_choices(net: Net, state: ResumeState) -> None:
+    """Let the train net go the ways it went; a state of an older Brew says nothing of them."""
+    settled = {choice.name: choice.value for choice in state.choice}
+    if settled and settled != net.choices.settled:
+        net.choices.replay(settled)
+        net.executor.prepare_again()
 
 
 def _restore_run(solver: Solver, state: ResumeState) -> None:

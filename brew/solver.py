@@ -113,6 +113,7 @@ class Solver:
             seed=self.seed, share=share, history_slots=history, keep=self._keep,
             forward_only=phase == TEST and self._keep is not None,
             recompute=phase == TRAIN and self.param.recompute,
+            choices=self.config.choices() if phase == TRAIN else None,
         )  # fmt: skip
 
     # --- training -------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ LONG_FILES: dict[str, str] = {}
 ALLOWED = {
     "proto": (),
     "layers": ("brew.layer", "brew.layout", "brew.registry", "brew.cuda", "brew.ops", "brew.errors", "brew.filler", "brew.random",
-               "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer", "brew.onednn", "brew.fused", "brew.native", "brew.threads"),
+               "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer", "brew.onednn", "brew.fused", "brew.native", "brew.threads", "brew.choices"),
     "solvers": ("brew.layer", "brew.update", "brew.trust_ratio", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
     "brew": ("brew",),
     "tools": ("brew",),

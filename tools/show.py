@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -96,11 +96,18 @@ def plan_table(lines: Sequence[PlanLine]) -> list[str]:
     rows = []
     for line in lines:
         follows = bool(line.together) and line.together != line.name
-        notes = [f"writes into {line.writes_into}"] if line.writes_into else []
+        notes = [_ways(line.ways)] if line.ways else []
+        notes += [f"writes into {line.writes_into}"] if line.writes_into else []
         notes += [f"converts {text}" for text in line.conversions]
         notes += ["runs again for backward"] if line.again else []
         rows.append((line.name, line.type, "+" if follows else line.engine, line.layout, "; ".join(notes)))
     return [line.rstrip() for line in render(("layer", "type", "runs", "tops lie", "and"), rows)]
+
+
+def _ways(ways: Mapping[str, str]) -> str:
+    """How the passes are computed: in one word where all are computed alike."""
+    alike = len(set(ways.values())) == 1
+    return next(iter(ways.values())) if alike else ", ".join(f"{what} {way}" for what, way in ways.items())
 
 
 def table(summary: Summary, *, everything: bool) -> list[str]:

@@ -35,6 +35,7 @@ _log = logging.getLogger("brew")
 @threads_option
 @engine_option
 @fuse_option
+@click.option("--choose", type=Choice(("rule", "measure")), help="How to choose between ways to compute a pass.")
 @click.option("--set", "changes", multiple=True, metavar="FIELD=VALUE", help="Change a field of the solver.")
 @click.option("--level", type=int, metavar="N", help="Level of the net's layer rules.")
 @click.option("--stage", default="", metavar="NAME[,NAME...]", help="Stages of the net's layer rules.")
@@ -57,6 +58,7 @@ def verb(
     snapshot: str | None,
     resume: bool,
     gpu: str | None,
+    choose: str | None,
     changes: tuple[str, ...],
     level: int | None,
     stage: str,
@@ -76,6 +78,7 @@ def verb(
     from brew import get_solver, lock
     from brew.solver_config import snapshot_prefix
 
+    changes = (*changes, f"choose={choose.upper()}") if choose is not None else changes
     document = configured(solver, changes, settings_of_solver)
     prefix = snapshot_prefix(document)
     with lock.training(prefix):

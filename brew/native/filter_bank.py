@@ -39,11 +39,11 @@ class FilterBank:
         """float32 of them all."""
         return self.scheme.elements * self.element // 4 * self.group
 
-    def _table(self, array: Array, transformed: Array, group: int, *, turned: bool) -> Table:
-        """`array` is (outputs, inputs, taps, taps) over all groups; or with `turned` (inputs, outputs, ...), where
-        the taps are taken from the last."""
+    def _table(self, array: Array, transformed: Array, group: int, *, swapped: bool, turned: bool) -> Table:
+        """`array` is (outputs, inputs, taps, taps) over all groups; `swapped` (inputs, outputs, ...), and with `turned`
+        the taps are taken from the last, too."""
         area = self.scheme.taps**2
-        first, second = (4 * area, 4 * area * self.outputs) if turned else (4 * area * self.inputs, 4 * area)
+        first, second = (4 * area, 4 * area * self.outputs) if swapped else (4 * area * self.inputs, 4 * area)
         start = array.ctypes.data + group * self.outputs * self.inputs * area * 4 + (4 * (area - 1) if turned else 0)
         parts = -(-self.rows // _UNIT)
         return filters.SLOTS.table({
@@ -54,16 +54,17 @@ class FilterBank:
             "unit": _UNIT, "parts": parts, "units": parts * self.panels * self.columns,
         })  # fmt: skip
 
-    def _calls(self, write: Any, array: Array, transformed: Array, *, turned: bool = False) -> list[Call]:
+    def _calls(self, write: Any, array: Array, transformed: Array, *, swapped: bool, turned: bool) -> list[Call]:
         name = f"{write.__name__} {self.scheme.name} {self.columns}"
         code = function(name, partial(write, g=self.scheme.g, columns=self.columns))
-        tables = [self._table(array, transformed, group, turned=turned) for group in range(self.group)]
+        tables = [self._table(array, transformed, g, swapped=swapped, turned=turned) for g in range(self.group)]
         return [bound(code, table, (array, transformed)) for table in tables]
 
-    def transform(self, array: Array, transformed: Array, *, turned: bool = False) -> list[Call]:
-        """Calls that write `transformed`; `turned`: of filters that go the other way, for the gradient of a bottom."""
-        return self._calls(filters.write_transformed, array, transformed, turned=turned)
+    def transform(self, array: Array, transformed: Array, *, swapped: bool = False, turned: bool = False) -> list[Call]:
+        """Calls that write `transformed`: of filters as they are; or with inputs for outputs and outputs for inputs;
+        or so, and turned round."""
+        return self._calls(filters.write_transformed, array, transformed, swapped=swapped or turned, turned=turned)
 
     def add_gradient(self, gradient: Array, transformed: Array) -> list[Call]:
         """Calls that add the `transformed` gradient to the filters'."""
-        return self._calls(filters.write_gradient, gradient, transformed)
+        return self._calls(filters.write_gradient, gradient, transformed, swapped=False, turned=False)

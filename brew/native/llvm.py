@@ -1,8 +1,8 @@
 """The door to LLVM, through llvmlite: compiles functions for this processor, and keeps their code in a folder.
 
-The folder is BREW_CACHE, else `brew` in XDG_CACHE_HOME or ~/.cache. What lies there is named by a digest of all that it
-depends on (who writes the function, for which processor, by which LLVM) and begins with a digest of itself, so that
-nothing old or damaged is ever run. Where it cannot be written, code is made anew in every process.
+It is `native` in the user's cache (brew.cache). What lies there is named by a digest of all that it depends on (who
+writes the function, for which processor, by which LLVM), so that nothing old is ever run. Where it cannot be written,
+code is made anew in every process.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from brew.cache import keep, read
+
 from .writer import Writer
 
 log = logging.getLogger("brew")
 
 VARIABLE = "BREW_NATIVE"  # "0" or "off" switches it off; "avx2" keeps to vectors of 8
-_FOLDER = "BREW_CACHE"
-_DIGEST = hashlib.sha256().digest_size
+_FOLDER = "native"
 
 
 class Target(NamedTuple):
@@ -107,12 +107,12 @@ def _function(name: str, text: Callable[[], str]) -> Function:
 
 
 def _make(name: str, text: Callable[[], str]) -> Function:
-    binding, kept = _binding(), _folder() / f"{_digest(name)}.o"
-    code = _read(kept)
+    binding, kept = _binding(), f"{_digest(name)}.o"
+    code = read(_FOLDER, kept)
     made = code is None
     if code is None:
         code = _compile(text())
-        _keep(kept, code)
+        keep(_FOLDER, kept, code)
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
@@ -142,18 +142,11 @@ def _compile(text: str) -> bytes:
     return code
 
 
-# --- the folder -----------------------------------------------------------------------------------------------------
-
-
-def _folder() -> Path:
-    if own := os.environ.get(_FOLDER):
-        return Path(own) / "native"
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(home) / "brew" / "native"
+# --- names of what is kept ------------------------------------------------------------------------------------------
 
 
 @cache
-def _origin() -> bytes:
+def origin() -> bytes:
     """A digest of what every function depends on: the code that writes, LLVM, and the processor."""
     from llvmlite import __version__
 
@@ -164,24 +157,4 @@ def _origin() -> bytes:
 
 
 def _digest(name: str) -> str:
-    return hashlib.sha256(_origin() + name.encode()).hexdigest()[:40]
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    code = content[_DIGEST:]
-    return code if hashlib.sha256(code).digest() == content[:_DIGEST] else None
-
-
-def _keep(path: Path, code: bytes) -> None:
-    """Write it whole or not at all: several processes may be at it."""
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(code).digest() + code)
-        Path(file.name).replace(path)
-    except OSError as error:
-        log.debug("native: %s cannot be kept: %s", path, error)
+    return hashlib.sha256(origin() + name.encode()).hexdigest()[:40]

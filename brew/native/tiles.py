@@ -7,6 +7,8 @@ of matrices are made.
 
 from __future__ import annotations
 
+from itertools import product
+
 from .slots import Slots
 from .transforms import Matrix, apply_twice, transposed
 from .writer import Bool, Cell, Int, Vector, Writer
@@ -137,6 +139,47 @@ def write_untile(w: Writer, a: Matrix, *, added: bool) -> None:
                     with w.when((top + i < of["height"]) & (left + j < of["width"])):
                         finish(values[i][j], corner + of["row"] * i + w.bytes * j)
             walk.step()
+
+
+def write_overlap(w: Writer, b: Matrix, stride: int) -> None:
+    """entry(table, first, count, source): B M Bt of `count` tiles, all of some images, added up in the blob.
+
+    A tile's corner is `stride` pixels from its neighbours'; its pixels are as many as the matrix has rows, and those
+    outside the blob are left out.
+    """
+    table, first, count, source = w.function(4)
+    of = SLOTS.read(w, table)
+    side = len(b)
+    per_image = of["down"] * of["across"]
+    start, end = first // per_image, (first + count) // per_image
+    with w.loop(0, of["blocks"]) as block:
+        channels = of["blob"] + block * of["block"]
+        with w.loop(start, end) as image:
+            plane = channels + image * of["image"]
+            with w.loop(plane, plane + of["height"] * of["row"], w.bytes) as pixel:
+                w.store(pixel, w.splat(0.0))
+        walk = _Walk(w, of, first)
+        here = source + block * of["tile_block"]
+        with w.loop(0, count) as number:
+            image, y, x = walk.place()
+            top, left = y * stride - of["top"], x * stride - of["left"]
+            corner = channels + image * of["image"] + top * of["row"] + left * w.bytes
+            place = here + number * w.bytes
+            tile = [[w.load(place + of["element"] * (i * side + j)) for j in range(side)] for i in range(side)]
+            values = apply_twice(w, b, tile)
+            whole = _inside(top, side, of["height"]) & _inside(left, side, of["width"])
+            with w.when(whole):
+                for i, j in product(range(side), repeat=2):
+                    _add(w, corner + of["row"] * i + w.bytes * j, values[i][j])
+            with w.when(whole.negated()):
+                for i, j in product(range(side), repeat=2):
+                    with w.when(_within(top + i, of["height"]) & _within(left + j, of["width"])):
+                        _add(w, corner + of["row"] * i + w.bytes * j, values[i][j])
+            walk.step()
+
+
+def _add(w: Writer, address: Int, value: Vector) -> None:
+    w.store(address, w.load(address) + value)
 
 
 SUM = Slots("blob", "image", "block", "blocks", "images", "plane", "sums")

@@ -50,6 +50,9 @@ class _Convolved(Fused):
         own = self.filters.layouts(Shapes(shapes.x[:1], shapes.y, shapes.w), bottoms[:1], first)
         return Layouts((*own.x, *own.y * (len(shapes.x) - 1)), own.y)
 
+    def ways(self) -> Mapping[str, str]:
+        return self.filters.ways()
+
 
 @fuses("Convolution", "ReLU")
 class Rectified(_Convolved):
@@ -137,7 +140,7 @@ class Folded(_Convolved):
         self.filters.bind(self.own)
 
     def forward(self, io: Arrays) -> None:
-        if self.seen != io.version.number:
+        if self.seen != io.version.number or not self.filters.keeps:
             self._fold(io)
             self.seen = io.version.number
             self.version.number += 1

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from brew import onednn
-from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Wanted
+from brew import onednn, threads
+from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Wanted, shape_text
 from brew.layers._filters import Filters
 from brew.layout import PLAIN, Layout, Layouts
 from brew.onednn import Description, Unsupported
 from brew.onednn_after import After
 
-from ._passes import DirectData, DirectForward, DirectWeights, Forward, Pass, Sizes
-from ._winograd import Tiled, WinogradData, WinogradForward, WinogradWeights, tiled
+from ._passes import DIRECT, WINOGRAD, DirectData, DirectForward, DirectWeights, Forward, Pass, Sizes
+from ._trial import Trial
+from ._winograd import Tiled, Winograd, WinogradData, WinogradForward, WinogradWeights, tiled
 
 _WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
 
@@ -41,7 +42,7 @@ class FiltersOneDNN(Implementation[Filters]):
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
         self.tiled = None if few else self._tiled(x, y)
-        fast = self.tiled is not None and self.tiled.forward().pays
+        fast = self.tiled is not None and self.tiled.forward().cost.pays
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             self.x_layout, self.y_layout, self.tiled = Layout(x[1]), Layout(y[1]), None
@@ -66,23 +67,38 @@ class FiltersOneDNN(Implementation[Filters]):
         sizes, of = self._sizes(shapes), self.tiled
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         hint = sizes.operation("forward", kind, after=after)
-        self.forward_pass: Forward
-        if of is not None and of.forward().pays:
-            self.forward_pass = WinogradForward(of, after, biased=len(shapes.w) > 1)
-        else:
-            self.forward_pass = DirectForward(sizes, hint)
-        self.backward_passes: list[Pass] = []
+        bias = shapes.w[1] if len(shapes.w) > 1 else None
+        fast: Winograd | None = WinogradForward(of, after, biased=bias is not None) if of is not None else None
+        self.either: set[str] = set()  # passes that could go either way
+        self.passes = {"forward": self._chosen("forward", shapes, lambda: DirectForward(sizes, hint), fast)}
         if any(wanted.params):
-            if of is not None and wanted.params[0] and of.weights().pays:
-                self.backward_passes.append(WinogradWeights(of))
-            else:
-                bias = shapes.w[1] if len(shapes.w) > 1 else None
-                self.backward_passes.append(DirectWeights(sizes, hint, bias))
+            fast = WinogradWeights(of) if of is not None and wanted.params[0] else None
+            self.passes["filters"] = self._chosen("filters", shapes, lambda: DirectWeights(sizes, hint, bias), fast)
         if wanted.bottoms[0]:
-            fast = of is not None and of.data().pays
-            self.backward_passes.append(WinogradData(of) if of is not None and fast else DirectData(sizes, hint))
-        passes: list[Pass] = [self.forward_pass, *self.backward_passes]
-        return {name: buffer for one in passes for name, buffer in one.buffers.items()}
+            fast = WinogradData(of) if of is not None else None
+            self.passes["bottom"] = self._chosen("bottom", shapes, lambda: DirectData(sizes, hint), fast)
+        self.backward_passes = list(self.passes.values())[1:]
+        return {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
+
+    def _chosen(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Winograd | None) -> Pass:
+        """The pass `what` by oneDNN, or where Winograd's algorithm can do it, the faster: by the rule, or as timed."""
+        if fast is None:
+            return direct()
+        self.either.add(what)
+        ways, context = ((WINOGRAD, DIRECT) if fast.run_on.cost.pays else (DIRECT, WINOGRAD)), self.layer.context
+        key = self._key(what, shapes)
+        way = context.choices.way(key, ways) if context.phase == TRAIN else ways[0]
+        if way is not None:
+            return fast if way == WINOGRAD else direct()
+        return Trial(context.choices, key, sorted((direct(), fast), key=lambda one: ways.index(one.way)))
+
+    def _key(self, what: str, shapes: Shapes) -> str:
+        """All that the time of a pass depends on, but what it does to its results on the way out: a layer goes the same
+        way with others as alone, so that looking at its blobs changes no number."""
+        window, group = self.layer.bank(shapes.x[0]).window, self.layer.own.group
+        sizes = f"{shape_text(shapes.x[0])} to {shape_text(shapes.y[0])}, {shape_text(window.kernel)}"
+        bias = ", bias" if len(shapes.w) > 1 else ""
+        return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.count()} threads"
 
     def _sizes(self, shapes: Shapes) -> Sizes:
         window = self.layer.bank(shapes.x[0]).window
@@ -96,14 +112,23 @@ class FiltersOneDNN(Implementation[Filters]):
             training=self.layer.context.phase == TRAIN,
         )  # fmt: skip
 
+    def ways(self) -> Mapping[str, str]:
+        rule = "" if self.layer.context.choices.measured else " by rule"
+        return {what: one.way + rule * (what in self.either) for what, one in self.passes.items()}
+
     def bind(self, io: Arrays) -> None:
-        self.forward_pass.added = self.added
-        self.forward_pass.bind(io)
-        for one in self.backward_passes:
+        for one in self.passes.values():
+            if isinstance(one, Forward):
+                one.added = self.added
             one.bind(io)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether forward reads the weights only when they have changed."""
+        return self.passes["forward"].keeps
+
     def forward(self, io: Arrays) -> None:
-        self.forward_pass.run(io)
+        self.passes["forward"].run(io)
 
     def backward(self, io: Arrays) -> None:
         for one in self.backward_passes:

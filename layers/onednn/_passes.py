@@ -17,6 +17,8 @@ from brew.layer import Array, Arrays, Buffer
 from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
+DIRECT, WINOGRAD = "direct", "Winograd"
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -42,12 +44,17 @@ class Sizes:
 
 
 class Pass:
-    """One pass, one way. `buffers` is the memory it needs, under names no other pass of the layer uses."""
+    """One pass, one way. `buffers` is the memory it needs, under names no other pass of the layer uses.
 
-    derives: ClassVar[bool] = False  # whether it first brings the weights into an order of its own
+    derives   it first brings the weights into an order of its own
+    keeps     and keeps them so until they change; else it derives them for every run
+    """
 
-    def __init__(self, training: bool) -> None:
-        self.training = training
+    way: str = DIRECT
+    derives: ClassVar[bool] = False
+
+    def __init__(self, *, keeps: bool = False) -> None:
+        self.keeps = keeps
         self.buffers: dict[str, Buffer] = {}
         self.seen = -1
 
@@ -63,7 +70,7 @@ class Pass:
 
     def run(self, io: Arrays) -> None:
         """Derive where that is needed, and compute."""
-        if self.derives and (self.training or self.seen != io.version.number):
+        if self.derives and not (self.keeps and self.seen == io.version.number):
             self.derive(io)
             self.seen = io.version.number
         self.compute(io)
@@ -81,10 +88,10 @@ class _Direct(Pass):
     derives = True
 
     def __init__(self, sizes: Sizes, operation: Operation, name: str) -> None:
-        super().__init__(sizes.training)
+        super().__init__(keeps=not sizes.training)
         self.sizes, self.operation, self.name = sizes, operation, name
         self.weights = operation.description("weights")
-        self.buffers[name] = _flat(self.weights, kept=not sizes.training)
+        self.buffers[name] = _flat(self.weights, kept=self.keeps)
 
     def bind(self, io: Arrays) -> None:
         self.seen = -1
@@ -130,7 +137,7 @@ class DirectData(_Direct):
 
 class DirectWeights(Pass):
     def __init__(self, sizes: Sizes, hint: Operation, bias: tuple[int, ...] | None) -> None:
-        super().__init__(sizes.training)
+        super().__init__()
         self.sizes = sizes
         self.operation = sizes.operation("backward_weights", hint=hint)
         self.own = self.operation.description("diff_weights")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from brew import onednn, threads
-from brew.layer import Arrays, Buffer, Shape
+from brew.layer import Array, Arrays, Buffer, Shape
 from brew.native import llvm
 from brew.native.blocked import Blocked, width
-from brew.native.winograd import Convolution, Finish, Gradient
+from brew.native.winograd import Convolution, Finish, Overlapped
+from brew.native.winograd_gradient import Gradient
 from brew.onednn_after import After
 
-from ._passes import Forward, Pass
+from ._passes import WINOGRAD, Forward, Pass
 
 Calls = Sequence[Callable[[], None]]
+
+
+_FELT = 0.1  # of a pass's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +37,12 @@ class Tiled:
         return Convolution(*sizes, threads.count(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
-        """The gradient of the source: the filters over the target's, the other way round."""
+        """The gradient of the source: whichever of the two ways costs less."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        return Convolution(self.target, self.source, self.taps, pad, threads.count(), derived=self.training)
+        blobs, number = (self.target, self.source, self.taps), threads.count()
+        turned = Convolution(*blobs, pad, number, derived=self.training, turned=True)
+        overlapped = Overlapped(*blobs, self.pad, number, derived=self.training)
+        return min(turned, overlapped, key=lambda way: way.cost.here)
 
     def weights(self) -> Gradient:
         return Gradient(self.source, self.target, self.taps, self.pad)
@@ -54,66 +62,71 @@ def tiled(
     return Tiled(source, target, kernel[0], (pad[0], pad[1]), training)
 
 
-class WinogradForward(Forward):
+class _Tiles(Pass):
+    """Tiles of one blob, times transformed filters, put together as another blob.
+
+    Transformed filters take four times the memory of the filters: outside of training they are kept only where
+    transforming them anew for every run would be felt.
+    """
+
+    way = WINOGRAD
     derives = True
 
-    def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
-        super().__init__(of.training)
-        self.after = after or After()
-        self.run_on = of.forward(added=self.after.adds)
-        self.buffers["w"] = Buffer((self.run_on.filters.size,), kept=not of.training)
-        self.buffers["tiles"] = Buffer((self.run_on.scratch,))
-        if biased:
-            target = of.target
-            self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=not of.training)
+    def __init__(self, of: Tiled, run_on: Convolution, prefix: str = "") -> None:
+        super().__init__(keeps=not of.training and run_on.cost.transforming_share > _FELT)
+        self.run_on, self.w, self.tiles = run_on, f"{prefix}w", f"{prefix}tiles"
+        self.buffers[self.w] = Buffer((run_on.filters.size,), kept=self.keeps)
+        self.buffers[self.tiles] = Buffer((run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
-        self.seen, work = -1, io.work
-        self.transform = self.run_on.filters.transform(io.w[0], work["w"])
-        added = next((array for _, array in self.added.values()), None)
-        finish = Finish(work.get("b"), added, self.after.slope)
-        self.calls: Calls = self.run_on.bind(io.x[0], io.y[0], work["w"], work["tiles"], finish)
+    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
+        self.seen, w = -1, io.work[self.w]
+        self.transform = self.run_on.transform(io.w[0], w)
+        self.calls: Calls = self.run_on.bind(source, target, w, io.work[self.tiles], finish)
 
     def derive(self, io: Arrays) -> None:
         for call in self.transform:
             call()
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
+
+
+class WinogradForward(_Tiles, Forward):
+    def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
+        self.after = after or After()
+        super().__init__(of, of.forward(added=self.after.adds))
+        if biased:
+            target = of.target
+            self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=self.keeps)
+
+    def bind(self, io: Arrays) -> None:
+        added = next((array for _, array in self.added.values()), None)
+        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), added, self.after.slope))
+
+    def derive(self, io: Arrays) -> None:
+        super().derive(io)
         if "b" in io.work:
             bias = io.work["b"]
             bias[len(io.w[1]) :] = 0
             bias[: len(io.w[1])] = io.w[1]
 
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
-            call()
 
-
-class WinogradData(Pass):
-    derives = True
-
+class WinogradData(_Tiles):
     def __init__(self, of: Tiled) -> None:
-        super().__init__(of.training)
-        self.run_on = of.data()
-        self.buffers["data_w"] = Buffer((self.run_on.filters.size,), kept=not of.training)
-        self.buffers["data_tiles"] = Buffer((self.run_on.scratch,))
+        super().__init__(of, of.data(), "data_")
 
     def bind(self, io: Arrays) -> None:
-        self.seen, work, dx = -1, io.work, io.dx[0]
+        dx = io.dx[0]
         assert dx is not None
-        self.transform = self.run_on.filters.transform(io.w[0], work["data_w"], turned=True)
-        self.calls: Calls = self.run_on.bind(io.dy[0], dx, work["data_w"], work["data_tiles"])
-
-    def derive(self, io: Arrays) -> None:
-        for call in self.transform:
-            call()
-
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
-            call()
+        self._bind(io, io.dy[0], dx)
 
 
 class WinogradWeights(Pass):
+    way = WINOGRAD
+
     def __init__(self, of: Tiled) -> None:
-        super().__init__(of.training)
+        super().__init__()
         self.run_on = of.weights()
         self.buffers["weight_tiles"] = Buffer((self.run_on.scratch,))
 
@@ -125,3 +138,6 @@ class WinogradWeights(Pass):
     def compute(self, io: Arrays) -> None:
         for call in self.calls:
             call()
+
+
+Winograd: TypeAlias = WinogradForward | WinogradData | WinogradWeights

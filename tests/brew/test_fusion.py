@@ -326,7 +326,7 @@ def test_keep_names_blobs_there_are():
 
 def test_the_plan_can_be_read():
     lines = {line.name: line for line in plan_lines(net_of(RESIDUAL).executor)}
-    assert lines["b/bn"] == PlanLine("b/bn", "BatchNorm", "oneDNN", lines["b"].layout, "b/bn", "", ())
+    assert lines["b/bn"] == PlanLine("b/bn", "BatchNorm", "oneDNN", lines["b"].layout, "b/bn", "", (), {})
     assert lines["b"].layout.startswith("blocks of")
     assert lines["b/relu"].together == "b/bn"
     assert lines["b"].writes_into == "b/bn"

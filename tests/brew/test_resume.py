@@ -10,7 +10,8 @@ import pytest
 
 import brew
 from brew import prototxt, resume, snapshot
-from brew.proto.brew_pb2 import SolverParameter
+from brew.layers.onednn._filters import FiltersOneDNN
+from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.solver import Solver
 
 LMDB = Path(__file__).parents[1] / "data" / "conformance" / "data" / "raw_lmdb"
@@ -240,3 +241,110 @@ def test_a_damaged_carried_state_is_refused(tmp_path: Path):
     state.carried[0].data = state.carried[0].data[:-1]
     with pytest.raises(brew.BrewError, match="carried h of layer memory is damaged"):
         resume._restore_run(solver, state)
+
+
+TWO_WAYS = """
+net_param {{
+  layer {{ name: "x" type: "DummyData" top: "x" dummy_data_param {{ shape {{ dim: 2 dim: 16 dim: 9 dim: 8 }} data_filler {{ type: "gaussian" }} }} }}
+  layer {{ name: "a" type: "Convolution" bottom: "x" top: "a"
+    convolution_param {{ num_output: 16 kernel_size: 3 pad: 1 weight_filler {{ type: "msra" }} }} }}
+  layer {{ name: "relu" type: "ReLU" bottom: "a" top: "a" }}
+  layer {{ name: "b" type: "Convolution" bottom: "a" top: "b"
+    convolution_param {{ num_output: 32 kernel_size: 5 pad: 2 weight_filler {{ type: "msra" }} }} }}
+  layer {{ name: "loss" type: "Reduction" bottom: "b" top: "loss" loss_weight: 0.001 reduction_param {{ operation: SUMSQ }} }}
+}}
+base_lr: 0.01 momentum: 0.9 lr_policy: "fixed" max_iter: 24 snapshot: {snapshot} snapshot_prefix: "{prefix}"
+test_iter: 1 test_interval: 4 snapshot_format: {format} {more}
+"""
+
+
+def _two_ways(folder: Path, snapshot_format: str = "BINARYPROTO", *, every: int = 12, more: str = "") -> Solver:
+    text = TWO_WAYS.format(prefix=folder / "run", format=snapshot_format, snapshot=every, more=more)
+    return Solver(prototxt.parse(text, SolverParameter), device="cpu")
+
+
+@pytest.fixture
+def contrary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """Seconds for a run of each class of passes, on a clock of their own: the rule's are slow. The machine knows nothing."""
+    from brew.layers.onednn._passes import Pass
+
+    costs, now, run = {"Direct": 2.0, "Winograd": 1.0}, [0.0], Pass.run
+
+    def timed(self: Pass, io: object) -> None:
+        run(self, io)  # type: ignore[arg-type]
+        now[0] += next(cost for name, cost in costs.items() if type(self).__name__.startswith(name))
+
+    monkeypatch.setattr(Pass, "run", timed)
+    monkeypatch.setattr("brew.choices.Choices.__init__.__kwdefaults__", {"measured": False, "clock": lambda: now[0]})
+    monkeypatch.setenv("BREW_CACHE", str(tmp_path / "machine"))
+    return costs
+
+
+@pytest.mark.onednn
+@pytest.mark.native
+@pytest.mark.parametrize("every", [12, 5])
+@pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
+def test_ways_chosen_by_timing_are_replayed(
+    tmp_path: Path, contrary: dict[str, float], snapshot_format: str, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed training goes the ways of the one before, though now the others are faster; also where the snapshot
+    came before all had been timed."""
+    straight = _two_ways(tmp_path, snapshot_format, every=every)
+    assert straight.net.choices.measured
+    straight.solve()
+    ways = straight.net.choices.settled
+    assert len(ways) == 5 and all(how.ways() for how in _convolutions(straight))
+
+    shutil.rmtree(tmp_path / "machine", ignore_errors=True)
+    contrary |= {"Direct": 1.0, "Winograd": 2.0}
+    ending = ".h5" if snapshot_format == "HDF5" else ""
+    resumed = _two_ways(tmp_path, snapshot_format, every=every)
+    resumed.solve(tmp_path / f"run_iter_{every}.solverstate{ending}")
+    assert resumed.net.choices.settled == ways
+    for a, b in zip(_weights(straight), _weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    monkeypatch.setattr("brew.choices.Choices.replay", lambda *_: None)  # the control: replaying is really needed
+    careless = _two_ways(tmp_path, snapshot_format, every=every, more="choose: MEASURE")
+    careless.restore(tmp_path / f"run_iter_{every}.solverstate{ending}")
+    careless.net.choices.settled.update(dict.fromkeys(ways, "direct" if every == 12 else "Winograd"))
+    careless.net.executor.prepare_again()
+    careless.solve()
+    pairs = zip(_weights(straight), _weights(careless), strict=True)
+    assert not all(np.array_equal(a, b) for a, b in pairs)
+
+
+def _convolutions(solver: Solver) -> list[FiltersOneDNN]:
+    groups = [getattr(group.step.how, "filters", None) for group in solver.net.executor.plan.groups]
+    alone = [step.implementation for step in solver.net.executor.steps]
+    return [how for how in (*groups, *alone) if isinstance(how, FiltersOneDNN)]
+
+
+@pytest.mark.onednn
+@pytest.mark.native
+def test_with_a_seed_the_rule_chooses_unless_the_solver_asks(tmp_path: Path, contrary: dict[str, float]) -> None:
+    seeded = _two_ways(tmp_path, more="random_seed: 3")
+    ruled = dict(seeded.net.choices.settled)
+    seeded.step(1)
+    assert len(ruled) == 5 and seeded.net.choices.settled == ruled
+    assert [c.value for c in resume.state_of(seeded).choice] == [ruled[key] for key in sorted(ruled)]
+    measured = _two_ways(tmp_path, more="random_seed: 3 choose: MEASURE")
+    assert measured.net.choices.settled == {}
+    assert not _two_ways(tmp_path, more="choose: RULE").net.choices.measured
+    brew.set_random_seed(3)
+    assert not _two_ways(tmp_path).net.choices.measured, "a seed from Python is one too"
+    brew.set_random_seed(-1)
+
+
+@pytest.mark.onednn
+@pytest.mark.native
+def test_a_state_from_before_there_were_choices_leaves_them_to_the_solver(
+    tmp_path: Path, contrary: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solver = _two_ways(tmp_path)
+    monkeypatch.setattr("brew.keeper.resume.state_of", lambda solver: ResumeState(passes=3))
+    state = solver.snapshot().state
+    resumed = _two_ways(tmp_path)
+    resumed.restore(state)
+    resumed.step(9)
+    assert set(resumed.net.choices.settled.values()) == {"Winograd"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.native import winograd
+from brew.native import cost
 from brew.net import Net
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
@@ -56,7 +56,7 @@ def test_case(name: str, device: str, engine: str, fuse: bool):
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("Convolution/", "Net/"))])
 def test_case_by_winograd(name: str, monkeypatch: pytest.MonkeyPatch):
     """Wherever Winograd's algorithm can do it at all, it does."""
-    monkeypatch.setattr(winograd, "_MARGIN", float("inf"))
+    monkeypatch.setattr(cost, "_MARGIN", float("inf"))
     check(name, "cpu", "onednn", True)
 
 

@@ -10,6 +10,7 @@ from brew import prototxt
 from brew.layers.onednn._filters import FiltersOneDNN
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
+from brew.step import Step
 
 pytestmark = [pytest.mark.onednn, pytest.mark.native]
 
@@ -43,16 +44,21 @@ def net(engine: str, phase: int, *, fuse: bool = True, keep: list[str] | None = 
     return Net(prototxt.parse(NET, NetParameter), phase, engine=engine, seed=5, fuse=fuse, keep=keep)
 
 
+def convolutions(it: Net) -> dict[str, FiltersOneDNN]:
+    """Who computes each convolution in a pass over the whole net."""
+    plan = it.executor.plan
+    grouped = {n for group in plan.groups for n in range(group.first, group.last + 1)}
+    steps: list[Step] = [step for n, step in enumerate(it.executor.steps) if n not in grouped]
+    found = [step.implementation for step in steps] + [getattr(g.step.how, "filters", None) for g in plan.groups]
+    return {how.layer.name: how for how in found if isinstance(how, FiltersOneDNN)}
+
+
 def ways(it: Net) -> dict[str, list[str]]:
     """Which passes of which convolutions are Winograd's."""
-    found = {}
-    implementations = [step.implementation for step in it.executor.steps]
-    implementations += [getattr(g.step.how, "filters", None) for g in it.executor.plan.groups]
-    for how in implementations:
-        if isinstance(how, FiltersOneDNN):
-            passes = [how.forward_pass, *how.backward_passes]
-            found[how.layer.name] = [type(one).__name__.removeprefix("Winograd") for one in passes]
-    return found
+    return {
+        name: [type(one).__name__.removeprefix("Winograd") for one in how.passes.values()]
+        for name, how in convolutions(it).items()
+    }
 
 
 def feed(it: Net, shape: tuple[int, ...]) -> None:
@@ -91,15 +97,20 @@ def test_training_as_numpy_does_with_shapes_that_come_and_go(fuse: bool) -> None
 
 
 @pytest.mark.parametrize("keep", [None, []])
-def test_testing_as_numpy_does_with_weights_that_change(keep: list[str] | None) -> None:
+@pytest.mark.parametrize(("size", "kept"), [((14, 13), True), ((56, 52), False)])
+def test_testing_as_numpy_does_with_weights_that_change(
+    size: tuple[int, int], kept: bool, keep: list[str] | None
+) -> None:
+    """On large planes the filters are transformed for every pass, to save memory."""
     ours, numpy = net("onednn", brew.TEST, keep=keep), net("caffe", brew.TEST)
     for step in range(2):
         for it in (ours, numpy):
-            feed(it, (3, 32, 14, 13))
+            feed(it, (3, 32, *size))
             it.params["b"][0].data[...] *= 1 + step
             it.params["a"][1].data[...] += step
             it.forward()
         assert ways(ours)["b"][0] == "Forward"
+        assert {name: how.keeps for name, how in convolutions(ours).items()} == dict.fromkeys("abc", kept)
         want = numpy.blobs["sum"].data
         np.testing.assert_allclose(ours.blobs["sum"].data, want, rtol=0, atol=1e-4 * abs(want).max())
 

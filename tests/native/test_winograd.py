@@ -9,7 +9,8 @@ import pytest
 
 from brew import threads
 from brew.native.blocked import Blocked, width
-from brew.native.winograd import Convolution, Finish, Gradient
+from brew.native.winograd import Convolution, Finish, Overlapped
+from brew.native.winograd_gradient import Gradient
 
 pytestmark = pytest.mark.native
 
@@ -112,7 +113,7 @@ def convolved(p: Problem, finish: Finish | None = None) -> np.ndarray:
         added=bool(finish and finish.added is not None),
     )
     transformed, y = flat(it.filters.size), np.empty_like(blocked(p.dy))
-    run(it.filters.transform(p.w, transformed))
+    run(it.transform(p.w, transformed))
     run(it.bind(blocked(p.x), y, transformed, flat(it.scratch), finish))
     return y
 
@@ -133,13 +134,15 @@ def test_forward_with_bias_another_blob_and_relu(case: tuple[int, ...]) -> None:
     close(y, np.where(linear > 0, linear, 0.25 * linear))
 
 
+@pytest.mark.parametrize("overlapped", [False, True])
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradient_of_the_bottom(case: tuple[int, ...]) -> None:
+def test_gradient_of_the_bottom(case: tuple[int, ...], overlapped: bool) -> None:
     p = Problem(case)
     pad = tuple(p.taps - 1 - size for size in p.pad)
-    it = Convolution(p.target, p.source, p.taps, pad, threads.count(), derived=True)
-    transformed, dx = flat(it.filters.size), np.empty_like(blocked(p.x))
-    run(it.filters.transform(p.w, transformed, turned=True))
+    turned = Convolution(p.target, p.source, p.taps, pad, threads.count(), derived=True, turned=True)
+    it = Overlapped(p.target, p.source, p.taps, p.pad, threads.count(), derived=True) if overlapped else turned
+    transformed, dx = flat(it.filters.size), np.full_like(blocked(p.x), np.nan)
+    run(it.transform(p.w, transformed))
     run(it.bind(blocked(p.dy), dx, transformed, flat(it.scratch)))
     close(plain(dx, p.x.shape[1]), p.data())
 
@@ -178,7 +181,7 @@ def test_more_threads_than_it_was_made_for_stay_out_of_its_memory() -> None:
     it = Convolution(p.source, p.target, p.taps, p.pad, 1, derived=True)
     transformed, y = flat(it.filters.size), np.empty_like(blocked(p.dy))
     scratch = flat(it.scratch + 1000)
-    run(it.filters.transform(p.w, transformed))
+    run(it.transform(p.w, transformed))
     try:
         threads.use(3)
         run(it.bind(blocked(p.x), y, transformed, scratch))
@@ -196,10 +199,10 @@ def test_nan_and_infinity_reach_the_top() -> None:
 
 def test_it_pays_where_channels_are_many() -> None:
     wide = Blocked(8, 256, 28, 28)
-    assert Convolution(wide, wide, 3, (1, 1), 2, derived=True).pays
-    assert Gradient(wide, wide, 3, (1, 1)).pays
+    assert Convolution(wide, wide, 3, (1, 1), 2, derived=True).cost.pays
+    assert Gradient(wide, wide, 3, (1, 1)).cost.pays
     few = Blocked(1, 512, 2, 2)
-    assert not Convolution(few, few, 3, (1, 1), 2, derived=True).pays
+    assert not Convolution(few, few, 3, (1, 1), 2, derived=True).cost.pays
 
 
 @pytest.mark.skipif(os.environ.get("BREW_NATIVE") == "avx2", reason="this is the child")

@@ -17,7 +17,7 @@ FACTS = Path(__file__).parents[1] / "data" / "facts"
 PROTO = Path(regenerate.__file__).with_name("brew.proto")
 LABELS = {1: "optional", 2: "required", 3: "repeated"}
 OURS = {"SourceState", "NamedChoice", "CarriedState", "ResumeState"}
-OUR_ENUMS = {"SolverParameter.BestMode", "SolverParameter.OnNan"}
+OUR_ENUMS = {"SolverParameter.BestMode", "SolverParameter.OnNan", "SolverParameter.Choose"}
 
 # message, field, number, type, label, default, options
 Row = tuple[str, str, int, str, str, str, str]

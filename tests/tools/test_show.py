@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Run = Callable[..., Any]
 DATA = """
 engine: "CAFFE"
@@ -93,3 +95,25 @@ def test_the_plan(brew_run: Run, folder: Path):
     lines = json.loads(brew_run("show", "d.prototxt", "--plan", "--no-fuse", "--json").out)
     assert {line["name"] for line in lines} >= {"data", "ip", "relu", "loss"}
     assert not any(line["together"] for line in lines)
+
+
+@pytest.mark.onednn
+@pytest.mark.native
+def test_the_plan_says_which_way_convolutions_go(brew_run: Run, folder: Path):
+    convolution = 'type: "Convolution" bottom: "{0}" top: "{1}" convolution_param {{ num_output: 64 kernel_size: {2} }}'
+    shape = "shape { dim: 4 dim: 64 dim: 20 dim: 20 }"
+    (folder / "c.prototxt").write_text(
+        f'layer {{ name: "x" type: "Input" top: "x" input_param {{ {shape} }} }}'
+        + f'layer {{ name: "a" {convolution.format("x", "a", 3)} }}'
+        + 'layer { name: "relu" type: "ReLU" bottom: "a" top: "a" }'
+        + f'layer {{ name: "b" {convolution.format("a", "b", 1)} }}'
+        + 'layer { name: "loss" type: "Reduction" bottom: "b" top: "loss" loss_weight: 1 }'
+    )
+    lines = {line["name"]: line for line in json.loads(brew_run("show", "c.prototxt", "--plan", "--json").out)}
+    ways = {what: "Winograd by rule" for what in ("forward", "filters")}
+    assert lines["a"]["ways"] == ways, "the input wants no gradient"
+    assert lines["b"]["ways"] == dict.fromkeys(("forward", "filters", "bottom"), "direct")
+    assert lines["relu"]["ways"] == lines["loss"]["ways"] == {}
+    rows = {line.split()[0]: line for line in brew_run("show", "c.prototxt", "--plan").out.splitlines()}
+    assert "  Winograd by rule" in rows["a"] and rows["b"].endswith("  direct")
+    assert "Winograd" not in brew_run("show", "c.prototxt", "--plan", "--engine", "caffe").out

@@ -61,6 +61,28 @@ def test_an_option_that_is_not_given_leaves_the_field(folder: Path) -> None:
         assert configured(str(folder / "solver.prototxt"), (), settings).message.recompute is expected
 
 
+@pytest.mark.onednn
+@pytest.mark.native
+@pytest.mark.parametrize(("option", "timed"), [([], False), (["--choose=measure"], True), (["--choose=RULE"], False)])
+def test_a_training_with_a_seed_times_its_passes_only_when_asked(
+    brew_run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, option: list[str], timed: bool
+) -> None:
+    monkeypatch.setenv("BREW_CACHE", str(folder / "machine"))
+    net = (folder / "net.prototxt").read_text().replace("dim: 4 dim: 6", "dim: 2 dim: 16 dim: 6 dim: 6")
+    net = net.replace("dim: 4 dim: 2", "dim: 2 dim: 2").replace('bottom: "data" top: "ip"', 'bottom: "c" top: "ip"')
+    convolution = 'type: "Convolution" bottom: "data" top: "c" convolution_param { num_output: 16 kernel_size: 3 }'
+    (folder / "net.prototxt").write_text(net + f'layer {{ name: "c" {convolution} }}')
+    layers = (folder / "net.prototxt").read_text().split("layer {")
+    (folder / "net.prototxt").write_text("layer {".join([*layers[:2], layers[-1], *layers[2:-1]]))
+    done = brew_run("train", "-solver=solver.prototxt", *option)
+    assert done.code == 0
+    lines = [line for line in done.err.splitlines() if "Timed every way of 2 kinds of passes" in line]
+    assert len(lines) == timed
+    assert (folder / "machine" / "choices").exists() == timed
+    wrong = brew_run("train", "-solver=solver.prototxt", "--choose=mesure")
+    assert wrong.code == 2 and "measure" in wrong.err
+
+
 def test_weights_on_the_command_line_replace_the_file_s(brew_run: Run, folder: Path) -> None:
     brew_run("train", "-solver=solver.prototxt", "--set", "snapshot_prefix=first")
     stay = ["--set", "base_lr=0", "--set", "random_seed=2"]

@@ -1,0 +1,50 @@
+"""What one process leaves for the next: files that are made anew wherever they are missing.
+
+They lie in BREW_CACHE, else in `brew` in XDG_CACHE_HOME or ~/.cache, in a folder for each purpose. A file begins with a
+digest of itself, so that nothing damaged is ever used. Where none can be written, that costs only time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+log = logging.getLogger("brew")
+
+VARIABLE = "BREW_CACHE"
+_DIGEST = hashlib.sha256().digest_size
+
+
+def read(folder: str, name: str) -> bytes | None:
+    """What was last kept under this name; None where nothing was, or not whole."""
+    try:
+        content = _path(folder, name).read_bytes()
+    except OSError:
+        return None
+    kept = content[_DIGEST:]
+    return kept if hashlib.sha256(kept).digest() == content[:_DIGEST] else None
+
+
+def keep(folder: str, name: str, content: bytes) -> None:
+    """Write it whole or not at all: several processes may be at it."""
+    try:
+        path = _path(folder, name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+        Path(file.name).replace(path)
+    except OSError as error:
+        log.debug("cache: %s/%s cannot be kept: %s", folder, name, error)
+
+
+def _path(folder: str, name: str) -> Path:
+    """OSError where nobody knows a home."""
+    own = os.environ.get(VARIABLE)
+    try:
+        root = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "brew"
+    except RuntimeError as error:
+        raise FileNotFoundError(str(error)) from error
+    return root / folder / name
