@@ -31,6 +31,7 @@ from brew.events import Event, Step
 from brew.proto.brew_pb2 import Datum
 from brew.solver import Solver
 from brew.step import Step as LayerStep
+from brew.step import What
 
 KINDS = ("forward", "backward", "update", "data")
 MOST_OUTSIDE = 0.03  # of the time
@@ -87,9 +88,9 @@ def clocks(clock: Clock, seconds: float) -> Iterator[None]:
     """Every solver that is made inside is timed, and asked to stop after so long."""
     bound, step = LayerStep.bound, Solver.step
 
-    def timed_bound(layer: LayerStep, *, backward: bool) -> Callable[[], object]:
-        call = bound(layer, backward=backward)
-        return clock.timed("data" if layer.reads_data else "backward" if backward else "forward", call)
+    def timed_bound(layer: LayerStep, what: What) -> Callable[[], object]:
+        share = "forward" if what == "forward" else "backward"  # what runs again does so for backward
+        return clock.timed("data" if layer.reads_data else share, bound(layer, what))
 
     def timed_step(solver: Solver, iterations: int) -> None:
         solver.net.clear_param_diffs = clock.timed("update", solver.net.clear_param_diffs)  # type: ignore[method-assign]

@@ -11,29 +11,22 @@ from contextlib import suppress
 
 import numpy as np
 
-from brew import cuda, threads
+from brew import cuda, recompute, threads
 from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
-from brew.layer import Array, Arrays
+from brew.layer import Arrays
 from brew.memory_plan import MemoryPlan
 from brew.net_blobs import seen_in_another_shape
 from brew.onednn import Unsupported, library
 from brew.parameters import Parameters
+from brew.pass_counter import PassCounter
+from brew.schedule import Schedule
 from brew.scratch import Scratch
 from brew.step import Step
 from brew.whole_pass import WholePass
-
-_kernels = cuda.Kernels(r"""
-template <typename T>
-__global__ void next_pass(long long n, unsigned long long* passes) {
-  FOR_EACH(i, n) { passes[i] += 1; }
-}
-""")
-
-_64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class Executor:
@@ -49,8 +42,12 @@ class Executor:
         *,
         fuse: bool = False,
         kept: Callable[[str], bool] = lambda name: True,
+        again: bool = False,
     ) -> None:
-        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass."""
+        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
+
+        Where not all are, `again` lets layers run forward twice for less memory (brew.recompute).
+        """
         self.device = device
         self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
@@ -58,8 +55,7 @@ class Executor:
         self.version = parameters.version
         slots = parameters.slots
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
-        self.passes_begun = 0
-        self._passes: Array | None = None
+        self.passes = PassCounter(device)
         plain = {id(memory) for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
             step.prepare(self.scratch)
@@ -74,6 +70,7 @@ class Executor:
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
+        self._again = again and self._reuse and not graph.forward_only
         self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
@@ -86,7 +83,9 @@ class Executor:
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
-        return MemoryPlan(self.steps, self.plan.groups, kept, self.device, reuse=self._reuse)
+        groups = self.plan.groups
+        schedule = recompute.choose(self.steps, groups, kept) if self._again else Schedule(len(self.steps))
+        return MemoryPlan(self.steps, groups, kept, self.device, schedule, reuse=self._reuse)
 
     @property
     def kept_bytes(self) -> int:
@@ -94,24 +93,6 @@ class Executor:
         grouped = {n for group in self.plan.groups for n in range(group.first, group.last + 1)}
         alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
         return alone + sum(group.step.kept_bytes for group in self.plan.groups)
-
-    @property
-    def passes(self) -> Array:
-        if self._passes is None:
-            self.set_passes(self.passes_begun)
-        assert self._passes is not None
-        return self._passes
-
-    def set_passes(self, begun: int) -> None:
-        """Say how many passes have begun so far; the next one is number `begun`."""
-        self.passes_begun = begun
-        value = np.array([(begun - 1) & _64_BITS], np.uint64)
-        if self._passes is None:
-            self._passes = np.empty(1, np.uint64) if self.device == "cpu" else cuda.empty(1, np.uint64)
-        if self.device == "cpu":
-            self._passes[...] = value
-        else:
-            cuda.upload(self._passes, value)
 
     def begin_at(self, number: int) -> None:
         """Forward begins at this step. From 0 it is one more pass, on the device too; else it goes on with the old one.
@@ -128,12 +109,7 @@ class Executor:
                 )
             return
         self.settle()
-        passes = self.passes
-        self.passes_begun += 1
-        if self.device == "cpu":
-            passes[0] = (self.passes_begun - 1) & _64_BITS
-        else:
-            _kernels.next_pass(1, passes)
+        self.passes.next()
 
     def settle(self) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
@@ -193,7 +169,7 @@ class Executor:
             step.reshape()
             if step.current_shapes() != step.shapes:
                 step.prepare(self.scratch)
-            step.bind(self.scratch, self.passes, self.version)
+            step.bind(self.scratch, self.passes.array, self.version)
             self._weigh(step)
         step.seen = latest  # as of before: what binding has changed counts
         assert step.io is not None
@@ -230,7 +206,7 @@ class Executor:
             number += together or self.forward(number)
         self._forget_whole_passes()
         if whole:
-            self._whole_forward.make(before)
+            self._whole_forward.make(before, self.memory)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
@@ -242,6 +218,7 @@ class Executor:
         before, number = Latest.stamp, start
         while number >= end:
             self._check_backward(number)
+            self._run_again(number)
             together = self.plan.backward(number, end)
             if together:
                 self.memory.ran(self._moment(number), together)
@@ -249,7 +226,7 @@ class Executor:
         if not whole:
             self._forget_whole_passes()
         elif self._whole_forward.stands:  # else its groups may not have run as such
-            self._whole_backward.make(before)
+            self._whole_backward.make(before, self.memory)
 
     def _forget_whole_passes(self) -> None:
         """A part has run by itself."""
@@ -258,7 +235,7 @@ class Executor:
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""
-        return 2 * len(self.steps) - 1 - number
+        return self.memory.schedule.back[number]
 
     def _check_backward(self, number: int) -> None:
         if self._forward_only:
@@ -285,7 +262,19 @@ class Executor:
     def backward(self, number: int) -> int:
         """One step's backward by itself; 1."""
         self._forget_whole_passes()
+        self._run_again(number)
         return self._backward(number)
+
+    def _run_again(self, number: int) -> None:
+        """Make anew what the backward of the segment around step `number` needs, if that has not been done."""
+        steps = self.memory.schedule.again_before(number)
+        if not steps or self.memory.has_run(self.memory.schedule.again[steps[0]]):
+            return
+        done = 0
+        while done < len(steps):
+            together = self.plan.again(steps[done])
+            self.memory.ran(self.memory.schedule.again[steps[done]], together)
+            done += together
 
     def _backward(self, number: int) -> int:
         self.plan.part(number, backward=True)

@@ -18,7 +18,7 @@ from brew.graph import Node
 from brew.layer import Wanted
 from brew.onednn import Unsupported
 from brew.scratch import Scratch
-from brew.step import Step
+from brew.step import Step, What
 
 
 class FusedStep(Step):
@@ -119,17 +119,30 @@ class Plan:
         group.step.backward()
         return number + 1 - group.first
 
-    def turn(self, number: int, *, backward: bool) -> tuple[list[Callable[[], object]], int]:
+    def again(self, number: int) -> int:
+        """Run what the last forward ran at step `number` once more; its steps."""
+        group = self._by_start.get(number)
+        if group is not None and group.ran:
+            self._bind(group)  # somebody may have looked at a blob since forward
+        else:
+            self.refresh(self.steps[number])
+        calls, count = self.turn(number, "again")
+        for call in calls:
+            call()
+        return count
+
+    def turn(self, number: int, what: What) -> tuple[list[Callable[[], object]], int]:
         """What the last pass ran at step `number`, as calls, and how many steps that were."""
+        backward = what == "backward"
         group = (self._by_last if backward else self._by_start).get(number)
         if group is None or not group.ran:
             step = self.steps[number]
-            return [] if backward and not step.runs_backward else [step.bound(backward=backward)], 1
-        calls = [group.step.bound(backward=backward)]
+            return [] if backward and not step.runs_backward else [step.bound(what)], 1
+        calls = [group.step.bound(what)]
         if backward:
             return calls, number + 1 - group.first
         if group.maker is not None:
-            calls.insert(0, self.steps[group.maker].bound(backward=False))
+            calls.insert(0, self.steps[group.maker].bound(what))
         return calls, group.last + 1 - number
 
     def part(self, number: int, *, backward: bool = False) -> None:
@@ -176,9 +189,12 @@ class Plan:
         present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
+        # The plan keeps what the row has converted, not what it was converted from.
+        made = {id(top.data_memory) for member in members for top in member.tops}
+        converted = {id(blob.data_memory) for blob in group.step.bottoms} - made
         for member in members:
             self.refresh(member)
-            member.forward()
+            member.forward_after(group.step.values, converted)
         for array, value in zip(arrays, present, strict=True):
             array[...] = value
 

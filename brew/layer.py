@@ -189,6 +189,13 @@ class Implementation(Generic[L]):
         """Fill every io.y from io.x and io.w."""
         raise NotImplementedError
 
+    def again(self, io: Arrays) -> None:
+        """Forward once more in a pass, for its backward (brew.recompute): the same values in io.y and in what is saved.
+
+        What outlasts a pass stays as it is; a layer whose forward changes such a thing overrides this, or is `once`.
+        """
+        self.forward(io)
+
     def backward(self, io: Arrays) -> None:
         """Write every wanted io.dx and add to every wanted io.dw, from io.dy."""
         raise NotImplementedError
@@ -201,6 +208,7 @@ class Layer:
     reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
+    once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
     """
 
     type: ClassVar[str]
@@ -210,6 +218,7 @@ class Layer:
     reads: frozenset[str] = frozenset("xy")  # a layer may narrow it once it has read its message
     no_gradient: frozenset[int] = frozenset()  # likewise
     is_loss: ClassVar[bool] = False
+    once: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], How]]
 
     def __init_subclass__(cls) -> None:

@@ -16,15 +16,17 @@ import numpy.typing as npt
 from brew import cuda
 from brew.layer import Array, Shape, count
 from brew.memory_joined import followers, rows
-from brew.memory_uses import SCRATCH, Piece, Span, Use, needs, turns
+from brew.memory_uses import SCRATCH, Piece, Span, Use, from_outside, needs, turns
 
 if TYPE_CHECKING:
     from brew.blob import Blob, Memory
     from brew.fusion import Group
+    from brew.schedule import Schedule
     from brew.step import Step
 
 _ALIGN = 64  # bytes: every piece starts on a cache line
 _MOST = 1 << 61  # elements, in places of 64 bits
+_MOST_SPANS = 3  # that a piece has
 _NEVER = (np.iinfo(np.int64).max, -1)  # a span that meets no other
 
 
@@ -39,7 +41,8 @@ def pack(pieces: Sequence[Piece]) -> int:
         return together  # more than there is: nothing will be allocated
     line = _ALIGN // pieces[0].dtype.itemsize if pieces else 1
     order = sorted(pieces, key=lambda p: (-p.size, p.spans[0]))
-    spans = np.array([[p.spans[0], (p.spans[1:] or [_NEVER])[0]] for p in order], np.int64).reshape(-1, 2, 2)
+    padded = [([*p.spans] + [_NEVER] * _MOST_SPANS)[:_MOST_SPANS] for p in order]
+    spans = np.array(padded, np.int64).reshape(-1, _MOST_SPANS, 2)
     low, high = np.zeros(len(order), np.int64), np.zeros(len(order), np.int64)
     for i, piece in enumerate(order):
         before, mine = spans[:i, :, None], spans[i]
@@ -115,22 +118,24 @@ class MemoryPlan:
     """
 
     def __init__(
-        self, steps: Sequence[Step], groups: Sequence[Group], kept: Collection[int], device: str, *, reuse: bool
-    ) -> None:
+        self, steps: Sequence[Step], groups: Sequence[Group], kept: Collection[int], device: str,
+        schedule: Schedule, *, reuse: bool,
+    ) -> None:  # fmt: skip
         """`reuse` False: everything can be read after a pass, and steps may run in any order, as often as one likes."""
         self.device = device
+        self.schedule = schedule
         self.stale = False
         self._steps = steps
-        self._turns = turns(steps, groups)
+        self._turns = turns(steps, groups, schedule)
         self._arenas: dict[np.dtype[Any], Array] = {}
-        self._tick, self._ticks = 0, [0] * 2 * len(steps)
-        need = needs(self._turns)
+        self._tick, self._ticks = 0, [0] * schedule.moments
+        need = needs(self._turns, schedule.anew)
         for (_, (what, *_)), piece in need.own.items():
             if not reuse and what != SCRATCH:
                 piece.spans = [(0, len(self._ticks))]
         self._memories: list[tuple[Memory, Piece]] = []
         self._own = need.own
-        alone = set(kept) | _from_outside(steps)
+        alone = set(kept) | from_outside(steps)
         self.values = self._choose(need.values, alone, gradients=False)
         self.gradients = self._choose(need.gradients, alone, gradients=True)
         self._pieces = [piece for _, piece in self._memories] + list(self._own.values())
@@ -143,12 +148,11 @@ class MemoryPlan:
     def _choose(self, uses: dict[int, Use], alone: Collection[int], *, gradients: bool) -> int:
         """Take up what may lie in the arena; the bytes of the rest."""
         rest = 0
-        for number, use in uses.items():
-            # A gradient that is read before a layer has written it comes from outside: a loss's weight, or zeros.
-            if number in alone or use.memory.settled or (gradients and not use.written):
+        for use in uses.values():
+            if use.alone(alone, gradients=gradients):
                 rest += use.size * use.memory.dtype.itemsize
             else:
-                piece = Piece(use.size, use.memory.dtype, [(use.first, use.last)])
+                piece = Piece(use.size, use.memory.dtype, use.spans())
                 self._memories.append((use.memory, piece))
         return rest
 
@@ -198,7 +202,7 @@ class MemoryPlan:
         return self._tick > 0
 
     def intact(self, piece: Piece) -> bool:
-        written = self._ticks[piece.spans[0][0]]
+        written = max(self._ticks[first] for first, _ in piece.spans)
         return written > 0 and not any(
             other is not piece and other.overlaps(piece) and max(map(self._latest, other.spans)) > written
             for other in self._pieces
@@ -214,15 +218,3 @@ class MemoryPlan:
                 lease = blob.data_memory.lease
                 if lease is not None and lease.piece.spans[0][0] < start and not lease.intact:
                     yield blob
-
-
-def _from_outside(steps: Sequence[Step]) -> set[int]:
-    """Memories that are written from outside, or not written anew in every pass."""
-    result: set[int] = set()
-    for step in steps:
-        python = step.layer.type == "Python"  # the user's class may leave elements as they are
-        if python or not step.bottoms:
-            result |= {id(blob.data_memory) for blob in step.tops}
-        if python:
-            result |= {id(blob.diff_memory) for blob in step.bottoms}
-    return result

@@ -1,11 +1,11 @@
 """Who touches which memory of a net, and when: what its memory plan is made from.
 
-A pass over n steps has 2n moments: 0 to n - 1 forward, then n to 2n - 1 backward, from the last step to the first.
+Moments are those of a `Schedule`. Values that are recomputed are in use twice: in forward, and from when they are new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from brew.blob import Blob, Memory
     from brew.fusion import Group
     from brew.layout import Layout
+    from brew.schedule import Schedule
     from brew.step import Step
 
 Span: TypeAlias = tuple[int, int]  # first and last moment
@@ -22,7 +23,7 @@ Span: TypeAlias = tuple[int, int]  # first and last moment
 
 @dataclass(eq=False, slots=True)
 class Piece:
-    """`size` elements of `dtype` that are in use in one or two spans of moments, and where they lie."""
+    """`size` elements of `dtype` that are in use in one to three spans of moments, and where they lie."""
 
     size: int
     dtype: np.dtype[Any]
@@ -40,13 +41,17 @@ class Piece:
 
 @dataclass(slots=True)
 class Use:
-    """A memory of the net: the moments that touch it, and whether the first of them writes it without reading it."""
+    """A memory of the net: the moments that touch it, and whether the first of them writes it without reading it.
+
+    Where its values are made anew, `later` are the moments from then on, and `first` to `last` those before.
+    """
 
     memory: Memory
     size: int
     first: int
     last: int
     written: bool
+    later: Span | None = None
 
     def touch(self, span: Span, size: int, *, written: bool) -> None:
         if span[0] < self.first:
@@ -55,10 +60,23 @@ class Use:
             self.written = self.written and written
         self.last, self.size = max(self.last, span[1]), max(self.size, size)
 
+    def touch_later(self, span: Span) -> None:
+        self.later = span if self.later is None else _hull(self.later, span)
+
+    def alone(self, outside: Collection[int], *, gradients: bool) -> bool:
+        """Whether it has memory of its own: it is one of `outside`, by id, or its first reader finds it written.
+
+        A gradient that is read before a layer has written it comes from outside: a loss's weight, or zeros.
+        """
+        return id(self.memory) in outside or self.memory.settled or (gradients and not self.written)
+
+    def spans(self) -> list[Span]:
+        return [(self.first, self.last), *([] if self.later is None else [self.later])]
+
 
 @dataclass(slots=True)
 class Turn:
-    """A step, or several as one, and when it runs: forward, and backward where it does.
+    """A step, or several as one, and when it runs: forward, forward again and backward, where it does.
 
     A `seldom` one has a group in its place, as long as nobody wants a part of that: what it needs for itself is then
     not planned.
@@ -66,8 +84,26 @@ class Turn:
 
     step: Step
     forward: Span
+    again: Span | None
     backward: Span | None
     seldom: bool = False
+
+    def later(self, held: Span | None) -> Span | None:
+        """When it is at what it has read or written, after forward; `held` is its backward, if that reads it too."""
+        if self.again is None or held is None:
+            return self.again or held
+        return _hull(self.again, held)
+
+    def spans(self, held: Span | None) -> list[Span]:
+        """When it needs what it makes in forward for itself, and again after `again`."""
+        later = self.later(held)
+        if later is None:
+            return [self.forward]
+        return [_hull(self.forward, later)] if self.again is None else [self.forward, later]
+
+
+def _hull(first: Span, last: Span) -> Span:
+    return min(first[0], last[0]), max(first[1], last[1])
 
 
 Own = tuple[int, tuple[Hashable, ...]]  # number of the turn, and what of its step
@@ -85,25 +121,29 @@ class Needs:
 SCRATCH, SAVED = "scratch", "saved"
 
 
-def turns(steps: Sequence[Step], groups: Sequence[Group]) -> list[Turn]:
+def turns(steps: Sequence[Step], groups: Sequence[Group], schedule: Schedule) -> list[Turn]:
     """Every step by itself, and every group of them beside."""
-    last = 2 * len(steps) - 1
-    result = [Turn(step, (i, i), (last - i, last - i) if step.runs_backward else None) for i, step in enumerate(steps)]
+    again, back = schedule.again, schedule.back
+    result = []
+    for i, step in enumerate(steps):
+        second = (again[i], again[i]) if i in again else None
+        result.append(Turn(step, (i, i), second, (back[i], back[i]) if step.runs_backward else None))
     for group in groups:
         runs = group.step.runs_backward and group.step.how.both
-        backward = (last - group.last, last - group.start) if runs else None
-        result.append(Turn(group.step, (group.start, group.last), backward))
+        second = (again[group.start], again[group.last]) if group.start in again else None
+        backward = (back[group.last], back[group.start]) if runs else None
+        result.append(Turn(group.step, (group.start, group.last), second, backward))
         if runs or not group.step.wanted.backward:
             for number in range(group.first, group.last + 1):
                 result[number].seldom = True
     return result
 
 
-def needs(among: Sequence[Turn]) -> Needs:
-    """Go through a pass and note who touches what, when."""
+def needs(among: Sequence[Turn], anew: Collection[int] = ()) -> Needs:
+    """Go through a pass and note who touches what, when; `anew` as in `Schedule`."""
     result = Needs()
     for number, turn in enumerate(among):
-        _values(result, number, turn)
+        _values(result, number, turn, anew)
         if turn.backward is not None:
             _gradients(result, number, turn, turn.backward)
         if not turn.seldom:
@@ -112,25 +152,28 @@ def needs(among: Sequence[Turn]) -> Needs:
 
 
 def _for_itself(result: Needs, number: int, turn: Turn) -> None:
-    spans = [turn.forward] if turn.backward is None else [turn.forward, turn.backward]
     for dtype, size in turn.step.scratch_elements().items():
+        spans = [span for span in (turn.forward, turn.again, turn.backward) if span is not None]
         result.own[number, (SCRATCH, dtype)] = Piece(size, dtype, spans)
     for name, dtype, size in turn.step.saved_elements():
-        result.own[number, (SAVED, name)] = Piece(size, dtype, [(spans[0][0], spans[-1][1])])
+        result.own[number, (SAVED, name)] = Piece(size, dtype, turn.spans(turn.backward))
 
 
-def _values(result: Needs, number: int, turn: Turn) -> None:
+def _values(result: Needs, number: int, turn: Turn, anew: Collection[int]) -> None:
     step = turn.step
     for which, blobs, layouts in (("x", step.bottoms, step.layouts.x), ("y", step.tops, step.layouts.y)):
-        reads = turn.backward if which in step.reads else None
-        span = turn.forward if reads is None else (turn.forward[0], reads[1])
+        held = turn.backward if which in step.reads else None
         for blob, layout in zip(blobs, layouts, strict=True):
             memory, made = blob.data_memory, which == "y"
-            if memory.layout == layout:
-                _note(result.values, memory, blob, span, written=made)
+            later = turn.later(held if memory.layout == layout else None)
+            if later is None or id(memory) in anew:
+                use = _note(result.values, memory, blob, turn.forward, written=made)
+                if later is not None:
+                    use.touch_later(later)
             else:
-                _note(result.values, memory, blob, turn.forward, written=made)
-                _convert(result, (number, conversion("values", memory, layout)), blob, layout, span)
+                _note(result.values, memory, blob, _hull(turn.forward, later), written=made)
+            if memory.layout != layout:
+                _convert(result, (number, conversion("values", memory, layout)), blob, layout, turn.spans(held))
 
 
 def _gradients(result: Needs, number: int, turn: Turn, back: Span) -> None:
@@ -146,23 +189,36 @@ def _gradients(result: Needs, number: int, turn: Turn, back: Span) -> None:
         memory = blob.diff_memory
         _note(result.gradients, memory, blob, back, written=written)
         if memory.layout != layout:
-            _convert(result, (number, conversion("gradients", memory, layout)), blob, layout, back)
+            _convert(result, (number, conversion("gradients", memory, layout)), blob, layout, [back])
 
 
-def _note(uses: dict[int, Use], memory: Memory, blob: Blob, span: Span, *, written: bool) -> None:
+def _note(uses: dict[int, Use], memory: Memory, blob: Blob, span: Span, *, written: bool) -> Use:
     size = max(memory.layout.size(blob.shape), memory.most)
     if (use := uses.get(id(memory))) is None:
-        uses[id(memory)] = Use(memory, size, *span, written)
+        use = uses[id(memory)] = Use(memory, size, *span, written)
     else:
         use.touch(span, size, written=written)
+    return use
 
 
-def _convert(result: Needs, own: Own, blob: Blob, layout: Layout, span: Span) -> None:
-    before = result.own.get(own)
-    last = span[1] if before is None else max(span[1], before.spans[0][1])
-    result.own[own] = Piece(layout.size(blob.shape), blob.data_memory.dtype, [(span[0], last)])
+def _convert(result: Needs, own: Own, blob: Blob, layout: Layout, spans: list[Span]) -> None:
+    if (before := result.own.get(own)) is not None:  # in place: bottom and top are one array
+        spans = [_hull(*pair) for pair in zip(before.spans, spans, strict=True)]
+    result.own[own] = Piece(layout.size(blob.shape), blob.data_memory.dtype, spans)
 
 
 def conversion(what: str, memory: Memory, layout: Layout) -> tuple[Hashable, ...]:
     """The name of a step's array that has "values" or "gradients" of a memory in another layout."""
     return what, id(memory), layout
+
+
+def from_outside(steps: Sequence[Step]) -> set[int]:
+    """Memories, by id, that are written from outside, or not written anew in every pass."""
+    result: set[int] = set()
+    for step in steps:
+        python = step.layer.type == "Python"  # the user's class may leave elements as they are
+        if python or not step.bottoms:
+            result |= {id(blob.data_memory) for blob in step.tops}
+        if python:
+            result |= {id(blob.diff_memory) for blob in step.bottoms}
+    return result

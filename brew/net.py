@@ -21,9 +21,9 @@ from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
 from brew.graph import build
 from brew.host_views import HostViews
-from brew.layer import Context, Layer, Shape, shape_text
+from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
-from brew.net_arguments import in_order, readable
+from brew.net_arguments import in_order, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -48,7 +48,8 @@ class Net:
 
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
     names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
-    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; `choices` may time.
+    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute`
+    fewer values are kept for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -71,6 +72,7 @@ class Net:
         fuse: bool | None = None,
         keep: Iterable[str] | None = None,
         forward_only: bool = False,
+        recompute: bool = False,
         choices: Choices | None = None,
     ) -> None:
         phase, weights, level, stages = in_order(args, phase, weights, level, stages)
@@ -91,6 +93,7 @@ class Net:
         self.executor = Executor(
             self.graph, self._blob_list, self.parameters, self.device, self.engine,
             fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
+            again=recomputes(recompute, keep),
         )  # fmt: skip
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
@@ -207,19 +210,11 @@ class Net:
             if set(inputs) != set(self.inputs):
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
-                self._write(name, value, "data")
+                write(self.blobs[name], value, "data")
         self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
-
-    def _write(self, name: str, value: npt.ArrayLike, which: str) -> None:
-        blob, array = self.blobs[name], np.asarray(value)
-        if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
-            raise UsageError(f'{which} of "{name}" is not batch sized: {array.shape[0]} items for {blob.shape[0]}')
-        if array.size != blob.count:
-            raise UsageError(f'{which} of "{name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
-        getattr(blob, which)[...] = array.reshape(blob.shape)
 
     def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
         for name in names:
@@ -241,7 +236,7 @@ class Net:
         for name, value in tops.items():
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
-            self._write(name, value, "diff")
+            write(self.blobs[name], value, "diff")
         first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
         self.run_backward(first, last)
         return self._views([*(self.inputs if end is None else self.bottom_names[end]), *(diffs or ())], "diff")
@@ -264,11 +259,11 @@ class Net:
     @property
     def passes(self) -> int:
         """Forward passes begun so far: what keys dropout and the like (DECISIONS 10)."""
-        return self.executor.passes_begun
+        return self.executor.passes.begun
 
     @passes.setter
     def passes(self, begun: int) -> None:
-        self.executor.set_passes(begun)
+        self.executor.passes.set(begun)
 
     @property
     def data_layers(self) -> list[DataLayer]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from brew.errors import UsageError, did_you_mean
-from brew.layer import TEST
+from brew.layer import TEST, shape_text
+
+if TYPE_CHECKING:
+    from brew.blob import Blob
+
+log = logging.getLogger("brew")
 
 
 def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
@@ -39,3 +48,20 @@ def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collecti
     for name in names.difference(blobs):
         raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, blobs))
     return names.__contains__
+
+
+def recomputes(recompute: bool, keep: Iterable[str] | None) -> bool:
+    """Whether the net may recompute; a warning where it is asked to, but keeps every blob."""
+    if recompute and keep is None:
+        log.warning("recompute saves nothing where every blob is kept: keep=[...] says which are")
+    return recompute and keep is not None
+
+
+def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
+    """Fill `blob`, its "data" or "diff", from what a caller gave for it; UsageError where that does not fit."""
+    array = np.asarray(value)
+    if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
+        raise UsageError(f'{which} of "{blob.name}" is not batch sized: {array.shape[0]} items for {blob.shape[0]}')
+    if array.size != blob.count:
+        raise UsageError(f'{which} of "{blob.name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
+    getattr(blob, which)[...] = array.reshape(blob.shape)

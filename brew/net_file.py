@@ -21,11 +21,16 @@ NetOrSolver: TypeAlias = "Document[NetParameter] | Document[SolverParameter]"
 
 @dataclass(frozen=True, slots=True)
 class NetFile:
-    """A net, the states that overlay its own, and the history arrays per parameter its solver keeps (1 without one)."""
+    """A net, the states that overlay its own, and what its solver says of memory.
+
+    history_slots  arrays it keeps for each parameter (1 without a solver)
+    recompute      whether its net keeps less for backward, and makes it again there
+    """
 
     definition: NetDefinition
     states: tuple[NetState, ...] = ()
     history_slots: int = 1
+    recompute: bool = False
 
 
 def read_prototxt(path: str | Path) -> NetOrSolver:
@@ -52,4 +57,5 @@ def read_net(path: str | Path, phase: int = TRAIN) -> NetFile:
     tests: Sequence[NetChoice] = config.test_nets() if phase != TRAIN else ()
     choice = tests[0] if tests else config.train_net()
     kind = rule_class(config.param.type)
-    return NetFile(choice.definition, choice.states, kind(config.param).slots if kind else 1)
+    slots = kind(config.param).slots if kind else 1
+    return NetFile(choice.definition, choice.states, slots, config.param.recompute)

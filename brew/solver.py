@@ -112,6 +112,7 @@ class Solver:
             choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
             seed=self.seed, share=share, history_slots=history, keep=self._keep,
             forward_only=phase == TEST and self._keep is not None,
+            recompute=phase == TRAIN and self.param.recompute,
             choices=self.config.choices() if phase == TRAIN else None,
         )  # fmt: skip
 

@@ -6,9 +6,9 @@ of its own, and the values go over before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ from brew.onednn import Unsupported
 from brew.scratch import Scratch, elements
 
 Copy = Callable[[], None]
+What: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
@@ -55,6 +56,12 @@ class Step:
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
         pure_view = any(v is not None and v.diff for v in self.views)
         self.runs_backward = wanted.backward and not (pure_view and not any(wanted.params))
+
+    @property
+    def once(self) -> bool:
+        """Whether forward may not run twice in a pass: it brings data, goes on from the batch before, or says so."""
+        carries = any(buffer.carried for buffer in self.buffers.values())
+        return not self.bottoms or self.layer.once or self.asks_for_shapes or carries
 
     @property
     def reads(self) -> frozenset[str]:
@@ -174,13 +181,27 @@ class Step:
         """Run the bound step's backward."""
         self._run(self.gradients, self.implementation.backward)
 
-    def bound(self, *, backward: bool) -> Callable[[], object]:
-        """`forward` or `backward` until the step is bound anew, with less to ask."""
-        crossing = self.gradients if backward else self.values
-        if crossing.before or crossing.after:
-            return self.backward if backward else self.forward
+    def forward_after(self, values: Crossing, memories: Collection[int]) -> None:
+        """`forward`, with what `values` has of these memories, by id: they themselves may be gone."""
+        for copy in self.values.before:
+            copy()
+        self.values.adopt(values, memories)
         assert self.io is not None
-        return partial(self.implementation.backward if backward else self.implementation.forward, self.io)
+        self.implementation.forward(self.io)
+        for copy in self.values.after:
+            copy()
+
+    def again(self) -> None:
+        """Run the bound step's forward once more in one pass."""
+        self._run(self.values, self.implementation.again)
+
+    def bound(self, what: What) -> Callable[[], object]:
+        """`forward`, `again` or `backward` until the step is bound anew, with less to ask."""
+        crossing = self.gradients if what == "backward" else self.values
+        if crossing.before or crossing.after:
+            return cast(Callable[[], object], getattr(self, what))
+        assert self.io is not None
+        return partial(getattr(self.implementation, what), self.io)
 
     def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
         assert self.io is not None
@@ -243,6 +264,12 @@ class Crossing:
         if memory.layout != layout:
             self.after.append(onednn.copy(array, layout, memory.array(shape), memory.layout, shape))
         return array
+
+    def adopt(self, other: Crossing, memories: Collection[int]) -> None:
+        """Have the values that `other` has of these memories, by id, in the same layouts."""
+        for key, array in other._arrays.items():
+            if key[0] in memories and key in self._arrays:
+                self._arrays[key][...] = array
 
     def _array(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
         if memory.layout == layout:

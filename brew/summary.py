@@ -76,11 +76,13 @@ def summarise(
     shapes: Mapping[str, Shape] | None = None,
     batch: int | None = None,
     history_slots: int = 1,
+    recompute: bool = False,
 ) -> Summary:
     """The figures of `net` in `phase`, in float32 on the CPU.
 
     Data need not be there (brew.data_shapes). `shapes` are blobs' of data layers; `batch` replaces every first axis.
-    `history_slots` are the arrays a solver keeps per parameter. Raises PrototxtError, NetError, DataError.
+    `history_slots` are the arrays a solver keeps per parameter; with `recompute` training keeps less. Raises
+    PrototxtError, NetError, DataError.
     """
     read = _read(net, phase, states, level, stages, shapes, batch)
     source, graph = read.source, read.graph
@@ -97,7 +99,7 @@ def summarise(
         layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
         learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
         inference=_predicted(forward, engine, 0),
-        training=_predicted(graph, engine, history_slots) if trains else None,
+        training=_predicted(graph, engine, history_slots, recompute) if trains else None,
         assumed=read.assumed,
     )
 
@@ -111,11 +113,12 @@ def planned(
     stages: Iterable[str] = (),
     shapes: Mapping[str, Shape] | None = None,
     batch: int | None = None,
+    recompute: bool = False,
 ) -> list[PlanLine]:
     """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
     read = _read(net, phase, states, level, stages, shapes, batch)
     engine = chosen(mode.default_engine(), read.source.engine)
-    return plan_lines(_executor(read.graph, engine))
+    return plan_lines(_executor(read.graph, engine, recompute))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +174,16 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _predicted(graph: Graph, engine: str, history_slots: int) -> MemoryReport:
-    return memory.predict(_executor(graph, engine), graph, _DTYPE.itemsize, history_slots)
+def _predicted(graph: Graph, engine: str, history_slots: int, recompute: bool = False) -> MemoryReport:
+    return memory.predict(_executor(graph, engine, recompute), graph, _DTYPE.itemsize, history_slots)
 
 
-def _executor(graph: Graph, engine: str) -> Executor:
+def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = {graph.blobs[b].name for b in graph.outputs}
     return Executor(
         graph, make_blobs(graph, _DTYPE, "cpu"), Parameters(graph, _DTYPE, "cpu"), "cpu", engine,
-        fuse=mode.default_fuse(), kept=outputs.__contains__,
+        fuse=mode.default_fuse(), kept=outputs.__contains__, again=recompute,
     )  # fmt: skip
 
 

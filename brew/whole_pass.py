@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from brew.fusion import Plan
     from brew.memory_plan import MemoryPlan
     from brew.scratch import Scratch
-    from brew.step import Step
+    from brew.step import Step, What
 
 Call = Callable[[], object]
 
@@ -47,18 +47,23 @@ class WholePass:
         finally:
             memory.ran_turns(len(self._steps) if self._backward else 0, self._turns)
 
-    def make(self, before: int) -> None:
+    def _order(self, memory: MemoryPlan) -> list[tuple[int, What]]:
+        """The steps as their moments follow one another."""
+        if not self._backward:
+            return [(number, "forward") for number in range(len(self._steps))]
+        return [(number, "again" if again else "backward") for number, again in memory.schedule.order]
+
+    def make(self, before: int, memory: MemoryPlan) -> None:
         """From the pass that has just gone step by step, if nothing has changed since the stamp `before`."""
         if not self._possible or before != Latest.stamp:
             return
         calls: list[Call] = []
         turns: list[int] = []
-        left = list(self._steps)
-        while left:
-            number = len(left) - 1 if self._backward else len(self._steps) - len(left)
-            together, count = self._plan.turn(number, backward=self._backward)
+        order = self._order(memory)
+        while len(turns) < len(order):
+            number, what = order[len(turns)]
+            together, count = self._plan.turn(number, what)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
-            del left[len(left) - count :]
         self._calls, self._turns = calls, turns
         self._made_at = (before, self._scratch.stamp)

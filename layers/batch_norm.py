@@ -103,9 +103,10 @@ class _BatchNorm(Implementation[BatchNorm]):
         self.needs_normal = wanted.backward and not self.layer.stored
         # In place, what backward needs is kept; else it is made again from x, into scratch.
         self.keeps_normal = self.needs_normal and overwrites(self.layer.param)
-        buffers = {n: Buffer((channels,), kept=wanted.backward) for n in ("mean", "rstd")}
+        kept = wanted.backward or not self.layer.stored  # `again` reads the batch's statistics, as backward does
+        buffers = {n: Buffer((channels,), kept=kept) for n in ("mean", "rstd")}
         if self.needs_normal:
-            buffers["normal"] = Buffer(self.fold, kept=self.keeps_normal)
+            buffers["normal"] = Buffer(self.fold, saved=self.keeps_normal)
             buffers["means"] = Buffer((2, channels))
         return buffers
 
@@ -125,6 +126,18 @@ class _CPU(_BatchNorm):
             normal.center(x, y, mean[:, 0], self.fold)
             normal.dot_mean(y, y, rstd[:, 0], self.fold)
             self._update(io.w, mean[:, 0], rstd[:, 0])
+        self._scale(io, y, rstd)
+
+    def again(self, io: Arrays) -> None:
+        """With the statistics that forward found; the averages stay as they are."""
+        if self.layer.stored:
+            self.forward(io)
+            return
+        y, (mean, rstd) = self.fold.of(io.y[0]), self._statistics(io)
+        np.subtract(self.fold.of(io.x[0]), mean, out=y)
+        self._scale(io, y, rstd)
+
+    def _scale(self, io: Arrays, y: Array, rstd: Array) -> None:
         np.multiply(y, rstd, out=y)
         if self.keeps_normal:
             np.copyto(io.work["normal"], y)
@@ -185,6 +198,16 @@ class _CUDA(_BatchNorm):
         normal.dot_mean_cuda(y, y, rstd, partial, self.fold)
         _kernels.batch_norm_update(dim, mean, rstd, *io.w, layer.keep, self.unbias, layer.eps)
         broadcast.multiply(y, rstd, y, self.fold)
+        if self.keeps_normal:
+            cuda.copy(io.work["normal"], y)
+
+    def again(self, io: Arrays) -> None:
+        """With the statistics that forward found; the averages stay as they are."""
+        (x, y), (_, dim, inner) = (io.x[0], io.y[0]), self.fold
+        if self.layer.stored:
+            self.forward(io)
+            return
+        _kernels.batch_norm_normalize(x.size, x, io.work["mean"], io.work["rstd"], y, dim, inner)
         if self.keeps_normal:
             cuda.copy(io.work["normal"], y)
 

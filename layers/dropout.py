@@ -71,7 +71,7 @@ class Dropout(Layer):
 
 class _Dropout(Implementation[Dropout]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        return {"kept": Buffer(shapes.x[0], np.uint8, kept=True)} if self.layer.drops else {}
+        return {"kept": Buffer(shapes.x[0], np.uint8, saved=True)} if self.layer.drops else {}
 
 
 @Dropout.runs_on("cpu")

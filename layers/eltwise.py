@@ -100,8 +100,8 @@ class _Eltwise(Implementation[Eltwise]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.keeps_first = overwrites(self.layer.param) and self.layer.operation == PROD and wanted.backward
         if self.layer.operation == MAX:
-            return {"winner": Buffer(shapes.y[0], np.int32, kept=True)}
-        return {"first": Buffer(shapes.y[0], kept=True)} if self.keeps_first else {}
+            return {"winner": Buffer(shapes.y[0], np.int32, saved=True)}
+        return {"first": Buffer(shapes.y[0], saved=True)} if self.keeps_first else {}
 
     def factors(self, io: Arrays) -> list[Array]:
         """The bottoms as forward found them."""

@@ -36,6 +36,7 @@ class HDF5Output(Layer):
     tops = exactly(0)
     reads = frozenset()
     no_gradient = frozenset({0, 1})
+    once = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -107,7 +107,7 @@ class _CPU(Implementation[LRN]):
         fit = max(1, _TILE // max(1, self.shape[1]))
         self.columns = max(1, self.shape[2] if self.layer.within else min(self.shape[2], fit))
         tile = Buffer((self.items, self.shape[1], self.columns))
-        scale = Buffer(self.shape, kept=wanted.backward)
+        scale = Buffer(self.shape, saved=wanted.backward)
         return {"scale": scale, "first": tile, "second": tile}
 
     def forward(self, io: Arrays) -> None:
@@ -178,7 +178,7 @@ class _CUDA(Implementation[LRN]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         sizes = shapes.x[0][1:]
         self.window = *sizes, min(self.layer.half, max(sizes)), self.layer.within
-        scale = Buffer(shapes.x[0], kept=wanted.backward)
+        scale = Buffer(shapes.x[0], saved=wanted.backward)
         return {"scale": scale, "ratio": Buffer(shapes.x[0])} if wanted.backward else {"scale": scale}
 
     def forward(self, io: Arrays) -> None:

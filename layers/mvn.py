@@ -64,7 +64,7 @@ class _MVN(Implementation[MVN]):
         # In place, a layer after this one may overwrite y too.
         self.keeps_y = self.layer.divides and wanted.backward and overwrites(self.layer.param)
         buffers = {"factor": Buffer((rows,), kept=wanted.backward), "means": Buffer((2, rows))}
-        return {**buffers, "y": Buffer(shapes.x[0], kept=True)} if self.keeps_y else buffers
+        return {**buffers, "y": Buffer(shapes.x[0], saved=True)} if self.keeps_y else buffers
 
     def normal(self, io: Arrays) -> Array:
         """y, as forward made it."""

@@ -74,7 +74,7 @@ class _PReLU(Implementation[PReLU]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.fold = self.layer.fold(shapes.x[0])
         self.keeps_x = wanted.backward and overwrites(self.layer.param)
-        return {"x": Buffer(shapes.x[0], kept=True)} if self.keeps_x else {}
+        return {"x": Buffer(shapes.x[0], saved=True)} if self.keeps_x else {}
 
     def read(self, io: Arrays) -> Array:
         """x, as forward found it."""

@@ -45,6 +45,7 @@ class Python(Layer):
     bottoms = at_least(0)
     tops = at_least(0)
     in_place = True
+    once = True  # the class may count its calls, or draw
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

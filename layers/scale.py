@@ -69,7 +69,7 @@ class _Scale(Implementation[Scale]):
         self.fold = self.layer.fold(shapes.x)
         self.learned = len(shapes.x) == 1  # whether a is a parameter
         self.keeps_x = overwrites(self.layer.param) and (wanted.params[0] if self.learned else wanted.bottoms[1])
-        return {"x": Buffer(shapes.x[0], kept=True)} if self.keeps_x else {}
+        return {"x": Buffer(shapes.x[0], saved=True)} if self.keeps_x else {}
 
     def scale(self, io: Arrays) -> Array:
         return io.w[0] if self.learned else io.x[1]

@@ -37,6 +37,7 @@ _PURPOSES = (
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input.")
 @click.option("--all", "everything", is_flag=True, help="Show the Split layers that Caffe's rules put in, too.")
 @click.option("--plan", is_flag=True, help="Show how the layers run: together, in which layout, what is converted.")
+@click.option("--recompute", is_flag=True, help="Training as with brew train --recompute.")
 @engine_option
 @fuse_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
@@ -49,6 +50,7 @@ def verb(
     batch: int | None,
     everything: bool,
     plan: bool,
+    recompute: bool,
     as_json: bool,
 ) -> None:
     """Show a net's layers with output shapes, parameters, multiply-adds and memory.
@@ -65,16 +67,16 @@ def verb(
 
     number = TRAIN if phase == "TRAIN" else TEST
     net = read_net(file, number)
+    asked = {
+        "states": net.states, "level": level, "stages": names(stage), "shapes": given, "batch": batch,
+        "recompute": recompute or net.recompute,
+    }  # fmt: skip
     if plan:
-        asked = {"states": net.states, "level": level, "stages": names(stage), "shapes": given, "batch": batch}
         lines = planned(net.definition, number, **asked)  # type: ignore[arg-type]
         for text in [json.dumps([asdict(line) for line in lines])] if as_json else plan_table(lines):
             click.echo(text)
         return
-    summary = summarise(
-        net.definition, number, states=net.states, level=level, stages=names(stage), shapes=given, batch=batch,
-        history_slots=net.history_slots,
-    )  # fmt: skip
+    summary = summarise(net.definition, number, history_slots=net.history_slots, **asked)  # type: ignore[arg-type]
     if as_json:
         click.echo(json.dumps(facts(summary)))
         return
@@ -97,6 +99,7 @@ def plan_table(lines: Sequence[PlanLine]) -> list[str]:
         notes = [_ways(line.ways)] if line.ways else []
         notes += [f"writes into {line.writes_into}"] if line.writes_into else []
         notes += [f"converts {text}" for text in line.conversions]
+        notes += ["runs again for backward"] if line.again else []
         rows.append((line.name, line.type, "+" if follows else line.engine, line.layout, "; ".join(notes)))
     return [line.rstrip() for line in render(("layer", "type", "runs", "tops lie", "and"), rows)]
 

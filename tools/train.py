@@ -43,6 +43,7 @@ _log = logging.getLogger("brew")
 @click.option("--sighup-effect", type=Choice(EFFECTS), default="snapshot", help="What SIGHUP does (snapshot).")
 @click.option("--data-from-start", is_flag=True, help="On resume, read the data from its beginning, as Caffe does.")
 @click.option("--max-memory", metavar="SIZE", help="Refuse nets that together need more than 8G or 500M.")
+@click.option("--recompute", is_flag=True, default=None, help="Keep less for backward: less memory, more time.")
 @click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
 @click.option("--metrics", metavar="FILE", help="Write a line of JSON for every display, test and snapshot.")
@@ -65,7 +66,7 @@ def verb(
     sighup_effect: str,
     data_from_start: bool,
     max_bad_records: int | None,
-    **settings_of_solver: str | None,
+    **settings_of_solver: str | bool | None,
 ) -> int:
     """Train a net.
 
@@ -118,7 +119,9 @@ def _train(running: Solver, snapshot: str | None, settings: Settings, effects: t
     return signals.exit_code
 
 
-def configured(solver: str, changes: Sequence[str], settings: Mapping[str, str | None]) -> Document[SolverParameter]:
+def configured(
+    solver: str, changes: Sequence[str], settings: Mapping[str, str | bool | None]
+) -> Document[SolverParameter]:
     """The solver file with the command line's changes; what is set in `settings` goes to the fields of these names."""
     from brew import prototxt
     from brew.proto.brew_pb2 import SolverParameter

@@ -36,7 +36,7 @@ class _Elementwise(Implementation[E]):
         layer = self.layer
         needs_x = wanted.backward and "x" in layer.reads and not layer.sign_is_enough
         self.keeps_x = needs_x and overwrites(layer.param)
-        return {"x": Buffer(shapes.x[0], kept=True)} if self.keeps_x else {}
+        return {"x": Buffer(shapes.x[0], saved=True)} if self.keeps_x else {}
 
     def read(self, io: Arrays) -> Array:
         """x, as forward found it."""

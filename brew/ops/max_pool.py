@@ -70,9 +70,9 @@ class Places:
         corners = [np.arange(n) * s - p for n, s, p in zip(out, window.stride, window.pad, strict=True)]
         self.corner = corners[0][:, np.newaxis] * size[1] + corners[1]  # index of each window's first element
 
-    def buffers(self, *, kept: bool, backward: bool) -> dict[str, Buffer]:
+    def buffers(self, *, saved: bool, backward: bool) -> dict[str, Buffer]:
         shape = (self.planes, *self.out)
-        result = {"place": Buffer(shape, self.dtype, kept=kept)}
+        result = {"place": Buffer(shape, self.dtype, saved=saved)}
         return result | {"index": Buffer(shape, np.intp)} if backward else result
 
     def indices(self, place: Array, target: Array) -> None:
@@ -123,7 +123,7 @@ class MaxPool:
         hits = {"hit": Buffer((self.together, *(self.kernel if self.by_window else self.out)), np.bool_)}
         if not self.by_window:
             hits["found"] = Buffer((self.together, *self.out), np.bool_)
-        return self.places.buffers(kept=backward, backward=backward) | hits
+        return self.places.buffers(saved=backward, backward=backward) | hits
 
     def forward(self, x: Array, y: Array, mask: Array | None, work: dict[str, Array]) -> None:
         y[...] = LOWEST
@@ -180,7 +180,7 @@ class MaxPoolCUDA:
         self.sizes = *size, *out, *window.kernel, *window.stride, *window.pad
 
     def buffers(self, *, backward: bool) -> dict[str, Buffer]:
-        return {"place": Buffer(self.shape, np.int32, kept=backward)}
+        return {"place": Buffer(self.shape, np.int32, saved=backward)}
 
     def forward(self, x: Array, y: Array, mask: Array | None, work: dict[str, Array]) -> None:
         target = y if mask is None else mask

@@ -99,7 +99,7 @@ class StochasticPool:
         result = {"sum": Buffer(self.shape), "other": Buffer(self.shape)}
         if self.draw:
             hits = {"hit": Buffer(self.shape, np.bool_), "found": Buffer(self.shape, np.bool_)}
-            return result | hits | self.places.buffers(kept=backward, backward=True)
+            return result | hits | self.places.buffers(saved=backward, backward=True)
         return result | {"input": Buffer((self.shape[0], *self.size), kept=True)} if backward else result
 
     def forward(self, x: Array, y: Array, passes: Array, work: dict[str, Array]) -> None:

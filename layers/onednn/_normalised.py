@@ -111,6 +111,17 @@ class Normalised(Fused):
         return self.backward_op.bind(arrays)  # type: ignore[arg-type]
 
     def forward(self, io: Arrays) -> None:
+        self.again(io)
+        if self.norm.stored:
+            return
+        mean, variance, weights, keep = io.work["mean"], io.work["variance"], io.w, self.norm.keep
+        unbiased = variance * variance.dtype.type(self.unbias)
+        for blob, value in ((weights[0], mean), (weights[1], unbiased), (weights[2], 1)):
+            np.multiply(blob, keep, out=blob)
+            np.add(blob, value, out=blob)
+
+    def again(self, io: Arrays) -> None:
+        """Everything but the averages."""
         mean, variance, weights = io.work["mean"], io.work["variance"], io.w
         if self.norm.stored:
             weight = weights[2][0]
@@ -118,13 +129,6 @@ class Normalised(Fused):
             np.multiply(weights[0], factor, out=mean)
             np.multiply(weights[1], factor, out=variance)
         self.run()
-        if self.norm.stored:
-            return
-        keep = self.norm.keep
-        unbiased = variance * variance.dtype.type(self.unbias)
-        for blob, value in ((weights[0], mean), (weights[1], unbiased), (weights[2], 1)):
-            np.multiply(blob, keep, out=blob)
-            np.add(blob, value, out=blob)
 
     def backward(self, io: Arrays) -> None:
         self.run_back()

@@ -73,6 +73,10 @@ class Residual(Fused):
         self.branch.forward(self.own)
         self.sum.forward(io)
 
+    def again(self, io: Arrays) -> None:
+        self.branch.again(self.own)
+        self.sum.forward(io)
+
     def backward(self, io: Arrays) -> None:
         for run in self.run_back:
             run()

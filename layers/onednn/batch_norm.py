@@ -62,15 +62,19 @@ class _OneDNN(Implementation[BatchNorm]):
             self.run_back = self.backward_op.bind({onednn.SRC: (self.x, x), **gradients, **statistics})
 
     def forward(self, io: Arrays) -> None:
-        mean, variance = io.work["mean"], io.work["variance"]
+        self.again(io)
+        if not self.layer.stored:
+            mean, variance = io.work["mean"], io.work["variance"]
+            np.multiply(variance, self.unbias, out=io.work["unbiased"])
+            self._update(io.w, mean, io.work["unbiased"])
+
+    def again(self, io: Arrays) -> None:
+        """Everything but the averages."""
         if self.layer.stored:
-            self._read(io.w, mean, variance)
+            self._read(io.w, io.work["mean"], io.work["variance"])
         if self.keeps_x:
             self.keep()
         self.run()
-        if not self.layer.stored:
-            np.multiply(variance, self.unbias, out=io.work["unbiased"])
-            self._update(io.w, mean, io.work["unbiased"])
 
     @staticmethod
     def _read(w: list[Array], mean: Array, variance: Array) -> None:

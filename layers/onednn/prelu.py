@@ -57,7 +57,7 @@ class _OneDNN(Implementation[PReLU]):
         self.run = self.forward_op.bind(
             {onednn.SRC: (self.x, x), onednn.WEIGHTS: slopes, onednn.DST: (self.x, io.y[0])}
         )
-        if not io.dx:
+        if not io.dy:
             return
         dx, gradient = work["dx"] if io.dx[0] is None else io.dx[0], (self.gradient, work["sums"])
         self.run_back = self.backward_op.bind(

@@ -3,8 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import brew
+from brew import prototxt
 from brew.errors import NetError
 from brew.layer import Wanted
+from brew.net import Net
+from brew.proto.brew_pb2 import NetParameter
 from brew.testing import check_gradient, run_layer
 
 IN_PLACE = 'bottom: "x" top: "x"'
@@ -54,3 +58,12 @@ def test_one_gradient_only(want, names, device):
 def test_channels_are_needed():
     with pytest.raises(NetError, match=r'at least 2 axes; bottoms are "bottom0" 3'):
         run_layer('type: "PReLU"', [np.ones(3)])
+
+
+@pytest.mark.onednn
+def test_a_net_without_gradients_runs_by_onednn():
+    text = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 8 dim: 2 dim: 2 } } }'
+    net = prototxt.parse(text + 'layer { name: "p" type: "PReLU" bottom: "x" top: "y" }', NetParameter)
+    run = Net(net, brew.TEST, engine="onednn", forward_only=True)
+    run.blobs["x"].data[...] = -2
+    assert (run.forward()["y"] == -0.5).all()

@@ -68,6 +68,25 @@ def test_what_is_neither_net_nor_solver(brew_run: Run, folder: Path):
     assert brew_run("show", "none").code == 3
 
 
+def test_recomputation_is_predicted(brew_run: Run, folder: Path):
+    rows = 'engine: "CAFFE" layer { name: "d" type: "Input" top: "x0" input_param { shape { dim: 256 dim: 100 } } }'
+    for i in range(12):
+        rows += f'layer {{ name: "ip{i}" type: "InnerProduct" bottom: "x{i}" top: "y{i}" inner_product_param {{ num_output: 100 }} }}'
+        rows += f'layer {{ name: "s{i}" type: "Sigmoid" bottom: "y{i}" top: "x{i + 1}" }}'
+    (folder / "d.prototxt").write_text(
+        rows + 'layer { name: "l" type: "Reduction" bottom: "x12" top: "l" loss_weight: 1 }'
+    )
+    (folder / "s.prototxt").write_text('net: "d.prototxt" base_lr: 1 lr_policy: "fixed" max_iter: 1 recompute: true')
+    runs = (("d.prototxt",), ("d.prototxt", "--recompute"), ("s.prototxt",))
+    plain, *again = (json.loads(brew_run("show", *run, "--json").out)["training_bytes"] for run in runs)
+    assert again[0] == again[1] and again[0]["arena"] < 0.7 * plain["arena"]
+    doubled = json.loads(brew_run("show", "s.prototxt", "--batch", "512", "--json").out)["training_bytes"]
+    ratio = doubled["arena"] / again[0]["arena"]  # the largest batch that fits is told from it
+    assert 1.7 < ratio < 2.02
+    assert "runs again for backward" in brew_run("show", "s.prototxt", "--plan").out
+    assert "runs again for backward" not in brew_run("show", "d.prototxt", "--plan").out
+
+
 def test_the_plan(brew_run: Run, folder: Path):
     (folder / "d.prototxt").write_text(DATA)
     rows = [line.split() for line in brew_run("show", "d.prototxt", "--plan").out.splitlines()]

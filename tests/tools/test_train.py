@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brew import mode
+from brew import mode, recompute
 from brew.net import Net
 from brew.tools.live import LiveLine, Results
 from brew.tools.signals import Signals
+from brew.tools.train import configured
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]
@@ -37,6 +38,27 @@ def test_train_leaves_a_snapshot_and_resumes_from_it(brew_run: Run, folder: Path
     (folder / "tiny_iter_20.caffemodel").unlink()
     assert brew_run("train", "-solver", "solver.prototxt", "-snapshot", "tiny_iter_10.solverstate").code == 0
     np.testing.assert_array_equal(weights("tiny_iter_20.caffemodel"), whole)
+
+
+def test_recomputing_trains_the_same_weights(brew_run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The option, the field, and neither."""
+    chosen: list[object] = []
+    choose = recompute.choose
+    monkeypatch.setattr(recompute, "choose", lambda *args: (chosen.append(args), choose(*args))[1])
+    whole = []
+    for number, options in enumerate(((), ("--recompute",), ("--set", "recompute=true"))):
+        assert brew_run("train", "-solver=solver.prototxt", *options, "--set", f"snapshot_prefix={number}").code == 0
+        assert bool(chosen) == bool(options)
+        chosen.clear()
+        whole.append(weights(f"{number}_iter_20.caffemodel"))
+    np.testing.assert_array_equal(whole[1], whole[0])
+    np.testing.assert_array_equal(whole[2], whole[0])
+
+
+def test_an_option_that_is_not_given_leaves_the_field(folder: Path) -> None:
+    (folder / "solver.prototxt").write_text((folder / "solver.prototxt").read_text() + "recompute: true")
+    for settings, expected in (({"recompute": None}, True), ({}, True), ({"recompute": True}, True)):
+        assert configured(str(folder / "solver.prototxt"), (), settings).message.recompute is expected
 
 
 @pytest.mark.onednn
