@@ -134,7 +134,7 @@ def test_intel_is_refused_only_where_the_numbers_would_change(caplog: pytest.Log
     assert caught.value.hint == 'write a layer { type: "ReLU" } after it'
     assert lines(caplog) == []  # an error comes before warnings
     brew.Net(net(text), brew.TEST, device="cpu")
-    said = lines(caplog)
+    said = [line for line in lines(caplog) if "NumPy computes" not in line]  # that is said where there is no oneDNN
     assert [line.split(": ")[2] for line in said] == [
         "ConvolutionParameter.engine",
         "LayerParameter.quantization_param",
