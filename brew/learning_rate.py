@@ -16,8 +16,11 @@ from brew.proto.brew_pb2 import ResumeState, SolverParameter
 
 def _power(base: float, exponent: float) -> float:
     """C's pow: infinity and NaN where Python raises or leaves the real numbers; the loss then tells."""
-    with np.errstate(all="ignore"):
-        return float(np.float64(base) ** np.float64(exponent))
+    try:
+        return math.pow(base, exponent)
+    except (ValueError, OverflowError):
+        with np.errstate(all="ignore"):
+            return float(np.float64(base) ** np.float64(exponent))
 
 
 def _step(p: SolverParameter, iteration: int) -> float:
