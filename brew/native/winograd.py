@@ -137,16 +137,20 @@ class Convolution:
         })  # fmt: skip
 
     def _codes(self) -> dict[str, Function]:
-        name, rows, columns = self.scheme.name, self.rows, self.filters.columns
-        apart = partial(tiles.write_tiles, matrix=self.scheme.bt, stride=self.scheme.outputs)
+        rows, columns = self.rows, self.filters.columns
         product = partial(products.write_product, rows=rows, columns=columns)
-        untile = partial(tiles.write_untile, a=self.scheme.a, added=self.added)
         return {
             "convolve": function("convolve", drivers.write_convolve),
-            "tiles": function(f"tiles {name}", apart),
             "product": function(f"product {rows} {columns}", product),
-            "untile": function(f"untile {name} {self.added}", untile),
+            **self._ends(),
         }
+
+    def _ends(self) -> dict[str, Function]:
+        """What takes tiles apart, and puts them together."""
+        name = self.scheme.name
+        apart = partial(tiles.write_tiles, matrix=self.scheme.bt, stride=self.scheme.outputs)
+        untile = partial(tiles.write_untile, a=self.scheme.a, added=self.added)
+        return {"tiles": function(f"tiles {name}", apart), "untile": function(f"untile {name} {self.added}", untile)}
 
 
 class Overlapped(Convolution):
@@ -168,11 +172,8 @@ class Overlapped(Convolution):
     def transform(self, filters: Array, transformed: Array) -> list[Call]:
         return self.filters.transform(filters, transformed, swapped=True)
 
-    def _codes(self) -> dict[str, Function]:
+    def _ends(self) -> dict[str, Function]:
         name = self.scheme.name
         apart = partial(tiles.write_tiles, matrix=self.scheme.a, stride=self.scheme.outputs)
         overlap = partial(tiles.write_overlap, b=transposed(self.scheme.bt), stride=self.scheme.outputs)
-        return {
-            **super()._codes(), "tiles": function(f"spread {name}", apart),
-            "untile": function(f"overlap {name}", overlap),
-        }  # fmt: skip
+        return {"tiles": function(f"spread {name}", apart), "untile": function(f"overlap {name}", overlap)}
