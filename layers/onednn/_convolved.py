@@ -17,7 +17,7 @@ from brew.layers.eltwise import Eltwise
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
 from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Call, Description, Operation, Unsupported
 from brew.onednn_after import After
 from brew.ops.fold import fold
 from brew.proto.brew_pb2 import EltwiseParameter
@@ -33,6 +33,25 @@ def relu_slope(layers: Sequence[Layer]) -> float | None:
     if last.slope < 0:
         raise Unsupported("a slope below 0, in place")
     return last.slope
+
+
+class ReLUBackward:
+    """Backward of the ReLU that ends a row, in place in the gradient of its top: the mask is found in the top.
+
+    `size` is of both as they lie.
+    """
+
+    def __init__(self, size: int, slope: float) -> None:
+        row = self.row = Description((size,), "a")
+        numbers = (c_float(slope), c_float(0))
+        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, row, row, *numbers)
+        self.operation = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+
+    def bind(self, io: Arrays) -> Call:
+        gradient = (self.row, io.dy[0])
+        return self.operation.bind(
+            {onednn.DST: (self.row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
+        )
 
 
 class _Convolved(Fused):
@@ -61,23 +80,14 @@ class Rectified(_Convolved):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         slope = relu_slope(self.layers)
         assert slope is not None
-        self.backward_op = None
-        if wanted.backward:
-            row = Description((self.filters.y_layout.size(shapes.y[0]),), "a")
-            numbers = (c_float(slope), c_float(0))
-            kind = onednn.FORWARD_TRAINING
-            hint = Operation("eltwise_forward", kind, onednn.RELU_FROM_TOP, row, row, *numbers)
-            self.row = row
-            self.backward_op = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        size = self.filters.y_layout.size(shapes.y[0])
+        self.relu = ReLUBackward(size, slope) if wanted.backward else None
         return self.filters.prepare(shapes, wanted, After().relu(slope))
 
     def bind(self, io: Arrays) -> None:
         self.filters.bind(io)
-        if self.backward_op is not None:
-            gradient = (self.row, io.dy[0])
-            self.mask = self.backward_op.bind(
-                {onednn.DST: (self.row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
-            )
+        if self.relu is not None:
+            self.mask = self.relu.bind(io)
 
     def forward(self, io: Arrays) -> None:
         self.filters.forward(io)

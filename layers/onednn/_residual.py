@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ctypes import c_float
 
 import numpy as np
 
-from brew import onednn
 from brew.fused import Fused, fuses
 from brew.layer import Arrays, Buffer, Layer, Shapes, Wanted
 from brew.layout import Layout, Layouts
-from brew.onednn import Call, Description, Operation, Unsupported
+from brew.onednn import Unsupported
 from brew.ops.in_place import overwrites
 
-from ._convolved import relu_slope
+from ._convolved import ReLUBackward, relu_slope
 from ._normalised import Normalised
 from ._summed import Summed
 from ._sums import copy
@@ -51,9 +49,7 @@ class Residual(Fused):
         branch = Shapes(shapes.x[:1], shapes.x[:1], shapes.w)
         buffers = self.branch.prepare(branch, Wanted((True,), wanted.params))
         self.source, self.over = self.branch.source, [(1, 0)]
-        row, numbers = self.sum.row, (c_float(slope), c_float(0))
-        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, row, row, *numbers)
-        self.mask_op = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        self.relu = ReLUBackward(self.sum.layout.size(shapes.y[0]), slope)
         return buffers
 
     def bind(self, io: Arrays) -> None:
@@ -61,13 +57,9 @@ class Residual(Fused):
         self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.version)
         self.branch.bind(self.own)
         self.sum.bind(io)
-        self.run_back = [self._mask(self.sum.row, io)]
+        self.run_back = [self.relu.bind(io)]
         if (trunk := dx[1]) is not None and not np.shares_memory(trunk, dy):
             self.run_back.append(copy(dy, trunk))
-
-    def _mask(self, row: Description, io: Arrays) -> Call:
-        gradient = (row, io.dy[0])
-        return self.mask_op.bind({onednn.DST: (row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient})
 
     def forward(self, io: Arrays) -> None:
         self.branch.forward(self.own)
