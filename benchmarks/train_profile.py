@@ -3,7 +3,8 @@
     python benchmarks/train_profile.py [--net lenet|caffenet|...] [--solver FILE] [--seconds 10] [--json] [--check]
 
 The command itself runs, in this process, with clocks around the layers of its net, the update (with the clearing of
-gradients), and the waiting for data. Without --solver a net of the model zoo is trained, on random images in an LMDB.
+gradients), and the waiting for data; one clock for all layers that follow one another, for a clock around each would
+be much of what lies outside. Without --solver a net of the model zoo is trained, on random images in an LMDB.
 Machines slow down for seconds: of windows of iterations the fastest is shown. --check: exit 1 where more than 3 % is
 spent outside.
 """
@@ -19,6 +20,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -27,11 +30,11 @@ import numpy as np
 from nets import NETS, BenchmarkNet
 
 from brew.data.lmdb_writer import write_lmdb
-from brew.events import Event, Step
 from brew.proto.brew_pb2 import Datum
 from brew.solver import Solver
 from brew.step import Step as LayerStep
 from brew.step import What
+from brew.whole_pass import WholePass
 
 KINDS = ("forward", "backward", "update", "data")
 MOST_OUTSIDE = 0.03  # of the time
@@ -64,7 +67,7 @@ class Clock:
         return within
 
     def iteration(self) -> None:
-        """One more is done."""
+        """One more begins."""
         now = perf_counter()
         self.iterations += 1
         if not self.began and self.iterations < _WARM_UP:
@@ -83,36 +86,62 @@ class Clock:
         return min(self.windows, key=lambda window: window["iteration"])
 
 
+@dataclass
+class LayerCall:
+    """A layer's part in a pass."""
+
+    kind: str
+    call: Callable[[], object]
+
+    def __call__(self) -> object:
+        return self.call()
+
+
+def at_once(calls: Sequence[Callable[[], object]]) -> Callable[[], None]:
+    """One call of several."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
 @contextmanager
 def clocks(clock: Clock, seconds: float) -> Iterator[None]:
     """Every solver that is made inside is timed, and asked to stop after so long."""
-    bound, step = LayerStep.bound, Solver.step
+    bound, make, step = LayerStep.bound, WholePass.make, Solver.step
 
-    def timed_bound(layer: LayerStep, what: What) -> Callable[[], object]:
+    def named_bound(layer: LayerStep, what: What) -> Callable[[], object]:
         share = "forward" if what == "forward" else "backward"  # what runs again does so for backward
-        return clock.timed("data" if layer.reads_data else share, bound(layer, what))
+        return LayerCall("data" if layer.reads_data else share, bound(layer, what))
+
+    def timed_make(whole: WholePass, *arguments: Any) -> None:
+        make(whole, *arguments)
+        if whole.stands:
+            stretches = groupby(whole.calls, key=attrgetter("kind"))
+            whole.calls = [clock.timed(kind, at_once([one.call for one in calls])) for kind, calls in stretches]
 
     def timed_step(solver: Solver, iterations: int) -> None:
-        solver.net.clear_param_diffs = clock.timed("update", solver.net.clear_param_diffs)  # type: ignore[method-assign]
+        clear, end = clock.timed("update", solver.net.clear_param_diffs), perf_counter() + seconds
+
+        def begin() -> None:  # an iteration begins with it; an event for each would have to be made first
+            clock.iteration()
+            if perf_counter() > end:
+                solver.request("stop")
+            clear()
+
+        solver.net.clear_param_diffs = begin  # type: ignore[method-assign]
         solver.update.apply = clock.timed("update", solver.update.apply)  # type: ignore[method-assign]
         for layer in solver.net.data_layers:
             layer.next_shapes = clock.timed("data", layer.next_shapes)  # type: ignore[method-assign]
-        end = perf_counter() + seconds
-
-        def watch(event: Event) -> None:
-            if isinstance(event, Step):
-                clock.iteration()
-                if perf_counter() > end:
-                    solver.request("stop")
-
-        solver.watch(watch)
         step(solver, iterations)
 
-    LayerStep.bound, Solver.step = timed_bound, timed_step  # type: ignore[method-assign, assignment]
+    LayerStep.bound, WholePass.make, Solver.step = named_bound, timed_make, timed_step  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
-        LayerStep.bound, Solver.step = bound, step  # type: ignore[method-assign]
+        LayerStep.bound, WholePass.make, Solver.step = bound, make, step  # type: ignore[method-assign]
 
 
 def prepare(net: BenchmarkNet, folder: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +58,4 @@ class Stopped:
 
 
 Event: TypeAlias = Step | Displayed | Tested | Snapshotted | Stopped
+KINDS: tuple[type[Event], ...] = get_args(Event)

@@ -228,6 +228,16 @@ class Executor:
         elif self._whole_forward.stands:  # else its groups may not have run as such
             self._whole_backward.make(before, self.memory)
 
+    def forward_backward(self) -> None:
+        """All steps forward, then all of them backward."""
+        if self._whole_forward.stands and self._whole_backward.stands:
+            self._whole_forward.run(self.memory)
+            self._whole_backward.run(self.memory)
+            return
+        last = len(self.steps) - 1
+        self.forward_through(0, last)
+        self.backward_through(last, 0)
+
     def _forget_whole_passes(self) -> None:
         """A part has run by itself."""
         self._whole_forward.forget()

@@ -1,17 +1,21 @@
 """Learning rate policies: Caffe's (GetLearningRate, FIELD formulas), its forks' and our own; and their warm-ups.
 
-`rate` and `next_step` are pure. `Schedule` adds warm-up, floor and what "multistep" and "plateau" remember.
+A policy makes a solver's numbers into a rate for every iteration, or for every count of steps taken. `Schedule` adds
+what "multistep" and "plateau" remember, warm-up and floor. All read the solver's fields once, at the start: a field of
+a message takes longer to read than a rate to compute.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
+
+Rate: TypeAlias = Callable[[int], float]  # of an iteration, counted from 0; under STEPPED policies of the steps taken
 
 
 def _power(base: float, exponent: float) -> float:
@@ -23,61 +27,86 @@ def _power(base: float, exponent: float) -> float:
             return float(np.float64(base) ** np.float64(exponent))
 
 
-def _step(p: SolverParameter, iteration: int) -> float:
-    return p.base_lr * _power(p.gamma, iteration // p.stepsize)
+def _fixed(p: SolverParameter) -> Rate:
+    base = p.base_lr
+    return lambda iteration: base
 
 
-def _inv(p: SolverParameter, iteration: int) -> float:
-    return p.base_lr * _power(1.0 + p.gamma * iteration, -p.power)
+def _stepped(p: SolverParameter) -> Rate:
+    base, gamma = p.base_lr, p.gamma
+    return lambda steps: base * _power(gamma, steps)
 
 
-def _poly(p: SolverParameter, iteration: int) -> float:
+def _exp(p: SolverParameter) -> Rate:
+    base, gamma = p.base_lr, p.gamma
+    return lambda iteration: base * _power(gamma, iteration)
+
+
+def _inv(p: SolverParameter) -> Rate:
+    base, gamma, power = p.base_lr, p.gamma, -p.power
+    return lambda iteration: base * _power(1.0 + gamma * iteration, power)
+
+
+def _poly(p: SolverParameter) -> Rate:
     """Falls to min_lr, which is 0 in BVLC Caffe (NVIDIA Caffe)."""
-    left = _power(1.0 - iteration / p.max_iter if p.max_iter else -math.inf, p.power)
-    return (p.base_lr - p.min_lr) * left + p.min_lr
+    base, low, power, length = p.base_lr, p.min_lr, p.power, p.max_iter
+    return lambda iteration: (base - low) * _power(1.0 - iteration / length if length else -math.inf, power) + low
 
 
-def _sigmoid(p: SolverParameter, iteration: int) -> float:
-    exponent = -p.gamma * (iteration - p.stepsize)
-    return float(p.base_lr / (1.0 + math.exp(exponent))) if exponent < 700 else 0.0
+def _sigmoid(p: SolverParameter) -> Rate:
+    base, gamma, middle = p.base_lr, p.gamma, p.stepsize
+
+    def rate(iteration: int) -> float:
+        exponent = -gamma * (iteration - middle)
+        return base / (1.0 + math.exp(exponent)) if exponent < 700 else 0.0
+
+    return rate
 
 
-def _multifixed(p: SolverParameter, iteration: int) -> float:
+def _multifixed(p: SolverParameter) -> Rate:
     """The first stage whose last iteration is not yet passed; behind all of them the last (Intel Caffe)."""
-    stage = next((i for i, last in enumerate(p.stageiter) if iteration <= last), len(p.stageiter) - 1)
-    return float(p.stagelr[stage])
+    rates, ends = list(p.stagelr), list(p.stageiter)
+    return lambda iteration: rates[next((i for i, last in enumerate(ends) if iteration <= last), -1)]
 
 
-def _cosine(p: SolverParameter, iteration: int) -> float:
+def _cosine(p: SolverParameter) -> Rate:
     """From base_lr down half a cosine to min_lr, again in every cycle (Loshchilov and Hutter, 1608.03983).
 
     The first cycle begins where the warm-up ends, so that nothing jumps.
     """
-    warm = warmup_length(p)
-    position = float(max(iteration - warm, 0))
-    length = float(p.cycle_iter or max(p.max_iter - warm, 1))
-    if not p.cycle_iter:
-        position = min(position, length)
-    elif p.cycle_mult <= 1:
-        position %= length
-    else:
-        while position >= length:
-            position, length = position - length, length * p.cycle_mult
-    return _between(p.base_lr, p.min_lr, position / length)
+    high, low, warm, growth = p.base_lr, p.min_lr, warmup_length(p), p.cycle_mult
+    cycle, whole = float(p.cycle_iter), float(max(p.max_iter - warm, 1))
+
+    def rate(iteration: int) -> float:
+        position, length = float(max(iteration - warm, 0)), cycle or whole
+        if not cycle:
+            position = min(position, length)
+        elif growth <= 1:
+            position %= length
+        else:
+            while position >= length:
+                position, length = position - length, length * growth
+        return _between(high, low, position / length)
+
+    return rate
 
 
-def _onecycle(p: SolverParameter, iteration: int) -> float:
+def _onecycle(p: SolverParameter) -> Rate:
     """Up for warmup_fraction of max_iter, then down, both along half a cosine (Smith and Topin, 1708.07120).
 
     base_lr is the top, the first rate base_lr / start_div, the last one that over final_div. As PyTorch's
     OneCycleLR counts: iteration 0 has the first rate, iteration max_iter - 1 the last.
     """
-    first = p.base_lr / p.start_div
+    high, first, last = p.base_lr, p.base_lr / p.start_div, p.base_lr / p.start_div / p.final_div
     top, end = p.warmup_fraction * p.max_iter - 1.0, p.max_iter - 1.0
-    if iteration < top:
-        return _between(first, p.base_lr, iteration / top)
-    position = (iteration - top) / (end - top) if end > top else 1.0
-    return _between(p.base_lr, first / p.final_div, min(max(position, 0.0), 1.0))
+
+    def rate(iteration: int) -> float:
+        if iteration < top:
+            return _between(first, high, iteration / top)
+        position = (iteration - top) / (end - top) if end > top else 1.0
+        return _between(high, last, min(max(position, 0.0), 1.0))
+
+    return rate
 
 
 def _between(start: float, end: float, position: float) -> float:
@@ -85,19 +114,15 @@ def _between(start: float, end: float, position: float) -> float:
     return end + (start - end) * (1.0 + math.cos(math.pi * position)) / 2.0
 
 
-def _base(p: SolverParameter, iteration: int) -> float:
-    return float(p.base_lr)
-
-
 class Policy(NamedTuple):
-    """A policy: its rate of an iteration, and the fields it reads that not every policy reads.
+    """A policy: its rates, and the fields it reads that not every policy reads.
 
     needs   cannot be left out
     wants   taken for 0, or none, where they are left out, which is hardly meant
     takes   have a default that serves
     """
 
-    rate: Callable[[SolverParameter, int], float]
+    rates: Callable[[SolverParameter], Rate]
     needs: tuple[str, ...] = ()
     wants: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
@@ -107,46 +132,20 @@ class Policy(NamedTuple):
         return self.needs + self.wants + self.takes
 
 
-# "multistep" and "plateau" depend on how many steps were taken, which is state: see `next_step` and `Schedule`.
 POLICIES: dict[str, Policy] = {
-    "fixed": Policy(_base),
-    "step": Policy(_step, needs=("stepsize",), wants=("gamma",)),
-    "exp": Policy(lambda p, iteration: p.base_lr * _power(p.gamma, iteration), wants=("gamma",)),
+    "fixed": Policy(_fixed),
+    "step": Policy(_stepped, needs=("stepsize",), wants=("gamma",)),
+    "exp": Policy(_exp, wants=("gamma",)),
     "inv": Policy(_inv, wants=("gamma", "power")),
-    "multistep": Policy(_base, wants=("gamma", "stepvalue")),
+    "multistep": Policy(_stepped, wants=("gamma", "stepvalue")),
     "poly": Policy(_poly, wants=("power",)),
     "sigmoid": Policy(_sigmoid, wants=("gamma", "stepsize")),
-    "plateau": Policy(_base, needs=("plateau_winsize",), wants=("gamma",)),
+    "plateau": Policy(_stepped, needs=("plateau_winsize",), wants=("gamma",)),
     "multifixed": Policy(_multifixed, needs=("stagelr", "stageiter")),
     "cosine": Policy(_cosine, takes=("cycle_iter", "cycle_mult")),
     "onecycle": Policy(_onecycle, takes=("warmup_fraction", "start_div", "final_div")),
 }
-STEPPED = ("multistep", "plateau")  # base_lr * gamma ^ steps taken
-
-
-def next_step(p: SolverParameter, iteration: int, current_step: int) -> int:
-    """How many steps were taken before `iteration`, which Caffe stores with its state.
-
-    Under "multistep" it rises by at most one, when the next stepvalue is reached; "step" computes it.
-    """
-    if p.lr_policy == "step":
-        return iteration // p.stepsize
-    if p.lr_policy != "multistep":
-        return current_step
-    due = current_step < len(p.stepvalue) and iteration >= p.stepvalue[current_step]
-    return current_step + 1 if due else current_step
-
-
-def rate(p: SolverParameter, iteration: int, current_step: int) -> float:
-    """The policy's rate of `iteration` (counted from 0); `current_step` is how many steps were taken.
-
-    >>> p = SolverParameter(base_lr=1, gamma=0.5, stepsize=10, lr_policy="step")
-    >>> [rate(p, i, 0) for i in (0, 9, 10, 25)]
-    [1.0, 1.0, 0.5, 0.25]
-    """
-    if p.lr_policy in STEPPED:
-        return p.base_lr * _power(p.gamma, current_step)
-    return POLICIES[p.lr_policy].rate(p, iteration)
+STEPPED = ("step", "multistep", "plateau")
 
 
 def warmup_length(p: SolverParameter) -> int:
@@ -179,10 +178,15 @@ class Schedule:
     forks, the policy counts its iterations from the start of the training, not from the end of the warm-up (but
     "cosine", our own, does), and while warming up no steps are taken.
 
-    current_step   drops so far ("step", "multistep", "plateau")
+    current_step   drops so far (STEPPED policies)
     lowest_loss    "plateau": the lowest smoothed loss so far
     last_event     "plateau": the iteration of the last new lowest loss or drop
     last_rate      what `rate` gave last
+    reads_loss     whether `rate` has to be told the smoothed loss
+
+    >>> schedule = Schedule(SolverParameter(base_lr=1, gamma=0.5, stepsize=10, lr_policy="step"))
+    >>> [schedule.rate(i) for i in (0, 9, 10, 25)]
+    [1.0, 1.0, 0.5, 0.25]
     """
 
     def __init__(self, param: SolverParameter) -> None:
@@ -191,27 +195,36 @@ class Schedule:
         self.lowest_loss = math.inf
         self.last_event = 0
         self.last_rate = 0.0
-
-    @property
-    def reads_loss(self) -> bool:
-        """Whether `rate` has to be told the smoothed loss."""
-        return bool(self.param.lr_policy == "plateau")
+        self.reads_loss = bool(param.lr_policy == "plateau")
+        self._policy = POLICIES[param.lr_policy].rates(param)
+        self._stepped = param.lr_policy in STEPPED
+        self._warm, self._linear = warmup_length(param), param.warmup_iter
+        self._floor = param.min_lr if param.HasField("min_lr") else -math.inf
 
     def rate(self, iteration: int, loss: float | None = None) -> float:
         """The rate of `iteration`, counted from 0; takes the steps that are due. Called once an iteration, in order.
 
         `loss` is the smoothed loss of this iteration, needed where `reads_loss`.
         """
-        param = self.param
-        if iteration < warmup_length(param):
-            found = warmup_rate(param, iteration)
+        if iteration < self._warm:
+            found = warmup_rate(self.param, iteration)
+        elif self._stepped:
+            self._take_steps(iteration, loss)
+            found = self._policy(self.current_step)
         else:
-            if self.reads_loss:
-                self._watch(iteration, loss)
-            self.current_step = next_step(param, iteration, self.current_step)
-            found = rate(param, iteration, self.current_step)
-        self.last_rate = max(found, param.min_lr) if param.HasField("min_lr") else found
+            found = self._policy(iteration)
+        self.last_rate = max(found, self._floor)
         return self.last_rate
+
+    def _take_steps(self, iteration: int, loss: float | None) -> None:
+        """Under "multistep" at most one, when the next stepvalue is reached; "step" computes them."""
+        param = self.param
+        if self.reads_loss:
+            self._watch(iteration, loss)
+        elif param.lr_policy == "step":
+            self.current_step = iteration // param.stepsize
+        elif self.current_step < len(param.stepvalue) and iteration >= param.stepvalue[self.current_step]:
+            self.current_step += 1
 
     def _watch(self, iteration: int, loss: float | None) -> None:
         """SSD's rule: a drop after plateau_winsize[current_step] iterations without a new lowest loss or a drop."""
@@ -230,7 +243,7 @@ class Schedule:
         SGD's history holds steps that are already times the rate; in a warm-up the old ones are too small (Goyal et
         al., 1706.02677, 2.2; Intel Caffe). Where the rate before was 0 there is no history to mend: 1.
         """
-        if not 0 < iteration < self.param.warmup_iter:
+        if not 0 < iteration < self._linear:
             return 1.0
         before = warmup_rate(self.param, iteration - 1)
         return warmup_rate(self.param, iteration) / before if before > 0 else 1.0

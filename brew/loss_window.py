@@ -51,7 +51,7 @@ class LossWindow:
     def _add_on_device(self, number: int, passes: int) -> None:
         slot = self._filled % self.size
         fresh = number == 0
-        for weight, blob in self.net.loss_terms():
+        for weight, blob in self.net.loss_terms:
             x = blob.data_memory.array(blob.shape)
             _kernels.add_loss.by_block(1, x, self._ring, x.size, slot, weight / passes, int(fresh))
             fresh = False

@@ -134,9 +134,9 @@ def available_bytes() -> int | None:
         return None
 
 
-def check_fits(report: MemoryReport, net: str) -> None:
-    """ResourceError, naming the largest layers, when the host has less than the net needs."""
-    available = available_bytes()
+def check_fits(report: MemoryReport, net: str, device: str) -> None:
+    """ResourceError, naming the largest layers, when the host has less than a net on the CPU needs."""
+    available = available_bytes() if device == "cpu" else None
     if available is not None and report.total > available:
         raise _too_much(report, f'net "{net}" needs {mib(report.total)}, {mib(available)} are free')
 

@@ -23,6 +23,7 @@ from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
+from brew.loss_terms import LossTerms
 from brew.net_arguments import in_order, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
@@ -95,11 +96,11 @@ class Net:
             fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
             again=recomputes(recompute, keep),
         )  # fmt: skip
+        self.passes = self.executor.passes
         self._host_views = HostViews([*self._blob_list, *self._slots])
         self._make_callbacks()
         self.memory = memory.predict(self.executor, self.graph, self.dtype.itemsize, history_slots, share is not None)
-        if self.device == "cpu":
-            memory.check_fits(self.memory, self.name)
+        memory.check_fits(self.memory, self.name, self.device)
         self.parameters.allocate(self.seed, share.params if share is not None else {}, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
@@ -125,8 +126,7 @@ class Net:
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
         self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
-        pairs = [(w, t) for n in graph.nodes for w, t in zip(n.loss_weights, n.tops, strict=True) if w]
-        self._loss_terms = [(weight, self._blob_list[top]) for weight, top in pairs]
+        self.loss_terms = LossTerms(graph, self._blob_list)
         self.blob_loss_weights = OrderedDict(
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )
@@ -146,19 +146,33 @@ class Net:
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Layers start to end (inclusive; default all), without reading anything back."""
+        self._begin_at(start)
+        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+            self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
+        self._host_views.download()
+
+    def _begin_at(self, start: int) -> None:
         self._host_views.upload()
         if start == 0:
             self.parameters.note_changes(trained=self._trained)
         self.executor.begin_at(start)
-        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
-            self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
-        self._host_views.download()
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
         with np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
+        self._host_views.download()
+
+    def forward_backward(self) -> None:
+        """Forward and then backward through all layers: Caffe's ForwardBackward, but that nothing is read back."""
+        if self._around_forward or self._around_backward:
+            self.run_forward()
+            self.run_backward()
+            return
+        self._begin_at(0)
+        with np.errstate(all="ignore"):
+            self.executor.forward_backward()
         self._host_views.download()
 
     def before_forward(self, callback: Callback) -> None:
@@ -180,14 +194,9 @@ class Net:
     def backward_layer(self, number: int) -> None:
         self.executor.backward(number)
 
-    def loss_terms(self) -> list[tuple[float, Blob]]:
-        """(weight, blob) for every top that counts in the loss."""
-        return self._loss_terms
-
     def loss(self) -> float:
         """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
-        values = [(w, b.data_memory.host(b.shape)) for w, b in self._loss_terms]
-        return sum((w * float(v if v.size == 1 else v.sum(dtype=np.float64)) for w, v in values), 0.0)
+        return self.loss_terms.sum()
 
     def output_values(self) -> list[Output]:
         """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
@@ -257,22 +266,16 @@ class Net:
         self.parameters.clear_gradients()
 
     @property
-    def passes(self) -> int:
-        """Forward passes begun so far: what keys dropout and the like (DECISIONS 10)."""
-        return self.executor.passes.begun
-
-    @passes.setter
-    def passes(self, begun: int) -> None:
-        self.executor.passes.set(begun)
-
-    @property
     def data_layers(self) -> list[DataLayer]:
         return [layer for layer in self.layers if isinstance(layer, DataLayer)]
 
     @property
     def batch_size(self) -> int:
         """Items in a pass: the first axis of the first blob made without bottoms."""
-        return next((blob.shape[0] for blob in self.executor.sources if blob.shape), 1)
+        for blob in self.executor.sources:
+            if blob.shape:
+                return blob.shape[0]
+        return 1
 
     # --- weights --------------------------------------------------------------------------------------------------
 

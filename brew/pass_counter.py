@@ -18,7 +18,10 @@ _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class PassCounter:
-    """`begun` passes so far. `array` has the number of the present one, from 0, always in the same place."""
+    """`begun` passes so far, which key dropout and the like (DECISIONS 10).
+
+    `array` has the number of the present one, from 0, always in the same place.
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device

@@ -57,9 +57,9 @@ def state_of(solver: Solver) -> ResumeState:
         before.choice.extend(settled)
         return before
     state = ResumeState(
-        random_seed=int(solver.seed), passes=solver.net.passes, losses=solver.losses.losses(), seconds=solver.seconds,
-        test_passes=[net.passes for net in solver.test_nets], brew_version=__version__, skipped=solver.guard.skipped,
-        choice=settled,
+        random_seed=int(solver.seed), passes=solver.net.passes.begun, losses=solver.losses.losses(),
+        test_passes=[net.passes.begun for net in solver.test_nets], seconds=solver.seconds, choice=settled,
+        brew_version=__version__, skipped=solver.guard.skipped,
     )  # fmt: skip
     solver.best.save(state)
     solver.schedule.save(state)
@@ -164,9 +164,9 @@ def rewind(solver: Solver, state: ResumeState) -> None:
 
 
 def _restore_counts(solver: Solver, state: ResumeState) -> None:
-    solver.net.passes = state.passes
+    solver.net.passes.set(state.passes)
     for net, passes in zip(solver.test_nets, state.test_passes, strict=False):
-        net.passes = passes
+        net.passes.set(passes)
     solver.losses.restore(list(state.losses))
     solver.best.restore(state)
 
@@ -210,4 +210,4 @@ def _advance_sources(solver: Solver) -> None:
         record = passes * solver.net.blobs[first].shape[0]
         log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
         layer.skip_to(record)
-    solver.net.passes = passes
+    solver.net.passes.set(passes)

@@ -16,7 +16,7 @@ from brew.display import Display
 from brew.divergence import Guard
 from brew.duration import seconds
 from brew.errors import DivergedError
-from brew.events import Event, Step, Stopped, Tested
+from brew.events import KINDS, Event, Step, Stopped, Tested
 from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import Schedule
@@ -72,7 +72,7 @@ class Solver:
         self.keeper = Keeper(self)
         self.bookmark = Bookmark(self)
         self._display = Display(self)
-        self._watchers: list[Callable[[Event], None]] = []
+        self._watchers: dict[type[Event], list[Callable[[Event], None]]] = {kind: [] for kind in KINDS}
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
@@ -143,7 +143,8 @@ class Solver:
         """The last display, of one more forward, and the last test."""
         self.bookmark.set()
         if self.param.display and self.iter % self.param.display == 0:
-            self._forward_backward(backward=False)
+            self.net.run_forward()
+            self.losses.add(0, 1)
             log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
         if self.param.test_interval and self.iter % self.param.test_interval == 0:
             self.test_all()
@@ -170,17 +171,21 @@ class Solver:
             current_rate = self._iterate()
             spent = time.perf_counter() - began
             self.seconds += spent
-            images = self.net.batch_size * self.param.iter_size
-            self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
+            if self._watchers[Step]:
+                images = self.net.batch_size * self.param.iter_size
+                self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
             if self._asked("snapshot") or (self.param.snapshot and self.iter % self.param.snapshot == 0):
                 self.keeper.snapshot_or_warn()
 
     def _iterate(self) -> float:
-        """One iteration: passes, display, update; the rate it used."""
+        """One iteration: iter_size passes whose gradients add up, display, update; the rate it used."""
         display = bool(self.param.display) and self.iter % self.param.display == 0
-        self.net.debug_info.on = self.net.source.debug_info or (self.param.debug_info and display)
+        if self.param.debug_info:
+            self.net.debug_info.on = self.net.source.debug_info or display
         self.guard.before_forward()
-        self._forward_backward()
+        for number in range(passes := self.param.iter_size):
+            self.net.forward_backward()
+            self.losses.add(number, passes)
         loss = self.losses.latest(read_back=display or self.guard.skips)
         if self.guard.leaves_out(loss, self.iter, self.schedule.last_rate):
             self.losses.drop()
@@ -218,15 +223,6 @@ class Solver:
         every = self.param.test_interval
         return bool(every) and self.iter % every == 0 and (self.iter > 0 or self.param.test_initialization)
 
-    def _forward_backward(self, backward: bool = True) -> None:
-        """iter_size passes whose gradients add up; only the forward, once, for the last display."""
-        passes = self.param.iter_size if backward else 1
-        for number in range(passes):
-            self.net.run_forward()
-            self.losses.add(number, passes)
-            if backward:
-                self.net.run_backward()
-
     # --- testing --------------------------------------------------------------------------------------------------
 
     def test_all(self) -> list[dict[str, float]]:
@@ -255,9 +251,10 @@ class Solver:
 
     def _asked(self, action: str) -> bool:
         """Whether `action` was requested since the last time; a request is answered once."""
-        asked = action in self._requests
+        if action not in self._requests:
+            return False
         self._requests.discard(action)
-        return asked
+        return True
 
     # --- snapshots ------------------------------------------------------------------------------------------------
 
@@ -284,13 +281,14 @@ class Solver:
             raise ValueError(f'request: "stop" or "snapshot", not {action!r}')
         self._requests.add(action)
 
-    def watch(self, callback: Callable[[Event], None]) -> None:
-        """Call `callback` with every event (brew.events), from the training thread."""
-        self._watchers.append(callback)
+    def watch(self, callback: Callable[[Event], None], *kinds: type[Event]) -> None:
+        """Call `callback` with every event (brew.events), or those of the given kinds, from the training thread."""
+        for kind in kinds or KINDS:
+            self._watchers[kind].append(callback)
 
     def tell(self, event: Event) -> None:
         """Let everybody who watches know of `event`."""
-        for callback in self._watchers:
+        for callback in self._watchers[type(event)]:
             callback(event)
 
     def close(self) -> None:

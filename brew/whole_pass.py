@@ -28,7 +28,7 @@ class WholePass:
         self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
         if backward:
             self._possible = self._possible and all(group.step.how.both for group in plan.groups)
-        self._calls: list[Call] = []
+        self.calls: list[Call] = []
         self._turns: list[int] = []
         self._made_at = (-1, -1)
 
@@ -42,7 +42,7 @@ class WholePass:
     def run(self, memory: MemoryPlan) -> None:
         """All calls. If one fails, everything counts as overwritten."""
         try:
-            for call in self._calls:
+            for call in self.calls:
                 call()
         finally:
             memory.ran_turns(len(self._steps) if self._backward else 0, self._turns)
@@ -65,5 +65,5 @@ class WholePass:
             together, count = self._plan.turn(number, what)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
-        self._calls, self._turns = calls, turns
+        self.calls, self._turns = calls, turns
         self._made_at = (before, self._scratch.stamp)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from brew.solver import Solver
 
 _SMOOTHING = 0.9  # of the seconds per iteration
+_REFRESHES = 4  # a second
 
 
 class Results:
@@ -80,7 +82,7 @@ def _progress(settings: Settings, what: str) -> Progress:
         TextColumn("ETA"),
         TimeRemainingColumn(),
         console=Console(stderr=True, no_color=not settings.colour, highlight=False),
-        refresh_per_second=4,
+        refresh_per_second=_REFRESHES,
     )
 
 
@@ -90,27 +92,39 @@ class LiveLine:
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self.progress = progress
         self.task = task
-        self.seconds: float | None = None
-        self.loss = ""
+        self.seconds = 0.0  # of an iteration, smoothed
+        self.loss: float | None = None
+        self._latest: Step | None = None
+        self._hidden = math.inf  # seconds of training that the line does not show yet
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Snapshotted, Step, Tested
+        from brew.events import Snapshotted, Step, Stopped, Tested
 
         if isinstance(event, Step):
-            self.progress.update(self.task, completed=event.iteration, numbers=self.numbers(event))
+            self._step(event)
+        elif isinstance(event, Stopped):
+            self._move()
         elif isinstance(event, Tested):
             self.progress.console.print(scores(event))
         elif isinstance(event, Snapshotted):
             self.progress.console.print(f"snapshot: {event.weights} and {event.state}", soft_wrap=True)
 
-    def numbers(self, step: Step) -> str:
-        """Loss, rate and speed, for the live line. The loss stays where an iteration did not read it."""
-        before = step.seconds if self.seconds is None else self.seconds
-        self.seconds = _SMOOTHING * before + (1 - _SMOOTHING) * step.seconds
-        speed = f"  {step.images / self.seconds:,.0f} images/s" if self.seconds else ""
-        if step.loss is not None:
-            self.loss = f"loss {step.loss:.4g}  "
-        return f"{self.loss}lr {step.rate:.3g}{speed}"
+    def _step(self, step: Step) -> None:
+        self.seconds = _SMOOTHING * (self.seconds or step.seconds) + (1 - _SMOOTHING) * step.seconds
+        self.loss = self.loss if step.loss is None else step.loss
+        self._latest = step
+        self._hidden += step.seconds
+        if self._hidden * _REFRESHES >= 1:
+            self._move()
+
+    def _move(self) -> None:
+        """Show the latest step: loss, rate and speed. The loss stays where an iteration did not read it."""
+        step, self._hidden = self._latest, 0.0
+        if step is not None:
+            loss = "" if self.loss is None else f"loss {self.loss:.4g}  "
+            speed = f"  {step.images / self.seconds:,.0f} images/s" if self.seconds else ""
+            numbers = f"{loss}lr {step.rate:.3g}{speed}"
+            self.progress.update(self.task, completed=step.iteration, numbers=numbers)
 
 
 def scores(tested: Tested) -> str:

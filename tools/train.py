@@ -101,10 +101,12 @@ def verb(
 
 def _train(running: Solver, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
     """Train until the end or a signal; the exit code."""
+    from brew.events import Tested
+
     from .live import Results, watch
 
     results = Results()
-    running.watch(results)
+    running.watch(results, Tested)
     with watch(running, settings) as seen, handled(running, *effects) as signals:
         if snapshot:
             _say(235, f"Resuming from {snapshot}")

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import brew
-from brew import atomic, learning_rate, prototxt
+from brew import atomic, events, prototxt
 from brew.errors import BrewError, DivergedError, ResourceError
+from brew.learning_rate import Schedule
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
@@ -80,14 +81,17 @@ def test_the_log_is_caffes(tmp_path: Path, caplog: pytest.LogCaptureFixture):
 
 def test_events_and_requests(tmp_path: Path):
     solver = make(tmp_path, "test_iter: 1 test_interval: 2 snapshot: 4")
-    events: list[object] = []
-    solver.watch(events.append)
+    seen: list[object] = []
+    tests: list[object] = []
+    solver.watch(seen.append)
+    solver.watch(tests.append, events.Tested)
     solver.watch(lambda e: solver.request("stop") if getattr(e, "iteration", 0) == 5 and hasattr(e, "rate") else None)
     solver.solve()
     assert solver.stopped == "request" and solver.iter == 5
-    assert [type(e).__name__ for e in events] == [
+    assert [type(e).__name__ for e in seen] == [
         "Tested", "Step", "Step", "Tested", "Step", "Step", "Snapshotted", "Tested", "Step", "Snapshotted", "Stopped"
     ]  # fmt: skip
+    assert tests == [e for e in seen if isinstance(e, events.Tested)]
     assert {p.name for p in tmp_path.glob("s_iter_*")} == {
         "s_iter_4.caffemodel", "s_iter_4.solverstate", "s_iter_5.caffemodel", "s_iter_5.solverstate"
     }  # fmt: skip
@@ -147,10 +151,8 @@ def test_weights_of_the_solver_file_are_looked_for_beside_it(tmp_path: Path):
 )
 def test_learning_rates(text: str, rates: dict[int, float]):
     param = prototxt.parse(f"base_lr: 1 max_iter: 100 {text}", SolverParameter).message
-    step, seen = 0, {}
-    for iteration in range(max(rates) + 1):
-        step = learning_rate.next_step(param, iteration, step)
-        seen[iteration] = learning_rate.rate(param, iteration, step)
+    schedule = Schedule(param)
+    seen = [schedule.rate(iteration) for iteration in range(max(rates) + 1)]
     for iteration, expected in rates.items():
         assert seen[iteration] == pytest.approx(expected, rel=1e-6, abs=1e-12, nan_ok=True)  # the fields are float32
 

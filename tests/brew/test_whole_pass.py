@@ -43,11 +43,14 @@ def stands(net: Net) -> tuple[bool, bool]:
     return executor._whole_forward.stands, executor._whole_backward.stands
 
 
-def passes(net: Net, number: int = 1) -> None:
+def passes(net: Net, number: int = 1, *, at_once: bool = False) -> None:
     for _ in range(number):
         net.clear_param_diffs()
-        net.run_forward()
-        net.run_backward()
+        if at_once:
+            net.forward_backward()
+        else:
+            net.run_forward()
+            net.run_backward()
 
 
 def gradients(net: Net) -> bytes:
@@ -101,6 +104,41 @@ def test_a_change_ends_it_and_results_are_those_of_single_steps(engine: str, cha
         assert net.loss() == plain.loss()
     assert stands(net) == (True, True)
     assert stands(plain) == (False, False)
+
+
+@ENGINES
+@pytest.mark.parametrize("change", CHANGES)
+def test_both_passes_at_once_are_those_two_passes(engine: str, change: Callable[[Net], None]) -> None:
+    net, plain = make(engine, keep=()), make(engine, keep=())
+    for number in range(6):
+        passes(net, at_once=True)
+        passes(plain)
+        assert gradients(net) == gradients(plain)
+        assert net.loss() == plain.loss()
+        if number == 2:
+            assert stands(net) == (True, True)
+            change(net)
+            change(plain)
+
+
+def test_callbacks_hear_of_both_passes() -> None:
+    net, seen = make("caffe"), list[int]()
+    net.after_forward(seen.append)
+    net.after_backward(seen.append)
+    net.forward_backward()
+    assert seen == [*range(len(net.layers)), *reversed(range(len(net.layers)))]
+
+
+@ENGINES
+def test_a_loss_is_read_where_it_is_now(engine: str) -> None:
+    net = make(engine)
+    passes(net, 2)
+    assert net.loss() == net.blobs["loss"].data.item()  # the look gives it another home where it had a lease
+    net.blobs["loss"].data[...] = 7
+    assert net.loss() == 7
+    feed(net, 9)
+    passes(net)
+    assert net.loss() == net.blobs["loss"].data.item() != 7
 
 
 @ENGINES

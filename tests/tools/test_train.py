@@ -243,7 +243,7 @@ def test_the_live_line() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from brew.events import Snapshotted, Step, Tested
+    from brew.events import Snapshotted, Step, Stopped, Tested
 
     text = io.StringIO()
     with Progress(console=Console(file=text, width=200)) as progress:
@@ -259,6 +259,14 @@ def test_the_live_line() -> None:
             results(event)
         assert progress.tasks[0].completed == 2
         assert progress.tasks[0].fields["numbers"] == "loss 2.5  lr 0.01  128 images/s"
+        line(Step(3, 2.25, 0.01, 0.125, 64))
+        assert progress.tasks[0].completed == 2  # quick steps are not all shown
+        line(Step(4, 2.0, 0.01, 0.125, 64))
+        assert progress.tasks[0].completed == 4
+        line(Step(5, 1.75, 0.01, 0.125, 64))
+        line(Stopped(5, "max_iter"))
+        assert progress.tasks[0].completed == 5  # the last one is
+        assert "loss 1.75" in progress.tasks[0].fields["numbers"]
     assert "iteration 2, test net #0: accuracy = 0.5, loss = 1.25\n" in text.getvalue()
     assert "snapshot: a.caffemodel and a.solverstate\n" in text.getvalue()
     assert list(results.last) == [0]

@@ -1,0 +1,37 @@
+"""The tops that count in a net's loss, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.blob import Blob, Latest
+from brew.graph import Graph
+
+
+class LossTerms:
+    """Iterates over pairs of weight and blob, `blobs` being those of `graph`."""
+
+    def __init__(self, graph: Graph, blobs: Sequence[Blob]) -> None:
+        weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
+        self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
+        self._values: list[tuple[float, npt.NDArray[Any]]] = []
+        self._stay = False
+        self._found_at = -1  # Latest.stamp
+
+    def __iter__(self) -> Iterator[tuple[float, Blob]]:
+        return iter(self._terms)
+
+    def sum(self) -> float:
+        """Sum of weight x sum of elements, as of the last forward (read back from the device)."""
+        if not self._stay or self._found_at != Latest.stamp:
+            self._values = [(weight, blob.data_memory.host(blob.shape)) for weight, blob in self._terms]
+            self._stay = not any(blob.data_memory.mirrored for _, blob in self._terms)  # else they are copies
+            self._found_at = Latest.stamp
+        total = 0.0
+        for weight, values in self._values:
+            total += weight * float(values.item() if values.size == 1 else values.sum(dtype=np.float64))
+        return total
