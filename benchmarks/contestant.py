@@ -101,8 +101,7 @@ class Brew(Contestant):
 
     def _train(self) -> None:
         self.net.clear_param_diffs()
-        self.net.run_forward()
-        self.net.run_backward()
+        self.net.forward_backward()
         self.update.apply(RATE, self.iteration)
         self.iteration += 1
 

@@ -184,8 +184,9 @@ class Writer:
             f"declare {kind} @llvm.fma.v{width}f32({kind}, {kind}, {kind})",
             f"declare {kind} @llvm.masked.gather.v{width}f32.v{width}p0({lanes}, i32, {mask}, {kind})",
             f"declare void @llvm.masked.scatter.v{width}f32.v{width}p0({kind}, {lanes}, i32, {mask})",
+            "declare void @llvm.x86.sse.sfence()",
             f"define void @{self.ENTRY}({parameters}) {{", "begin:",
-            *self._variables, *self._lines, "  ret void", "}", "",
+            *self._variables, *self._lines, "  ret void", "}", "!0 = !{i32 1}", "",
         ])  # fmt: skip
 
     # --- what a function is made of ---------------------------------------------------------------------------------
@@ -211,17 +212,20 @@ class Writer:
     def store(self, address: Int, value: Vector) -> None:
         self.line(f"store {self.vector} {value.name}, ptr {self._pointer(address)}, align 4", named=False)
 
+    def stream(self, address: Int, value: Vector) -> None:
+        """Store past the caches, to an address that vectors divide; `fence` must follow before others read."""
+        place = self._pointer(address)
+        self.line(f"store {self.vector} {value.name}, ptr {place}, align {self.bytes}, !nontemporal !0", named=False)
+
+    def fence(self) -> None:
+        self.line("call void @llvm.x86.sse.sfence()", named=False)
+
     def load_int(self, address: Int) -> Int:
         return Int(self, self.line(f"load i64, ptr {self._pointer(address)}, align 8"))
 
     def broadcast(self, address: Int) -> Vector:
         """A vector full of the float32 that lies there."""
-        kind = self.vector
-        one = self.line(f"load float, ptr {self._pointer(address)}, align 4")
-        first = self.line(f"insertelement {kind} poison, float {one}, i32 0")
-        return Vector(
-            self, self.line(f"shufflevector {kind} {first}, {kind} poison, <{self.width} x i32> zeroinitializer")
-        )
+        return Vector(self, self._full("float", self.line(f"load float, ptr {self._pointer(address)}, align 4")))
 
     def gather(self, address: Int, stride: Int, count: Int) -> Vector:
         """The first `count` of float32 that lie `stride` bytes apart; 0 for the rest."""
@@ -240,15 +244,16 @@ class Writer:
     def _lanes(self, address: Int, stride: Int, count: Int) -> tuple[str, str]:
         """Pointers and mask of lanes `stride` bytes apart."""
         many, lanes = f"<{self.width} x i64>", f"<{', '.join(f'i64 {i}' for i in range(self.width))}>"
-        steps = self.line(f"mul {many} {lanes}, {self._all(stride)}")
-        places = self.line(f"add {many} {steps}, {self._all(address)}")
+        steps = self.line(f"mul {many} {lanes}, {self._full('i64', stride.name)}")
+        places = self.line(f"add {many} {steps}, {self._full('i64', address.name)}")
         pointers = self.line(f"inttoptr {many} {places} to <{self.width} x ptr>")
-        mask = self.line(f"icmp slt {many} {lanes}, {self._all(count)}")
+        mask = self.line(f"icmp slt {many} {lanes}, {self._full('i64', count.name)}")
         return f"<{self.width} x ptr> {pointers}", f"<{self.width} x i1> {mask}"
 
-    def _all(self, value: Int) -> str:
-        many = f"<{self.width} x i64>"
-        first = self.line(f"insertelement {many} poison, i64 {value.name}, i32 0")
+    def _full(self, kind: str, number: str) -> str:
+        """A vector full of a number of this kind."""
+        many = f"<{self.width} x {kind}>"
+        first = self.line(f"insertelement {many} poison, {kind} {number}, i32 0")
         return self.line(f"shufflevector {many} {first}, {many} poison, <{self.width} x i32> zeroinitializer")
 
     def call(self, address: Int, arguments: Sequence[_Number]) -> None:

@@ -1,9 +1,10 @@
-"""Convolution and Deconvolution in blocked layouts: by oneDNN, and where it has less to multiply, by Winograd."""
+"""Convolution and Deconvolution in blocked layouts: by oneDNN, and where it is faster, in code of our own."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from brew import onednn, threads
@@ -13,9 +14,23 @@ from brew.layout import PLAIN, Layout, Layouts
 from brew.onednn import Description, Unsupported
 from brew.onednn_after import After
 
-from ._passes import DIRECT, WINOGRAD, DirectData, DirectForward, DirectWeights, Forward, Pass, Sizes
+from ._depthwise import Depthwise, depthwise
+from ._passes import (
+    BACKWARD,
+    BOTTOM,
+    DIRECT,
+    FILTERS,
+    FORWARD,
+    DirectBackward,
+    DirectData,
+    DirectForward,
+    DirectWeights,
+    Forward,
+    Pass,
+    Sizes,
+)  # fmt: skip
 from ._trial import Trial
-from ._winograd import Tiled, Winograd, WinogradData, WinogradForward, WinogradWeights, tiled
+from ._winograd import Tiled, tiled
 
 _WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
 
@@ -41,20 +56,20 @@ class FiltersOneDNN(Implementation[Filters]):
             raise Unsupported("only one bottom of 4 axes")
         blocked = Layout(onednn.block())
         few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
-        self.tiled = None if few else self._tiled(x, y)
-        fast = self.tiled is not None and self.tiled.forward().cost.pays
+        self.ours = None if few else self._ours(x, y)
+        fast = isinstance(self.ours, Tiled) and self.ours.forward().cost.pays
         self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
-            self.x_layout, self.y_layout, self.tiled = Layout(x[1]), Layout(y[1]), None
+            self.x_layout, self.y_layout, self.ours = Layout(x[1]), Layout(y[1]), None
         return Layouts((self.x_layout,), (self.y_layout,))
 
-    def _tiled(self, x: Shape, y: Shape) -> Tiled | None:
-        """This layer for Winograd's algorithm; None where that cannot do it."""
+    def _ours(self, x: Shape, y: Shape) -> Tiled | Depthwise | None:
+        """This layer for code of our own; None where there is none for it."""
         window, group = self.layer.bank(x).window, self.layer.own.group
         if self.kind != "convolution":
             return None
-        sizes = (window.kernel, window.stride, window.pad, window.dilation)
-        return tiled(x, y, *sizes, group, training=self.layer.context.phase == TRAIN)
+        sizes, training = (window.kernel, window.stride, window.pad, window.dilation), self.layer.context.phase == TRAIN
+        return tiled(x, y, *sizes, group, training=training) or depthwise(x, y, *sizes, group, training=training)
 
     def _wasteful(self, inputs: int, outputs: int, blocked: Layout) -> bool:
         """Whether much of the work would be on zeros behind the channels of bottom and top: then these lie last."""
@@ -64,32 +79,31 @@ class FiltersOneDNN(Implementation[Filters]):
 
     def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
         """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""
-        sizes, of = self._sizes(shapes), self.tiled
+        sizes, bias = self._sizes(shapes), shapes.w[1] if len(shapes.w) > 1 else None
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         hint = sizes.operation("forward", kind, after=after)
-        bias = shapes.w[1] if len(shapes.w) > 1 else None
-        fast: Winograd | None = WinogradForward(of, after, biased=bias is not None) if of is not None else None
-        self.either: set[str] = set()  # passes that could go either way
-        self.passes = {"forward": self._chosen("forward", shapes, lambda: DirectForward(sizes, hint), fast)}
+        direct: dict[str, Callable[[], Pass]] = {FORWARD: lambda: DirectForward(sizes, hint)}
         if any(wanted.params):
-            fast = WinogradWeights(of) if of is not None and wanted.params[0] else None
-            self.passes["filters"] = self._chosen("filters", shapes, lambda: DirectWeights(sizes, hint, bias), fast)
+            direct[FILTERS] = lambda: DirectWeights(sizes, hint, bias)
         if wanted.bottoms[0]:
-            fast = WinogradData(of) if of is not None else None
-            self.passes["bottom"] = self._chosen("bottom", shapes, lambda: DirectData(sizes, hint), fast)
+            direct[BOTTOM] = lambda: DirectData(sizes, hint)
+        ours = {} if self.ours is None else self.ours.passes(after, wanted, biased=bias is not None)
+        if BACKWARD in ours:
+            direct[BACKWARD] = partial(DirectBackward, direct.pop(FILTERS), direct.pop(BOTTOM))
+        self.either = set(ours)  # passes that could go either way
+        self.passes = {what: self._chosen(what, shapes, make, ours.get(what)) for what, make in direct.items()}
         self.backward_passes = list(self.passes.values())[1:]
         return {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
 
-    def _chosen(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Winograd | None) -> Pass:
-        """The pass `what` by oneDNN, or where Winograd's algorithm can do it, the faster: by the rule, or as timed."""
+    def _chosen(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Pass | None) -> Pass:
+        """The pass `what` by oneDNN, or where code of our own can do it, the faster: by the rule, or as timed."""
         if fast is None:
             return direct()
-        self.either.add(what)
-        ways, context = ((WINOGRAD, DIRECT) if fast.run_on.cost.pays else (DIRECT, WINOGRAD)), self.layer.context
+        ways, context = ((fast.way, DIRECT) if fast.pays else (DIRECT, fast.way)), self.layer.context
         key = self._key(what, shapes)
         way = context.choices.way(key, ways) if context.phase == TRAIN else ways[0]
         if way is not None:
-            return fast if way == WINOGRAD else direct()
+            return fast if way == fast.way else direct()
         return Trial(context.choices, key, sorted((direct(), fast), key=lambda one: ways.index(one.way)))
 
     def _key(self, what: str, shapes: Shapes) -> str:
@@ -125,10 +139,10 @@ class FiltersOneDNN(Implementation[Filters]):
     @property
     def keeps(self) -> bool:
         """Whether forward reads the weights only when they have changed."""
-        return self.passes["forward"].keeps
+        return self.passes[FORWARD].keeps
 
     def forward(self, io: Arrays) -> None:
-        self.passes["forward"].run(io)
+        self.passes[FORWARD].run(io)
 
     def backward(self, io: Arrays) -> None:
         for one in self.backward_passes:

@@ -1,14 +1,13 @@
 """The passes of a convolution, each by itself: forward, the gradient of the bottom, the gradient of the filters.
 
-A `Pass` is one way to compute one of them; here is oneDNN's direct one, in `_winograd` ours. Weights are plain outside,
-and inside in the way that the pass likes them.
+A `Pass` is one way to compute one of them, or both gradients at once; here is oneDNN's direct way, in `_winograd` and
+`_depthwise` are ours. Weights are plain outside, and inside in the way that the pass likes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -17,7 +16,8 @@ from brew.layer import Array, Arrays, Buffer
 from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
-DIRECT, WINOGRAD = "direct", "Winograd"
+FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
+DIRECT, WINOGRAD, DEPTHWISE = "direct", "Winograd", "depthwise"  # ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,12 @@ class Pass:
 
     derives   it first brings the weights into an order of its own
     keeps     and keeps them so until they change; else it derives them for every run
+    pays      by the rule it is faster than the direct way
     """
 
     way: str = DIRECT
-    derives: ClassVar[bool] = False
+    derives: bool = False
+    pays: bool = True
 
     def __init__(self, *, keeps: bool = False) -> None:
         self.keeps = keeps
@@ -163,6 +165,24 @@ class DirectWeights(Pass):
             self.add()
         if len(io.dw) > 1 and io.dw[1] is not None:
             np.add(io.dw[1], io.work["db"], out=io.dw[1])
+
+
+class DirectBackward(Pass):
+    """Both gradients, one after the other."""
+
+    def __init__(self, *makers: Callable[[], Pass]) -> None:
+        super().__init__()
+        self.passes = [make() for make in makers]
+        for one in self.passes:
+            self.buffers |= one.buffers
+
+    def bind(self, io: Arrays) -> None:
+        for one in self.passes:
+            one.bind(io)
+
+    def run(self, io: Arrays) -> None:
+        for one in self.passes:
+            one.run(io)
 
 
 def _flat(description: Description, *, kept: bool = False) -> Buffer:

@@ -27,7 +27,7 @@ class Trial(Forward):
         super().__init__()
         assert not any(buffer.kept for one in ways for buffer in one.buffers.values())
         self.choices, self.key, self.ways = choices, key, list(ways)
-        self.name = f"trial of {next(iter(ways[0].buffers))}"
+        self.name = f"trial of {key.partition(':')[0]}"
         self.buffers[self.name] = Buffer((max(_extent(one) for one in ways),))
         self.runs = 0
 

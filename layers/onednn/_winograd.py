@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from brew import onednn, threads
-from brew.layer import Array, Arrays, Buffer, Shape
+from brew.layer import Array, Arrays, Buffer, Shape, Wanted
 from brew.native import llvm
 from brew.native.blocked import Blocked, width
 from brew.native.winograd import Convolution, Finish, Overlapped
 from brew.native.winograd_gradient import Gradient
 from brew.onednn_after import After
 
-from ._passes import WINOGRAD, Forward, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Pass
 
 Calls = Sequence[Callable[[], None]]
 
@@ -31,6 +30,14 @@ class Tiled:
     taps: int
     pad: tuple[int, int]
     training: bool
+
+    def passes(self, after: After | None, wanted: Wanted, *, biased: bool) -> dict[str, Pass]:
+        passes: dict[str, Pass] = {FORWARD: WinogradForward(self, after, biased)}
+        if wanted.params and wanted.params[0]:
+            passes[FILTERS] = WinogradWeights(self)
+        if wanted.bottoms[0]:
+            passes[BOTTOM] = WinogradData(self)
+        return passes
 
     def forward(self, *, added: bool = False) -> Convolution:
         sizes = (self.source, self.target, self.taps, self.pad)
@@ -74,6 +81,7 @@ class _Tiles(Pass):
 
     def __init__(self, of: Tiled, run_on: Convolution, prefix: str = "") -> None:
         super().__init__(keeps=not of.training and run_on.cost.transforming_share > _FELT)
+        self.pays = run_on.cost.pays
         self.run_on, self.w, self.tiles = run_on, f"{prefix}w", f"{prefix}tiles"
         self.buffers[self.w] = Buffer((run_on.filters.size,), kept=self.keeps)
         self.buffers[self.tiles] = Buffer((run_on.scratch,))
@@ -128,6 +136,7 @@ class WinogradWeights(Pass):
     def __init__(self, of: Tiled) -> None:
         super().__init__()
         self.run_on = of.weights()
+        self.pays = self.run_on.cost.pays
         self.buffers["weight_tiles"] = Buffer((self.run_on.scratch,))
 
     def bind(self, io: Arrays) -> None:
@@ -138,6 +147,3 @@ class WinogradWeights(Pass):
     def compute(self, io: Arrays) -> None:
         for call in self.calls:
             call()
-
-
-Winograd: TypeAlias = WinogradForward | WinogradData | WinogradWeights

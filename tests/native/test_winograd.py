@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from native_blobs import blocked, close, flat, plain, run
 
 from brew import threads
 from brew.native.blocked import Blocked, width
@@ -28,25 +30,6 @@ CASES = [
     (1, 64, 7, 6, 64, 5, 2, 2),
     (20, 16, 32, 33, 32, 3, 1, 1),
 ]
-
-
-def flat(size: int) -> np.ndarray:
-    """Memory as the net's arenas have it, full of what nobody has written."""
-    return np.full(size, np.nan, np.float32)
-
-
-def blocked(x: np.ndarray) -> np.ndarray:
-    n, c, h, w = x.shape
-    filled = np.zeros((n, -(-c // width()) * width(), h, w), np.float32)
-    filled[:, :c] = x
-    return np.ascontiguousarray(filled.reshape(n, -1, width(), h, w).transpose(0, 1, 3, 4, 2))
-
-
-def plain(x: np.ndarray, channels: int) -> np.ndarray:
-    n, _, h, w, _ = x.shape
-    whole = x.transpose(0, 1, 4, 2, 3).reshape(n, -1, h, w)
-    assert not whole[:, channels:].any(), "what is behind the channels must stay 0"
-    return whole[:, :channels]
 
 
 class Problem:
@@ -90,16 +73,6 @@ class Problem:
         dy = self.dy.reshape(len(self.dy), self.group, -1, self.oh, self.ow).astype(np.float64)
         x = self.windows(self.x.astype(np.float64))
         return np.einsum("ngcyxij,ngkyx->gkcij", x, dy, optimize=True).reshape(self.w.shape)
-
-
-def run(calls: list) -> None:
-    for call in calls:
-        call()
-
-
-def close(found: np.ndarray, expected: np.ndarray, bound: float = 1e-5) -> None:
-    assert np.isfinite(found).all()
-    assert abs(found - expected).max() <= bound * abs(expected).max()
 
 
 def convolved(p: Problem, finish: Finish | None = None) -> np.ndarray:
@@ -209,7 +182,8 @@ def test_it_pays_where_channels_are_many() -> None:
 def test_vectors_of_eight() -> None:
     """The same on processors without AVX-512."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__, "-k", "not eight"],
+        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__,
+         str(Path(__file__).with_name("test_depthwise.py")), "-k", "not eight"],
         env=os.environ | {"BREW_NATIVE": "avx2"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

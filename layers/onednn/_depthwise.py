@@ -1,0 +1,93 @@
+"""The passes of a depthwise convolution, whose every channel has a filter of its own (brew.native.depthwise)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brew import onednn
+from brew.layer import Arrays, Buffer, Shape, Wanted
+from brew.native import depthwise as native
+from brew.native import llvm
+from brew.native.blocked import Blocked, width
+from brew.native.winograd import Finish
+from brew.onednn_after import After
+
+from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, Forward, Pass
+
+Calls = Sequence[Callable[[], None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Depthwise:
+    """A convolution that our code for depthwise ones can do."""
+
+    run_on: native.Depthwise
+    training: bool
+
+    def passes(self, after: After | None, wanted: Wanted, *, biased: bool) -> dict[str, Pass]:
+        passes: dict[str, Pass] = {FORWARD: DepthwiseForward(self, after or After())}
+        if wanted.backward:
+            one = FILTERS if any(wanted.params) else BOTTOM
+            passes[BACKWARD if any(wanted.params) and wanted.bottoms[0] else one] = DepthwiseBackward(self, wanted)
+        return passes
+
+
+def depthwise(
+    x: Shape, y: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape, group: int, *, training: bool
+) -> Depthwise | None:
+    """How our code sees a convolution of blobs in blocks of channels; None where it cannot do it."""
+    if llvm.why_not() is not None or width() != onednn.block() or not all((*x, *y)):
+        return None
+    taps = (native.TAPS, native.TAPS)
+    plain = kernel == taps and stride[0] == stride[1] and stride[0] in native.STRIDES and max(dilation) == 1
+    if not plain or not x[1] == y[1] == group > 1 or any(p >= native.TAPS for p in pad):
+        return None
+    return Depthwise(native.Depthwise(Blocked(*x), Blocked(*y), stride[0], (pad[0], pad[1])), training)
+
+
+class DepthwiseForward(Forward):
+    """Outside of training the weights are copied when they change, for where they lie others may come."""
+
+    way = DEPTHWISE
+
+    def __init__(self, of: Depthwise, after: After) -> None:
+        super().__init__(keeps=not of.training)
+        self.of, self.after, self.derives = of, after, self.keeps
+        if self.keeps:
+            self.buffers["w"] = Buffer((of.run_on.source.channels * native.TAPS**2,), kept=True)
+
+    def bind(self, io: Arrays) -> None:
+        self.seen = -1
+        added = next((array for _, array in self.added.values()), None)
+        finish = Finish(io.w[1] if len(io.w) > 1 else None, added, self.after.slope)
+        filters = io.work["w"] if self.keeps else io.w[0]
+        self.calls: Calls = self.of.run_on.forward(io.x[0], io.y[0], filters, finish)
+
+    def derive(self, io: Arrays) -> None:
+        np.copyto(io.work["w"], io.w[0].reshape(-1))
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
+
+
+class DepthwiseBackward(Pass):
+    """All gradients at once."""
+
+    way = DEPTHWISE
+
+    def __init__(self, of: Depthwise, wanted: Wanted) -> None:
+        super().__init__()
+        self.of, self.wanted = of, wanted
+        self.buffers["sums"] = Buffer((of.run_on.scratch,))
+
+    def bind(self, io: Arrays) -> None:
+        gradients = (io.dx[0], io.dw[0] if io.dw else None, io.dw[1] if len(io.dw) > 1 else None)
+        self.calls: Calls = self.of.run_on.backward(io.x[0], io.dy[0], io.w[0], io.work["sums"], *gradients)
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
