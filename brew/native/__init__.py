@@ -1,7 +1,8 @@
 """Machine code of our own for this processor, made by LLVM when it is first needed (docs/decisions/0005).
 
-llvm     the door to LLVM: text in, an address out, kept in a folder
-writer   writes functions: numbers, vectors, loops
-team     runs a function on all threads
-winograd convolutions of 3 x 3 and 5 x 5 with a quarter of the multiplications
+llvm       the door to LLVM: text in, an address out, kept in a folder
+writer     writes functions: numbers, vectors, loops
+team       runs a function on all threads
+winograd   convolutions of 3 x 3 and 5 x 5 with a quarter of the multiplications
+depthwise  convolutions whose channels have a filter each, bound by memory
 """
