@@ -53,6 +53,11 @@ def count() -> int:
     return _State.chosen or _ordered() or cores()
 
 
+def in_use() -> int:
+    """`count()` as of when a net was last made: reading the environment takes as long as a small layer."""
+    return _State.held or count()
+
+
 def decoders() -> int:
     """Threads to decode a batch with: few, for they work beside the layers, and never more than `count()`."""
     return min(_MOST_DECODERS, count())
@@ -168,7 +173,7 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
     thread has been told; the environment is read again when a net is made. False: `library` has no OpenMP (a build
     over TBB, or a sequential one).
     """
-    number = _State.held or count()
+    number = in_use()
     told, to = getattr(_State.openmp, "told", (None, 0))
     if told is library and to == number:
         return True

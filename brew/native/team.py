@@ -53,7 +53,7 @@ def _openmp() -> tuple[Any, tuple[int, int]] | None:
 
 
 def bound(function: llvm.Function, table: Table, keep: object, *, most: int = _MANY) -> Callable[[], None]:
-    """A call of function(table, thread, threads) on `threads.count()` threads, at most `most`.
+    """A call of function(table, thread, threads) on `threads.in_use()` threads, at most `most`.
 
     It keeps alive what it works with, and `keep`: all that the table has addresses of.
     """
@@ -67,7 +67,7 @@ def bound(function: llvm.Function, table: Table, keep: object, *, most: int = _M
 
     def call() -> None:
         _ = alive, data
-        run(entry, place, min(threads.count(), most), 0)
+        run(entry, place, min(threads.in_use(), most), 0)
 
     return call
 

@@ -7,6 +7,9 @@ of matrices are made.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import product
 
 from .slots import Slots
@@ -51,53 +54,87 @@ class _Walk:
         self._image.set(last.select(image + 1, image))
 
 
+@dataclass(frozen=True)
+class _Tile:
+    """A square of `side` pixels of a blob, of a block of channels, and where it lies transformed."""
+
+    w: Writer
+    of: dict[str, Int]
+    side: int
+    block: Int
+    top: Int  # row and column of its first pixel; they may lie outside the blob
+    left: Int
+    corner: Int  # bytes from the beginning of the blob to there
+    place: Int  # address of its first element
+
+    def pixels(self) -> Iterator[tuple[int, int, Int, Bool]]:
+        """Row and column in the tile, bytes from the beginning of the blob, and whether it lies in it."""
+        rows = [_within(self.top + i, self.of["height"]) for i in range(self.side)]
+        columns = [_within(self.left + j, self.of["width"]) for j in range(self.side)]
+        for i, j in product(range(self.side), repeat=2):
+            yield i, j, self.corner + self.of["row"] * i + self.w.bytes * j, rows[i] & columns[j]
+
+    @property
+    def whole(self) -> Bool:
+        """Whether it lies in the blob."""
+        return _inside(self.top, self.side, self.of["height"]) & _inside(self.left, self.side, self.of["width"])
+
+    def load(self, side: int) -> list[list[Vector]]:
+        """It transformed, `side` elements to a row."""
+        w, element = self.w, self.of["element"]
+        return [[w.load(self.place + element * (i * side + j)) for j in range(side)] for i in range(side)]
+
+    def store(self, values: list[list[Vector]]) -> None:
+        """It transformed."""
+        for number, value in enumerate(value for row in values for value in row):
+            self.w.store(self.place + self.of["element"] * number, value)
+
+    def each(self, put: Callable[[int, int, Int], None]) -> None:
+        """Write `put(row, column, bytes from the beginning of the blob)` for every pixel that lies in the blob."""
+        whole = self.whole
+        with self.w.when(whole):
+            for i, j, distance, _ in self.pixels():
+                put(i, j, distance)
+        with self.w.when(whole.negated()):
+            for i, j, distance, inside in self.pixels():
+                with self.w.when(inside):
+                    put(i, j, distance)
+
+
+@contextmanager
+def _tiles(
+    w: Writer, of: dict[str, Int], first: Int, count: Int, transformed: Int, side: int, stride: int,
+    before: Callable[[Int], None] = lambda block: None,
+) -> Iterator[_Tile]:  # fmt: skip
+    """Over `count` tiles, `stride` pixels apart, one block of channels after the other, each begun with `before`."""
+    with w.loop(0, of["blocks"]) as block:
+        before(block)
+        walk = _Walk(w, of, first)
+        channels, there = block * of["block"], transformed + block * of["tile_block"]
+        with w.loop(0, count) as number:
+            image, y, x = walk.place()
+            top, left = y * stride - of["top"], x * stride - of["left"]
+            corner = channels + image * of["image"] + top * of["row"] + left * w.bytes
+            yield _Tile(w, of, side, block, top, left, corner, there + number * w.bytes)
+            walk.step()
+
+
 def write_tiles(w: Writer, matrix: Matrix, stride: int) -> None:
     """entry(table, first, count, target): transform `count` tiles of a blob, `stride` pixels apart.
 
     A tile has as many rows and columns as the matrix has columns; what is outside the blob counts as 0.
     """
     table, first, count, target = w.function(4)
-    of = SLOTS.read(w, table)
-    side = len(matrix[0])
-    with w.loop(0, of["blocks"]) as block:
-        walk = _Walk(w, of, first)
-        here = of["blob"] + block * of["block"]
-        there = target + block * of["tile_block"]
-        with w.loop(0, count) as number:
-            image, y, x = walk.place()
-            top, left = y * stride - of["top"], x * stride - of["left"]
-            corner = here + image * of["image"] + top * of["row"] + left * w.bytes
-            place = there + number * w.bytes
-            inside = _inside(top, side, of["height"]) & _inside(left, side, of["width"])
-            with w.when(inside):
-                lines = [corner + of["row"] * i for i in range(side)]
-                tile = [[w.load(line + w.bytes * j) for j in range(side)] for line in lines]
-                _store_tile(w, matrix, tile, place, of["element"])
-            with w.when(inside.negated()):
-                rows = [_within(top + i, of["height"]) for i in range(side)]
-                columns = [_within(left + j, of["width"]) for j in range(side)]
-                addresses = [[corner + of["row"] * i + w.bytes * j for j in range(side)] for i in range(side)]
-                tile = [
-                    [w.load((rows[i] & columns[j]).select(addresses[i][j], of["zeros"])) for j in range(side)]
-                    for i in range(side)
-                ]
-                _store_tile(w, matrix, tile, place, of["element"])
-            walk.step()
-
-
-def _store_tile(w: Writer, matrix: Matrix, tile: list[list[Vector]], place: Int, element: Int) -> None:
-    for i, row in enumerate(apply_twice(w, matrix, tile)):
-        for j, value in enumerate(row):
-            w.store(place + element * (i * len(matrix) + j), value)
-
-
-def _within(index: Int, size: Int) -> Bool:
-    return (index >= 0) & (index < size)
-
-
-def _inside(start: Int, length: int, size: Int) -> Bool:
-    """Whether [start, start + length) lies in [0, size)."""
-    return (start >= 0) & (start + (length - 1) < size)
+    of, side = SLOTS.read(w, table), len(matrix[0])
+    with _tiles(w, of, first, count, target, side, stride) as tile:
+        whole = tile.whole
+        for lies_inside, condition in ((True, whole), (False, whole.negated())):
+            with w.when(condition):
+                taken: list[list[Vector]] = [[] for _ in range(side)]
+                for i, _, distance, inside in tile.pixels():
+                    address = of["blob"] + distance
+                    taken[i].append(w.load(address if lies_inside else inside.select(address, of["zeros"])))
+                tile.store(apply_twice(w, matrix, taken))
 
 
 def write_untile(w: Writer, a: Matrix, *, added: bool) -> None:
@@ -106,39 +143,19 @@ def write_untile(w: Writer, a: Matrix, *, added: bool) -> None:
     With the bias, with `added` the values of another blob that lies alike, and with the ReLU of `slope` (1: none).
     """
     table, first, count, source = w.function(4)
-    of = SLOTS.read(w, table)
-    at = transposed(a)
-    side, stride = len(a), len(at)
-    slope = w.load(of["slope"])
-    with w.loop(0, of["blocks"]) as block:
-        walk = _Walk(w, of, first)
-        offset = block * of["block"]
-        bias = w.load(of["bias"] + block * w.bytes)
-        here = source + block * of["tile_block"]
-        with w.loop(0, count) as number:
-            image, y, x = walk.place()
-            top, left = y * stride, x * stride
-            place = here + number * w.bytes
-            tile = [[w.load(place + of["element"] * (i * side + j)) for j in range(side)] for i in range(side)]
-            values = apply_twice(w, at, tile)
-            corner = offset + image * of["image"] + top * of["row"] + left * w.bytes
-            whole = _inside(top, stride, of["height"]) & _inside(left, stride, of["width"])
+    of, at = SLOTS.read(w, table), transposed(a)
+    slope, stride = w.load(of["slope"]), len(at)
+    with _tiles(w, of, first, count, source, stride, stride) as tile:
+        bias = w.load(of["bias"] + tile.block * w.bytes)
+        values = apply_twice(w, at, tile.load(len(a)))
 
-            def finish(value: Vector, distance: Int) -> None:
-                value = value + bias  # runs within this turn of the loop
-                if added:
-                    value = value + w.load(of["added"] + distance)
-                w.store(of["blob"] + distance, value.rectified(slope))
+        def put(i: int, j: int, distance: Int) -> None:
+            value = values[i][j] + bias  # runs within this turn of the loop
+            if added:
+                value = value + w.load(of["added"] + distance)
+            w.store(of["blob"] + distance, value.rectified(slope))
 
-            pixels = [(i, j) for i in range(stride) for j in range(stride)]
-            with w.when(whole):
-                for i, j in pixels:
-                    finish(values[i][j], corner + of["row"] * i + w.bytes * j)
-            with w.when(whole.negated()):
-                for i, j in pixels:
-                    with w.when((top + i < of["height"]) & (left + j < of["width"])):
-                        finish(values[i][j], corner + of["row"] * i + w.bytes * j)
-            walk.step()
+        tile.each(put)
 
 
 def write_overlap(w: Writer, b: Matrix, stride: int) -> None:
@@ -148,38 +165,33 @@ def write_overlap(w: Writer, b: Matrix, stride: int) -> None:
     outside the blob are left out.
     """
     table, first, count, source = w.function(4)
-    of = SLOTS.read(w, table)
-    side = len(b)
+    of, side = SLOTS.read(w, table), len(b)
     per_image = of["down"] * of["across"]
     start, end = first // per_image, (first + count) // per_image
-    with w.loop(0, of["blocks"]) as block:
-        channels = of["blob"] + block * of["block"]
+
+    def clear(block: Int) -> None:
         with w.loop(start, end) as image:
-            plane = channels + image * of["image"]
+            plane = of["blob"] + block * of["block"] + image * of["image"]
             with w.loop(plane, plane + of["height"] * of["row"], w.bytes) as pixel:
                 w.store(pixel, w.splat(0.0))
-        walk = _Walk(w, of, first)
-        here = source + block * of["tile_block"]
-        with w.loop(0, count) as number:
-            image, y, x = walk.place()
-            top, left = y * stride - of["top"], x * stride - of["left"]
-            corner = channels + image * of["image"] + top * of["row"] + left * w.bytes
-            place = here + number * w.bytes
-            tile = [[w.load(place + of["element"] * (i * side + j)) for j in range(side)] for i in range(side)]
-            values = apply_twice(w, b, tile)
-            whole = _inside(top, side, of["height"]) & _inside(left, side, of["width"])
-            with w.when(whole):
-                for i, j in product(range(side), repeat=2):
-                    _add(w, corner + of["row"] * i + w.bytes * j, values[i][j])
-            with w.when(whole.negated()):
-                for i, j in product(range(side), repeat=2):
-                    with w.when(_within(top + i, of["height"]) & _within(left + j, of["width"])):
-                        _add(w, corner + of["row"] * i + w.bytes * j, values[i][j])
-            walk.step()
+
+    with _tiles(w, of, first, count, source, side, stride, clear) as tile:
+        values = apply_twice(w, b, tile.load(side))
+
+        def put(i: int, j: int, distance: Int) -> None:
+            address = of["blob"] + distance
+            w.store(address, w.load(address) + values[i][j])
+
+        tile.each(put)
 
 
-def _add(w: Writer, address: Int, value: Vector) -> None:
-    w.store(address, w.load(address) + value)
+def _within(index: Int, size: Int) -> Bool:
+    return (index >= 0) & (index < size)
+
+
+def _inside(start: Int, length: int, size: Int) -> Bool:
+    """Whether [start, start + length) lies in [0, size)."""
+    return (start >= 0) & (start + (length - 1) < size)
 
 
 SUM = Slots("blob", "image", "block", "blocks", "images", "plane", "sums")

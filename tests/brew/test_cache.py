@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 from pathlib import Path
@@ -51,6 +52,16 @@ def test_where_nothing_can_be_written_only_a_line_for_us_says_so(
         cache.keep("a", "1", b"text")
     assert cache.read("a", "1") is None
     assert [record.levelno for record in caplog.records] == [logging.DEBUG]
+
+
+def test_a_full_disk_leaves_nothing_half_written(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    cache.keep("a", "1", b"text")
+    assert cache.read("a", "1") is None
+    assert not list((home / ".cache/brew/a").iterdir())
 
 
 def test_without_a_home_there_is_no_cache(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
