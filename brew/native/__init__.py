@@ -5,4 +5,5 @@ writer     writes functions: numbers, vectors, loops
 team       runs a function on all threads
 winograd   convolutions of 3 x 3 and 5 x 5 with a quarter of the multiplications
 depthwise  convolutions whose channels have a filter each, bound by memory
+batch_norm normalisation by a batch's statistics, with what follows it
 """

@@ -15,6 +15,7 @@ from .slots import Table
 Array: TypeAlias = npt.NDArray[Any]
 
 _LINE = 64
+_LARGE = 1 << 21  # bytes
 _ZEROS = np.zeros(16, np.float32)  # what is read where a tile reaches beyond its blob
 
 
@@ -30,6 +31,11 @@ def up(number: int, step: int) -> int:
 def spread(size: int) -> int:
     """`size` bytes, up to an odd number of cache lines: then what lies so far apart shares no set of a cache."""
     return (-(-size // _LINE) | 1) * _LINE
+
+
+def streams(target: Array) -> bool:
+    """Whether it pays to write past the caches: a write into them reads first what it overwrites."""
+    return target.nbytes >= _LARGE and target.ctypes.data % (4 * width()) == 0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from . import depthwise_code as code
-from .blocked import Array, Blocked, width
+from .blocked import Array, Blocked, streams, width
 from .filter_bank import Call
 from .llvm import function
 from .team import bound
@@ -24,7 +24,6 @@ from .winograd import Finish
 TAPS, STRIDES = code.TAPS, (1, 2)
 _FEWEST = 2048  # pixels in a unit, where there are as many: loading its filters is then a hundredth of the work
 _AT_ONCE = (8, 7, 6, 5)
-_LARGE = 1 << 21  # bytes
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Depthwise:
         last = min(max((self.source.width - TAPS + left) // s + 1, first), blob.width)
         slope = np.full(width(), finish.slope, np.float32)
         how = code.Forward(s, _at_once(last - first), finish.bias is not None, finish.added is not None,
-                           finish.slope != 1, _streams(target))  # fmt: skip
+                           finish.slope != 1, streams(target))  # fmt: skip
         table = code.FORWARD.table({
             **_blob("source", self.source, source), **_blob("target", blob, target), **rows.slots,
             **self._fixed(filters), "top": top, "left": left, "inner": first, "inner_end": last,
@@ -85,8 +84,8 @@ class Depthwise:
         reach = -(-TAPS // s) - 1  # columns of the target, before its own, that a group of columns reads
         first = min(max(-(-left // s), reach), across)
         last = min(max(min(self.target.width, (self.source.width + left) // s), first), across)
-        data, streams = d_source is not None, d_source is not None and _streams(d_source)
-        how = code.Backward(s, data, d_filters is not None, d_bias is not None, streams)
+        data, past = d_source is not None, d_source is not None and streams(d_source)
+        how = code.Backward(s, data, d_filters is not None, d_bias is not None, past)
         table = code.BACKWARD.table({
             **_blob("source", self.source, source), **_blob("target", self.target, d_target), **rows.slots,
             **self._fixed(filters), "top": top, "left": left, "inner": first, "inner_end": last, "across": across,
@@ -112,11 +111,6 @@ class Depthwise:
 def _at_once(columns: int) -> int:
     """How many of so many columns are computed together: those that are left over are computed one by one."""
     return min(_AT_ONCE, key=lambda number: columns % number)
-
-
-def _streams(target: Array) -> bool:
-    """Whether it pays to write past the caches: a write into them reads first what it overwrites."""
-    return target.nbytes >= _LARGE and target.ctypes.data % (4 * width()) == 0
 
 
 class _Rows:

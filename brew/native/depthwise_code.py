@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .slots import Slots
-from .writer import Bool, Cell, Int, Vector, Writer
+from .values import Cell, Int, Vector
+from .writer import Writer
 
 TAPS = 3
 _BACKWARD_AT_ONCE = {1: 4, 2: 1}  # groups of `stride` pixels, by stride; more do not fit in the registers
@@ -44,10 +45,6 @@ def _images(w: Writer, of: dict[str, Int], unit: Int) -> Iterator[Int]:
     first = unit // (of["blocks"] * of["bands"]) * of["of_unit"]
     with w.loop(first, (first + of["of_unit"]).least(of["images"])) as image:
         yield image
-
-
-def _inside(number: Int, end: Int) -> Bool:
-    return (number >= 0) & (number < end)
 
 
 def _filters(w: Writer, of: dict[str, Int], block: Int) -> Grid:
@@ -105,7 +102,7 @@ def write_forward(w: Writer, how: Forward) -> None:
             with w.loop(first, (first + of["of_band"]).least(of["rows"])) as row:
                 above = row * how.stride - of["top"]
                 rows = [
-                    _inside(above + i, of["source_height"]).select(source + (above + i) * of["source_row"], of["zeros"])
+                    (above + i).inside(of["source_height"]).select(source + (above + i) * of["source_row"], of["zeros"])
                     for i in range(TAPS)
                 ]
                 _forward_row(w, of, how, rows, place + row * of["target_row"], filters, bias)
@@ -138,7 +135,7 @@ def _forward_row(
 
     def edge(column: Int) -> None:
         total, start = bias, column * stride - of["left"]
-        inside = [_inside(start + j, of["source_width"]) for j in range(TAPS)]
+        inside = [(start + j).inside(of["source_width"]) for j in range(TAPS)]
         for i in range(TAPS):
             for j in range(TAPS):
                 at = inside[j].select(rows[i] + (start + j) * w.bytes, of["zeros"])
@@ -202,7 +199,7 @@ def write_backward(w: Writer, how: Backward) -> None:
             with w.loop(first, (first + of["of_band"]).least(of["rows"])) as group:
                 for r in range(stride):
                     row = group * stride - of["top"] + r
-                    with w.when(_inside(row, of["source_height"])):
+                    with w.when(row.inside(of["source_height"])):
                         place = there + row * of["source_row"]
                         _Row(w, of, how, r, group, place, gradient).write(known, sums)
             if sums.bias is not None:
@@ -226,7 +223,7 @@ class _Row:
         self.met: dict[int, Int] = {}
         for i in range(r, TAPS, self.stride):
             row = group - (i - r) // self.stride
-            inside = _inside(row, of["target_height"])
+            inside = row.inside(of["target_height"])
             self.met[i] = inside.select(gradient + row * of["target_row"], of["zeros"])
 
     def write(self, known: Grid, sums: _Sums) -> None:
@@ -265,12 +262,12 @@ class _Row:
         w, of = self.w, self.of
 
         def read(i: int, m: int) -> Vector:
-            inside = _inside(column - m, of["target_width"])
+            inside = (column - m).inside(of["target_width"])
             return w.load(inside.select(self.met[i] + (column - m) * w.bytes, of["zeros"]))
 
         for c in range(self.stride):
             across = column * self.stride - of["left"] + c
-            with w.when(_inside(across, of["source_width"])):
+            with w.when(across.inside(of["source_width"])):
                 self._pixel(self.place + across * w.bytes, c, read)
 
 

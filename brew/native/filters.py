@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from .slots import Slots
 from .transforms import Matrix, apply_twice, transposed
-from .writer import Int, Vector, Writer
+from .values import Int, Vector
+from .writer import Writer
 
 SLOTS = Slots(
     "filters", "output", "input", "tap",  # address; distances between outputs, inputs and taps

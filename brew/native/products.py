@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .writer import Cell, Int, Vector, Writer
+from .values import Cell, Int, Vector
+from .writer import Writer
 
 _UNROLLED = 4  # channels in a turn of the inner loop
 

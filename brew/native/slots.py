@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from .writer import Int, Writer
+from .values import Int
+from .writer import Writer
 
 Table = npt.NDArray[np.int64]
 

@@ -14,7 +14,8 @@ from itertools import product
 
 from .slots import Slots
 from .transforms import Matrix, apply_twice, transposed
-from .writer import Bool, Cell, Int, Vector, Writer
+from .values import Bool, Cell, Int, Vector
+from .writer import Writer
 
 # Bytes, but for the last three rows: what the functions below read from their table.
 SLOTS = Slots(
@@ -69,8 +70,8 @@ class _Tile:
 
     def pixels(self) -> Iterator[tuple[int, int, Int, Bool]]:
         """Row and column in the tile, bytes from the beginning of the blob, and whether it lies in it."""
-        rows = [_within(self.top + i, self.of["height"]) for i in range(self.side)]
-        columns = [_within(self.left + j, self.of["width"]) for j in range(self.side)]
+        rows = [(self.top + i).inside(self.of["height"]) for i in range(self.side)]
+        columns = [(self.left + j).inside(self.of["width"]) for j in range(self.side)]
         for i, j in product(range(self.side), repeat=2):
             yield i, j, self.corner + self.of["row"] * i + self.w.bytes * j, rows[i] & columns[j]
 
@@ -183,10 +184,6 @@ def write_overlap(w: Writer, b: Matrix, stride: int) -> None:
             w.store(address, w.load(address) + values[i][j])
 
         tile.each(put)
-
-
-def _within(index: Int, size: Int) -> Bool:
-    return (index >= 0) & (index < size)
 
 
 def _inside(start: Int, length: int, size: Int) -> Bool:

@@ -21,7 +21,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TypeAlias
 
-from .writer import Vector, Writer
+from .values import Vector
+from .writer import Writer
 
 Matrix: TypeAlias = tuple[tuple[Fraction, ...], ...]
 

@@ -12,130 +12,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
 
-
-class Value:
-    """A value of the function that is being written: its name there, and who writes it."""
-
-    __slots__ = ("_writer", "name")
-
-    def __init__(self, writer: Writer, name: str) -> None:
-        self._writer, self.name = writer, name
-
-
-class Int(Value):
-    """A 64-bit whole number. Division is of what is not negative."""
-
-    __slots__ = ()
-
-    def _with(self, what: str, other: Int | int) -> Int:
-        return Int(self._writer, self._writer.line(f"{what} i64 {self.name}, {_name(other)}"))
-
-    def __add__(self, other: Int | int) -> Int:
-        return self if isinstance(other, int) and other == 0 else self._with("add nsw", other)
-
-    def __sub__(self, other: Int | int) -> Int:
-        return self._with("sub nsw", other)
-
-    def __mul__(self, other: Int | int) -> Int:
-        return self if isinstance(other, int) and other == 1 else self._with("mul nsw", other)
-
-    def __floordiv__(self, other: Int | int) -> Int:
-        return self._with("udiv", other)
-
-    def __mod__(self, other: Int | int) -> Int:
-        return self._with("urem", other)
-
-    def _compare(self, how: str, other: Int | int) -> Bool:
-        return Bool(self._writer, self._writer.line(f"icmp {how} i64 {self.name}, {_name(other)}"))
-
-    def __lt__(self, other: Int | int) -> Bool:
-        return self._compare("slt", other)
-
-    def __ge__(self, other: Int | int) -> Bool:
-        return self._compare("sge", other)
-
-    def equals(self, other: Int | int) -> Bool:
-        return self._compare("eq", other)
-
-    def least(self, other: Int | int) -> Int:
-        """The smaller of the two."""
-        return (self < other).select(self, other)
-
-
-class Bool(Value):
-    """True or false."""
-
-    __slots__ = ()
-
-    def __and__(self, other: Bool) -> Bool:
-        return Bool(self._writer, self._writer.line(f"and i1 {self.name}, {other.name}"))
-
-    def negated(self) -> Bool:
-        return Bool(self._writer, self._writer.line(f"xor i1 {self.name}, true"))
-
-    def select(self, yes: Int | int, no: Int | int) -> Int:
-        """`yes` where it is true, else `no`; both are known."""
-        return Int(self._writer, self._writer.line(f"select i1 {self.name}, i64 {_name(yes)}, i64 {_name(no)}"))
-
-
-class Vector(Value):
-    """As many float32 as the processor's vectors hold. A plain number stands for a vector full of it."""
-
-    __slots__ = ()
-
-    def _with(self, what: str, other: Vector | float) -> Vector:
-        kind = self._writer.vector
-        return Vector(self._writer, self._writer.line(f"{what} {kind} {self.name}, {self._writer.operand(other)}"))
-
-    def __add__(self, other: Vector | float) -> Vector:
-        return self._with("fadd", other)
-
-    def __sub__(self, other: Vector | float) -> Vector:
-        return self._with("fsub", other)
-
-    def __mul__(self, other: Vector | float) -> Vector:
-        return self._with("fmul", other)
-
-    def times_plus(self, factor: Vector | float, summand: Vector) -> Vector:
-        """self * factor + summand, rounded once."""
-        w = self._writer
-        arguments = ", ".join(f"{w.vector} {w.operand(v)}" for v in (self, factor, summand))
-        return Vector(w, w.line(f"call {w.vector} @llvm.fma.v{w.width}f32({arguments})"))
-
-    def rectified(self, slope: Vector) -> Vector:
-        """Itself where it is above 0, else itself times `slope`, as Caffe's ReLU has it."""
-        w = self._writer
-        low, above = self * slope, w.line(f"fcmp ogt {w.vector} {self.name}, zeroinitializer")
-        choice = f"select <{w.width} x i1> {above}, {w.vector} {self.name}, {w.vector} {low.name}"
-        return Vector(w, w.line(choice))
-
-
-class Cell:
-    """A variable: what it holds changes as the function runs."""
-
-    __slots__ = ("_kind", "_make", "_writer", "name")
-
-    def __init__(self, writer: Writer, start: Int | Vector | int) -> None:
-        self._writer = writer
-        self._make: type[Int] | type[Vector] = Vector if isinstance(start, Vector) else Int
-        self._kind = writer.vector if isinstance(start, Vector) else "i64"
-        self.name = writer.variable(self._kind)
-        self.set(start)
-
-    def set(self, value: Int | Vector | int) -> None:
-        self._writer.line(f"store {self._kind} {_name(value)}, ptr {self.name}", named=False)
-
-    def get(self) -> Any:
-        return self._make(self._writer, self._writer.line(f"load {self._kind}, ptr {self.name}"))
-
-
-_Number: TypeAlias = "Value | int"
-
-
-def _name(value: _Number) -> str:
-    return value.name if isinstance(value, Value) else str(value)
+from .values import Bool, Cell, Int, Number, Vector, name_of
 
 
 class Writer:
@@ -184,6 +62,7 @@ class Writer:
             f"declare {kind} @llvm.fma.v{width}f32({kind}, {kind}, {kind})",
             f"declare {kind} @llvm.masked.gather.v{width}f32.v{width}p0({lanes}, i32, {mask}, {kind})",
             f"declare void @llvm.masked.scatter.v{width}f32.v{width}p0({kind}, {lanes}, i32, {mask})",
+            f"declare {kind} @llvm.sqrt.v{width}f32({kind})",
             "declare void @llvm.x86.sse.sfence()",
             f"define void @{self.ENTRY}({parameters}) {{", "begin:",
             *self._variables, *self._lines, "  ret void", "}", "!0 = !{i32 1}", "",
@@ -256,9 +135,9 @@ class Writer:
         first = self.line(f"insertelement {many} poison, {kind} {number}, i32 0")
         return self.line(f"shufflevector {many} {first}, {many} poison, <{self.width} x i32> zeroinitializer")
 
-    def call(self, address: Int, arguments: Sequence[_Number]) -> None:
+    def call(self, address: Int, arguments: Sequence[Number]) -> None:
         """Call a function of whole numbers."""
-        pointer, listed = self._pointer(address), ", ".join(f"i64 {_name(a)}" for a in arguments)
+        pointer, listed = self._pointer(address), ", ".join(f"i64 {name_of(a)}" for a in arguments)
         self.line(f"call void {pointer}({listed})", named=False)
 
     # --- control ----------------------------------------------------------------------------------------------------
@@ -267,17 +146,17 @@ class Writer:
         self._lines += [f"  br label %{label}", f"{label}:"]
 
     @contextmanager
-    def loop(self, start: _Number, stop: _Number, step: _Number = 1) -> Iterator[Int]:
+    def loop(self, start: Number, stop: Number, step: Number = 1) -> Iterator[Int]:
         """Again and again, with a number that begins at `start`, as long as it is below `stop`."""
         number = self._next()
-        counter = Cell(self, start if isinstance(start, Int) else self.number(int(_name(start))))
+        counter = Cell(self, start if isinstance(start, Int) else self.number(int(name_of(start))))
         self._label(f"test{number}")
         value: Int = counter.get()
-        goes_on = value < (stop if isinstance(stop, Int) else int(_name(stop)))
+        goes_on = value < (stop if isinstance(stop, Int) else int(name_of(stop)))
         self.line(f"br i1 {goes_on.name}, label %body{number}, label %done{number}", named=False)
         self._lines.append(f"body{number}:")
         yield value
-        counter.set(value + (step if isinstance(step, Int) else int(_name(step))))
+        counter.set(value + (step if isinstance(step, Int) else int(name_of(step))))
         self.line(f"br label %test{number}", named=False)
         self._lines.append(f"done{number}:")
 

@@ -9,7 +9,7 @@ import pytest
 from native_blobs import blocked, close, flat, plain, run
 
 from brew import threads
-from brew.native import depthwise
+from brew.native import blocked as blobs
 from brew.native.blocked import Blocked
 from brew.native.depthwise import TAPS, Depthwise
 from brew.native.winograd import Finish
@@ -86,7 +86,7 @@ def unwritten(like: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(params=[1, 1 << 40], ids=["past the caches", "into the caches"], autouse=True)
 def stores(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(depthwise, "_LARGE", request.param)
+    monkeypatch.setattr(blobs, "_LARGE", request.param)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

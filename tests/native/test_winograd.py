@@ -183,7 +183,7 @@ def test_vectors_of_eight() -> None:
     """The same on processors without AVX-512."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", __file__,
-         str(Path(__file__).with_name("test_depthwise.py")), "-k", "not eight"],
+         *(str(Path(__file__).with_name(f"test_{what}.py")) for what in ("depthwise", "batch_norm")), "-k", "not eight"],
         env=os.environ | {"BREW_NATIVE": "avx2"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout

@@ -1,0 +1,116 @@
+"""Two ways to normalise a batch, with a scale, a shift and a ReLU behind it: oneDNN's, and our own (brew.native)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from ctypes import c_float, c_uint
+from typing import NamedTuple, TypeAlias
+
+from brew import onednn
+from brew.layer import Array, Arrays, Buffer, Shape
+from brew.layout import Layout
+from brew.native import llvm
+from brew.native.batch_norm import BatchNorm, State
+from brew.native.blocked import Blocked, width
+from brew.onednn import Call, Description, Operation, Unsupported
+
+Run: TypeAlias = Callable[[], None]
+
+
+class Row(NamedTuple):
+    """What is computed: `stored` statistics are those of the parameters, else they are the batch's."""
+
+    eps: float
+    stored: bool
+    scaled: bool
+    shifted: bool
+    relu: bool
+    backward: bool
+
+
+class OneDNNNorm:
+    """On a blob of any shape. The mask of the ReLU is oneDNN's own (its workspace)."""
+
+    def __init__(self, shape: Shape, layout: Layout, row: Row) -> None:
+        self.row, self.x, self.channels = row, onednn.describe(shape, layout), Description(shape[1:2], "a")
+        # In the test phase without stored statistics the averages are wanted too.
+        training = row.backward or not row.stored
+        kind = onednn.FORWARD_TRAINING if training else onednn.FORWARD_INFERENCE
+        flags = onednn.USE_SCALE * row.scaled | onednn.USE_SHIFT * row.shifted
+        numbers = c_float(row.eps), c_uint(flags | onednn.FUSE_RELU * row.relu | onednn.USE_GLOBAL_STATS * row.stored)
+        self.forward = Operation("batch_normalization_forward", kind, self.x, self.x, *numbers)
+        made = [self.forward]
+        if row.backward:
+            descriptions = (onednn.BACKWARD, self.x, self.x, self.x)
+            self.backward = Operation("batch_normalization_backward", *descriptions, *numbers, hint=self.forward)
+            made.append(self.backward)
+        if any("ref" in operation.implementation for operation in made):
+            raise Unsupported("nothing fast")
+        self.mask = self.forward.workspace
+        self.buffers = {name: Buffer(shape[1:2], saved=row.backward) for name in ("mean", "variance")}
+        if row.backward:
+            self.buffers |= {name: Buffer(shape[1:2]) for name in ("da", "db")}
+        if self.mask is not None:
+            self.buffers["mask"] = Buffer((self.mask.bytes,), "uint8", saved=row.backward)
+
+    def bind(self, io: Arrays, x: Array, scale: Array | None, shift: Array | None) -> tuple[Run, Run | None]:
+        """Forward and, where it is wanted, backward; `x` is the bottom where it is now."""
+        channels, work = self.channels, io.work
+        fixed: dict[int, tuple[Description, Array]] = {
+            onednn.SRC: (self.x, x), onednn.MEAN: (channels, work["mean"]),
+            onednn.VARIANCE: (channels, work["variance"]),
+        }  # fmt: skip
+        if self.mask is not None:
+            fixed[onednn.WORKSPACE] = (self.mask, work["mask"])
+        if scale is not None:
+            fixed[onednn.SCALE] = (channels, scale)
+        shifted = {} if shift is None else {onednn.SHIFT: (channels, shift)}
+        run = self.forward.bind({**fixed, **shifted, onednn.DST: (self.x, io.y[0])})
+        return run, self._back(io, fixed) if io.dx and io.dx[0] is not None else None
+
+    def _back(self, io: Arrays, fixed: Mapping[int, tuple[Description, Array]]) -> Call:
+        assert io.dx[0] is not None
+        arrays = {**fixed, onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.DIFF_DST: (self.x, io.dy[0])}
+        if self.row.scaled:
+            arrays[onednn.DIFF_SCALE] = (self.channels, io.work["da"])
+        if self.row.shifted:
+            arrays[onednn.DIFF_SHIFT] = (self.channels, io.work["db"])
+        return self.backward.bind(arrays)
+
+
+class OwnNorm:
+    """On a blob in blocks of channels, with the batch's statistics. Buffers have whole blocks."""
+
+    def __init__(self, shape: Shape, row: Row) -> None:
+        self.run_on = BatchNorm(Blocked(*shape), row.eps, row.relu)
+        whole, saved = (self.run_on.whole,), row.backward
+        self.buffers = {name: Buffer(whole, saved=saved) for name in ("mean", "variance")}
+        self.buffers |= {"factors": Buffer((self.run_on.factors,), saved=saved), "sums": Buffer((self.run_on.scratch,))}
+        if row.backward:
+            self.buffers |= {name: Buffer(whole) for name in ("da", "db")}
+
+    def bind(self, io: Arrays, x: Array, scale: Array | None, shift: Array | None) -> tuple[Run, Run | None]:
+        """As OneDNNNorm has it."""
+        work = io.work
+        state = State(work["mean"], work["variance"], work["factors"])
+        run = _together(self.run_on.forward(x, io.y[0], scale, shift, state, work["sums"]))
+        if not io.dx or io.dx[0] is None:
+            return run, None
+        back = self.run_on.backward(x, io.dy[0], io.dx[0], state, work["da"], work["db"], work["sums"])
+        return run, _together(back)
+
+
+def _together(calls: Sequence[Run]) -> Run:
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+def norm(shape: Shape, layout: Layout, row: Row) -> OneDNNNorm | OwnNorm:
+    """Ours where there is one. Unsupported where neither is fast."""
+    block = onednn.block()
+    if llvm.why_not() is None and width() == block and layout == Layout(block) and len(shape) == 4 and not row.stored:
+        return OwnNorm(shape, row)
+    return OneDNNNorm(shape, layout, row)
