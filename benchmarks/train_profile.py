@@ -24,7 +24,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from nets import NETS, BenchmarkNet
@@ -119,7 +119,7 @@ def clocks(clock: Clock, seconds: float) -> Iterator[None]:
     def timed_make(whole: WholePass, *arguments: Any) -> None:
         make(whole, *arguments)
         if whole.stands:
-            stretches = groupby(whole.calls, key=attrgetter("kind"))
+            stretches = groupby(cast(list[LayerCall], whole.calls), key=attrgetter("kind"))
             whole.calls = [clock.timed(kind, at_once([one.call for one in calls])) for kind, calls in stretches]
 
     def timed_step(solver: Solver, iterations: int) -> None:
