@@ -22,13 +22,9 @@ class LayerCallbacks:
         self.after: list[Callback] = []
         self._together, self._single, self._views = together, single, views
 
-    def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self.before or self.after)
-
     def run(self, start: int, end: int, step: int = 1) -> None:
         """Layers `start` to `end`, the last one too; one by one while somebody watches."""
-        if not self:
+        if not (self.before or self.after):
             self._together(start, end)
             return
         for number in range(start, end + step, step):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from ctypes import c_float
 
 import numpy as np
 
@@ -43,10 +44,10 @@ class LossWindow:
         if self._ring is not None:
             self._add_on_device(number, passes)
             return
-        self._sum = (self._sum if number else 0.0) + self.net.loss()
+        self._sum = (self._sum if number else 0.0) + self.net.loss_terms.sum()
         if number == passes - 1:
             # as a solver state keeps it, so that what follows from the window is the same after a resume
-            self.values.append(float(np.float32(self._sum / passes)))
+            self.values.append(c_float(self._sum / passes).value)
 
     def _add_on_device(self, number: int, passes: int) -> None:
         slot = self._filled % self.size

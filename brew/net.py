@@ -166,7 +166,8 @@ class Net:
 
     def forward_backward(self) -> None:
         """Forward and then backward through all layers: Caffe's ForwardBackward, but that nothing is read back."""
-        if self._around_forward or self._around_backward:
+        forward, backward = self._around_forward, self._around_backward
+        if forward.before or forward.after or backward.before or backward.after:
             self.run_forward()
             self.run_backward()
             return

@@ -111,8 +111,7 @@ class Solver:
         return Net(
             choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
             seed=self.seed, share=share, history_slots=history, keep=self._keep,
-            forward_only=phase == TEST and self._keep is not None,
-            recompute=phase == TRAIN and self.param.recompute,
+            forward_only=phase == TEST and self._keep is not None, recompute=phase == TRAIN and self.param.recompute,
             choices=self.config.choices() if phase == TRAIN else None,
         )  # fmt: skip
 
@@ -156,9 +155,8 @@ class Solver:
         """Do `iterations` updates, with the displays, tests and snapshots that fall due."""
         stop = self.iter + iterations
         self.stopped = ""
-        limit = seconds(self.param.max_time) if self.param.max_time else None
         self._display.start()
-        self._deadline = time.perf_counter() + limit if limit else float("inf")
+        self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()
@@ -174,7 +172,8 @@ class Solver:
             if self._watchers[Step]:
                 images = self.net.batch_size * self.param.iter_size
                 self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
-            if self._asked("snapshot") or (self.param.snapshot and self.iter % self.param.snapshot == 0):
+            every = self.param.snapshot
+            if (self._requests and self._asked("snapshot")) or (every and self.iter % every == 0):
                 self.keeper.snapshot_or_warn()
 
     def _iterate(self) -> float:
@@ -200,15 +199,19 @@ class Solver:
         current = schedule.rate(self.iter, self.losses.mean() if schedule.reads_loss else None)
         if display:
             self._display.show(current)
-        with self.net.debug_info.updating() if self.net.debug_info.on else nullcontext():
-            self.update.apply(current, self.iter, schedule.momentum_scale(self.iter))
+        momentum_scale = schedule.momentum_scale(self.iter)
+        if self.net.debug_info.on:
+            with self.net.debug_info.updating():
+                self.update.apply(current, self.iter, momentum_scale)
+        else:
+            self.update.apply(current, self.iter, momentum_scale)
         if self.average is not None:
             self.average.update(self.iter)
 
     def _must_stop(self) -> bool:
         """Whether something asks training to end now; `stopped` says what."""
         if not self.stopped:
-            if self._asked("stop"):
+            if self._requests and self._asked("stop"):
                 self.stopped = "request"
             elif self.best.exhausted:
                 self.stopped = "patience"
@@ -251,10 +254,9 @@ class Solver:
 
     def _asked(self, action: str) -> bool:
         """Whether `action` was requested since the last time; a request is answered once."""
-        if action not in self._requests:
-            return False
+        asked = action in self._requests
         self._requests.discard(action)
-        return True
+        return asked
 
     # --- snapshots ------------------------------------------------------------------------------------------------
 

@@ -173,7 +173,7 @@ def openmp_threads(library: ctypes.CDLL) -> bool:
     thread has been told; the environment is read again when a net is made. False: `library` has no OpenMP (a build
     over TBB, or a sequential one).
     """
-    number = in_use()
+    number = _State.held or count()  # in_use(), without the call: this is asked before every pass
     told, to = getattr(_State.openmp, "told", (None, 0))
     if told is library and to == number:
         return True
