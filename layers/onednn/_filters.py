@@ -28,7 +28,7 @@ from ._passes import (
     Forward,
     Pass,
     Sizes,
-)  # fmt: skip
+)
 from ._trial import Trial
 from ._winograd import Tiled, tiled
 
