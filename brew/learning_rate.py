@@ -1,8 +1,8 @@
 """Learning rate policies: Caffe's (GetLearningRate, FIELD formulas), its forks' and our own; and their warm-ups.
 
 A policy makes a solver's numbers into a rate for every iteration, or for every count of steps taken. `Schedule` adds
-what "multistep" and "plateau" remember, warm-up and floor. All read the solver's fields once, at the start: a field of
-a message takes longer to read than a rate to compute.
+what "multistep" and "plateau" remember, warm-up and floor. A policy reads the solver's fields once, at the start: a
+field of a message takes longer to read than a rate to compute.
 """
 
 from __future__ import annotations

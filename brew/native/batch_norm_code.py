@@ -1,7 +1,7 @@
 """Code of batch normalisation (brew.native.batch_norm): a vector holds a pixel of a block of channels.
 
 A unit of work is a chunk of the pixels of an image and block. What is summed over a batch is summed in each unit by
-itself, and these are joined in one order. Each thread takes images that follow one another, as oneDNN's threads do.
+itself, and these are joined in one order.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Unit:
 @contextmanager
 def _units(w: Writer, of: dict[str, Int], thread: Int, threads: Int) -> Iterator[_Unit]:
     """Over the units of a thread."""
-    with w.loop(of["units"] * thread // threads, of["units"] * (thread + 1) // threads) as number:
+    with w.share(of["units"], thread, threads) as number:
         chunk, place = number % of["chunks"], number // of["chunks"]
         block = place % of["blocks"]
         plane = place // of["blocks"] * of["image"] + block * of["block"]

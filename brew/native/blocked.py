@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from . import tiles
-from .llvm import target
+from . import llvm, tiles
 from .slots import Table
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -21,7 +20,12 @@ _ZEROS = np.zeros(16, np.float32)  # what is read where a tile reaches beyond it
 
 def width() -> int:
     """Channels in a block."""
-    return target().width
+    return llvm.target().width
+
+
+def holds(block: int) -> bool:
+    """Whether there is code of our own here, and its vectors hold such a block of channels."""
+    return llvm.why_not() is None and width() == block
 
 
 def up(number: int, step: int) -> int:

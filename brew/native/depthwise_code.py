@@ -31,11 +31,8 @@ Grid = list[list[Vector]]
 
 @contextmanager
 def _units(w: Writer, of: dict[str, Int], thread: Int, threads: Int) -> Iterator[tuple[Int, Int, Int]]:
-    """Over the units of a thread: its number, its block of channels and its band of rows.
-
-    Each takes images that follow one another, as oneDNN's threads do: what one has written lies in its own cache.
-    """
-    with w.loop(of["units"] * thread // threads, of["units"] * (thread + 1) // threads) as unit:
+    """Over the units of a thread: its number, its block of channels and its band of rows."""
+    with w.share(of["units"], thread, threads) as unit:
         yield unit, unit // of["bands"] % of["blocks"], unit % of["bands"]
 
 

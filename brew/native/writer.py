@@ -161,6 +161,13 @@ class Writer:
         self._lines.append(f"done{number}:")
 
     @contextmanager
+    def share(self, count: Int, thread: Int, threads: Int) -> Iterator[Int]:
+        """A thread's share of `count` numbers. They follow one another, as with oneDNN's threads: where they begin with
+        the images, what a thread has written is in its own cache."""
+        with self.loop(count * thread // threads, count * (thread + 1) // threads) as number:
+            yield number
+
+    @contextmanager
     def when(self, condition: Bool) -> Iterator[None]:
         """Only where `condition` is true."""
         number = self._next()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +9,11 @@ import numpy as np
 from brew import onednn
 from brew.layer import Arrays, Buffer, Shape, Wanted
 from brew.native import depthwise as native
-from brew.native import llvm
-from brew.native.blocked import Blocked, width
+from brew.native.blocked import Blocked, holds
 from brew.native.winograd import Finish
 from brew.onednn_after import After
 
-from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, Forward, Pass
-
-Calls = Sequence[Callable[[], None]]
+from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, Forward, Listed, Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +35,7 @@ def depthwise(
     x: Shape, y: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape, group: int, *, training: bool
 ) -> Depthwise | None:
     """How our code sees a convolution of blobs in blocks of channels; None where it cannot do it."""
-    if llvm.why_not() is not None or width() != onednn.block() or not all((*x, *y)):
+    if not holds(onednn.block()) or not all((*x, *y)):
         return None
     taps = (native.TAPS, native.TAPS)
     plain = kernel == taps and stride[0] == stride[1] and stride[0] in native.STRIDES and max(dilation) == 1
@@ -48,7 +44,7 @@ def depthwise(
     return Depthwise(native.Depthwise(Blocked(*x), Blocked(*y), stride[0], (pad[0], pad[1])), training)
 
 
-class DepthwiseForward(Forward):
+class DepthwiseForward(Listed, Forward):
     """Outside of training the weights are copied when they change, for where they lie others may come."""
 
     way = DEPTHWISE
@@ -61,20 +57,15 @@ class DepthwiseForward(Forward):
 
     def bind(self, io: Arrays) -> None:
         self.seen = -1
-        added = next((array for _, array in self.added.values()), None)
-        finish = Finish(io.w[1] if len(io.w) > 1 else None, added, self.after.slope)
+        finish = Finish(io.w[1] if len(io.w) > 1 else None, self.addend, self.after.slope)
         filters = io.work["w"] if self.keeps else io.w[0]
-        self.calls: Calls = self.of.run_on.forward(io.x[0], io.y[0], filters, finish)
+        self.calls = self.of.run_on.forward(io.x[0], io.y[0], filters, finish)
 
     def derive(self, io: Arrays) -> None:
         np.copyto(io.work["w"], io.w[0].reshape(-1))
 
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
-            call()
 
-
-class DepthwiseBackward(Pass):
+class DepthwiseBackward(Listed):
     """All gradients at once."""
 
     way = DEPTHWISE
@@ -86,8 +77,4 @@ class DepthwiseBackward(Pass):
 
     def bind(self, io: Arrays) -> None:
         gradients = (io.dx[0], io.dw[0] if io.dw else None, io.dw[1] if len(io.dw) > 1 else None)
-        self.calls: Calls = self.of.run_on.backward(io.x[0], io.dy[0], io.w[0], io.work["sums"], *gradients)
-
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
-            call()
+        self.calls = self.of.run_on.backward(io.x[0], io.dy[0], io.w[0], io.work["sums"], *gradients)

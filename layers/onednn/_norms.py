@@ -9,9 +9,8 @@ from typing import NamedTuple, TypeAlias
 from brew import onednn
 from brew.layer import Array, Arrays, Buffer, Shape
 from brew.layout import Layout
-from brew.native import llvm
 from brew.native.batch_norm import BatchNorm, State
-from brew.native.blocked import Blocked, width
+from brew.native.blocked import Blocked, holds
 from brew.onednn import Call, Description, Operation, Unsupported
 
 Run: TypeAlias = Callable[[], None]
@@ -111,6 +110,6 @@ def _together(calls: Sequence[Run]) -> Run:
 def norm(shape: Shape, layout: Layout, row: Row) -> OneDNNNorm | OwnNorm:
     """Ours where there is one. Unsupported where neither is fast."""
     block = onednn.block()
-    if llvm.why_not() is None and width() == block and layout == Layout(block) and len(shape) == 4 and not row.stored:
+    if holds(block) and layout == Layout(block) and len(shape) == 4 and not row.stored:
         return OwnNorm(shape, row)
     return OneDNNNorm(shape, layout, row)

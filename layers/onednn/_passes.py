@@ -83,6 +83,21 @@ class Forward(Pass):
 
     added: Mapping[int, tuple[Description, Array]] = {}
 
+    @property
+    def addend(self) -> Array | None:
+        """The array it adds."""
+        return next((array for _, array in self.added.values()), None)
+
+
+class Listed(Pass):
+    """A pass in code of our own: `bind` makes `calls`, one after the other."""
+
+    calls: Sequence[Callable[[], None]]
+
+    def compute(self, io: Arrays) -> None:
+        for call in self.calls:
+            call()
+
 
 class _Direct(Pass):
     """With weights in the order that oneDNN chose."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from brew import onednn, threads
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
-from brew.native import llvm
-from brew.native.blocked import Blocked, width
+from brew.native.blocked import Blocked, holds, width
 from brew.native.winograd import Convolution, Finish, Overlapped
 from brew.native.winograd_gradient import Gradient
 from brew.onednn_after import After
 
-from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Pass
-
-Calls = Sequence[Callable[[], None]]
-
+from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Listed, Pass
 
 _FELT = 0.1  # of a pass's time
 
@@ -59,7 +54,7 @@ def tiled(
     x: Shape, y: Shape, kernel: Shape, stride: Shape, pad: Shape, dilation: Shape, group: int, *, training: bool
 ) -> Tiled | None:
     """How Winograd's algorithm sees a convolution of blobs in blocks of channels; None where it cannot do it."""
-    if llvm.why_not() is not None or width() != onednn.block() or not all((*x, *y)):
+    if not holds(onednn.block()) or not all((*x, *y)):
         return None
     square = kernel in ((3, 3), (5, 5)) and tuple(stride) == tuple(dilation) == (1, 1)
     whole = group == 1 or (x[1] // group % width() == 0 and y[1] // group % width() == 0)
@@ -69,7 +64,7 @@ def tiled(
     return Tiled(source, target, kernel[0], (pad[0], pad[1]), training)
 
 
-class _Tiles(Pass):
+class _Tiles(Listed):
     """Tiles of one blob, times transformed filters, put together as another blob.
 
     Transformed filters take four times the memory of the filters: outside of training they are kept only where
@@ -89,14 +84,10 @@ class _Tiles(Pass):
     def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
         self.seen, w = -1, io.work[self.w]
         self.transform = self.run_on.transform(io.w[0], w)
-        self.calls: Calls = self.run_on.bind(source, target, w, io.work[self.tiles], finish)
+        self.calls = self.run_on.bind(source, target, w, io.work[self.tiles], finish)
 
     def derive(self, io: Arrays) -> None:
         for call in self.transform:
-            call()
-
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
             call()
 
 
@@ -109,8 +100,7 @@ class WinogradForward(_Tiles, Forward):
             self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=self.keeps)
 
     def bind(self, io: Arrays) -> None:
-        added = next((array for _, array in self.added.values()), None)
-        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), added, self.after.slope))
+        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), self.addend, self.after.slope))
 
     def derive(self, io: Arrays) -> None:
         super().derive(io)
@@ -130,7 +120,7 @@ class WinogradData(_Tiles):
         self._bind(io, io.dy[0], dx)
 
 
-class WinogradWeights(Pass):
+class WinogradWeights(Listed):
     way = WINOGRAD
 
     def __init__(self, of: Tiled) -> None:
@@ -142,8 +132,4 @@ class WinogradWeights(Pass):
     def bind(self, io: Arrays) -> None:
         dw, db = io.dw[0], io.dw[1] if len(io.dw) > 1 else None
         assert dw is not None
-        self.calls: Calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["weight_tiles"], db)
-
-    def compute(self, io: Arrays) -> None:
-        for call in self.calls:
-            call()
+        self.calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["weight_tiles"], db)

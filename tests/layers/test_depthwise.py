@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from convolution_nets import convolutions, same
 
 import brew
 from brew import prototxt
 from brew.choices import Choices
-from brew.layers.onednn._filters import FiltersOneDNN
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
@@ -42,17 +42,8 @@ def net(engine: str, phase: int, text: str = NET, **options: object) -> Net:
     return Net(prototxt.parse(text, NetParameter), phase, engine=engine, seed=5, **options)  # type: ignore[arg-type]
 
 
-def filters(it: Net) -> dict[str, FiltersOneDNN]:
-    """Who computes each convolution in a pass over the whole net."""
-    plan = it.executor.plan
-    grouped = {n for group in plan.groups for n in range(group.first, group.last + 1)}
-    found: list[object] = [step.implementation for n, step in enumerate(it.executor.steps) if n not in grouped]
-    found += [getattr(group.step.how, "filters", None) for group in plan.groups]
-    return {how.layer.name: how for how in found if isinstance(how, FiltersOneDNN)}
-
-
 def ways(it: Net) -> dict[str, dict[str, str]]:
-    return {name: {what: one.way for what, one in how.passes.items()} for name, how in filters(it).items()}
+    return {name: {what: one.way for what, one in how.passes.items()} for name, how in convolutions(it).items()}
 
 
 def all_go(way: str) -> dict[str, dict[str, str]]:
@@ -75,12 +66,6 @@ def trained(it: Net, shape: tuple[int, ...], top: str = "c") -> dict[str, np.nda
     it.backward()
     found = {f"{n}/{i}": b.diff.copy() for n, bs in it.params.items() for i, b in enumerate(bs) if n != "bn"}
     return {**found, top: it.blobs[top].data.copy(), "in/diff": it.blobs["in"].diff.copy()}
-
-
-def same(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> None:
-    assert got.keys() == want.keys()
-    for name, value in want.items():
-        np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-4 * max(1, abs(value).max()), err_msg=name)
 
 
 @pytest.mark.parametrize("fuse", [True, False])

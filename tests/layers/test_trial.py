@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from convolution_nets import convolutions
 
 import brew
 from brew import prototxt
 from brew.choices import Choices
-from brew.layers.onednn._filters import FiltersOneDNN
 from brew.layers.onednn._passes import Pass
 from brew.layers.onednn._trial import Trial
 from brew.net import Net
@@ -76,17 +76,6 @@ def net(choices: Choices, phase: int = brew.TRAIN, *, text: str = NET, fuse: boo
     return Net(prototxt.parse(text, NetParameter), phase, engine="onednn", seed=5, choices=choices, fuse=fuse)
 
 
-def filters(it: Net) -> dict[str, FiltersOneDNN]:
-    """The convolutions of a net, as they run."""
-    hows = [getattr(group.step.how, "filters", None) for group in it.executor.plan.groups]
-    hows += [step.implementation for step in it.executor.steps]
-    found: dict[str, FiltersOneDNN] = {}
-    for how in hows:
-        if isinstance(how, FiltersOneDNN):
-            found.setdefault(how.layer.name, how)
-    return found
-
-
 def step(it: Net, number: int = 0) -> dict[str, np.ndarray]:
     """Forward and backward on values drawn with `number`: what they make."""
     random = np.random.default_rng(number)
@@ -111,7 +100,7 @@ def test_every_run_of_a_trial_is_right_and_the_fastest_way_stays(
     choices = Choices(measured=True, clock=watch)
     it = net(choices, fuse=fuse)
     numpy = Net(prototxt.parse(NET, NetParameter), brew.TRAIN, engine="caffe", seed=5)
-    for name, how in filters(it).items():
+    for name, how in convolutions(it).items():
         assert all(isinstance(one, Trial) for one in how.passes.values()) and how.passes.keys() == ALL, name
     for number in range(10):
         got, want = step(it, number), step(numpy, number)
@@ -123,7 +112,7 @@ def test_every_run_of_a_trial_is_right_and_the_fastest_way_stays(
     step(it)
     assert set(watch.ran) == {"DirectForward", "WinogradWeights", "DirectData"}
     want_ways = {"forward": "direct", "filters": "Winograd", "bottom": "direct"}
-    assert {name: dict(how.ways()) for name, how in filters(it).items()} == {"a": want_ways, "b": want_ways}
+    assert {name: dict(how.ways()) for name, how in convolutions(it).items()} == {"a": want_ways, "b": want_ways}
 
 
 def test_the_rule_goes_first_so_that_shapes_that_change_in_every_batch_follow_it(
@@ -160,14 +149,14 @@ def test_layers_of_one_shape_share_a_trial(stopwatch: Callable[..., Stopwatch]) 
         step(it)
     assert len(it.choices.settled) == 3, "c and b go alike, and each has given times; a still waits for its own"
     step(it)
-    assert filters(it)["c"].ways() == filters(it)["b"].ways() != filters(it)["a"].ways()
+    assert convolutions(it)["c"].ways() == convolutions(it)["b"].ways() != convolutions(it)["a"].ways()
 
 
 def test_a_trial_needs_the_memory_of_the_larger_way() -> None:
     def workspace(settled: dict[str, str] | None) -> dict[str, int]:
         it = Choices(measured=True)
         it.replay(settled or {})
-        how = filters(net(it))["b"]
+        how = convolutions(net(it))["b"]
         return {
             what: sum(-(-int(np.prod(b.shape)) // 16) * 16 for b in one.buffers.values())
             for what, one in how.passes.items()
@@ -180,5 +169,5 @@ def test_a_trial_needs_the_memory_of_the_larger_way() -> None:
 
 def test_only_training_is_timed() -> None:
     it = net(Choices(measured=True), brew.TEST)
-    assert not any(isinstance(one, Trial) for how in filters(it).values() for one in how.passes.values())
-    assert all(how.passes["forward"].way == "Winograd" for how in filters(it).values())
+    assert not any(isinstance(one, Trial) for how in convolutions(it).values() for one in how.passes.values())
+    assert all(how.passes["forward"].way == "Winograd" for how in convolutions(it).values())

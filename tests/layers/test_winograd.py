@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from convolution_nets import convolutions, same
 
 import brew
 from brew import prototxt
-from brew.layers.onednn._filters import FiltersOneDNN
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
-from brew.step import Step
 
 pytestmark = [pytest.mark.onednn, pytest.mark.native]
 
@@ -44,15 +43,6 @@ def net(engine: str, phase: int, *, fuse: bool = True, keep: list[str] | None = 
     return Net(prototxt.parse(NET, NetParameter), phase, engine=engine, seed=5, fuse=fuse, keep=keep)
 
 
-def convolutions(it: Net) -> dict[str, FiltersOneDNN]:
-    """Who computes each convolution in a pass over the whole net."""
-    plan = it.executor.plan
-    grouped = {n for group in plan.groups for n in range(group.first, group.last + 1)}
-    steps: list[Step] = [step for n, step in enumerate(it.executor.steps) if n not in grouped]
-    found = [step.implementation for step in steps] + [getattr(g.step.how, "filters", None) for g in plan.groups]
-    return {how.layer.name: how for how in found if isinstance(how, FiltersOneDNN)}
-
-
 def ways(it: Net) -> dict[str, list[str]]:
     """Which passes of which convolutions are Winograd's."""
     return {
@@ -79,12 +69,6 @@ def trained(it: Net, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     gradients = {f"{n}/{i}": b.diff.copy() for n, bs in it.params.items() for i, b in enumerate(bs) if n != "bn"}
     values = {name: blob.data.copy() for name, blob in it.blobs.items()}
     return {**values, **gradients, "in/diff": it.blobs["in"].diff.copy()}
-
-
-def same(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> None:
-    assert got.keys() == want.keys()
-    for name, value in want.items():
-        np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-4 * max(1, abs(value).max()), err_msg=name)
 
 
 @pytest.mark.parametrize("fuse", [True, False])
