@@ -113,7 +113,9 @@ def _make(name: str, text: Callable[[], str]) -> Function:
     if code is None:
         code = _compile(text())
         keep(_FOLDER, kept, code)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine())
+    # llvmlite's memory manager lays a function's sections side by side. With LLVM's own they may end up more than 2 GiB
+    # apart, around the terabyte that an LMDB maps, which LLVM answers with an abort.
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine(), use_lmm=True)
     engine.add_object_file(binding.ObjectFileRef.from_data(code))
     engine.finalize_object()
     log.debug("native: %s %s, %d bytes", name, "made" if made else "read", len(code))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import subprocess
 import sys
@@ -112,12 +113,40 @@ def test_a_table_needs_every_slot_and_no_other() -> None:
         Slots("a").table({"a": 1, "c": 2})
 
 
+def in_a_process(code: str, **environment: str) -> str:
+    """What code prints in a process of its own, which can import this module."""
+    here = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path]), **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | here, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
 def test_it_can_be_switched_off() -> None:
     code = "from brew.native import llvm; print(llvm.why_not())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | {"BREW_NATIVE": "off"}, capture_output=True, text=True
-    )
-    assert done.stdout.strip() == "BREW_NATIVE=off switches it off"
+    assert in_a_process(code, BREW_NATIVE="off") == "BREW_NATIVE=off switches it off"
+
+
+def leave_one_page() -> list[mmap.mmap]:
+    """Take the address space as an LMDB of a terabyte may leave it: one free page, and the next ones 4 GiB further on.
+    It lasts as long as what is returned."""
+
+    def take(size: int) -> mmap.mmap:
+        return mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+
+    def place(taken: mmap.mmap) -> int:
+        return int(np.frombuffer(taken, np.uint8).ctypes.data)
+
+    free, between = take(mmap.PAGESIZE), take(1 << 32)
+    taken = [between]
+    while place(taken[-1]) >= place(between):
+        taken.append(take(mmap.PAGESIZE))
+    free.close()
+    return taken
+
+
+def test_code_and_its_numbers_lie_together_wherever_memory_is_free(tmp_path: Path) -> None:
+    code = "import test_llvm as t; t.llvm.target(); _ = t.leave_one_page(); t.check(t.llvm.function('far', t.doubled))"
+    in_a_process(code, BREW_CACHE=str(tmp_path))
 
 
 @pytest.mark.onednn
