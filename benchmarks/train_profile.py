@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
-from functools import wraps
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -56,13 +55,11 @@ class Clock:
     def timed(self, kind: str, call: Callable[..., Any]) -> Callable[..., Any]:
         seconds = self.seconds
 
-        @wraps(call)
-        def within(*args: Any, **named: Any) -> Any:
+        def within(*args: Any) -> Any:
             start = perf_counter()
-            try:
-                return call(*args, **named)
-            finally:
-                seconds[kind] += perf_counter() - start
+            found = call(*args)
+            seconds[kind] += perf_counter() - start
+            return found
 
         return within
 

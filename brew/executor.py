@@ -26,7 +26,7 @@ from brew.pass_counter import PassCounter
 from brew.schedule import Schedule
 from brew.scratch import Scratch
 from brew.step import Step
-from brew.whole_pass import WholePass
+from brew.whole_pass import RoundTrip, WholePass
 
 
 class Executor:
@@ -65,6 +65,7 @@ class Executor:
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
         )
+        self._round_trip = RoundTrip(self._whole_forward, self._whole_backward, self.scratch)
         readable = [kept(blob.name) for blob in blobs]
         losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
@@ -230,18 +231,15 @@ class Executor:
 
     def forward_backward(self) -> None:
         """All steps forward, then all of them backward."""
-        if self._whole_forward.stands and self._whole_backward.stands:
-            self._whole_forward.run(self.memory)
-            self._whole_backward.run(self.memory)
-            return
-        last = len(self.steps) - 1
-        self.forward_through(0, last)
-        self.backward_through(last, 0)
+        if not self._round_trip.run(self.memory):
+            last = len(self.steps) - 1
+            self.forward_through(0, last)
+            self.backward_through(last, 0)
 
     def _forget_whole_passes(self) -> None:
         """A part has run by itself."""
-        self._whole_forward.forget()
-        self._whole_backward.forget()
+        for whole in (self._whole_forward, self._whole_backward, self._round_trip):
+            whole.forget()
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""

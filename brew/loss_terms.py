@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ class LossTerms:
     def __init__(self, graph: Graph, blobs: Sequence[Blob]) -> None:
         weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
         self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
-        self._values: list[tuple[float, npt.NDArray[Any]]] = []
+        self._sums: list[tuple[float, Callable[[], float]]] = []
         self._stay = False
         self._found_at = -1  # Latest.stamp
 
@@ -28,10 +29,15 @@ class LossTerms:
     def sum(self) -> float:
         """Sum of weight x sum of elements, as of the last forward (read back from the device)."""
         if not self._stay or self._found_at != Latest.stamp:
-            self._values = [(weight, blob.data_memory.host(blob.shape)) for weight, blob in self._terms]
+            self._sums = [(weight, _sum(blob.data_memory.host(blob.shape))) for weight, blob in self._terms]
             self._stay = not any(blob.data_memory.mirrored for _, blob in self._terms)  # else they are copies
             self._found_at = Latest.stamp
         total = 0.0
-        for weight, values in self._values:
-            total += weight * float(values.item() if values.size == 1 else values.sum(dtype=np.float64))
-        return total
+        for weight, sum_ in self._sums:
+            total += weight * sum_()
+        return float(total)
+
+
+def _sum(values: npt.NDArray[Any]) -> Callable[[], float]:
+    """What sums `values` as they are when it is called."""
+    return values.item if values.size == 1 else partial(values.sum, dtype=np.float64)

@@ -26,7 +26,7 @@ from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
 from brew.snapshot import SnapshotPaths
-from brew.solver_config import NetChoice, SolverConfig
+from brew.solver_config import Intervals, NetChoice, SolverConfig
 from brew.test_run import Bookmark
 from brew.update import make_update, rule_class
 
@@ -152,39 +152,38 @@ class Solver:
         log.info("Optimization Done.", extra=_SOLVER)
 
     def step(self, iterations: int) -> None:
-        """Do `iterations` updates, with the displays, tests and snapshots that fall due."""
-        stop = self.iter + iterations
+        """Do `iterations` updates, with the displays, tests and snapshots that `param` now says fall due."""
+        stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self._display.start()
         self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()
-            if self._test_is_due():
+            if every.test and self.iter % every.test == 0 and (self.iter or self.param.test_initialization):
                 self.bookmark.set()
                 self.test_all()
                 if self._must_stop():
                     return
                 self.bookmark.clear()
-            current_rate = self._iterate()
+            current_rate = self._iterate(every)
             spent = time.perf_counter() - began
             self.seconds += spent
             if self._watchers[Step]:
-                images = self.net.batch_size * self.param.iter_size
+                images = self.net.batch_size * every.passes
                 self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
-            every = self.param.snapshot
-            if (self._requests and self._asked("snapshot")) or (every and self.iter % every == 0):
+            if (self._requests and self._asked("snapshot")) or (every.snapshot and self.iter % every.snapshot == 0):
                 self.keeper.snapshot_or_warn()
 
-    def _iterate(self) -> float:
+    def _iterate(self, every: Intervals) -> float:
         """One iteration: iter_size passes whose gradients add up, display, update; the rate it used."""
-        display = bool(self.param.display) and self.iter % self.param.display == 0
-        if self.param.debug_info:
+        display = bool(every.display) and self.iter % every.display == 0
+        if every.debug_info:
             self.net.debug_info.on = self.net.source.debug_info or display
         self.guard.before_forward()
-        for number in range(passes := self.param.iter_size):
+        for number in range(every.passes):
             self.net.forward_backward()
-            self.losses.add(number, passes)
+            self.losses.add(number, every.passes)
         loss = self.losses.latest(read_back=display or self.guard.skips)
         if self.guard.leaves_out(loss, self.iter, self.schedule.last_rate):
             self.losses.drop()
@@ -221,10 +220,6 @@ class Solver:
                 self.stopped = "max_time"
                 log.info("max_time, %s, is over at iteration %d", self.param.max_time, self.iter)
         return bool(self.stopped)
-
-    def _test_is_due(self) -> bool:
-        every = self.param.test_interval
-        return bool(every) and self.iter % every == 0 and (self.iter > 0 or self.param.test_initialization)
 
     # --- testing --------------------------------------------------------------------------------------------------
 

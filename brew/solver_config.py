@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from brew import foreign, mode, solver_checks
 from brew.choices import Choices
@@ -25,6 +26,23 @@ class NetChoice:
 
     definition: NetDefinition
     states: tuple[NetState, ...]
+
+
+class Intervals(NamedTuple):
+    """After how many iterations a training does what, 0: never; and how many passes an iteration has.
+
+    Read once: a field of a message takes longer to read than the loop to turn.
+    """
+
+    display: int
+    test: int
+    snapshot: int
+    passes: int
+    debug_info: bool
+
+    @classmethod
+    def of(cls, param: SolverParameter) -> Intervals:
+        return cls(param.display, param.test_interval, param.snapshot, param.iter_size, param.debug_info)
 
 
 class SolverConfig:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Call = Callable[[], object]
 
+_NEVER = (-1, -1)
+
 
 class WholePass:
     """Forward or backward of all steps."""
@@ -29,15 +31,15 @@ class WholePass:
         if backward:
             self._possible = self._possible and all(group.step.how.both for group in plan.groups)
         self.calls: list[Call] = []
-        self._turns: list[int] = []
-        self._made_at = (-1, -1)
+        self.turns: list[int] = []
+        self._made_at = _NEVER
 
     @property
     def stands(self) -> bool:
         return self._made_at == (Latest.stamp, self._scratch.stamp)
 
     def forget(self) -> None:
-        self._made_at = (-1, -1)
+        self._made_at = _NEVER
 
     def run(self, memory: MemoryPlan) -> None:
         """All calls. If one fails, everything counts as overwritten."""
@@ -45,7 +47,7 @@ class WholePass:
             for call in self.calls:
                 call()
         finally:
-            memory.ran_turns(len(self._steps) if self._backward else 0, self._turns)
+            memory.ran_turns(len(self._steps) if self._backward else 0, self.turns)
 
     def _order(self, memory: MemoryPlan) -> list[tuple[int, What]]:
         """The steps as their moments follow one another."""
@@ -65,5 +67,38 @@ class WholePass:
             together, count = self._plan.turn(number, what)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
-        self.calls, self._turns = calls, turns
+        self.calls, self.turns = calls, turns
         self._made_at = (before, self._scratch.stamp)
+
+
+class RoundTrip:
+    """Both passes as one: after a pass the caches hold none of Python, and every line around it takes long."""
+
+    def __init__(self, forward: WholePass, backward: WholePass, scratch: Scratch) -> None:
+        self._forward, self._backward, self._scratch = forward, backward, scratch
+        self._calls: list[Call] = []
+        self._turns: list[int] = []
+        self._made_at = _NEVER
+
+    def forget(self) -> None:
+        self._made_at = _NEVER
+
+    def run(self, memory: MemoryPlan) -> bool:
+        """All calls, forward and backward; False where not both passes stand."""
+        if self._made_at != (Latest.stamp, self._scratch.stamp) and not self._make():
+            return False
+        try:
+            for call in self._calls:
+                call()
+        finally:
+            memory.ran_turns(0, self._turns)
+        return True
+
+    def _make(self) -> bool:
+        forward, backward = self._forward, self._backward
+        if not (forward.stands and backward.stands):
+            return False
+        self._calls = forward.calls + backward.calls
+        self._turns = forward.turns + [max(forward.turns, default=-1) + 1 + turn for turn in backward.turns]
+        self._made_at = (Latest.stamp, self._scratch.stamp)
+        return True
