@@ -22,6 +22,7 @@ layer { name: "ip" type: "InnerProduct" bottom: "p" top: "ip" inner_product_para
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
 """
 ENGINES = pytest.mark.parametrize("engine", ["caffe", pytest.param("onednn", marks=pytest.mark.onednn)])
+AT_ONCE = pytest.mark.parametrize("at_once", [False, True])
 
 
 def make(engine: str, keep: tuple[str, ...] | None = None) -> Net:
@@ -142,24 +143,28 @@ def test_a_loss_is_read_where_it_is_now(engine: str) -> None:
 
 
 @ENGINES
-def test_backward_runs_once_after_each_forward_where_memory_is_shared(engine: str) -> None:
+@AT_ONCE
+def test_backward_runs_once_after_each_forward_where_memory_is_shared(engine: str, at_once: bool) -> None:
     net = make(engine, keep=())
-    passes(net, 3)
+    passes(net, 3, at_once=at_once)
+    net.run_forward()
+    passes(net, at_once=at_once)
     with pytest.raises(brew.BrewError, match="backward runs once"):
         net.run_backward()
-    passes(net)
+    passes(net, at_once=at_once)
 
 
 @ENGINES
-def test_an_error_in_a_pass_leaves_the_net_usable(engine: str) -> None:
+@AT_ONCE
+def test_an_error_in_a_pass_leaves_the_net_usable(engine: str, at_once: bool) -> None:
     net, plain = make(engine), make(engine)
-    passes(net, 2)
+    passes(net, 2, at_once=at_once)
     labels = net.blobs["label"].data
     right = labels.copy()
     labels[...] = 17
     with pytest.raises(brew.BrewError, match="label 17"):
-        net.run_forward()
+        passes(net, at_once=at_once)
     labels[...] = right
-    passes(net)
+    passes(net, at_once=at_once)
     passes(plain, 4)
     assert gradients(net) == gradients(plain)
