@@ -231,10 +231,12 @@ class Executor:
 
     def forward_backward(self) -> None:
         """All steps forward, then all of them backward."""
-        if not self._round_trip.run(self.memory):
-            last = len(self.steps) - 1
-            self.forward_through(0, last)
-            self.backward_through(last, 0)
+        if self._round_trip.stands or self._round_trip.join():
+            self._round_trip.run(self.memory)
+            return
+        last = len(self.steps) - 1
+        self.forward_through(0, last)
+        self.backward_through(last, 0)
 
     def _forget_whole_passes(self) -> None:
         """A part has run by itself."""

@@ -20,18 +20,17 @@ class LossTerms:
         weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
         self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
         self._sums: list[tuple[float, Callable[[], float]]] = []
-        self._stay = False
-        self._found_at = -1  # Latest.stamp
+        self._found_at = -1  # Latest.stamp; -1 where they have to be found again
 
     def __iter__(self) -> Iterator[tuple[float, Blob]]:
         return iter(self._terms)
 
     def sum(self) -> float:
         """Sum of weight x sum of elements, as of the last forward (read back from the device)."""
-        if not self._stay or self._found_at != Latest.stamp:
+        if self._found_at != Latest.stamp:
             self._sums = [(weight, _sum(blob.data_memory.host(blob.shape))) for weight, blob in self._terms]
-            self._stay = not any(blob.data_memory.mirrored for _, blob in self._terms)  # else they are copies
-            self._found_at = Latest.stamp
+            copied = any(blob.data_memory.mirrored for _, blob in self._terms)
+            self._found_at = -1 if copied else Latest.stamp
         total = 0.0
         for weight, sum_ in self._sums:
             total += weight * sum_()

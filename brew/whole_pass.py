@@ -22,14 +22,11 @@ Call = Callable[[], object]
 _NEVER = (-1, -1)
 
 
-class WholePass:
-    """Forward or backward of all steps."""
+class _Calls:
+    """Calls for all steps whose moments follow `first` (brew.memory_plan), and the turns these run in."""
 
-    def __init__(self, steps: Sequence[Step], plan: Plan, scratch: Scratch, *, backward: bool) -> None:
-        self._steps, self._plan, self._scratch, self._backward = steps, plan, scratch, backward
-        self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
-        if backward:
-            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
+    def __init__(self, scratch: Scratch, first: int) -> None:
+        self._scratch, self._first = scratch, first
         self.calls: list[Call] = []
         self.turns: list[int] = []
         self._made_at = _NEVER
@@ -41,13 +38,29 @@ class WholePass:
     def forget(self) -> None:
         self._made_at = _NEVER
 
+    def _stand(self, stamp: int, calls: list[Call], turns: list[int]) -> None:
+        """With these, which are right as of the stamp `stamp` of all blobs."""
+        self.calls, self.turns = calls, turns
+        self._made_at = (stamp, self._scratch.stamp)
+
     def run(self, memory: MemoryPlan) -> None:
         """All calls. If one fails, everything counts as overwritten."""
         try:
             for call in self.calls:
                 call()
         finally:
-            memory.ran_turns(len(self._steps) if self._backward else 0, self.turns)
+            memory.ran_turns(self._first, self.turns)
+
+
+class WholePass(_Calls):
+    """Forward or backward of all steps."""
+
+    def __init__(self, steps: Sequence[Step], plan: Plan, scratch: Scratch, *, backward: bool) -> None:
+        super().__init__(scratch, len(steps) if backward else 0)
+        self._steps, self._plan, self._backward = steps, plan, backward
+        self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
+        if backward:
+            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
 
     def _order(self, memory: MemoryPlan) -> list[tuple[int, What]]:
         """The steps as their moments follow one another."""
@@ -67,38 +80,22 @@ class WholePass:
             together, count = self._plan.turn(number, what)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
-        self.calls, self.turns = calls, turns
-        self._made_at = (before, self._scratch.stamp)
+        self._stand(before, calls, turns)
 
 
-class RoundTrip:
+class RoundTrip(_Calls):
     """Both passes as one: after a pass the caches hold none of Python, and every line around it takes long."""
 
     def __init__(self, forward: WholePass, backward: WholePass, scratch: Scratch) -> None:
-        self._forward, self._backward, self._scratch = forward, backward, scratch
-        self._calls: list[Call] = []
-        self._turns: list[int] = []
-        self._made_at = _NEVER
+        super().__init__(scratch, 0)
+        self._forward, self._backward = forward, backward
 
-    def forget(self) -> None:
-        self._made_at = _NEVER
-
-    def run(self, memory: MemoryPlan) -> bool:
-        """All calls, forward and backward; False where not both passes stand."""
-        if self._made_at != (Latest.stamp, self._scratch.stamp) and not self._make():
-            return False
-        try:
-            for call in self._calls:
-                call()
-        finally:
-            memory.ran_turns(0, self._turns)
-        return True
-
-    def _make(self) -> bool:
+    def join(self) -> bool:
+        """Make it of both passes, where they stand; whether they do."""
         forward, backward = self._forward, self._backward
         if not (forward.stands and backward.stands):
             return False
-        self._calls = forward.calls + backward.calls
-        self._turns = forward.turns + [max(forward.turns, default=-1) + 1 + turn for turn in backward.turns]
-        self._made_at = (Latest.stamp, self._scratch.stamp)
+        then = max(forward.turns, default=-1) + 1
+        turns = forward.turns + [then + turn for turn in backward.turns]
+        self._stand(Latest.stamp, forward.calls + backward.calls, turns)
         return True
