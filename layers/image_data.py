@@ -7,9 +7,10 @@ from functools import cached_property
 
 from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
-from brew.data.image_source import ImageFiles, ImageList, ImageSource
+from brew.data.image_list import ImageList
+from brew.data.image_source import ImageFiles, ImageSource
 from brew.data.order import Order
-from brew.data.paths import find, find_prefix
+from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.layer import Context, Shape, exactly
@@ -28,9 +29,10 @@ class ImageData(PrefetchingLayer):
              resize to, both or none), .shuffle (anew in every epoch), .rand_skip (to pass over fewer than so many
              lines at the start); transform_param; data_param.prefetch (batches made ahead, 4)
 
-    A label is what C's atoi makes of it. A batch has the size of its first image; with batch_size 1 every image may
-    have its own. An image that cannot be read is an error, placed in the list; up to max_bad_records of them are
-    passed over with a warning, and the batch is filled with the next ones.
+    A line ends with its label, a whole number, behind a blank or tab; there may be blanks in the path. A batch has the
+    size of its first image; with batch_size 1 every image may have its own. An image that cannot be read is an error,
+    placed in the list; up to max_bad_records of them are passed over with a warning, and the batch is filled with the
+    next ones.
 
     Example  top: "data" top: "label" image_data_param { source: "list.txt" batch_size: 8 new_height: 64 new_width: 64 }
     """
@@ -63,8 +65,7 @@ class ImageData(PrefetchingLayer):
         what = f'layer "{self.name}" (ImageData): source'
         place = self.context.place("image_data_param", "source")
         listed = ImageList.read(find(images.source, folder, what=what, place=place), what=what, place=place)
-        what = f'layer "{self.name}" (ImageData): image'
-        prefix = find_prefix(images.root_folder, listed.names[0], folder, what=what, place=listed.place(0))
+        prefix = listed.prefix(images.root_folder, folder, what=f'layer "{self.name}" (ImageData): image')
         size = (images.new_height, images.new_width) if images.new_height else None
         return ImageFiles(listed, prefix, images.is_color, size)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,7 +21,9 @@ from .check import Limits
 from .database import Record, open_database
 from .datum import decode
 from .hdf5_source import find_dataset, open_hdf5, read_list
-from .image_source import ImageFiles, ImageList
+from .image_list import ImageList, numbered, remedy
+from .image_source import ImageFiles
+from .list_lines import UTF_16
 
 Fact: TypeAlias = tuple[str, int | None, int | None]  # shape, lowest and highest label
 _BLOCK = 16 << 20  # bytes of a dataset read at a time
@@ -55,13 +59,15 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
     with source.open("rb") as file:
         head = file.read(512)
     kind = file_kind(head)
-    if kind not in (None, "a text file") or b"\0" in head:  # names in a list need not be UTF-8
+    if kind not in (None, "a text file") or (
+        b"\0" in head and not head.startswith(UTF_16)
+    ):  # names in a list need not be UTF-8
         kind = kind or "a file of unknown kind"
         raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
-    first = next((line.strip() for line in head.decode(errors="replace").splitlines() if line.strip()), "")
+    first = next((line.strip() for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()), "")
     if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
         return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits.tops))
-    if first.startswith("# "):
+    if re.fullmatch("# *[0-9]+", first):
         raise DataError("this seems to be a list of windows (WindowData); those are not checked")
     return _images(source, start, limits)
 
@@ -88,15 +94,26 @@ def _datum(record: Record) -> Fact:
 
 
 def _images(source: Path, start: int, limits: Limits) -> Walk:
-    listed = ImageList.read(source, what="source")
+    wrong: dict[int, DataError] = {}
+    listed = ImageList.read(source, what="source", wrong=wrong)
     prefix = limits.root
     if prefix is None:
         here = any(_is_there(name) for name in listed.names[:_LOOKED_UP])
         prefix = "" if here else f"{source.parent}/"
     files = ImageFiles(listed, prefix)
-    numbers = range(start, len(listed.names))
-    looks = ((f"{listed.place(n)}: {listed.names[n]}", partial(_image, files, n)) for n in numbers)
-    return Walk("images", len(listed.names), looks)
+    looks = (_look(files, line, found) for line, found in islice(numbered(listed, wrong), start, None))
+    return Walk("images", len(listed.names) + len(wrong), looks)
+
+
+def _look(files: ImageFiles, line: int, found: int | DataError) -> tuple[str, Callable[[], Fact]]:
+    """The record of a line: its image, or what is wrong with the line."""
+    if isinstance(found, DataError):
+        return f"{found.place}", partial(_refuse, found)
+    return f"{files.images.file}:{line}: {files.images.names[found]}", partial(_image, files, found)
+
+
+def _refuse(error: DataError) -> Fact:
+    raise DataError(error.message.removeprefix("source: "), hint=error.hint)
 
 
 def _is_there(name: str) -> bool:
@@ -110,7 +127,9 @@ def _image(files: ImageFiles, number: int) -> Fact:
     path = files.path(number)
     try:
         if not path.is_file():
-            raise DataError("it is not a file" if path.exists() else f"there is no {path}")
+            there = path.exists()
+            hint = None if there else remedy(files.images.names[number])
+            raise DataError("it is not a file" if there else f"there is no {path}", hint=hint)
     except OSError as error:
         raise DataError(f"it cannot be looked up: {error.strerror}") from None
     label = int(files.images.labels[number])

@@ -6,6 +6,7 @@ datasets. Data comes from strangers, so all of these are refused, soft links wit
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,26 +18,44 @@ from brew.errors import DataError, Place, ResourceError
 from brew.layer import Shape, shape_text
 from brew.random import Stream
 
-from .paths import find
+from .list_lines import doubt, read_lines
+from .paths import find, is_there
 from .prefetch import Batch
 
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
 
 
 def read_list(path: Path, *, what: str, place: Place | None) -> list[Path]:
-    """The files named in a source list, one a line: from the working directory, else from the list's folder."""
+    """The files named in a source list, one a line: from the working directory, else from the list's folder.
+
+    Several names in a line, as Caffe takes them, where no file is called as the whole line is.
+    """
     try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        looks = " (is it an HDF5 file itself? a text file that names HDF5 files is expected)"
-        raise DataError(f"{what}: {path} cannot be read as a list of files: {error}{looks}", place=place) from None
+        lines = read_lines(path, what=what, place=place)
+    except DataError as error:
+        error.hint = error.hint or "is it an HDF5 file itself? A text file that names HDF5 files is expected"
+        raise
     files = []
-    for number, line in enumerate(lines, 1):
-        if name := line.strip():
-            files.append(find(name, path.parent, what=what, place=Place(str(path), number)))
+    for number, line in lines:
+        where = Place(str(path), number)
+        for name in _names(line.strip(), path.parent):
+            files.append(find(name, path.parent, what=what, place=where, hint=_remedy(name)))
     if not files:
         raise DataError(f"{what}: {path} names no file", place=place)
     return files
+
+
+def _names(line: str, folder: Path) -> list[str]:
+    words = line.split()
+    several = len(words) > 1 and not is_there(line, folder) and all(is_there(word, folder) for word in words)
+    return words if several else [line]
+
+
+def _remedy(name: str) -> str | None:
+    """What may be wrong with the name of a file that is not there."""
+    if re.search(r"\s[+-]?[0-9.]+$", name):
+        return "a list of HDF5 files has no labels: these are a dataset of the files"
+    return doubt(name)
 
 
 @dataclass(frozen=True, slots=True)
