@@ -17,14 +17,16 @@ from brew.registry import register_layer
 
 @register_layer
 class HDF5Data(PrefetchingLayer):
-    """Arrays of any kind from HDF5 files, a whole file in memory at a time.
+    """Arrays of any kind from HDF5 files, one file after the other, in parts.
 
     Tops     any number, each the dataset of its name (batch_size x the shape of one row)
     Param    hdf5_data_param.source (a text file that names HDF5 files, one a line), .batch_size, .shuffle (files and
              rows, anew in every epoch)
     Example  top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 64 }
 
-    Batches go on over the end of a file and of the source. Numbers of every type become the net's.
+    Batches go on over the end of a file and of the source. Numbers of every type become the net's. In memory are
+    datasets of up to 64 MiB (a compressed one of a single file up to 512 MiB), of larger ones a batch, or a block of
+    chunks; a shuffled one in chunks whole, in the file's type.
     """
 
     type = "HDF5Data"

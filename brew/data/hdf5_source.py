@@ -1,4 +1,4 @@
-"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time in memory.
+"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time, in parts (hdf5_rows).
 
 An HDF5 file can name other files of the machine as the place of its data: external storage, external links, virtual
 datasets. Data comes from strangers, so all of these are refused, soft links with them.
@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.errors import DataError, Place, ResourceError
+from brew.errors import DataError, Place
 from brew.layer import Shape, shape_text
 from brew.random import Stream
 
+from .hdf5_rows import Blocks, Rows, open_rows
 from .list_lines import doubt, read_lines
 from .paths import find, is_there
 from .prefetch import Batch
@@ -83,6 +84,10 @@ class HDF5Files:
             raise DataError(f"{files[0]}: there is not one row of data in the whole source")
         return cls(files, names, rows, [first[1:] for first in shapes[0]])
 
+    def shapes(self, number: int) -> dict[str, Shape]:
+        """The shapes of the datasets in file `number`, by name."""
+        return {name: (self.rows[number], *row) for name, row in zip(self.names, self.row_shapes, strict=True)}
+
 
 class HDF5Source:
     """Fills batches with rows, file after file, from row number `start` (counted over epochs) on.
@@ -108,7 +113,7 @@ class HDF5Source:
         self._file_order = Stream(seed, f"{name}/files")
         self._row_order = Stream(seed, f"{name}/rows")
         self._epoch, offset = divmod(start, sum(files.rows))
-        self._loaded: tuple[int, list[npt.NDArray[Any]]] | None = None
+        self._opened: tuple[int, list[Rows]] | None = None
         self._position = 0  # in this epoch's order of files
         order = self._order(self._file_order, len(files.files), self._epoch)
         while offset >= files.rows[order[self._position]]:
@@ -121,22 +126,22 @@ class HDF5Source:
         tops = batch.take([(self._batch_size, *shape) for shape in self._files.row_shapes])
         filled = 0
         while filled < self._batch_size:
-            assert self._loaded is not None  # _enter has loaded it
-            number, datasets = self._loaded
+            assert self._opened is not None  # _enter has opened it
+            number, datasets = self._opened
             take = min(self._batch_size - filled, self._files.rows[number] - self._row)
-            rows = self._rows[self._row : self._row + take]
+            which = self._rows[self._row : self._row + take] if self._shuffle else slice(self._row, self._row + take)
             for top, data in zip(tops, datasets, strict=True):
-                if self._shuffle:
-                    np.take(data, rows, axis=0, out=top[filled : filled + take])
-                else:
-                    top[filled : filled + take] = data[self._row : self._row + take]
+                data.put(which, top[filled : filled + take])
             filled += take
             self._row += take
             if self._row == self._files.rows[number]:
                 self._advance()
 
     def close(self) -> None:
-        self._loaded = None
+        if self._opened is not None:
+            for rows in self._opened[1]:
+                rows.close()
+        self._opened = None
 
     def _advance(self) -> None:
         """To the next file that has rows, in the next epoch after the last one."""
@@ -152,10 +157,13 @@ class HDF5Source:
                 return
 
     def _enter(self, number: int) -> None:
-        """Make file `number` the current one, loading it unless it is loaded."""
-        if self._loaded is None or self._loaded[0] != number:
-            self._loaded = None  # two files need not fit into memory
-            self._loaded = number, _load(self._files.files[number], self._files.names, self._dtype)
+        """Make file `number` the current one, opening it unless it is open."""
+        if self._opened is None or self._opened[0] != number:
+            self.close()  # two files need not fit into memory
+            file = self._files.files[number]
+            shapes = self._files.shapes(number)
+            alone = len(self._files.files) == 1
+            self._opened = number, _open(file, shapes, self._dtype, in_order=not self._shuffle, again=alone)
         index = self._epoch * len(self._files.files) + number
         self._rows = self._order(self._row_order, self._files.rows[number], index)
 
@@ -176,24 +184,23 @@ def _shapes(file: Path, names: list[str]) -> list[Shape]:
     return shapes
 
 
-def _load(file: Path, names: list[str], dtype: np.dtype[Any]) -> list[npt.NDArray[Any]]:
-    arrays = []
-    with open_hdf5(file) as h5:
-        for name in names:
+def _open(file: Path, shapes: dict[str, Shape], dtype: np.dtype[Any], *, in_order: bool, again: bool) -> list[Rows]:
+    """The rows of the datasets that are to have these `shapes`."""
+    found: list[Rows] = []
+    for name, shape in shapes.items():
+        h5 = open_hdf5(file)
+        rows: Rows | None = None
+        try:
             dataset = find_dataset(h5, name, file)
-            try:
-                array = np.empty(dataset.shape, dtype)
-                if array.size:
-                    dataset.read_direct(array)
-            except MemoryError:
-                raise ResourceError(
-                    f'{file}: no memory for dataset "{name}" ({shape_text(dataset.shape)})',
-                    hint="HDF5Data holds one file in memory; split it into several",
-                ) from None
-            except (OSError, RuntimeError, ValueError) as error:
-                raise DataError(f'{file}: dataset "{name}" cannot be read: {error}') from None
-            arrays.append(array)
-    return arrays
+            if dataset.shape != shape:
+                now = shape_text(dataset.shape)
+                raise DataError(f'{file}: dataset "{name}" is {now} now, and was {shape_text(shape)}')
+            rows = open_rows(h5, dataset, file, dtype, in_order=in_order, again=again)
+        finally:
+            if not isinstance(rows, Blocks):  # only these read on through it
+                h5.close()
+        found.append(rows)
+    return found
 
 
 def open_hdf5(file: Path) -> Any:
