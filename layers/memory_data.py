@@ -11,7 +11,7 @@ import numpy.typing as npt
 from brew.data.datum import Pixels, decode_batch
 from brew.data.feed import feeds
 from brew.data.transformer import Transformer
-from brew.data_layer import DataLayer
+from brew.data_layer import DataLayer, Drawn
 from brew.errors import BrewError, DataError, UsageError
 from brew.layer import Context, Shape, exactly, shape_text
 from brew.proto.brew_pb2 import Datum, LayerParameter, SourceState
@@ -56,6 +56,17 @@ class MemoryData(DataLayer):
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return self.next_shapes()
+
+    def draw_as(self, name: str) -> None:
+        super().draw_as(name)
+        self.transformer.draws = name
+
+    def image_shape(self) -> Shape:
+        return self.image
+
+    def drawn(self) -> Drawn:
+        transformer = self.transformer
+        return Drawn(None, None, None, False, (), transformer.random_crop, transformer.param.mirror)
 
     # --- what the program calls ------------------------------------------------------------------------------------
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from brew.data import pairs, record_shape
+from brew.data_layer import data_layers
+from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
 from brew.proto.brew_pb2 import LayerParameter
 
@@ -27,6 +31,25 @@ def mirrored_test(view: View) -> Iterator[Note]:
         if not source.param.bottom and source.param.transform_param.mirror:
             what = "mirror: true flips images by chance in tests too"
             yield view.note(number, what, "transform_param", "mirror", hint="mirror: false in TEST")
+
+
+@NET_RULES.add("B228")
+def parted(view: View) -> Iterator[Note]:
+    """Data layers whose records go in pairs, and whose shuffles, crops, mirrors or skipped records take them apart."""
+    if view.graph is None:
+        return
+    with suppress(BrewError):  # an error of its own
+        for remark in pairs.settle(data_layers(view.graph)).remarks:
+            yield Note(remark.message, remark.place, remark.hint)
+
+
+@NET_RULES.add("B232")
+def channels_last(view: View) -> Iterator[Note]:
+    """Images of height x width x channels, where channels x height x width is expected: 3 columns of many channels."""
+    for layer in data_layers(view.graph) if view.graph is not None else ():
+        what = record_shape.mistaken(layer)
+        if what is not None:
+            yield Note(f'layer "{layer.name}" ({layer.type}): {what}', layer.context.place(), record_shape.REMEDY)
 
 
 @PAIR_RULES.add("B222")

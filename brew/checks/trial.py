@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew._graph_checks import check_counts
-from brew.data import paths
-from brew.data_layer import DataLayer
+from brew.data import pairs, paths
+from brew.data_layer import DataLayer, data_layers
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
 from brew.graph import BlobNode, Builder, Node, make_layer
@@ -62,6 +62,14 @@ class Trial(Builder):
             self._complete(number)
         else:
             self._stand_in(number, source, context)
+
+    def pair_data(self) -> None:
+        """Data layers that belong together, as a net settles it."""
+        with suppress(DataError):  # a source that cannot be read is among the errors already
+            try:
+                pairs.settle(data_layers(self.graph))
+            except NetError as error:
+                self.refuse(error)
 
     def _check_fillers(self, node: Node) -> None:
         """Fillers are read when weights are filled, which does not happen here."""

@@ -20,7 +20,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     thing in messages ('layer "mnist": source'). Raises DataError with both places, and `hint`, when there is nothing.
     """
     if not written:
-        raise DataError(f"{what} is empty: a path is expected", place=place)
+        raise DataError(f"{what} is empty: a path is expected", place=place, hint=hint)
     try:
         first = Path(written).expanduser()
         second = folder / first

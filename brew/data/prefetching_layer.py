@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from operator import index
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol, SupportsIndex
 
 import numpy.typing as npt
 
@@ -18,6 +18,9 @@ from .prefetch import Batch, Prefetcher
 log = logging.getLogger("brew")
 
 
+_SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_param", "memory_data_param"
+
+
 class Source(Protocol):
     """Something opened at a record that fills one batch after the other; it must not refer to its layer."""
 
@@ -27,21 +30,33 @@ class Source(Protocol):
 
 
 class PrefetchingLayer(DataLayer):
-    """A data layer over a `Source`. Subclasses set `batch_size` and `ahead` and write `open_source`.
+    """A data layer over a `Source`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
     The cursor counts the records handed out, and those passed over on the way, over epochs; what was read ahead does
     not count.
     """
 
-    batch_size: int
+    section: ClassVar[str]
     ahead: int = 0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
+        self.batch_size: int = getattr(param, self.section).batch_size
+        if self.batch_size == 0:
+            hint = self.elsewhere("batch_size") or "batch_size: 64, say"
+            raise self.error("batch_size must be at least 1", self.section, "batch_size", hint=hint)
         self._seed: SupportsIndex = context.seed  # another one after a resume
         self._record = 0
         self._source: Source | None = None
         self._prefetcher: Prefetcher | None = None
+
+    def elsewhere(self, field: str) -> str | None:
+        """A hint where `field` is set in the message of another data layer, which this one does not read."""
+        for section in _SECTIONS:
+            message = getattr(self.param, section)
+            if section != self.section and self.param.HasField(section) and message.HasField(field):
+                return f"{self.type} reads {self.section} {{ {field} }}, and it stands in {section}"
+        return None
 
     def open_source(self, record: int) -> Source:
         """The source, opened so that the first batch begins with record number `record`, counted over epochs."""
