@@ -11,6 +11,7 @@ import numpy.typing as npt
 from brew.layer import Context, Layer, Shape, exactly
 
 if TYPE_CHECKING:
+    from brew.data.label_sample import LabelSample
     from brew.graph import Graph
     from brew.proto.brew_pb2 import LayerParameter, SourceState
 
@@ -73,6 +74,11 @@ class DataLayer(Layer):
 
     def epoch(self) -> int | None:
         """Records in one pass over the data; None where there is no such thing (windows drawn at random)."""
+        return None
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """The values of top number `top` in the first `most` records or more, and in the last; None where they are no
+        labels, or not known before the run. DataError where the source cannot be read."""
         return None
 
     def image_shape(self) -> Shape:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from brew.data.bad_records import BadRecords
 from brew.data.database import Database, Record, open_database
-from brew.data.datum import Pixels, decode
+from brew.data.datum import Pixels, decode, first_labels
 from brew.data.feed import feeds
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.record_source import RecordSource
@@ -85,6 +87,12 @@ class Data(PrefetchingLayer):
             return database.length
         finally:
             database.close()
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        if top != 1:
+            return None
+        with closing(self._open()) as database:
+            return first_labels(database, most)
 
     def image_shape(self) -> Shape:
         return self._image

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from brew.data.feed import feeds
+from brew.data.hdf5_labels import first_values
 from brew.data.hdf5_source import HDF5Files, HDF5Source, read_list
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data_layer import Drawn
@@ -60,6 +62,9 @@ class HDF5Data(PrefetchingLayer):
 
     def epoch(self) -> int:
         return sum(self.files.rows)
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        return first_values(self.files, top, most)
 
     def image_shape(self) -> Shape:
         """Of the first dataset."""

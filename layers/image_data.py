@@ -9,6 +9,7 @@ from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
 from brew.data.image_source import ImageFiles, ImageSource
+from brew.data.label_sample import LabelSample
 from brew.data.order import Order
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
@@ -79,6 +80,11 @@ class ImageData(PrefetchingLayer):
 
     def epoch(self) -> int:
         return len(self.files.images.names)
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """All of them."""
+        images = self.files.images
+        return LabelSample(images.labels, lambda number: f"{images.place(number)}") if top == 1 else None
 
     def image_shape(self) -> Shape:
         return self._image

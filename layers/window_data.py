@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.feed import feeds
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find, find_prefix
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
@@ -119,6 +120,16 @@ class WindowData(PrefetchingLayer):
         """Reads the window file, and no image."""
         _ = self.images
         return [(self.batch_size, 3, self.crop, self.crop), (self.batch_size,)]
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """Those of all objects, and 0 where there is background."""
+        if top != 1:
+            return None
+        windows = self.images.windows
+        kinds = [windows.foreground, windows.background]
+        values = np.concatenate([kind.label for kind in kinds])
+        lines = np.concatenate([kind.line for kind in kinds])
+        return LabelSample(values, lambda number: str(windows.place(int(lines[number]))))
 
     def drawn(self) -> Drawn:
         windows = self.images.windows

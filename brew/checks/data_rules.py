@@ -69,9 +69,11 @@ def other_preparation(views: Sequence[View]) -> Iterator[Note]:
 @PAIR_RULES.add("B223")
 def same_source(views: Sequence[View]) -> Iterator[Note]:
     """All tests read the source of the training: they cannot tell how well the net does on anything new."""
-    pairs = [(number, view, _source(view.param(number)), _source(train)) for number, view, train in _pairs(views)]
-    if pairs and all(mine and mine == theirs for _, _, mine, theirs in pairs):
-        number, view, mine, _ = pairs[0]
+    found = [
+        (number, view, _source(view.param(number)), _source(train)) for number, view, train in _counterparts(views)
+    ]
+    if found and all(mine and mine == theirs for _, _, mine, theirs in found):
+        number, view, mine, _ = found[0]
         what = f"the test reads {mine}, which the training reads too"
         hint = "name the source of the test data"
         yield view.note(number, what, _SECTIONS[view.param(number).type], "source", hint=hint)
@@ -79,6 +81,11 @@ def same_source(views: Sequence[View]) -> Iterator[Note]:
 
 def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
     """(layer, its test's view, the training's layer that makes the same blob), where these are two layers."""
+    return ((number, view, train) for number, view, train in _counterparts(views) if train != view.param(number))
+
+
+def _counterparts(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
+    """As `_pairs`; one layer that serves both phases is its own, in a net that is meant to be tested."""
     made = {
         source.param.top[0]: source.param
         for view in views if view.phase == TRAIN
@@ -87,9 +94,10 @@ def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
     for view in views:
         if view.phase != TEST:
             continue
+        meant = view.used or any(rule.phase == TEST for s in view.layers for rule in s.param.include)
         for number, source in enumerate(view.layers):
             train = made.get(source.param.top[0]) if source.param.top else None
-            if train is not None and train.type == source.param.type and train != source.param:
+            if train is not None and train.type == source.param.type and (meant or train != source.param):
                 yield number, view, train
 
 

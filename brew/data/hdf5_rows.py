@@ -88,10 +88,10 @@ class InPlace(Rows):
     def _read(self, row: int, target: Array) -> None:
         if not target.size:
             return
-        left = memoryview(target.reshape(-1).view(np.uint8))
+        left = target.reshape(-1).view(np.uint8)
         self._file.seek(self._offset + row * self._size)
-        while left:
-            came = self._file.readinto(left)
+        while left.size:
+            came = self._file.readinto(left.data)
             if not came:
                 raise DataError(f"{self._path} ends before row {row}: was it written to meanwhile?")
             left = left[came:]

@@ -23,6 +23,7 @@ from .list_lines import doubt, read_lines
 from .paths import find, is_there
 from .prefetch import Batch
 
+_LOOKED_AT = 1 << 20  # numbers that are read for a look at labels
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
 
 
