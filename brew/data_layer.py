@@ -81,6 +81,10 @@ class DataLayer(Layer):
         labels, or not known before the run. DataError where the source cannot be read."""
         return None
 
+    def not_finite(self) -> str | None:
+        """What of the last batch is NaN or infinite, by its record, in words; None where all of it is finite."""
+        return None
+
     def image_shape(self) -> Shape:
         """(channels, height, width) of a record before crops, where that was read from data; else ()."""
         return ()

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from brew.data.datum import Pixels, decode_batch
 from brew.data.feed import feeds
+from brew.data.prefetching_layer import first_not_finite
 from brew.data.transformer import Transformer
 from brew.data_layer import DataLayer, Drawn
 from brew.errors import BrewError, DataError, UsageError
@@ -145,6 +146,14 @@ class MemoryData(DataLayer):
         self._record += self.batch_size
         self._waiting = self._waiting and batch.stop < len(self._data)
         return [self._data[batch], self._labels[batch]]
+
+    def not_finite(self) -> str | None:
+        if self._data is None or self._labels is None or self._record == 0:
+            return None
+        start = (self._record - self.batch_size) % len(self._data)
+        batch = slice(start, start + self.batch_size)
+        tops = [self._data[batch], self._labels[batch]]
+        return first_not_finite(tops, self.param.top, lambda number: f"item {start + number}")
 
     def epoch(self) -> int | None:
         return None if self._data is None else len(self._data)

@@ -214,8 +214,8 @@ def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int 
 
 
 def _check_whole(block: npt.NDArray[Any], start: int) -> None:
-    wrong = np.flatnonzero((block != np.trunc(block)).reshape(len(block), -1).any(axis=1)) if block.size else []
-    if len(wrong):
+    wrong = np.flatnonzero((block != np.trunc(block)).reshape(len(block), -1).any(axis=1))
+    if wrong.size:
         first = block[wrong[0]].reshape(-1)
         value = first[first != np.trunc(first)][0]
         raise DataError(f"the label {value:g} in row {start + wrong[0]} is no whole number")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from brew.errors import DataError, Place
 from brew.layer import Shape, shape_text
 from brew.random import Stream
 
-from .hdf5_rows import Blocks, Rows, open_rows
+from .hdf5_rows import Blocks, Rows, Which, open_rows
 from .list_lines import doubt, read_lines
 from .paths import find, is_there
 from .prefetch import Batch
@@ -90,6 +91,15 @@ class HDF5Files:
         return {name: (self.rows[number], *row) for name, row in zip(self.names, self.row_shapes, strict=True)}
 
 
+def _named(taken: list[tuple[Path, Which]], number: int) -> str:
+    for file, which in taken:
+        rows = range(which.start, which.stop) if isinstance(which, slice) else which
+        if number < len(rows):
+            return f"row {rows[number]} of {file}"
+        number -= len(rows)
+    raise IndexError(number)
+
+
 class HDF5Source:
     """Fills batches with rows, file after file, from row number `start` (counted over epochs) on.
 
@@ -125,7 +135,7 @@ class HDF5Source:
 
     def fill(self, batch: Batch) -> None:
         tops = batch.take([(self._batch_size, *shape) for shape in self._files.row_shapes])
-        filled = 0
+        filled, taken = 0, []
         while filled < self._batch_size:
             assert self._opened is not None  # _enter has opened it
             number, datasets = self._opened
@@ -133,10 +143,12 @@ class HDF5Source:
             which = self._rows[self._row : self._row + take] if self._shuffle else slice(self._row, self._row + take)
             for top, data in zip(tops, datasets, strict=True):
                 data.put(which, top[filled : filled + take])
+            taken.append((self._files.files[number], which))
             filled += take
             self._row += take
             if self._row == self._files.rows[number]:
                 self._advance()
+        batch.name = partial(_named, taken)
 
     def close(self) -> None:
         if self._opened is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,10 @@ class ImageFiles:
             raise
 
 
+def _named(files: ImageFiles, numbers: list[int], number: int) -> str:
+    return f"image {files.path(numbers[number])} ({files.images.place(numbers[number])})"
+
+
 class ImageSource:
     """Fills batches with images, from record number `start` on. Tops: images, and labels (batch_size)."""
 
@@ -89,6 +94,7 @@ class ImageSource:
         self._transformer(images, self._record, data)
         label[...] = self._files.images.labels[numbers]
         self._record += len(images) + batch.passed
+        batch.name = partial(_named, self._files, numbers)
 
     def close(self) -> None:
         self._workers.shutdown()

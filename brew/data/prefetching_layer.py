@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from typing import Any, ClassVar, Protocol, SupportsIndex
 
+import numpy as np
 import numpy.typing as npt
 
 from brew.data_layer import DataLayer
@@ -27,6 +29,19 @@ class Source(Protocol):
     def fill(self, batch: Batch) -> None: ...
 
     def close(self) -> None: ...
+
+
+def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], name: Callable[[int], str]) -> str | None:
+    """The first record among `tops`, whose blobs have these `names`, with a value that is not finite; in words."""
+    for values, blob in zip(tops, names, strict=True):
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            first = int(np.argmax(bad))
+            value = next(v for v in values[first].reshape(-1).tolist() if not math.isfinite(v))
+            count = int(bad.sum())
+            more = f" ({count} records of the batch are bad)" if count > 1 else ""
+            return f'"{blob}": {name(first)} has {value}{more}'
+    return None
 
 
 class PrefetchingLayer(DataLayer):
@@ -74,6 +89,10 @@ class PrefetchingLayer(DataLayer):
         batch = self._batches().next()
         self._record += self.batch_size + batch.passed
         return batch.tops
+
+    def not_finite(self) -> str | None:
+        batch = self._prefetcher.taken if self._prefetcher is not None else None
+        return first_not_finite(batch.tops, self.param.top, batch.name) if batch is not None else None
 
     def state(self) -> SourceState:
         return SourceState(layer=self.name, record=self._record, seed=self.seed)
