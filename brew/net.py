@@ -90,7 +90,7 @@ class Net:
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         self.graph = versions.settle(written)
         self._make_blobs()
-        settle_data(self.data_layers)
+        settle_data(self.layers)
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0

@@ -134,16 +134,9 @@ class WindowData(PrefetchingLayer):
     def drawn(self) -> Drawn:
         windows = self.images.windows
         order = ("windows", len(windows.background), len(windows.foreground), self.objects)
-        return Drawn(
-            None,
-            windows.file.resolve(),
-            order,
-            True,
-            (),
-            0,
-            self.param.transform_param.mirror,
-            in_words="drawn from a list of windows",
-        )
+        mirror = self.param.transform_param.mirror
+        words = "drawn from a list of windows"
+        return Drawn(None, windows.file.resolve(), order, shuffled=True, mirror=mirror, in_words=words)
 
     def open_source(self, record: int) -> WindowSource:
         mirror = self.param.transform_param.mirror

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from brew._graph_checks import check_counts
 from brew.data import pairs, paths
-from brew.data_layer import DataLayer, data_layers
+from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
 from brew.graph import BlobNode, Builder, Node, make_layer
@@ -67,7 +67,7 @@ class Trial(Builder):
         """Data layers that belong together, as a net settles it."""
         with suppress(DataError):  # a source that cannot be read is among the errors already
             try:
-                pairs.settle(data_layers(self.graph))
+                pairs.settle([node.layer for node in self.graph.nodes])
             except NetError as error:
                 self.refuse(error)
 

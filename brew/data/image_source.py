@@ -19,6 +19,7 @@ from .bad_records import BadRecords
 from .image import read_image
 from .image_list import ImageList, remedy
 from .order import Order
+from .paths import is_there
 from .prefetch import Batch
 from .resize import resize
 from .transformer import Transformer
@@ -54,7 +55,7 @@ class ImageFiles:
         try:
             return read_image(path, color=self.color, place=self.images.place(number))
         except DataError as error:
-            error.hint = error.hint or (None if path.exists() else remedy(self.images.names[number]))
+            error.hint = error.hint or (None if is_there(str(path), Path()) else remedy(self.images.names[number]))
             raise
 
 

@@ -14,8 +14,8 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from brew.data_layer import DataLayer
-from brew.errors import Place, did_you_mean
-from brew.layer import Shape, shape_text
+from brew.errors import NetError, Place, did_you_mean
+from brew.layer import Layer, Shape, shape_text
 
 from . import record_shape
 
@@ -43,13 +43,18 @@ class Pairs:
     remarks: list[Remark] = field(default_factory=list)
 
 
-def settle(layers: Sequence[DataLayer]) -> Pairs:
-    """Let the data layers of a net that belong together draw alike.
+def settle(net: Sequence[Layer]) -> Pairs:
+    """Let the data layers among the layers of a net that belong together draw alike.
 
-    NetError for a draws_with that cannot be: no such layer, other sizes, another kind of order. DataError where a
-    source that has to be counted cannot be read.
+    NetError for a draws_with that cannot be: in no data layer, no such layer, other sizes, another kind of order.
+    DataError where a source that has to be counted cannot be read.
     """
     found = Pairs()
+    layers = [layer for layer in net if isinstance(layer, DataLayer)]
+    for other in net:
+        if other.param.draws_with and not isinstance(other, DataLayer):
+            text = f'layer "{other.name}" ({other.param.type}): draws_with is for layers that read data from a source'
+            raise NetError(text, place=other.context.place("draws_with"))
     by_name = {layer.name: layer for layer in layers}
     for layer in layers:
         if layer.param.draws_with:
@@ -174,11 +179,11 @@ def _remark(layer: DataLayer, message: str, hint: str) -> Remark:
     return Remark(f'layer "{layer.name}" ({layer.type}): {message}', layer.context.place(), hint)
 
 
-def settle_data(layers: Sequence[DataLayer]) -> None:
-    """`settle` for a net, and what there is to say about its data in lines of the log."""
-    found = settle(layers)
+def settle_data(net: Sequence[Layer]) -> None:
+    """`settle` for the layers of a net, and what there is to say about its data in lines of the log."""
+    found = settle(net)
     for names in found.together.values():
         log.info("data layers %s draw the same random numbers for a record", ", ".join(names))
     for remark in found.remarks:
         log.warning("%s", remark)
-    record_shape.tell(layers)
+    record_shape.tell(layer for layer in net if isinstance(layer, DataLayer))

@@ -134,6 +134,15 @@ def test_a_file_called_like_a_mistake_is_read(write: Callable[[str], Path]):
     net.close()
 
 
+def test_a_name_that_no_system_takes(write: Callable[[str], Path]):
+    write(f"a.png 1\n{'a' * 300}.png 2\n")
+    net = Net("net.prototxt", TEST)
+    net.forward()
+    with pytest.raises(DataError, match="too long"):
+        net.forward()
+    net.close()
+
+
 def test_no_text(write: Callable[[str], Path]):
     path = write("")
     for content, what in (

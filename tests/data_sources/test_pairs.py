@@ -218,6 +218,10 @@ def test_two_views_of_one_source(here: Path, told: Callable[[], list[str]]):
         (data("a") + data("b7", more='draws_with: "a"'), "this layer has 19 records, a has 20"),
         (data("a") + data("b", batch=5, more='draws_with: "a"'), "has 5 records a batch, a has 6"),
         (data("a") + data("b", "", more='draws_with: "a"'), "has records in order, a has it shuffled"),
+        (
+            data("a") + 'layer { name: "r" type: "Dropout" bottom: "a" top: "r" draws_with: "a" }',
+            "draws_with is for layers that read data",
+        ),
     ],
 )
 def test_a_draws_with_that_cannot_be(here: Path, text: str, message: str):
