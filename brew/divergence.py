@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -50,11 +51,12 @@ class Guard:
             self._in_a_row = 0
             return False
         self._in_a_row += 1
-        what = f"iteration {iteration}: the loss is {loss}; {first_bad(self.net)}"
+        bad = first_bad(self.net)
+        what = f"iteration {iteration}: the loss is {loss}; {bad.what}"
         if not self.skips:
-            raise DivergedError(what, hint=f"{_CAUSES}; last rate {rate:g}")
+            raise DivergedError(what, hint=bad.hint or (f"{_CAUSES}; last rate {rate:g}" if iteration else _CAUSES))
         if self._in_a_row > _MOST_SKIPS:
-            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=_CAUSES)
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=bad.hint or _CAUSES)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
         for blob, values in zip(self._statistics, self._aside, strict=True):
@@ -62,24 +64,39 @@ class Guard:
         return True
 
 
-def first_bad(net: Net) -> str:
-    """The first layer of `net` with a value that is not finite, in words.
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """What is not finite, in words, and the remedy where that is known."""
+
+    what: str
+    hint: str | None = None
+
+
+def first_bad(net: Net) -> Bad:
+    """The first layer of `net` with a value that is not finite.
 
     Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
     """
     for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer
+        if isinstance(layer, DataLayer):
+            what = layer.not_finite()
+            if what is not None:
+                hint = "mend the record or leave it out: `brew data check` lists all that are bad"
+                return Bad(
+                    f'layer "{layer.name}" ({layer.type}) brings the first blob that is not finite, {what}', hint
+                )
+            continue
         if node.bottoms:
             with np.errstate(all="ignore"):
                 net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
-                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})'
+                return Bad(f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})')
         for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
-                brings = "brings" if isinstance(layer, DataLayer) else "made"
-                return f'layer "{layer.name}" ({layer.type}) {brings} the first blob that is not finite, "{name}"'
-    return "every blob is finite: the sum over the losses is not"
+                return Bad(f'layer "{layer.name}" ({layer.type}) made the first blob that is not finite, "{name}"')
+    return Bad("every blob is finite: the sum over the losses is not")
 
 
 def _finite(blob: Blob) -> bool:

@@ -14,6 +14,7 @@ from brew import memory, mode, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
+from brew.data.pairs import settle_data
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
@@ -89,6 +90,7 @@ class Net:
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         self.graph = versions.settle(written)
         self._make_blobs()
+        settle_data(self.layers)
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0

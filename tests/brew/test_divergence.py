@@ -73,3 +73,4 @@ def test_the_first_bad_layer_is_named(tmp_path: Path, device: str, bad: str, nam
     with pytest.raises(DivergedError) as caught:
         solver.step(1)
     assert named in str(caught.value) and "iteration 0: the loss is nan" in str(caught.value)
+    assert "last rate" not in str(caught.value)  # there was none yet
