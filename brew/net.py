@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode
+from brew import memory, mode, told
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
@@ -87,6 +87,7 @@ class Net:
         self.name = self.source.name
         force = self.source.force_backward
         self.graph = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        told.of_net(self)
         self._make_blobs()
         if share is not None:
             self.parameters.version = share.parameters.version

@@ -34,7 +34,7 @@ class Document(Generic[M]):
     """A message read from text, which knows the place of each of its fields.
 
     `foreign` is what the text says in words of Caffe's forks that the message has no room for: brew.foreign judges
-    it, and keeps in `said` the kinds that have been spoken of.
+    it. `said` keeps what runs have said of the text, so that it is said once for all nets that are made of it.
     """
 
     def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:

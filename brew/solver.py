@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import epochs, memory, mode, prototxt, resume, test_run
+from brew import epochs, memory, mode, prototxt, resume, test_run, told
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
@@ -156,6 +156,7 @@ class Solver:
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self._display.start()
+        told.of_training(self.net, self.param.weight_decay)
         self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()

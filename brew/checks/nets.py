@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,13 @@ from brew.upgrade import upgrade_solver_type
 from .data_rules import PAIR_RULES
 from .finding import Finding
 from .label_rules import LABEL_RULES
-from .net_rules import NET_RULES
+from .net_rules import NET_RULES, WEIGHTS
+from .parameter_rules import has_filler
 from .solver_rules import SOLVER_RULES, SolverView
 from .states import HEARD, NoData, Options, State, look, states_of
 from .texts import Texts
-from .view import View
-from .weights import fit_findings
+from .view import EVERYTHING, View
+from .weights import fit_findings, layers_of
 
 NO_DATA = "B224"
 STATISTICS = "B225"
@@ -52,8 +53,7 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
     yield from _statistics(document.message, document)
     yield from _foreign(document)
     states = states_of(definition, options)
-    if not any(source.param.include or source.param.exclude for source in definition.net.layers):
-        options = replace(options, started=True)  # nothing says that it is for training, and not for use
+    options = replace(options, loaded=_loaded(definition, options))
     looks = [(state, *look(definition, state, options)) for state in states]
     views = [view for _, view, _ in looks if view is not None]
     for state, view, errors in looks:
@@ -64,6 +64,15 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
         yield from _of_state(view, errors, document.file, *([state.name] if len(states) > 1 else []))
     yield from PAIR_RULES.findings(views, document.file)
     yield from (f for file in options.weights for view in views for f in fit_findings(file, view))
+
+
+def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
+    """The layers whose weights come from elsewhere than their fillers: where most have none and no rule says that the
+    net is for training, it is for use or for fine-tuning, and all do."""
+    layers = [source.param for source in definition.net.layers]
+    filled = [has_filler(param) for param in layers if param.type in WEIGHTS]
+    for_training = any(param.include or param.exclude for param in layers) or 2 * sum(filled) > len(filled)
+    return layers_of(options.weights) if for_training else EVERYTHING
 
 
 def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state: str) -> Iterator[Finding]:
@@ -108,7 +117,8 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
         yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
     yield from _foreign(document)
     yield from _files(document)
-    nets = _Nets(document, replace(options, started=bool(document.message.weights)), texts)
+    loaded = layers_of([*options.weights, *_own_weights(document)])
+    nets = _Nets(document, replace(options, loaded=loaded, decay=document.message.weight_decay), texts)
     yield from nets.findings()
     yield from SOLVER_RULES.findings(nets.solver_view(), file)
     views = list(nets.views.values())
@@ -116,15 +126,25 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
     yield from (f for path in options.weights for view in views for f in fit_findings(path, view))
 
 
-def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
-    """Files that must be there, and the folder that must take snapshots."""
-    param, folder = document.message, Path(document.file).parent
-    for i, names in enumerate(param.weights):
+def _own_weights(document: Document[SolverParameter], missing: list[BrewError] | None = None) -> Iterator[str]:
+    """The files that a solver starts from; the names of those that are not there, and their errors in `missing`."""
+    folder = Path(document.file).parent
+    for i, names in enumerate(document.message.weights):
         for name in names.split(","):
             try:
-                paths.find(name.strip(), folder, what="solver: weights", place=document.place("weights", i))
+                place = document.place("weights", i)
+                yield str(paths.find(name.strip(), folder, what="solver: weights", place=place))
             except BrewError as error:
-                yield Finding.of(error, document.file)
+                yield name.strip()
+                if missing is not None:
+                    missing.append(error)
+
+
+def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
+    """Files that must be there, and the folder that must take snapshots."""
+    param, missing = document.message, list[BrewError]()
+    list(_own_weights(document, missing))
+    yield from (Finding.of(error, document.file) for error in missing)
     target = Path(param.snapshot_prefix or document.file).parent
     wanted = param.snapshot or param.snapshot_epochs or param.snapshot_after_train
     if wanted and not target.is_dir():
