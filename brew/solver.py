@@ -22,6 +22,7 @@ from brew.layer import TEST, TRAIN
 from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
+from brew.outputs import MOST_KEPT, first
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
@@ -239,7 +240,7 @@ class Solver:
                 return {}
             if self.best.improved(number, self.iter, scores):
                 self.keeper.save_best()
-        self.tell(Tested(self.iter, number, scores))
+        self.tell(Tested(self.iter, number, first(scores, MOST_KEPT)))
         return scores
 
     def _interrupted(self) -> bool:

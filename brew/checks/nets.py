@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from brew import foreign, solver_checks
+from brew.best import best_problem
 from brew.data import paths
-from brew.errors import BrewError, NetError, Place, ResourceError
-from brew.layer import TEST, TRAIN
+from brew.errors import BrewError, NetError, Place, ResourceError, SolverError
+from brew.layer import TEST, TRAIN, count
 from brew.net_source import NetDefinition, define
 from brew.net_state import Source, exists, merged_state
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
@@ -120,10 +121,21 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
     loaded = layers_of([*options.weights, *_own_weights(document)])
     nets = _Nets(document, replace(options, loaded=loaded, decay=document.message.weight_decay), texts)
     yield from nets.findings()
+    yield from _best(document, nets.solver_view())
     yield from SOLVER_RULES.findings(nets.solver_view(), file)
     views = list(nets.views.values())
     yield from PAIR_RULES.findings(views, file)
     yield from (f for path in options.weights for view in views for f in fit_findings(path, view))
+
+
+def _best(document: Document[SolverParameter], solver: SolverView) -> Iterator[Finding]:
+    """Whether the test nets have the output to watch."""
+    views = list(solver.tests.values())
+    if views and all(view.whole for view in views):
+        outputs = [{name: count(shape) for name, shape in view.outputs.items()} for view in views]
+        if problem := best_problem(document.message.best, outputs):
+            place = document.place("best")
+            yield Finding("error", SolverError.code, f"solver: {problem.message}", place, problem.hint)
 
 
 def _own_weights(document: Document[SolverParameter], missing: list[BrewError] | None = None) -> Iterator[str]:

@@ -96,10 +96,8 @@ def dead_weights(view: View) -> Iterator[Note]:
 def decayed_alone(view: View) -> Iterator[Note]:
     """Weights that no gradient reaches and weight decay shrinks all the same, as those below propagate_down: false."""
     graph = view.graph
-    if not view.trains or not view.decay or graph is None:
+    if not view.trains or not view.decay or graph is None or not view.whole:
         return
-    if not all(node.top_shapes or not node.layer.param.top for node in graph.nodes):
-        return  # it could not be built as a whole
     reached = {
         graph.params[slot].owner
         for node in graph.nodes

@@ -78,6 +78,17 @@ class View:
         param = self.param(number)
         return self._nodes.get((param.name, param.type))
 
+    @property
+    def whole(self) -> bool:
+        """Whether all of the net could be built, so that nothing is known by its name alone."""
+        nodes = self.graph.nodes if self.graph is not None else []
+        return bool(nodes) and all(node.top_shapes or not node.layer.param.top for node in nodes)
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The shapes of the blobs that nobody reads."""
+        return {self.graph.blobs[b].name: self.graph.blobs[b].shape for b in self.graph.outputs} if self.graph else {}
+
     def bottom_shape(self, number: int, bottom: int = 0) -> Shape:
         """The shape of what layer `number` reads; () where it is not known."""
         node = self.node(number)
