@@ -53,7 +53,7 @@ def unread(param: LayerParameter) -> Iterator[str]:
     """The messages of a layer that say something and that its type does not read."""
     if is_known(param.type):
         for field, value in param.ListFields():
-            if field.name in messages() and field.name not in read_by(param.type) and value.ByteSize():
+            if field.name in messages() and field.name not in read_by(param.type) and value.ListFields():
                 yield field.name
 
 

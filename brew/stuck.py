@@ -58,11 +58,11 @@ class Stuck:
             if value is not None and not self._exploded and self._has_exploded(loss, value):
                 self._exploded = True
                 log.warning(
-                    '%s: iteration %d: the loss "%s" is %g and stays there: the scores have exploded, the right class '
+                    'iteration %d: the loss "%s" is %g and stays there: the scores have exploded, the right class '
                     "often has a chance of 0 (which counts as %g, a loss of %.2f), and hardly any gradient is left "
                     "(usual causes: base_lr too high, input not scaled, weights that start too large; begin again, or "
                     "from a snapshot of before)",
-                    self.net.name, event.iteration, loss.output, value, _LEAST[loss.param.type], _most(loss.param),
+                    event.iteration, loss.output, value, _LEAST[loss.param.type], _most(loss.param),
                 )  # fmt: skip
         self._watch_still(event)
 
@@ -97,9 +97,9 @@ class Stuck:
         if self._still >= _STILL and event.loss and not self._stood:
             self._stood = True
             log.warning(
-                "%s: iteration %d: the loss has been %g at %d displays: it does not move (usual causes: weights that "
+                "iteration %d: the loss has been %g at %d displays: it does not move (usual causes: weights that "
                 "start at 0 or are not learned, a base_lr out of all proportion; brew check finds some)",
-                self.net.name, event.iteration, event.loss, self._still,
+                event.iteration, event.loss, self._still,
             )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def same_source(views: Sequence[View]) -> Iterator[Note]:
 
 
 def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
-    """(layer, its test's view, the training's layer that makes the same blob), where these are two layers."""
+    """(layer, its test's view, the training's layer that makes the same blob), which may be the same layer."""
     made = {
         source.param.top[0]: source.param
         for view in views if view.phase == TRAIN
@@ -66,7 +66,7 @@ def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
             continue
         for number, source in enumerate(view.layers):
             train = made.get(source.param.top[0]) if source.param.top else None
-            if train is not None and train.type == source.param.type and train != source.param:
+            if train is not None and train.type == source.param.type:
                 yield number, view, train
 
 

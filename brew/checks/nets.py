@@ -63,7 +63,8 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
             yield from (replace(finding, severity="warning", code=NO_DATA) for finding in absent)
             errors = [e for e in errors if not isinstance(e, NoData)]
         yield from _of_state(view, errors, document.file, *([state.name] if len(states) > 1 else []))
-    yield from PAIR_RULES.findings(views, document.file)
+    if _has_rules(definition):  # else it may be for one phase alone
+        yield from PAIR_RULES.findings(views, document.file)
     yield from (f for file in options.weights for view in views for f in fit_findings(file, view))
 
 
@@ -72,8 +73,12 @@ def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
     net is for training, it is for use or for fine-tuning, and all do."""
     layers = [source.param for source in definition.net.layers]
     filled = [has_filler(param) for param in layers if param.type in WEIGHTS]
-    for_training = any(param.include or param.exclude for param in layers) or 2 * sum(filled) > len(filled)
+    for_training = _has_rules(definition) or 2 * sum(filled) > len(filled)
     return layers_of(options.weights) if for_training else EVERYTHING
+
+
+def _has_rules(definition: NetDefinition) -> bool:
+    return any(source.param.include or source.param.exclude for source in definition.net.layers)
 
 
 def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state: str) -> Iterator[Finding]:

@@ -150,8 +150,11 @@ def _value(slot: ParamNode) -> float | None:
 
 def _is_loaded(view: View, number: int, slot: ParamNode) -> bool:
     """Whether the parameter comes from elsewhere than its filler: loaded, or from the layer it is shared with."""
-    shared = view.graph is not None and view.graph.params[slot.owner] is not slot
-    return shared or view.param(number).name in view.loaded
+    return _is_shared(view, slot) or view.param(number).name in view.loaded
+
+
+def _is_shared(view: View, slot: ParamNode) -> bool:
+    return view.graph is not None and view.graph.params[slot.owner] is not slot
 
 
 def _learned_below(view: View, number: int) -> Iterator[int]:
@@ -180,7 +183,7 @@ def bilinear_deconvolution(view: View) -> Iterator[Note]:
     """A bilinear Deconvolution that sums channels (no group), or whose kernel does not fit its stride."""
     for number, param in view.of_type("Deconvolution"):
         own, slot = param.convolution_param, _weights(view, number)
-        if own.weight_filler.type != "bilinear" or slot is None or _is_loaded(view, number, slot):
+        if own.weight_filler.type != "bilinear" or slot is None or _is_shared(view, slot):
             continue
         shape, path = slot.declared.shape, ("convolution_param", "weight_filler")
         summed = shape[0] // own.group
