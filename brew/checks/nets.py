@@ -69,11 +69,11 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
 
 
 def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
-    """The layers whose weights come from elsewhere than their fillers: where most have none and no rule says that the
-    net is for training, it is for use or for fine-tuning, and all do."""
-    layers = [source.param for source in definition.net.layers]
-    filled = [has_filler(param) for param in layers if param.type in WEIGHTS]
-    for_training = _has_rules(definition) or 2 * sum(filled) > len(filled)
+    """The layers whose weights come from elsewhere than their fillers: where most of those that learn have none and no
+    rule says that the net is for training, it is for use or for fine-tuning, and all do."""
+    layers = [source.param for source in definition.net.layers if source.param.type in WEIGHTS]
+    filled = [has_filler(param) for param in layers if not (param.param and param.param[0].lr_mult == 0)]
+    for_training = _has_rules(definition) or (any(filled) and 2 * sum(filled) >= len(filled))
     return layers_of(options.weights) if for_training else EVERYTHING
 
 

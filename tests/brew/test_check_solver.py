@@ -134,7 +134,9 @@ def test_test_batches_against_the_test_data(passes: int, found: int, check: Chec
     data = 'layer { name: "data" type: "HDF5Data" top: "data" top: "label"\n'
     data += ' hdf5_data_param { source: "list.txt" batch_size: 2 } }\n'
     net = data + NET[NET.index('layer { name: "ip"') :]
-    said = check(TESTED.replace("test_iter: 5", f"test_iter: {passes}"), net)
+    found_all = check(TESTED.replace("test_iter: 5", f"test_iter: {passes}"), net)
+    said = [f for f in found_all if f.code != "B223"]  # one layer brings the data of both
+    assert len(found_all) == len(said) + 1
     assert short(said) == [("B260", "solver", 5)] * found
     assert all(f.hint == "test_iter: 5 is once through" for f in said)
 
