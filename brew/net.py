@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode, versions
+from brew import memory, mode, told, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
@@ -88,6 +88,7 @@ class Net:
         self.name = self.source.name
         force = self.source.force_backward
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        told.of_net(self.source, written)
         self.graph = versions.settle(written)
         self._make_blobs()
         settle_data(self.layers)

@@ -35,6 +35,8 @@ class NetSource:
     debug_info: bool
     engine: Wish
     folder: Path  # relative paths are looked up here when they are not in the working directory
+    written: list[Source]  # the layers without Splits
+    said: set[str]  # what has been said of the text these layers come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def select(
     admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept], phase)
     return NetSource(
         shell.name, insert_splits(layers), state, shell.force_backward, shell.debug_info, _engine(definition),
-        definition.folder,
+        definition.folder, layers, definition.document.said if definition.document is not None else set(),
     )  # fmt: skip
 
 
