@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -27,7 +27,10 @@ _ELSEWHERE_CALLED = {  # what other frameworks call a field of the solver
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a message: `owner` is the message's name, `type` one of FieldDescriptor.TYPE_*."""
+    """One field of a message: `owner` is the message's name, `type` one of FieldDescriptor.TYPE_*.
+
+    A fork's word for a field is kept `stored_as` the schema has it, each value as `values` says.
+    """
 
     owner: str
     name: str
@@ -35,6 +38,8 @@ class Field:
     repeated: bool
     message: Descriptor | None
     enum: EnumDescriptor | None
+    stored_as: str = ""
+    values: Mapping[Any, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.owner}.{self.name}"
@@ -131,10 +136,10 @@ def _reachable(root: Any) -> Iterator[Descriptor]:
     while waiting:
         message = waiting.pop(0)
         yield message
-        for field in fields_of(message).values():
-            if field.message and field.message.full_name not in seen:
-                seen.add(field.message.full_name)
-                waiting.append(field.message)
+        for inner in fields_of(message).values():
+            if inner.message and inner.message.full_name not in seen:
+                seen.add(inner.message.full_name)
+                waiting.append(inner.message)
 
 
 def _nearly_inside(name: str, message: Message) -> str | None:

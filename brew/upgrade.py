@@ -6,6 +6,7 @@
     4  input, input_shape, input_dim of a net             one Input layer, named "input", first
     5  BatchNorm with three param { }                     lr_mult and decay_mult 0: statistics are not learned
     6  solver_type of a solver                            type
+    7  field 14 of a binary pooling_param (a fork's)      round_mode
 
 What is given is never changed, and every layer still knows its places in the old text. One line in the log says what
 was done.
@@ -40,9 +41,11 @@ from brew.proto.brew_pb2 import (
 from brew.prototxt import Document
 
 from ._upgrade_origin import OldLayer, Origin, Trace, assign
+from ._upgrade_pooling import is_doubtful, with_round_mode
 from ._upgrade_v0 import check_net_fields, from_v0, is_v0
 from ._upgrade_v1 import from_v1, move_transform
 
+_ROUNDING = "%s: field 13 of pooling_param is read as Caffe's round_mode; in some forks it is ceil_mode, the opposite"
 M = TypeVar("M", NetParameter, SolverParameter)
 log = logging.getLogger("brew")
 
@@ -93,7 +96,7 @@ def upgrade_net(
     done: list[str] = []  # in words
     layers = _old_layers(net, shell, origin, done) if net.layers else sources(net, document, prefix)
     layers = _with_inputs(shell, layers, origin, done)
-    layers = _fixed_batch_norm(layers, done)
+    layers = with_round_mode(_fixed_batch_norm(layers, done), done)
     if done:
         head = "" if net.layers else "upgraded: "
         log.info("%s: %s%s", origin.name, head, ", ".join(done))
@@ -178,7 +181,11 @@ def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
         message = message_type()
         with suppress(DecodeError):
             message.ParseFromString(contents)
-            if not isinstance(message, NetParameter) or message.layer or message.layers:
+            if not isinstance(message, NetParameter):
+                return message, None
+            if message.layer or message.layers:
+                if is_doubtful(message):
+                    log.warning(_ROUNDING, source)
                 return message, None
         if b"\0" in contents:
             what = f"neither prototxt nor a binary {message_type.DESCRIPTOR.name}"

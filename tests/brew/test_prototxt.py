@@ -240,3 +240,27 @@ def test_a_wrong_setting_changes_nothing(setting: str, said: str) -> None:
     assert caught.value.place == Place(f"--set {setting}")
     assert said in str(caught.value)
     assert solver == SolverParameter(base_lr=1.0)
+
+
+@pytest.mark.parametrize(("word", "mode"), [("true", PoolingParameter.CEIL), ("0", PoolingParameter.FLOOR)])
+def test_a_forks_word_for_a_field_of_caffes(word: str, mode: int) -> None:
+    net = parse(f"layer {{\n pooling_param {{ pad: 1 ceil_mode: {word} }} }}", NetParameter)
+    pooling = net.message.layer[0].pooling_param
+    assert pooling.HasField("round_mode") and pooling.round_mode == mode
+    assert net.place("layer", 0, "pooling_param", "round_mode") == Place("<string>", 2, 26)
+    assert net.foreign == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("ceil_mode: CEIL", "PoolingParameter.ceil_mode must be true or false, not CEIL"),
+        ("ceil_mode { }", 'expected ":" after "ceil_mode"'),
+        ("round_mode: CEIL ceil_mode: true", "ceil_mode, which is round_mode, is given twice; the first stands at"),
+        ("ceil_mode: true round_mode: CEIL", "round_mode is given twice; the first stands at"),
+        ("ceil_mode: true ceil_mode: true", "is given twice"),
+    ],
+)
+def test_a_forks_word_is_checked_as_any_other(fields: str, says: str) -> None:
+    with pytest.raises(PrototxtError, match=re.escape(says)):
+        parse(f"layer {{ pooling_param {{ {fields} }} }}", NetParameter)
