@@ -247,7 +247,7 @@ def test_a_forks_word_for_a_field_of_caffes(word: str, mode: int) -> None:
     net = parse(f"layer {{\n pooling_param {{ pad: 1 ceil_mode: {word} }} }}", NetParameter)
     pooling = net.message.layer[0].pooling_param
     assert pooling.HasField("round_mode") and pooling.round_mode == mode
-    assert net.place("layer", 0, "pooling_param", "round_mode") == Place("<string>", 2, 26)
+    assert net.place("layer", 0, "pooling_param", "round_mode") == Place("<string>", 2, 25)
     assert net.foreign == []
 
 
