@@ -94,7 +94,7 @@ class Executor:
         return alone + sum(group.step.kept_bytes for group in self.plan.groups)
 
     def begin_at(self, number: int, end: int) -> None:
-        """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on with one.
+        """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on.
 
         UsageError where that needs values whose memory others have used since.
         """

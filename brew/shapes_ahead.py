@@ -34,7 +34,7 @@ class ShapesAhead:
         return end < self._stuck
 
     def carry(self, end: int, groups: Iterable[Group]) -> bool:
-        """Bring the steps and `groups` to the sources' shapes, if they are not there. Whether there was something to do.
+        """Bring the steps and `groups` to the sources' shapes, if they are not there. Whether something was to do.
 
         Raises what a step up to `end` raises on shapes that it cannot take.
         """
