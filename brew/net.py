@@ -58,7 +58,7 @@ class Net:
         self,
         network: NetLike | NetDefinition,
         *args: Any,
-        phase: int | None = None,
+        phase: int | str | None = None,
         weights: Any = None,
         level: int | None = None,
         stages: Iterable[str] | None = None,
