@@ -76,12 +76,12 @@ class Net:
         recompute: bool = False,
         choices: Choices | None = None,
     ) -> None:
-        phase, weights, level, stages = in_order(args, phase, weights, level, stages)
+        number, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.choices = choices or Choices()
-        self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
