@@ -16,10 +16,11 @@ from brew.errors import UsageError
 from brew.foreign import admit_net
 from brew.layer import Shape
 from brew.net_state import Source, filter_layers, merged_state
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
 from brew.splits import insert_splits
-from brew.upgrade import UpgradedNet, input_layer, upgrade_net
+from brew.upgrade import UpgradedNet, upgrade_net
 
 NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
 

@@ -23,9 +23,8 @@ from typing import Any
 from brew.errors import Place, SolverError
 from brew.layer import Shape
 from brew.net_state import Source, sources
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import (
-    BlobShape,
-    InputParameter,
     LayerParameter,
     NetParameter,
     SolverParameter,
@@ -122,12 +121,6 @@ def upgrade_solver(
             complete &= upgraded.complete
             net.CopyFrom(upgraded.message())
     return new, complete
-
-
-def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Shape]) -> LayerParameter:
-    """An Input layer that makes a blob of each shape."""
-    parameter = InputParameter(shape=[BlobShape(dim=shape) for shape in shapes])
-    return LayerParameter(name=name, type="Input", top=tops, input_param=parameter)
 
 
 def _origin(net: NetParameter, document: Document[Any] | None, prefix: Sequence[str | int], file: str | None) -> Origin:

@@ -15,6 +15,7 @@ from brew.atomic import replacing
 from brew.errors import InputError, Place
 from brew.file_kind import file_kind
 from brew.known_file import WEIGHTS, recognise
+from brew.portable_net import separate_inputs
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document
 from brew.upgrade import upgrade_net, upgrade_solver
@@ -37,8 +38,15 @@ def upgrade_net_file(source: str, target: str) -> bool:
     old, document = _read(source, NetParameter)
     with _text_is_utf8(source):
         upgraded = upgrade_net(old, document, file=source)
-        _write(upgraded.message(), target, old, source, text=document is not None)
+        _write(_separated(upgraded.message(), old), target, old, source, text=document is not None)
     return upgraded.complete and not foreign.left_out(document)
+
+
+def _separated(net: NetParameter, old: NetParameter) -> NetParameter:
+    """`net` with a layer for each input, where `old` has them as fields of the net."""
+    if len(old.input) > 1:
+        separate_inputs(net)
+    return net
 
 
 def upgrade_solver_file(source: str, target: str) -> bool:
@@ -46,6 +54,11 @@ def upgrade_solver_file(source: str, target: str) -> bool:
     old, document = _read(source, SolverParameter)
     with _text_is_utf8(source):
         new, complete = upgrade_solver(old, document, file=source)
+        for field in ("net_param", "train_net_param", "test_net_param"):
+            inner, before = getattr(new, field), getattr(old, field)
+            pairs = zip(inner, before, strict=True) if field == "test_net_param" else [(inner, before)]
+            for net, old_net in pairs:
+                _separated(net, old_net)
         _write(new, target, old, source, text=document is not None)
     return complete and not foreign.left_out(document)
 

@@ -108,7 +108,7 @@ def test_what_is_written_protobuf_reads(tmp_path: Path, caplog: pytest.LogCaptur
     assert diff is not None
     np.testing.assert_array_equal(layers[0].blobs[0].data, w.T)
     np.testing.assert_array_equal(diff, -w.T)
-    assert layers[0].blobs[1].shape == ()
+    assert (layers[0].blobs[1].shape, layers[0].blobs[1].legacy) == ((1, 1, 1, 1), True)  # fits (), as in Caffe
     assert layers[0].blobs[1].data.dtype == np.float64
     assert layers[1].blobs[0].shape == (0, 3)
     assert not caplog.records
