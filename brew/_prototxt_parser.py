@@ -9,7 +9,8 @@ from google.protobuf.message import Message
 
 from . import forks
 from ._fork_words import synonym
-from ._prototxt_schema import MISSING_BRACE, Field, fields_of, unknown_field_hint
+from ._prototxt_hints import MISSING_BRACE, unknown_field_hint, value_hint
+from ._prototxt_schema import Field, fields_of
 from ._prototxt_skip import skip_value
 from ._prototxt_tokens import Source, Tokens, unescaped
 from ._prototxt_values import Scalar, scalar, string, wrong
@@ -77,7 +78,8 @@ class Parser:
             self._step_over(name, colon=colon or known.message is None)
             return
         if known.message is None and not colon:
-            self._refuse(tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}'))
+            what = f'expected ":" after "{known.name}", not {tokens.shown()}'
+            self._refuse(tokens.error(what, value_hint(known, tokens.text)))
             self._step_over(name, colon=True)
             return
         places = node.fields.setdefault(stored, [])
@@ -149,7 +151,8 @@ class Parser:
         tokens = self._tokens
         opening, opened = tokens.text, tokens.offset
         if not tokens.take(*_CLOSING):
-            raise tokens.error(f"{known} must be {known.wanted}, not {tokens.shown()}")
+            came = tokens.shown()
+            raise tokens.error(f"{known} must be {known.wanted}, not {came}", value_hint(known, came))
         child: Any = getattr(message, known.name)
         if known.repeated:
             child = child.add()
@@ -180,7 +183,7 @@ class Parser:
         try:
             if tokens.kind != "string":
                 if tokens.kind == "symbol" or tokens.kind == "end":
-                    raise wrong(known, tokens.shown())
+                    raise wrong(known, tokens.shown(), value_hint(known, tokens.text))
                 value = scalar(known, tokens.kind, tokens.text)
                 tokens.advance()
                 return value

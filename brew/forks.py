@@ -27,6 +27,7 @@ NAMES = {
     "happynear": "happynear's caffe-windows",
     "opencl": "Caffe's OpenCL branch",
     "mobile": "MobileNet and ShuffleNet repositories",
+    "yolo": "MobileNet-YOLO",
     "early": "Caffe before its first release",
 }
 EFFECTS = {

@@ -16,8 +16,9 @@ from typing import Any, Generic, TypeVar, cast
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from ._prototxt_hints import unknown_field_hint
 from ._prototxt_parser import Node, Parser
-from ._prototxt_schema import Field, fields_of, unknown_field_hint
+from ._prototxt_schema import Field, fields_of
 from ._prototxt_tokens import Source
 from .errors import InputError, Place, PrototxtError, did_you_mean
 from .file_kind import file_kind
