@@ -23,7 +23,7 @@ from brew.net_state import Source, filter_layers, merged_state
 from brew.portable_net import input_layers, uses_batch_statistics, with_input_fields, without_engine
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
 from brew.registry import layer_class
-from brew.splits import insert_splits
+from brew.splits import Absent, insert_splits
 
 from ._deploy_flow import PROBABILITIES, Flow, Value
 
@@ -98,24 +98,24 @@ def _layers(
 ) -> list[Source]:
     """The layers of TEST, with the data layers and losses that only TRAIN has where TEST has none in their place."""
     own, stages = definition.net.shell.state, list(stages)
-    by_phase = []
+    state_of = {}
     for phase in (TEST, TRAIN):
-        state = merged_state(phase, own, *states, level=level, stages=stages)
-        state.phase = phase  # type: ignore[assignment]
-        by_phase.append(filter_layers(definition.net.layers, state))
-    test, train = by_phase
+        state_of[phase] = merged_state(phase, own, *states, level=level, stages=stages)
+        state_of[phase].phase = phase  # type: ignore[assignment]
+    test, train = (filter_layers(definition.net.layers, state_of[phase]) for phase in (TEST, TRAIN))
     made = {top for source in test for top in source.param.top}
     missing = {bottom for source in test for bottom in source.param.bottom} - made
     makers = [s for s in train if not s.param.bottom and missing.intersection(s.param.top)]
     made |= {top for source in makers for top in source.param.top}
-    insert_splits([*makers, *test])  # refuses bottoms that no layer makes
+    there = [*makers, *test]
+    insert_splits(there, absent=Absent.of(state_of[TEST], definition.net.layers, there))  # refuses unknown bottoms
     scored = {s.param.bottom[0] for s in test if s.param.bottom and _is_loss_type(s.param.type)}
     losses = [
         s for s in train
         if _is_loss_type(s.param.type) and not any(s is other for other in test)
         and s.param.bottom and s.param.bottom[0] in made - scored
     ]  # fmt: skip
-    return [*makers, *test, *losses]
+    return [*there, *losses]
 
 
 def _is_loss_type(type_name: str) -> bool:

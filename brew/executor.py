@@ -101,9 +101,11 @@ class Executor:
         if self._openmp is not None:
             threads.openmp_threads(self._openmp)
         if number:
+            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.type == "Split" for t in s.tops}
             for blob in self.memory.gone(number):
+                name = written.get(blob.name, blob.name)
                 raise UsageError(
-                    f'forward from a layer in the middle needs "{blob.name}", whose memory others have used',
+                    f'forward from a layer in the middle needs "{name}", whose memory others have used',
                     hint="name it in keep=[...], or make the net without",
                 )
             return

@@ -9,6 +9,7 @@ one net, so two nets on two threads never meet.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
@@ -230,6 +231,7 @@ class Layer:
         self.param = param
         self.context = context
         self.name: str = param.name
+        self.bottom_names: Sequence[str] = tuple(param.bottom)  # as the file has them, where Splits gave others
 
     @classmethod
     def runs_on(cls, device: str, engine: str = "caffe") -> Callable[[I], I]:
@@ -260,10 +262,11 @@ class Layer:
 
     def with_own_top(self, top: int, bottom: str) -> Layer:
         """This layer not in place: its bottom of the same number as `top` gets the name `bottom`."""
-        param = type(self.param)()
-        param.CopyFrom(self.param)
+        param = deepcopy(self.param)
         param.bottom[top] = bottom
-        return type(self)(param, self.context)
+        layer = type(self)(param, self.context)
+        layer.bottom_names = self.bottom_names
+        return layer
 
     def view(self, top: int) -> View | None:
         """Whether top number `top` is a bottom's memory under another shape or name."""
@@ -286,7 +289,7 @@ class Layer:
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
-        names = [*self.param.bottom, *("?" for _ in bottom)]
+        names = [*self.bottom_names, *("?" for _ in bottom)]
         came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
         return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 

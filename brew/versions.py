@@ -51,7 +51,9 @@ class _Uses:
         self.tenants: dict[int, list[int]] = defaultdict(list)  # the blobs that lie there
         self.readers: dict[int, list[int]] = defaultdict(list)  # of each blob: numbers of layers
         self.backward: dict[int, list[int]] = defaultdict(list)  # of each home: layers whose backward reads it
-        self.homes: dict[int, int] = {}  # for each blob the one in whose memory it lies: itself, or where a view leads to
+        self.homes: dict[
+            int, int
+        ] = {}  # for each blob the one in whose memory it lies: itself, or where a view leads to
         for number, node in enumerate(graph.nodes):
             self._take_up(number, node)
 
