@@ -1,9 +1,8 @@
 """The layer contract (docs/decisions/0001).
 
-A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, and states
-the facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers
-once shapes are known, then fills arrays. Layers own no blobs and know no net; all state lives on the objects of
-one net, so two nets on two threads never meet.
+A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, states the
+facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers once shapes
+are known, then fills arrays. Layers own no blobs, know no net; state lives on the objects of one net, never shared.
 """
 
 from __future__ import annotations
@@ -289,8 +288,8 @@ class Layer:
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
-        names = [*self.bottom_names, *("?" for _ in bottom)]
-        came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
+        named = zip([*self.bottom_names, *("?" for _ in bottom)], bottom, strict=False)
+        came = ", ".join(f'"{name}" {shape_text(shape)}' for name, shape in named)
         return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 
     def axis(self, axis: int, ndim: int, *path: str | int) -> int:
