@@ -17,6 +17,8 @@ from brew.proto.brew_pb2 import SolverParameter
 log = logging.getLogger("brew")
 
 _MOST_SKIPS = 20  # in a row; then nothing will get better by itself
+_OF_THE_DATA = "it is in the records, or comes of mean and scale in the layer's transform_param"
+_BEFORE_ANY_UPDATE = "no update has been made yet: look at the weights it starts from, the fillers, the input's scale"
 _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
 
 
@@ -31,6 +33,7 @@ class Guard:
         self.skips = param.on_nan == SolverParameter.SKIP
         self.skipped = 0
         self._in_a_row = 0
+        self._updates = 0  # of this process
         graph, slots = net.graph, net.parameters.slots
         self._statistics = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
         self._aside: list[npt.NDArray[np.generic]] = []
@@ -44,17 +47,19 @@ class Guard:
 
         `loss` None was not read back: there is nothing to judge.
         """
-        if loss is None:
-            return False
-        if math.isfinite(loss):
-            self._in_a_row = 0
+        if loss is None or math.isfinite(loss):
+            self._in_a_row = 0 if loss is not None else self._in_a_row
+            self._updates += 1
             return False
         self._in_a_row += 1
-        what = f"iteration {iteration}: the loss is {loss}; {first_bad(self.net)}"
+        bad, brought = first_bad(self.net)
+        what = f"iteration {iteration}: the loss is {loss}; {bad}"
+        causes = f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE
         if not self.skips:
-            raise DivergedError(what, hint=f"{_CAUSES}; last rate {rate:g}")
+            raise DivergedError(what, hint=_OF_THE_DATA if brought else causes)
         if self._in_a_row > _MOST_SKIPS:
-            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=_CAUSES)
+            skipped = f"{what}; {_MOST_SKIPS} updates in a row were skipped"
+            raise DivergedError(skipped, hint=_OF_THE_DATA if brought else causes)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
         for blob, values in zip(self._statistics, self._aside, strict=True):
@@ -62,8 +67,8 @@ class Guard:
         return True
 
 
-def first_bad(net: Net) -> str:
-    """The first layer of `net` with a value that is not finite, in words.
+def first_bad(net: Net) -> tuple[str, bool]:
+    """The first layer of `net` with a value that is not finite, in words, and whether it came with the data.
 
     Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
     """
@@ -74,12 +79,16 @@ def first_bad(net: Net) -> str:
                 net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
-                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})'
+                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})', False
         for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
-                brings = "brings" if isinstance(layer, DataLayer) else "made"
-                return f'layer "{layer.name}" ({layer.type}) {brings} the first blob that is not finite, "{name}"'
-    return "every blob is finite: the sum over the losses is not"
+                brought = isinstance(layer, DataLayer)
+                does = "brings" if brought else "made"
+                return (
+                    f'layer "{layer.name}" ({layer.type}) {does} the first blob that is not finite, "{name}"',
+                    brought,
+                )
+    return "every blob is finite: the sum over the losses is not", False
 
 
 def _finite(blob: Blob) -> bool:

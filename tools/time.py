@@ -29,7 +29,7 @@ _log = logging.getLogger("brew")
 @engine_option
 @fuse_option
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
-@click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")
+@click.option("--mode", type=Choice(("train", "forward")), help="What a step is (train, or forward without a loss).")
 @shape_option("Constant data in place of a data layer.")
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one JSON object.")
 def verb(
@@ -40,14 +40,15 @@ def verb(
     level: int | None,
     stage: str,
     phase: str,
-    mode: str,
+    mode: str | None,
     shapes: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Time a net's steps.
 
-    A step is forward, backward and an update (SGD, momentum 0.9, decay 5e-4), or forward alone. It is timed whole,
-    after two steps to warm up; then forward and backward of every layer on their own.
+    A step is forward, backward and an update (SGD, momentum 0.9, decay 5e-4), or forward alone: with --mode forward,
+    and where the net has no loss, as deploy nets have none. It is timed whole, after two steps to warm up; then forward
+    and backward of every layer on their own.
     """
     given = parse_shapes(shapes)
     device = device_for(gpu) or "cpu"
@@ -57,19 +58,30 @@ def verb(
     from . import stopwatch
 
     resident = stopwatch.resident_mib()
-    net = Net(
-        model,
-        phase=TRAIN if phase == "TRAIN" else TEST,
-        weights=weights,
-        level=level,
-        stages=names(stage),
-        device=device,
-        shapes=given or None,
-        keep=(),
-        forward_only=mode == "forward",
-    )
-    try:
+
+    def made(*, forward_only: bool) -> Net:
+        net = Net(
+            model,
+            phase=TRAIN if phase == "TRAIN" else TEST,
+            weights=weights,
+            level=level,
+            stages=names(stage),
+            device=device,
+            shapes=given or None,
+            keep=(),
+            forward_only=forward_only,
+        )
         stopwatch.fill_inputs(net)
+        return net
+
+    net = made(forward_only=mode == "forward")
+    try:
+        if mode is None and not stopwatch.learns(net):
+            _log.warning('net "%s" has no loss: forward alone is timed (--mode forward)', net.name)
+            mode = "forward"
+            net.close()
+            net = made(forward_only=True)
+        mode = mode or "train"
         times = stopwatch.measure(net, iterations, train=mode == "train")
     finally:
         net.close()
