@@ -90,7 +90,7 @@ def restore(solver: Solver, path: str | Path) -> None:
             raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
     files = snapshot.weights_of(state, path)
     if files is not None:
-        solver.net.copy_from(files)
+        _take_weights(solver.net, files)
     _restore_history(solver, state, path)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
@@ -103,6 +103,18 @@ def restore(solver: Solver, path: str | Path) -> None:
         _restore_run(solver, state.resume)
     elif not solver.data_from_start:
         _advance_sources(solver)
+
+
+def _take_weights(net: Net, files: Path) -> None:
+    from brew.weights import Misfit
+
+    try:
+        net.copy_from(files)
+    except Misfit as error:
+        error.hint = (
+            f"the net has changed since the snapshot; --weights {files} --ignore-mismatched takes over what fits"
+        )
+        raise
 
 
 def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> None:

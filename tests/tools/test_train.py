@@ -335,3 +335,15 @@ def test_the_engine_holds_for_one_command(brew_run: Run, folder: Path, engine: s
     assert mode.default_engine() == before
     outcome = brew_run("train", "-solver=solver.prototxt", "--engine=mkl")
     assert outcome.code == 2 and "caffe" in outcome.err
+
+
+def test_a_snapshot_of_another_net_is_no_matter_of_ignoring(brew_run: Run, folder: Path) -> None:
+    assert brew_run("train", "--solver", "solver.prototxt").code == 0
+    text = (folder / "net.prototxt").read_text().replace("num_output: 2", "num_output: 3")
+    (folder / "net.prototxt").write_text(text.replace("dim: 4 dim: 2", "dim: 4 dim: 3"))
+    resumed = "train", "--solver", "solver.prototxt", "--snapshot", "tiny_iter_20.solverstate"
+    refused = brew_run(*resumed)
+    assert refused.code == 3 and "the file has 2 x 6, the net 3 x 6" in refused.err
+    assert "--weights tiny_iter_20.caffemodel --ignore-mismatched takes over what fits" in refused.err
+    ignoring = brew_run(*resumed, "--ignore-mismatched")
+    assert ignoring.code == 2 and "--ignore-mismatched is for --weights" in ignoring.err
