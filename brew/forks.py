@@ -28,6 +28,7 @@ NAMES = {
     "opencl": "Caffe's OpenCL branch",
     "mobile": "MobileNet and ShuffleNet repositories",
     "yolo": "MobileNet-YOLO",
+    "hed": "HED",
     "early": "Caffe before its first release",
 }
 EFFECTS = {

@@ -16,7 +16,8 @@ from ._wire_stored import mapped
 from .errors import BrewError, PrototxtError
 from .file_kind import file_kind
 
-_HEAD = 4096  # bytes looked at of a text that is no prototxt
+_HEAD = 1 << 16  # bytes looked at
+_BROKEN = (OSError, BrewError, Malformed, LookupError, ValueError, TypeError, RuntimeError)  # RuntimeError: h5py's
 _LMDB_MAGIC = b"\xde\xc0\xef\xbe"  # at byte 16 of data.mdb
 _GLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ", re.MULTILINE)
 _SCRIPT = re.compile(r"(#!|(import|from|def|class) \w)")
@@ -57,7 +58,7 @@ def recognise(path: str | Path) -> KnownFile | None:
     """What the file or folder at `path` is; None for what is not there, cannot be read or is not known."""
     try:
         noun = _folder(Path(path)) if Path(path).is_dir() else _file(Path(path))
-    except (OSError, BrewError, Malformed):
+    except _BROKEN:  # what else is wrong with it must not hide what the message is about
         return None
     return KnownFile(noun, _USES.get(noun)) if noun else None
 
@@ -79,9 +80,9 @@ def _file(path: Path) -> str | None:
     if kind not in (None, "a text file"):
         return kind
     if kind == "a text file":
-        return _text(path, head)
+        return _text(head)
     if not is_binary(head):  # in no encoding that is known: comments in another, or no text at all
-        noun = _text(path, head)
+        noun = _text(head)
         return None if noun == "a text file" else noun
     if head[16:20] == _LMDB_MAGIC:
         return "the file of an LMDB"
@@ -152,11 +153,11 @@ def are_a_solvers(names: Iterable[str]) -> bool:
     return sum((name in solver) - (name in net) for name in names) > 0
 
 
-def _text(path: Path, head: bytes) -> str | None:
+def _text(head: bytes) -> str | None:
     start = head.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if _GLOG.search(start) or start.startswith("Log file created at"):
         return "a log"
-    names = list(top_names(path.read_text("utf-8-sig", errors="replace")))
+    names = list(top_names(start))
     if any(name in known for known in _known_names() for name in names):
         return SOLVER if are_a_solvers(names) else NET
     if set(names) == {"item"}:

@@ -71,7 +71,8 @@ def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collecti
         return lambda name: True
     names = {*keep, *outputs}
     for name in names.difference(blobs):
-        raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, blobs))
+        written = (blob for blob in blobs if "_split_" not in blob)
+        raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, written))
     return names.__contains__
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +15,8 @@ from .gpu import device_for, gpu_option
 from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
 
 if TYPE_CHECKING:
+    from brew.net import Net
+
     from .stopwatch import Times
 
 _log = logging.getLogger("brew")
@@ -58,40 +61,34 @@ def verb(
     from . import stopwatch
 
     resident = stopwatch.resident_mib()
-
-    def made(*, forward_only: bool) -> Net:
-        net = Net(
-            model,
-            phase=TRAIN if phase == "TRAIN" else TEST,
-            weights=weights,
-            level=level,
-            stages=names(stage),
-            device=device,
-            shapes=given or None,
-            keep=(),
-            forward_only=forward_only,
-        )
-        stopwatch.fill_inputs(net)
-        return net
-
-    net = made(forward_only=mode == "forward")
-    try:
-        if mode is None and not stopwatch.learns(net):
-            _log.warning('net "%s" has no loss: forward alone is timed (--mode forward)', net.name)
-            mode = "forward"
-            net.close()
-            net = made(forward_only=True)
-        mode = mode or "train"
-        times = stopwatch.measure(net, iterations, train=mode == "train")
-    finally:
-        net.close()
+    make = partial(
+        Net, model, phase=TRAIN if phase == "TRAIN" else TEST, weights=weights, level=level, stages=names(stage),
+        device=device, shapes=given or None, keep=(),
+    )  # fmt: skip
+    name, mode, times = _timed(make, mode, iterations)
     log_as_caffe(times)
     for line in table(times):
         click.echo(line)
     if as_json:
-        facts = {"net": net.name, "mode": mode, "phase": phase, "device": device, **times.facts()}
+        facts = {"net": name, "mode": mode, "phase": phase, "device": device, **times.facts()}
         facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
         click.echo(json.dumps(facts | {"layers": times.layer_facts()}))
+
+
+def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
+    """Net's name, mode and times. Without a mode, forward alone of a net that has nothing to train."""
+    from . import stopwatch
+
+    net = make(forward_only=mode == "forward")
+    try:
+        if mode is None and not stopwatch.learns(net):
+            _log.warning('net "%s" has no loss: forward alone is timed (--mode forward)', net.name)
+            net.close()
+            mode, net = "forward", make(forward_only=True)
+        stopwatch.fill_inputs(net)
+        return net.name, mode or "train", stopwatch.measure(net, iterations, train=mode != "forward")
+    finally:
+        net.close()
 
 
 def log_as_caffe(times: Times) -> None:

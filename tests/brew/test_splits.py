@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 
 import brew
-from brew import prototxt
+from brew import prototxt, registry
 from brew.checks import files
 from brew.checks.states import Options
 from brew.deploy import deploy
 from brew.errors import BrewError, NetError
+from brew.graph import build
+from brew.layer import Context
 from brew.net import Net
+from brew.net_source import select
 from brew.proto.brew_pb2 import NetParameter
 
 DATA = """layer { name: "in" type: "Input" top: "x" top: "label" RULE
@@ -117,3 +121,21 @@ def test_the_copies_are_right():
     made.blobs["x"].data[...] = 1
     made.forward()
     np.testing.assert_allclose(made.blobs["t"].data, np.tanh(made.blobs["c"].data), rtol=1e-5)
+
+
+@pytest.mark.parametrize("type_name", registry.layer_type_list())
+def test_no_layer_speaks_of_the_copies_that_splits_made(type_name: str):
+    said = []
+    for bottoms, shape in itertools.product(range(1, 4), ("2", "[2, 3]", "[2, 3, 4, 4]")):
+        text = "".join(
+            f'layer {{ name: "i{b}" type: "Input" top: "b{b}" input_param {{ shape {{ dim: {shape} }} }} }}\n'
+            f'layer {{ name: "s{b}" type: "Silence" bottom: "b{b}" }}\n'
+            for b in range(bottoms)
+        )
+        reads = " ".join(f'bottom: "b{b}"' for b in range(bottoms))
+        document = prototxt.parse(f'{text}layer {{ name: "x" type: "{type_name}" {reads} top: "t" }}', NetParameter)
+        try:
+            build(select(document, brew.TRAIN).layers, lambda source: Context(place=source.place), force_backward=True)
+        except BrewError as error:
+            said.append(str(error))
+    assert not [text for text in said if "_split" in text]
