@@ -19,7 +19,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "param { share_mode: STRICT }": "blob_share_mode",
         "bottom": "bottoms input inputs from",
         "top": "tops output outputs to",
-        "recurrent_param": "lstm_param rnn_param lstmparam gru_param",
+        "recurrent_param": "lstm_param rnn_param",
         "convolution_param": "conv_param deconvolution_param deconv_param convolutional_param convolution_parameter",
         "pooling_param": "pool_param maxpool_param avgpool_param",
         "inner_product_param": "ip_param fc_param innerproduct_param dense_param linear_param fully_connected_param",

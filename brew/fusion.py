@@ -261,12 +261,7 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
     inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
     outside = {blob for step in row for blob in step.node.bottoms} - inside
     memories = {id(step.tops[0].data_memory) for step in row}
-    return any(
-        id(b.data_memory) in memories
-        for s in row
-        for b, n in zip(s.bottoms, s.node.bottoms, strict=True)
-        if n in outside
-    )
+    return any(id(b.data_memory) in memories for s in row for b, n in zip(s.bottoms, s.node.bottoms, strict=True) if n in outside)
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:

@@ -297,6 +297,4 @@ def make_layer(source: Source, context: Context) -> Layer:
     if cls is None:
         text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
         raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
-    layer = cls(param, context)
-    layer.bottom_names = source.bottoms or layer.bottom_names
-    return layer
+    return cls(param, replace(context, bottoms=source.bottoms))

@@ -1,14 +1,14 @@
 """The layer contract (docs/decisions/0001).
 
-A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, states the
-facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers once shapes
-are known, then fills arrays. Layers own no blobs, know no net; state lives on the objects of one net, never shared.
+A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, and states
+the facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers
+once shapes are known, then fills arrays. Layers own no blobs and know no net; all state lives on the objects of
+one net, so two nets on two threads never meet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
@@ -41,9 +41,8 @@ TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 class Context:
     """What a layer may know of the net it stands in.
 
-    `place("pooling_param", "pad")` gives the field's position in the file; `folder` is the prototxt's folder, the
-    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random);
-    `choices` says which of several ways to take, by a fixed rule unless the net measures.
+    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys every random
+    number; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
     """
 
     phase: int = TEST
@@ -52,6 +51,7 @@ class Context:
     place: Callable[..., Place | None] = field(default=lambda *path: None)
     folder: Path = Path()
     choices: Choices = field(default_factory=Choices)
+    bottoms: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,6 @@ class Layer:
         self.param = param
         self.context = context
         self.name: str = param.name
-        self.bottom_names: Sequence[str] = tuple(param.bottom)  # as the file has them, where Splits gave others
 
     @classmethod
     def runs_on(cls, device: str, engine: str = "caffe") -> Callable[[I], I]:
@@ -263,11 +262,10 @@ class Layer:
 
     def with_own_top(self, top: int, bottom: str) -> Layer:
         """This layer not in place: its bottom of the same number as `top` gets the name `bottom`."""
-        param = deepcopy(self.param)
+        param = type(self.param)()
+        param.CopyFrom(self.param)
         param.bottom[top] = bottom
-        layer = type(self)(param, self.context)
-        layer.bottom_names = self.bottom_names
-        return layer
+        return type(self)(param, self.context)
 
     def view(self, top: int) -> View | None:
         """Whether top number `top` is a bottom's memory under another shape or name."""
@@ -290,8 +288,8 @@ class Layer:
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
-        named = zip([*self.bottom_names, *("?" for _ in bottom)], bottom, strict=False)
-        came = ", ".join(f'"{name}" {shape_text(shape)}' for name, shape in named)
+        names = [*(self.context.bottoms or self.param.bottom), *("?" for _ in bottom)]
+        came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
         return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 
     def axis(self, axis: int, ndim: int, *path: str | int) -> int:
