@@ -41,8 +41,8 @@ TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 class Context:
     """What a layer may know of the net it stands in.
 
-    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys every random
-    number; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
+    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys random
+    numbers; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
     """
 
     phase: int = TEST
