@@ -18,6 +18,7 @@ from brew.statistics import Statistics
 log = logging.getLogger("brew")
 
 _MOST_SKIPS = 20  # in a row; then nothing will get better by itself
+_BEFORE_ANY_UPDATE = "no update has been made yet: look at the weights it starts from, the fillers, the input's scale"
 _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
 
 
@@ -33,24 +34,25 @@ class Guard:
         self.skips = param.on_nan == SolverParameter.SKIP
         self.skipped = 0
         self._in_a_row = 0
+        self._updates = 0  # of this process
 
     def leaves_out(self, loss: float | None, iteration: int, rate: float) -> bool:
         """Whether to go on without this iteration's update; DivergedError where training stops here.
 
         `loss` None was not read back: there is nothing to judge.
         """
-        if loss is None:
-            return False
-        if math.isfinite(loss):
-            self._in_a_row = 0
+        if loss is None or math.isfinite(loss):
+            self._in_a_row = 0 if loss is not None else self._in_a_row
+            self._updates += 1
             return False
         self._in_a_row += 1
         bad = first_bad(self.net)
         what = f"iteration {iteration}: the loss is {loss}; {bad.what}"
+        hint = bad.hint or (f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE)
         if not self.skips:
-            raise DivergedError(what, hint=bad.hint or (f"{_CAUSES}; last rate {rate:g}" if iteration else _CAUSES))
+            raise DivergedError(what, hint=hint)
         if self._in_a_row > _MOST_SKIPS:
-            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=bad.hint or _CAUSES)
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=hint)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
         self._statistics.put_back()

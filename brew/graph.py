@@ -18,7 +18,7 @@ from brew.nodes import Node as Node
 from brew.nodes import ParamNode as ParamNode
 from brew.proto.brew_pb2 import LayerParameter, ParamSpec
 
-from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights
+from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights, made_twice
 
 AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 
@@ -92,11 +92,7 @@ class Builder:
                 tops.append(self._overwrite(node, t, shape))
                 continue
             if name in self.newest and t < len(param.top):
-                maker = self.graph.nodes[self.graph.blobs[self.newest[name]].producer].layer
-                raise node.layer.error(
-                    f'top "{name}" is already made by layer "{maker.name}"', "top", t,
-                    hint="only a layer whose bottom has the same name may write it again, in place",
-                )  # fmt: skip
+                raise made_twice(node.layer, t, self.graph.nodes[self.graph.blobs[self.newest[name]].producer :])
             self.graph.blobs.append(BlobNode(name, shape, number))
             blob = len(self.graph.blobs) - 1
             tops.append(blob)
@@ -229,4 +225,4 @@ def make_layer(source: Source, context: Context) -> Layer:
     if cls is None:
         text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
         raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
-    return cls(param, context)
+    return cls(param, replace(context, bottoms=source.bottoms))

@@ -59,7 +59,7 @@ class Net:
         self,
         network: NetLike | NetDefinition,
         *args: Any,
-        phase: int | None = None,
+        phase: int | str | None = None,
         weights: Any = None,
         level: int | None = None,
         stages: Iterable[str] | None = None,
@@ -77,12 +77,12 @@ class Net:
         recompute: bool = False,
         choices: Choices | None = None,
     ) -> None:
-        phase, weights, level, stages = in_order(args, phase, weights, level, stages)
+        number, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.choices = choices or Choices()
-        self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
@@ -150,16 +150,17 @@ class Net:
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Layers start to end (inclusive; default all), without reading anything back."""
-        self._begin_at(start)
+        end = len(self.layers) - 1 if end is None else end
+        self._begin_at(start, end)
         with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
-            self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
+            self._around_forward.run(start, end)
         self._host_views.download()
 
-    def _begin_at(self, start: int) -> None:
+    def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
         if start == 0:
             self.parameters.note_changes(trained=self._trained)
-        self.executor.begin_at(start)
+        self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
@@ -175,7 +176,7 @@ class Net:
             self.run_forward()
             self.run_backward()
             return
-        self._begin_at(0)
+        self._begin_at(0, len(self.layers) - 1)
         with np.errstate(all="ignore"):
             self.executor.forward_backward()
         self._host_views.download()

@@ -25,7 +25,7 @@ log = logging.getLogger("brew")
 
 _Values: TypeAlias = npt.NDArray[Any]
 
-__all__ = ["LayerReport", "LoadReport", "Outcome", "copy_into", "read", "save", "write"]
+__all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "read", "save", "write"]
 
 
 def read(path: str | Path) -> list[LayerBlobs]:
@@ -125,10 +125,14 @@ def _faults(net: Net, layer: LayerBlobs) -> Iterator[str]:
             )
 
 
-def _misfit(layers: Sequence[LayerReport]) -> WeightsError:
+class Misfit(WeightsError):
+    """Layers of a file have other shapes than the net's."""
+
+
+def _misfit(layers: Sequence[LayerReport]) -> Misfit:
     faults = [f"{layer.path}: {fault}" for layer in layers for fault in layer.faults]
     rename = f'rename the layer in the net, such as name: "{layers[0].name}_new", to start it from its filler'
-    return WeightsError("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
+    return Misfit("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
 
 
 def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:

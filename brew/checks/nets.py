@@ -120,7 +120,7 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
         yield Finding.of(error, file)
     yield from (Finding.of(error, file) for error in solver_checks.problems(document))
     for remark in solver_checks.remarks(document):
-        yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
+        yield Finding("warning", HEARD, remark.message, remark.place, remark.hint)
     yield from _foreign(document)
     yield from _files(document)
     loaded = layers_of([*options.weights, *_own_weights(document)])
