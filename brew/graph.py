@@ -7,6 +7,7 @@ allocated, and that a mistake is reported with its layer, its line and the shape
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from brew import registry
 from brew.errors import NetError

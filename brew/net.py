@@ -25,7 +25,7 @@ from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.loss_terms import LossTerms
-from brew.net_arguments import in_order, readable, recomputes, write
+from brew.net_arguments import in_order, layer_number, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -226,7 +226,7 @@ class Net:
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
-        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
+        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
@@ -252,17 +252,10 @@ class Net:
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
             write(self.blobs[name], value, "diff")
-        first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
+        first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
         self.run_backward(first, last)
         made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
         return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
-
-    def _layer_number(self, name: str | None, default: int) -> int:
-        if name is None:
-            return default
-        if name not in self.layer_dict:
-            raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, self.layer_dict))
-        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""
