@@ -17,6 +17,7 @@ from brew.onednn_after import After
 
 from ._converted import Converted, Lies
 from ._depthwise import Depthwise, depthwise
+from ._grouped import grouped
 from ._passes import (
     BACKWARD,
     BOTTOM,
@@ -63,7 +64,9 @@ class FiltersOneDNN(Implementation[Filters]):
         self.lies = Lies(PLAIN if few else blocked, blocked)
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             self.lies, self.ours = Lies(Layout(x[1]), Layout(y[1])), None
-        if self.ours is None and not self._has_code(shapes, self.lies):
+        training = self.layer.context.phase == TRAIN
+        self.grouped = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
+        if self.ours is None and self.grouped is None and not self._has_code(shapes, self.lies):
             self.lies = next((lies for lies in self._others(shapes) if self._has_code(shapes, lies)), self.lies)
         return Layouts((self.lies.x,), (self.lies.y,))
 
@@ -102,8 +105,9 @@ class FiltersOneDNN(Implementation[Filters]):
             makers[FILTERS] = lambda sizes: DirectWeights(sizes, bias)
         if wanted.bottoms[0]:
             makers[BOTTOM] = DirectData
+        grouped = {} if self.grouped is None else self.grouped.passes(after, wanted)
         direct: dict[str, Callable[[], Pass]] = {
-            what: partial(self._direct, what, make, shapes) for what, make in makers.items()
+            what: partial(self._direct, what, make, shapes, grouped.get(what)) for what, make in makers.items()
         }
         ours = {} if self.ours is None else self.ours.passes(after, wanted, biased=bias is not None)
         if BACKWARD in ours:
@@ -113,12 +117,18 @@ class FiltersOneDNN(Implementation[Filters]):
         self.backward_passes = list(self.passes.values())[1:]
         return {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
 
-    def _direct(self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes) -> Pass:
-        """A pass by oneDNN: on the blobs as they lie, or where it has no code for that, on copies in other layouts."""
+    def _direct(
+        self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes, grouped: Callable[[], Pass] | None
+    ) -> Pass:
+        """A pass by oneDNN. Where it has no code for blobs that lie so, `grouped` by ours; or by oneDNN on copies in other
+        layouts."""
         try:
             return make(self._sizes(shapes, self.lies))
         except Unsupported as error:
             reason = error
+        blocked = Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None:
+            return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
         for lies in self._others(shapes):
             with suppress(Unsupported):
                 return Converted(what, make(self._sizes(shapes, lies)), shapes, self.lies, lies)

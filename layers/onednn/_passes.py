@@ -18,7 +18,7 @@ from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE = "direct", "Winograd", "depthwise"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
 
 
 @dataclass(frozen=True, slots=True)
