@@ -105,7 +105,9 @@ class Plan:
         sizes = (of.source.height, of.source.width)
         axes = [list(_met(*axis)) for axis in zip(sizes, of.kernel, of.stride, of.pad, of.dilation, strict=True)]
         classes = [
-            Class((y, x), rows, columns, tuple((j, i, a * of.kernel[1] + b) for (j, a), (i, b) in product(down, across)))
+            Class(
+                (y, x), rows, columns, tuple((j, i, a * of.kernel[1] + b) for (j, a), (i, b) in product(down, across))
+            )
             for (y, rows, down), (x, columns, across) in product(*axes)
         ]
         return cls(of.target, of.source, (1, 1), of.stride, tuple(classes))
@@ -128,10 +130,14 @@ class Plan:
         return max(one.rows for one in self.classes)
 
 
-def _met(size: int, taps: int, stride: int, pad: int, dilation: int) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
+def _met(
+    size: int, taps: int, stride: int, pad: int, dilation: int
+) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
     """Of an axis, for every rest of the stride: where it begins, how many places it has, and its taps (place, number)."""
     for rest in range(min(stride, size)):
-        met = [((rest + pad - k * dilation) // stride, k) for k in range(taps) if (rest + pad - k * dilation) % stride == 0]
+        met = [
+            ((rest + pad - k * dilation) // stride, k) for k in range(taps) if (rest + pad - k * dilation) % stride == 0
+        ]
         yield rest, -(-(size - rest) // stride), met
 
 
@@ -224,12 +230,16 @@ class Panels:
         starts = self.offsets(taps)
         for panel, (low, high) in enumerate(self.ranges):
             tap_bytes = self.bytes(panel, 1)
-            for j, group in product(range(self.columns), range(low // self.into, min(-(-high // self.into), self.group))):
+            for j, group in product(
+                range(self.columns), range(low // self.into, min(-(-high // self.into), self.group))
+            ):
                 block = (panel * self.columns + j) * width()
                 first, end = (max(0, min(width(), n * self.of_group - block)) for n in (group, group + 1))
                 begin, stop = max(low, group * self.into), min(high, (group + 1) * self.into)
                 packed = starts[panel] + ((begin - low) * self.columns + j) * vector
-                rows.append((packed, self._plain(block, begin, group, lane, channel), first, end, stop - begin, tap_bytes))
+                rows.append(
+                    (packed, self._plain(block, begin, group, lane, channel), first, end, stop - begin, tap_bytes)
+                )
         return rows
 
     def _plain(self, output: int, place: int, group: int, lane: int, channel: int) -> int:
@@ -282,7 +292,9 @@ class Multiplied:
         self.plan = plan = Plan.backward(of) if turned else Plan.forward(of)
         self.panels = self._panels()
         self.clusters = self.panels.clusters()
-        self.blocks = [sum(self.panels.blocks(last - 1)) - self.panels.blocks(first)[0] for first, last in self.clusters]
+        self.blocks = [
+            sum(self.panels.blocks(last - 1)) - self.panels.blocks(first)[0] for first, last in self.clusters
+        ]
         self.bands = Bands(plan, max(self.blocks), plan.target.images * len(self.clusters))
         self.at_once = self._at_once()
 
@@ -395,7 +407,9 @@ class Summed:
             sizes = (of.target.channels, of.source.channels, of.group)
             even = of.target.blocks % 2 == 0
             one, two = _ByOutput(*sizes, 1, 8), _ByOutput(*sizes, 2, 8 if wide else 4)
-            self.lanes, self.panels = (8 if wide else 4, two) if even and two.products < one.products * 1.1 else (8, one)
+            self.lanes, self.panels = (
+                (8 if wide else 4, two) if even and two.products < one.products * 1.1 else (8, one)
+            )
         least = min(12, of.taps)
         most = (24 if wide else 12) // (self.lanes * self.panels.columns)
         self.taps = next(n for n in range(max(1, min(most, least)), 0, -1) if of.taps % n == 0)
@@ -449,7 +463,14 @@ class Summed:
 
 
 def _pack_table(
-    panels: Panels, of: Filters, taps: Sequence[int], packed: Array, plain: Array, *, turned: bool, parts: tuple[int, int]
+    panels: Panels,
+    of: Filters,
+    taps: Sequence[int],
+    packed: Array,
+    plain: Array,
+    *,
+    turned: bool,
+    parts: tuple[int, int],
 ) -> tuple[Table, Table, Table]:
     """The table that `write_packed` and `write_added` read, and those it has addresses of."""
     output, one = of.source.channels // of.group * of.taps * 4, of.taps * 4

@@ -72,8 +72,9 @@ class FiltersOneDNN(Implementation[Filters]):
 
     @staticmethod
     def _others(shapes: Shapes) -> Sequence[Lies]:
-        """Layouts in which oneDNN has code that it does not have for blocks of channels."""
-        return Lies(PLAIN, PLAIN), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+        """Layouts in which oneDNN may have code that it does not have for another."""
+        blocked = Layout(onednn.block())
+        return Lies(blocked, blocked), Lies(PLAIN, PLAIN), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
 
     def _has_code(self, shapes: Shapes, lies: Lies) -> bool:
         """Whether oneDNN has more than reference code for forward in these layouts."""
@@ -120,14 +121,16 @@ class FiltersOneDNN(Implementation[Filters]):
     def _direct(
         self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes, grouped: Callable[[], Pass] | None
     ) -> Pass:
-        """A pass by oneDNN. Where it has no code for blobs that lie so, `grouped` by ours; or by oneDNN on copies in other
-        layouts."""
+        """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by oneDNN
+        on copies in other layouts."""
+        blocked = Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None and self.lies == blocked and self.grouped is not None and self.grouped.pays(what):
+            return grouped()
         try:
             return make(self._sizes(shapes, self.lies))
         except Unsupported as error:
             reason = error
-        blocked = Lies(*(Layout(onednn.block()),) * 2)
-        if grouped is not None:
+        if grouped is not None and self.grouped is not None and self.grouped.fills(what):
             return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
         for lies in self._others(shapes):
             with suppress(Unsupported):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from brew import onednn, threads
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
-from brew.native.blocked import Blocked, holds
+from brew.native.blocked import Blocked, holds, width
 from brew.native.grouped import Filters, Multiplied, Summed
 from brew.native.sums import channel_sums
 from brew.native.winograd import Finish
@@ -18,6 +18,9 @@ from brew.ops.columns import Bank
 from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
 
 
+FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
+
+
 @dataclass(frozen=True, slots=True)
 class Grouped:
     """Filters between blobs in blocks of channels; `turned`: forward goes from their target to their source."""
@@ -25,6 +28,20 @@ class Grouped:
     filters: Filters
     turned: bool
     training: bool
+
+    def pays(self, what: str) -> bool:
+        """Whether a pass is faster than oneDNN's, where that has code for it (measured on Zen 3)."""
+        filters, turned = self.filters, (what == FORWARD) == self.turned
+        if what == FILTERS or filters.group == 1:
+            return False
+        of_group = max(filters.source.channels, filters.target.channels) // filters.group
+        return turned if filters.depthwise else of_group < FEW_OF_GROUP
+
+    def fills(self, what: str) -> bool:
+        """Whether most lanes of what a pass writes are channels; else oneDNN is faster in some other layout."""
+        filters, turned = self.filters, (what == FORWARD) == self.turned
+        written = filters.source if turned else filters.target
+        return what == FILTERS or filters.group > 1 or written.channels > width() // 2
 
     def passes(self, after: After | None, wanted: Wanted) -> dict[str, Callable[[], Pass]]:
         """What makes them."""

@@ -70,16 +70,23 @@ class Problem:
         padded = np.pad(self.x.astype(np.float64), [NO, NO, (pad[0],) * 2, (pad[1],) * 2])
         self.y, self.dw, back = np.zeros(self.dy.shape), np.zeros(self.w.shape), np.zeros(padded.shape)
         for i, j in product(*map(range, kernel)):
-            places = [slice(k * d, k * d + s * (o - 1) + 1, s) for k, d, s, o in zip((i, j), dilation, stride, out, strict=True)]
+            places = [
+                slice(k * d, k * d + s * (o - 1) + 1, s)
+                for k, d, s, o in zip((i, j), dilation, stride, out, strict=True)
+            ]
             for g in range(group):
                 ins, outs = slice(g * inputs, (g + 1) * inputs), slice(g * outputs, (g + 1) * outputs)
                 part = padded[:, ins, places[0], places[1]]
                 self.y[:, outs] += np.einsum("nihw,oi->nohw", part, self.w[outs, :, i, j])
                 self.dw[outs, :, i, j] = np.einsum("nihw,nohw->oi", part, self.dy[:, outs])
-                back[:, ins, places[0], places[1]] += np.einsum("nohw,oi->nihw", self.dy[:, outs], self.w[outs, :, i, j])
+                back[:, ins, places[0], places[1]] += np.einsum(
+                    "nohw,oi->nihw", self.dy[:, outs], self.w[outs, :, i, j]
+                )
         self.dx = back[:, :, pad[0] : pad[0] + h, pad[1] : pad[1] + w]
 
-    def multiplied(self, source: np.ndarray, target: np.ndarray, finish: Finish | None = None, *, turned: bool = False) -> np.ndarray:
+    def multiplied(
+        self, source: np.ndarray, target: np.ndarray, finish: Finish | None = None, *, turned: bool = False
+    ) -> np.ndarray:
         way = Multiplied(self.of, threads.count(), turned=turned)
         packed, scratch, result = flat(way.filters), flat(way.scratch), blocked(np.zeros_like(target))
         result[...] = np.nan
