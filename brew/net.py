@@ -32,6 +32,7 @@ from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
+from brew.subnormals import flushed
 
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
@@ -147,7 +148,7 @@ class Net:
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Layers start to end (inclusive; default all), without reading anything back."""
         self._begin_at(start)
-        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+        with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
         self._host_views.download()
 
@@ -160,7 +161,7 @@ class Net:
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
@@ -172,7 +173,7 @@ class Net:
             self.run_backward()
             return
         self._begin_at(0)
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self.executor.forward_backward()
         self._host_views.download()
 
