@@ -2,8 +2,9 @@
 
     python benchmarks/convolution_times.py [--batch 16] [--threads 1] [--rounds 5] [--only TEXT] [--brew PYTHON]
 
-Each stands in a net of its own whose input is plain, so that what Brew copies into its own layout and back counts. Forward is inference; "both" is forward and all three gradients. PyTorch runs in both of its layouts, and the
-faster counts; so does the fastest of all rounds. `--brew` names the Python that has Brew, if it is not this one.
+Each stands in a net of its own whose input is plain, so that what Brew copies into its own layout counts. Forward is
+inference; "both" is forward and all three gradients. PyTorch runs in both of its layouts, and the faster counts; so
+does the fastest of all rounds. `--brew` names the Python that has Brew, if it is not this one.
 """
 
 from __future__ import annotations
@@ -172,9 +173,8 @@ def main() -> int:
         serve(args.serve, args.batch, args.threads)
         return 0
     children = {name: started(name, args) for name in CONTESTANTS}
-    print(
-        f"{'':34}{'forward ms':>19}{'':>7}{'both ms':>19}\n{'':34}{'Brew':>9}{'PyTorch':>10}{'':>7}{'Brew':>9}{'PyTorch':>10}"
-    )
+    names = f"{'Brew':>9}{'PyTorch':>10}{'':>7}"
+    print(f"{'':34}{'forward ms':>19}{'':>7}{'both ms':>19}\n{'':34}{names}{names}")
     for case in (c for c in CASES if args.only in c.name):
         best = {name: [float("inf")] * 2 for name in CONTESTANTS}
         for _ in range(args.rounds):

@@ -1,9 +1,9 @@
 """OpenMP's threads on a machine where others work too: they wait for one another without keeping a processor.
 
-On a free machine a thread that spins until there is work again is the fastest. On a busy one it spins away the time that
-the thread it waits for would need: with two threads a pass took ten times as long as with one. GNU's OpenMP spins a
-hundredth as long while it counts more threads than processors; so where this process is often interrupted, a few that
-only sleep are added, until it is no more.
+On a free machine a thread that spins until there is work again is the fastest. On a busy one it spins away the time
+that the thread it waits for would need: with two threads a pass took ten times as long as with one. GNU's OpenMP spins
+a hundredth as long while it counts more threads than processors; so where this process is often interrupted, a few
+that only sleep are added, until it is no more.
 """
 
 from __future__ import annotations

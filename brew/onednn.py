@@ -181,8 +181,8 @@ class Call:
 class Operation:
     """A primitive. `description("src")` and its like tell what oneDNN has chosen where "any" was asked.
 
-    Making one is Unsupported where oneDNN has only its reference code for it, which may run thousands of times slower than
-    its other code, and than NumPy.
+    Making one is Unsupported where oneDNN has only its reference code for it, which may run thousands of times slower
+    than its other code, and than NumPy.
     """
 
     def __init__(

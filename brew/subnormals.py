@@ -1,5 +1,5 @@
-"""Subnormal numbers, below 1.2e-38, count as 0 while a net computes on the CPU: a processor takes a hundred times as long
-for an operation with one of them.
+"""Subnormal numbers, below 1.2e-38, count as 0 while a net computes on the CPU: many a processor takes a hundred times
+as long for an operation with one of them.
 
 What a thread does with them is in its control register, which is set for a pass and put back after it, on the calling
 thread and on OpenMP's: programs that compute with NumPy between passes find it as they left it.

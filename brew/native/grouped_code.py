@@ -1,8 +1,8 @@
 """Code of direct convolutions on blobs in blocks of channels (brew.native.grouped).
 
 A vector holds a pixel of a block of the target's channels. For each of its taps and each channel of the source that
-any of its lanes needs, a number of the source, in all lanes, is multiplied with a vector of filters, which has zeros for
-lanes of other groups. Where every channel has a filter of its own, a vector of the source is multiplied instead.
+any of its lanes needs, a number of the source, in all lanes, is multiplied with a vector of filters, which has zeros
+for lanes of other groups. Where every channel has a filter of its own, a vector of the source is multiplied instead.
 
 Where filters reach beyond the source, the rows that a unit of work reads are copied first, with zeros around them.
 """
@@ -75,7 +75,8 @@ def _row(w: Writer, table: Int, number: Int, size: int) -> list[Int]:
 
 
 def _band(w: Writer, of: dict[str, Int], mine: Int, place: Int, blocks: Int, first: Int, *, copies: bool) -> Int:
-    """The address of the first row, tap and block that a band reads: `place` is the source's, `first` the band's row."""
+    """The address of the first row, tap and block that a band reads, which begins at row `first`; `place` is the
+    source's."""
     top = first * of["step"] + of["lowest"]
     if not copies:
         return place + top * of["source_row"]

@@ -121,8 +121,8 @@ class FiltersOneDNN(Implementation[Filters]):
     def _direct(
         self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes, grouped: Callable[[], Pass] | None
     ) -> Pass:
-        """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by oneDNN
-        on copies in other layouts."""
+        """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by
+        oneDNN on copies in other layouts."""
         blocked = Lies(*(Layout(onednn.block()),) * 2)
         if grouped is not None and self.lies == blocked and self.grouped is not None and self.grouped.pays(what):
             return grouped()

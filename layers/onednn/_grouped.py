@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from brew import onednn, threads
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
 from brew.native.blocked import Blocked, holds, width
-from brew.native.grouped import Filters, Multiplied, Summed
+from brew.native.grouped import Multiplied, Summed
+from brew.native.grouped_plan import Filters
 from brew.native.sums import channel_sums
 from brew.native.winograd import Finish
 from brew.onednn_after import After
 from brew.ops.columns import Bank
 
 from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
-
 
 FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
 

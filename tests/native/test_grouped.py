@@ -11,7 +11,8 @@ from native_blobs import blocked, close, flat, plain, run
 
 from brew import threads
 from brew.native.blocked import Blocked
-from brew.native.grouped import Filters, Multiplied, Summed
+from brew.native.grouped import Multiplied, Summed
+from brew.native.grouped_plan import Filters
 from brew.native.winograd import Finish
 
 pytestmark = pytest.mark.native
