@@ -33,6 +33,7 @@ from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
+from brew.subnormals import flushed
 
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
@@ -152,7 +153,7 @@ class Net:
         """Layers start to end (inclusive; default all), without reading anything back."""
         end = len(self.layers) - 1 if end is None else end
         self._begin_at(start, end)
-        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+        with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             self._around_forward.run(start, end)
         self._host_views.download()
 
@@ -165,7 +166,7 @@ class Net:
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
@@ -177,7 +178,7 @@ class Net:
             self.run_backward()
             return
         self._begin_at(0, len(self.layers) - 1)
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self.executor.forward_backward()
         self._host_views.download()
 
