@@ -13,8 +13,8 @@ from brew.filler import check_filler
 from brew.graph import BlobNode, Builder, Node, make_layer
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.net_state import Source
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.upgrade import input_layer
 
 from .view import layer_class
 

@@ -150,7 +150,7 @@ def test_all_errors_of_solver_and_net_at_once(check: Check) -> None:
 base_lr: 0.1 momentum: -1
 lr_policy: "stepp"
 max_iter: 100
-test_iter: 0
+test_iter: -1
 test_interval: 10
 snapshot_prefix: "no/folder/x"
 weights: "no.caffemodel"
@@ -237,3 +237,8 @@ def test_every_warning_is_in_the_docs() -> None:
     docs = (Path(__file__).parents[2] / "docs" / "check.md").read_text()
     rows = [f"| {code} | {meaning} |" for code, meaning in files.meanings().items()]
     assert [row for row in rows if row not in docs] == []
+
+
+def test_no_batch_to_test_is_a_word_and_no_error(check: Check) -> None:
+    found = check(TESTED.replace("test_iter: 5", "test_iter: 0"), NET)
+    assert [(f.severity, f.message) for f in found] == [("warning", "test_iter is 0: tests of this net run no batch")]
