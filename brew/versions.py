@@ -34,7 +34,7 @@ def settle(graph: Graph) -> Graph:
                 uses = _Uses(graph)
     for version in graph.blobs:
         if version.shown is not None:
-            version.shows_gradient = uses.gradient_may_go(version.shown)
+            version.shows_gradient = uses.gradient_may_go(graph.blobs[version.shown].producer, version.shown)
     apart = [f'"{node.layer.name}" ({node.apart})' for node in graph.nodes if node.apart]
     if apart:
         log.info("not in place, so that no number changes: %s", "; ".join(apart))
@@ -83,7 +83,7 @@ class _Uses:
         for below in (nodes[n].layer for n in self.backward[home] if n < number):
             if not (below.sign_is_enough and writer.keeps_signs):
                 yield f'the backward of layer "{below.name}" needs what it would overwrite'
-        if nodes[number].gradient_of(blob) and not self.gradient_is_made(number, blob):
+        if nodes[number].gradient_of(blob) and not self.gradient_may_go(number, blob):
             yield f'no layer makes the gradient of "{blobs[blob].name}" that it would overwrite'
         if not nodes[number].gradient_of(blob):
             for below in (nodes[n].layer for n in self.makers[blob] if n < number and nodes[n].backward):
@@ -95,24 +95,23 @@ class _Uses:
             if blobs[other].shown is None:
                 yield f'"{blobs[other].name}" lies in the same memory'
 
-    def gradient_is_made(self, number: int, blob: int) -> bool:
+    def _gradient_is_made(self, number: int, blob: int) -> bool:
         """Whether a layer above `number` writes the gradient of the version that it makes."""
         for n in self.readers[blob]:
             node = self.graph.nodes[n]
             if n <= number or not node.gradient_of(blob):
                 continue
             views = [t for t, top in enumerate(node.tops) if (v := node.layer.view(t)) is not None and v.diff]
-            if not views or any(self.gradient_is_made(n, node.tops[t]) for t in views):
+            if not views or any(self._gradient_is_made(n, node.tops[t]) for t in views):
                 return True
         return False
 
-    def gradient_may_go(self, blob: int) -> bool:
-        """Whether the gradient of `blob`, once it is used, may be overwritten: the next pass, or the caller, makes it
-        again, or it is zero and what comes from it too."""
-        producer = self.graph.blobs[blob].producer
-        if self.gradient_is_made(producer, blob):
+    def gradient_may_go(self, number: int, blob: int) -> bool:
+        """Whether the gradient of the version that layer `number` makes of `blob` may be overwritten once it is used: a
+        layer or the caller makes it again, or it is zero, and so is what comes from it."""
+        if self._gradient_is_made(number, blob):
             return True
-        return len(self.graph.nodes[producer].tops) == 1 and not self._weighted(blob)
+        return len(self.graph.nodes[number].tops) == 1 and not self._weighted(blob)
 
     def _weighted(self, blob: int) -> bool:
         """Whether a loss weight lies in the memory of its gradient."""
