@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,6 @@ from brew.proto.brew_pb2 import SolverParameter
 log = logging.getLogger("brew")
 
 _MOST_SKIPS = 20  # in a row; then nothing will get better by itself
-_OF_THE_DATA = "it is in the records, or comes of mean and scale in the layer's transform_param"
 _BEFORE_ANY_UPDATE = "no update has been made yet: look at the weights it starts from, the fillers, the input's scale"
 _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
 
@@ -52,14 +52,13 @@ class Guard:
             self._updates += 1
             return False
         self._in_a_row += 1
-        bad, brought = first_bad(self.net)
-        what = f"iteration {iteration}: the loss is {loss}; {bad}"
+        bad = first_bad(self.net)
+        what = f"iteration {iteration}: the loss is {loss}; {bad.what}"
         causes = f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE
         if not self.skips:
-            raise DivergedError(what, hint=_OF_THE_DATA if brought else causes)
+            raise DivergedError(what, hint=bad.hint or causes)
         if self._in_a_row > _MOST_SKIPS:
-            skipped = f"{what}; {_MOST_SKIPS} updates in a row were skipped"
-            raise DivergedError(skipped, hint=_OF_THE_DATA if brought else causes)
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=bad.hint or causes)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
         for blob, values in zip(self._statistics, self._aside, strict=True):
@@ -67,28 +66,39 @@ class Guard:
         return True
 
 
-def first_bad(net: Net) -> tuple[str, bool]:
-    """The first layer of `net` with a value that is not finite, in words, and whether it came with the data.
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """What is not finite, in words, and the remedy where that is known."""
+
+    what: str
+    hint: str | None = None
+
+
+def first_bad(net: Net) -> Bad:
+    """The first layer of `net` with a value that is not finite.
 
     Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
     """
     for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer
+        if isinstance(layer, DataLayer):
+            what = layer.not_finite()
+            if what is not None:
+                hint = "mend the record or leave it out: `brew data check` lists all that are bad"
+                return Bad(
+                    f'layer "{layer.name}" ({layer.type}) brings the first blob that is not finite, {what}', hint
+                )
+            continue
         if node.bottoms:
             with np.errstate(all="ignore"):
                 net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
-                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})', False
+                return Bad(f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})')
         for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
-                brought = isinstance(layer, DataLayer)
-                does = "brings" if brought else "made"
-                return (
-                    f'layer "{layer.name}" ({layer.type}) {does} the first blob that is not finite, "{name}"',
-                    brought,
-                )
-    return "every blob is finite: the sum over the losses is not", False
+                return Bad(f'layer "{layer.name}" ({layer.type}) made the first blob that is not finite, "{name}"')
+    return Bad("every blob is finite: the sum over the losses is not")
 
 
 def _finite(blob: Blob) -> bool:

@@ -14,6 +14,7 @@ from brew import memory, mode, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
+from brew.data.pairs import settle_data
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
@@ -43,14 +44,14 @@ class Net:
     Net("net.prototxt", brew.TEST, weights="x.caffemodel")
     Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
 
-    blobs, params       ordered by name: every blob, in its last version; the parameter blobs of every layer that has some
+    blobs, params       ordered by name: the newest of each name; the parameter blobs of every layer that has some
     layers, layer_dict  the layers, in order and by name
     inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
 
-    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
-    names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
-    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute`
-    fewer values are kept for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
+    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
+    `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
+    besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
+    for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -89,6 +90,7 @@ class Net:
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         self.graph = versions.settle(written)
         self._make_blobs()
+        settle_data(self.layers)
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
@@ -102,7 +104,7 @@ class Net:
         self._make_callbacks()
         self.memory = memory.predict(self.executor, self.graph, self.dtype.itemsize, history_slots, share is not None)
         memory.check_fits(self.memory, self.name, self.device)
-        self.parameters.allocate(self.seed, share.params if share is not None else {}, updated=history_slots > 0)
+        self.parameters.allocate(self.seed, share.parameters if share else None, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
 
@@ -115,9 +117,7 @@ class Net:
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
         self._blob_list = make_blobs(graph, dtype, device)
-        self.blobs: OrderedDict[str, Blob] = OrderedDict(
-            (blob.name, blob) for blob, node in zip(self._blob_list, graph.blobs, strict=True) if node.shown is None
-        )
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list if b.shown is None)
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -60,7 +60,7 @@ def copy_into(net: Net, files: Weights, *, ignore_mismatched: bool = False) -> L
                 _copy_layer(net, planned)
     layers = [p.report for plan in plans for p in plan]
     met = {layer.name for layer in layers if layer.outcome is not Outcome.SKIPPED}
-    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _owning(net) if n not in met]
+    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _left(net, met)]
     report = LoadReport(tuple(paths), (*layers, *left))
     _log(report)
     return report
@@ -146,10 +146,11 @@ def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:
     )
 
 
-def _owning(net: Net) -> list[str]:
-    """The layers with parameters of their own, not shared from one before them."""
+def _left(net: Net, met: Collection[str]) -> list[str]:
+    """The layers with a parameter of their own which neither they nor a layer that shares it has found in a file."""
     graph = net.graph
-    return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p for p in n.params)]
+    found = {graph.params[p].owner for n in graph.nodes if n.layer.name in met for p in n.params}
+    return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p and p not in found for p in n.params)]
 
 
 def _owned(net: Net, layer: str) -> set[int]:

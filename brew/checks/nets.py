@@ -164,6 +164,7 @@ class _Nets:
             options = replace(self.options, broken=frozenset(self.texts.broken))
             view, errors = look(definition, state, options)
             if view is not None:
+                view.used = True
                 self.views[phase, number] = view
             yield from _of_state(view, errors, self.document.file, state.name)
 

@@ -99,6 +99,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
         phase = source.param.phase if source.param.HasField("phase") else merged.phase
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))
     trial.plan_backward()
+    trial.pair_data()
     view.graph = trial.graph
     if layers and not tops:
         return None, [_no_data(layers[0], state), *errors, *trial.errors]

@@ -21,7 +21,8 @@ Spot = tuple[int, int]  # (layer number, number of its top or bottom)
 class View:
     """The layers of a state, from the first to the last.
 
-    `state` is its name, `started` says that weights to start from are given, `graph` has what could be built of it.
+    `state` is its name, `started` says that weights to start from are given, `used` that a solver uses this state;
+    `graph` has what could be built of it.
     `maker` gives the top that a bottom reads, `readers` the bottoms that read a top.
     """
 
@@ -29,6 +30,7 @@ class View:
     phase: int
     layers: list[Source]
     started: bool = False
+    used: bool = False
     graph: Graph | None = None
     maker: dict[Spot, Spot] = field(init=False, default_factory=dict)
     readers: dict[Spot, list[Spot]] = field(init=False, default_factory=lambda: defaultdict(list))

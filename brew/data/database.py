@@ -42,6 +42,10 @@ class Database(ABC):
         """The records of `keys`, in the order given; DataError where one is not there."""
 
     @abstractmethod
+    def last(self) -> Record:
+        """The record of the last key."""
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of the files; iterators made before must not be used any more."""
 

@@ -129,12 +129,12 @@ def test_test_batches_against_the_test_data(passes: int, found: int, check: Chec
     import h5py
 
     with h5py.File(tmp_path / "d.h5", "w") as file:
-        file["data"], file["label"] = np.zeros((10, 3), "f4"), np.zeros(10, "f4")
+        file["data"], file["label"] = np.zeros((10, 3), "f4"), np.arange(10) % 2
     (tmp_path / "list.txt").write_text("d.h5\n")
     data = 'layer { name: "data" type: "HDF5Data" top: "data" top: "label"\n'
     data += ' hdf5_data_param { source: "list.txt" batch_size: 2 } }\n'
     net = data + NET[NET.index('layer { name: "ip"') :]
-    said = check(TESTED.replace("test_iter: 5", f"test_iter: {passes}"), net)
+    said = [f for f in check(TESTED.replace("test_iter: 5", f"test_iter: {passes}"), net) if f.code != "B223"]
     assert short(said) == [("B260", "solver", 5)] * found
     assert all(f.hint == "test_iter: 5 is once through" for f in said)
 
