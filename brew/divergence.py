@@ -7,13 +7,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from brew.blob import Blob
 from brew.data_layer import DataLayer
 from brew.errors import DivergedError
 from brew.net import Net
 from brew.proto.brew_pb2 import SolverParameter
+from brew.statistics import Statistics
 
 log = logging.getLogger("brew")
 
@@ -25,22 +25,16 @@ _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range
 class Guard:
     """Looks at the loss of every iteration and says whether its update is left out.
 
-    With on_nan: SKIP the statistics that forward changes (BatchNorm's) are kept aside, to be put back.
+    With on_nan: SKIP the `statistics` that forward changes (BatchNorm's) are put back; they have been kept before it.
     """
 
-    def __init__(self, net: Net, param: SolverParameter) -> None:
+    def __init__(self, net: Net, param: SolverParameter, statistics: Statistics) -> None:
         self.net = net
+        self._statistics = statistics
         self.skips = param.on_nan == SolverParameter.SKIP
         self.skipped = 0
         self._in_a_row = 0
         self._updates = 0  # of this process
-        graph, slots = net.graph, net.parameters.slots
-        self._statistics = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
-        self._aside: list[npt.NDArray[np.generic]] = []
-
-    def before_forward(self) -> None:
-        if self.skips:
-            self._aside = [np.array(b.data_memory.host(b.shape)) for b in self._statistics]
 
     def leaves_out(self, loss: float | None, iteration: int, rate: float) -> bool:
         """Whether to go on without this iteration's update; DivergedError where training stops here.
@@ -54,15 +48,14 @@ class Guard:
         self._in_a_row += 1
         bad = first_bad(self.net)
         what = f"iteration {iteration}: the loss is {loss}; {bad.what}"
-        causes = f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE
+        hint = bad.hint or (f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE)
         if not self.skips:
-            raise DivergedError(what, hint=bad.hint or causes)
+            raise DivergedError(what, hint=hint)
         if self._in_a_row > _MOST_SKIPS:
-            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=bad.hint or causes)
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=hint)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
-        for blob, values in zip(self._statistics, self._aside, strict=True):
-            self.net.parameters.write(blob, values)
+        self._statistics.put_back()
         return True
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from brew import cuda, recompute, threads
+from brew import busy, cuda, recompute, threads
 from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
@@ -101,6 +101,7 @@ class Executor:
         """
         if self._openmp is not None:
             threads.openmp_threads(self._openmp)
+            busy.look(self._openmp)
         if number:
             written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.type == "Split" for t in s.tops}
             for blob in self.memory.gone(number):

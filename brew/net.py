@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode, versions
+from brew import memory, mode, told, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
@@ -25,7 +25,7 @@ from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.loss_terms import LossTerms
-from brew.net_arguments import in_order, readable, recomputes, write
+from brew.net_arguments import in_order, layer_number, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -33,6 +33,7 @@ from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
+from brew.subnormals import flushed
 
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
@@ -88,6 +89,7 @@ class Net:
         self.name = self.source.name
         force = self.source.force_backward
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        told.of_net(self.source, written)
         self.graph = versions.settle(written)
         self._make_blobs()
         settle_data(self.layers)
@@ -151,7 +153,7 @@ class Net:
         """Layers start to end (inclusive; default all), without reading anything back."""
         end = len(self.layers) - 1 if end is None else end
         self._begin_at(start, end)
-        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+        with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             self._around_forward.run(start, end)
         self._host_views.download()
 
@@ -164,7 +166,7 @@ class Net:
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
@@ -176,7 +178,7 @@ class Net:
             self.run_backward()
             return
         self._begin_at(0, len(self.layers) - 1)
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self.executor.forward_backward()
         self._host_views.download()
 
@@ -225,7 +227,7 @@ class Net:
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
-        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
+        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
@@ -251,17 +253,10 @@ class Net:
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
             write(self.blobs[name], value, "diff")
-        first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
+        first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
         self.run_backward(first, last)
         made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
         return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
-
-    def _layer_number(self, name: str | None, default: int) -> int:
-        if name is None:
-            return default
-        if name not in self.layer_dict:
-            raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, self.layer_dict))
-        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""

@@ -14,6 +14,7 @@ from brew.layer import TEST, TRAIN, shape_text
 
 if TYPE_CHECKING:
     from brew.blob import Blob
+    from brew.layer import Layer
 
 log = logging.getLogger("brew")
 
@@ -91,3 +92,13 @@ def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
     if array.size != blob.count:
         raise UsageError(f'{which} of "{blob.name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
     getattr(blob, which)[...] = array.reshape(blob.shape)
+
+
+def layer_number(layers: Sequence[Layer], name: str | None, default: int) -> int:
+    """The number of the first layer of this name; `default` for None. UsageError for a name that no layer has."""
+    if name is None:
+        return default
+    names = [layer.name for layer in layers]
+    if name not in names:
+        raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, names))
+    return names.index(name)

@@ -36,6 +36,8 @@ class NetSource:
     debug_info: bool
     engine: Wish
     folder: Path  # relative paths are looked up here when they are not in the working directory
+    written: list[Source]  # the layers without Splits
+    said: set[str]  # what has been said of the text these layers come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def select(
     split = insert_splits(layers, absent=Absent.of(state, definition.net.layers, filtered))
     return NetSource(
         shell.name, split, state, shell.force_backward, shell.debug_info, _engine(definition),
-        definition.folder,
+        definition.folder, layers, definition.document.said if definition.document is not None else set(),
     )  # fmt: skip
 
 

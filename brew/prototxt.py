@@ -36,7 +36,7 @@ class Document(Generic[M]):
     """A message read from text, which knows the place of each of its fields.
 
     `foreign` is what the text says in words of Caffe's forks that the message has no room for: brew.foreign judges
-    it, and keeps in `said` the kinds that have been spoken of.
+    it. `said` keeps what runs have said of the text, so that it is said once for all nets that are made of it.
     """
 
     def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
@@ -99,11 +99,21 @@ def to_text(message: Message) -> str:
     return text_format.MessageToString(message, as_utf8=True)
 
 
-def override(message: Message, setting: str) -> None:
+def override_all(message: Message, settings: Sequence[str]) -> None:
+    """`override` by each of `settings` in turn; several of one repeated field add up."""
+    paths: set[str] = set()
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        override(message, setting, add=path in paths)
+        paths.add(path)
+
+
+def override(message: Message, setting: str, *, add: bool = False) -> None:
     """Set one field of `message` from "path=value", such as "base_lr=0.01" or "net_param.name=lenet".
 
-    The path goes through singular messages by dots. A repeated field is replaced, by one value, by several
-    with commas, or by a list in brackets. Strings need no quotes. Errors are placed at "--set path=value".
+    The path goes through singular messages by dots. A repeated field is replaced, or with `add` lengthened, by one
+    value, by several with commas, or by a list in brackets. Strings need no quotes. Errors are placed at
+    "--set path=value".
     """
     place = Place(f"--set {setting}")
     path, equals, value = setting.partition("=")
@@ -129,7 +139,8 @@ def override(message: Message, setting: str) -> None:
         error.place = place
         raise
     message.SetInParent()
-    message.ClearField(name)
+    if not (add and last.repeated):
+        message.ClearField(name)
     message.MergeFrom(fresh)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, hdf5_file, safetensors_file, wire
+from brew import cuda, hdf5_file, safetensors_file, subnormals, wire
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
@@ -63,6 +63,10 @@ def copy_into(net: Net, files: Weights, *, ignore_mismatched: bool = False) -> L
     left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _left(net, met)]
     report = LoadReport(tuple(paths), (*layers, *left))
     _log(report)
+    if net.device == "cpu":
+        subnormals.tell(
+            (name, blob.data_memory.host(blob.shape)) for name, blobs in net.params.items() for blob in blobs
+        )
     return report
 
 

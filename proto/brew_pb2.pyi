@@ -511,7 +511,7 @@ class SolverState(_message.Message):
     def __init__(self, iter: _Optional[int] = ..., learned_net: _Optional[str] = ..., history: _Optional[_Iterable[_Union[BlobProto, _Mapping[str, object]]]] = ..., current_step: _Optional[int] = ..., brew_resume: _Optional[_Union[ResumeState, _Mapping[str, object]]] = ...) -> None: ...
 
 class ResumeState(_message.Message):
-    __slots__ = ("random_seed", "passes", "source", "losses", "weights_sha256", "seconds", "test_passes", "choice", "brew_version", "carried", "lowest_loss", "last_event", "best_score", "best_iteration", "tests_without_gain", "average", "average_sha256", "skipped")
+    __slots__ = ("random_seed", "passes", "source", "losses", "weights_sha256", "seconds", "test_passes", "choice", "brew_version", "carried", "lowest_loss", "last_event", "best_score", "best_iteration", "tests_without_gain", "average", "average_sha256", "skipped", "solver_type")
     RANDOM_SEED_FIELD_NUMBER: _ClassVar[int]
     PASSES_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
@@ -530,6 +530,7 @@ class ResumeState(_message.Message):
     AVERAGE_FIELD_NUMBER: _ClassVar[int]
     AVERAGE_SHA256_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    SOLVER_TYPE_FIELD_NUMBER: _ClassVar[int]
     random_seed: int
     passes: int
     source: _containers.RepeatedCompositeFieldContainer[SourceState]
@@ -548,7 +549,8 @@ class ResumeState(_message.Message):
     average: str
     average_sha256: str
     skipped: int
-    def __init__(self, random_seed: _Optional[int] = ..., passes: _Optional[int] = ..., source: _Optional[_Iterable[_Union[SourceState, _Mapping[str, object]]]] = ..., losses: _Optional[_Iterable[float]] = ..., weights_sha256: _Optional[str] = ..., seconds: _Optional[float] = ..., test_passes: _Optional[_Iterable[int]] = ..., choice: _Optional[_Iterable[_Union[NamedChoice, _Mapping[str, object]]]] = ..., brew_version: _Optional[str] = ..., carried: _Optional[_Iterable[_Union[CarriedState, _Mapping[str, object]]]] = ..., lowest_loss: _Optional[float] = ..., last_event: _Optional[int] = ..., best_score: _Optional[float] = ..., best_iteration: _Optional[int] = ..., tests_without_gain: _Optional[int] = ..., average: _Optional[str] = ..., average_sha256: _Optional[str] = ..., skipped: _Optional[int] = ...) -> None: ...
+    solver_type: str
+    def __init__(self, random_seed: _Optional[int] = ..., passes: _Optional[int] = ..., source: _Optional[_Iterable[_Union[SourceState, _Mapping[str, object]]]] = ..., losses: _Optional[_Iterable[float]] = ..., weights_sha256: _Optional[str] = ..., seconds: _Optional[float] = ..., test_passes: _Optional[_Iterable[int]] = ..., choice: _Optional[_Iterable[_Union[NamedChoice, _Mapping[str, object]]]] = ..., brew_version: _Optional[str] = ..., carried: _Optional[_Iterable[_Union[CarriedState, _Mapping[str, object]]]] = ..., lowest_loss: _Optional[float] = ..., last_event: _Optional[int] = ..., best_score: _Optional[float] = ..., best_iteration: _Optional[int] = ..., tests_without_gain: _Optional[int] = ..., average: _Optional[str] = ..., average_sha256: _Optional[str] = ..., skipped: _Optional[int] = ..., solver_type: _Optional[str] = ...) -> None: ...
 
 class CarriedState(_message.Message):
     __slots__ = ("net", "layer", "name", "shape", "dtype", "data")

@@ -10,7 +10,7 @@ from brew.errors import BrewError, InputError
 from brew.known_file import DATA, NET, SOLVER, WEIGHTS, recognise
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
-from . import data_rules, label_rules, net_rules, nets, solver_rules, weights
+from . import data_rules, label_rules, net_rules, nets, parameter_rules, score_rules, solver_rules, start_rules, weights
 from .finding import Finding, merged
 from .kinds import is_solver
 from .states import Options, heard
@@ -49,6 +49,10 @@ def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
     else:
         document = texts.read(path, NetParameter)
         yield from nets.net_findings(document, replace(options, broken=frozenset(texts.broken)))
+
+
+# Modules that are imported for their rules alone.
+RULES = (parameter_rules, score_rules, start_rules)
 
 
 def meanings() -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -40,7 +40,8 @@ class Options:
     weights: tuple[str, ...] = ()
     broken: frozenset[Place] = frozenset()  # layers of which the text could not be read in full
     shaped: set[str] = field(default_factory=set)
-    started: bool = False  # there are weights to start from, these or a solver's own
+    decay: float = 0.0  # the solver's weight_decay
+    loaded: Container[str] = frozenset()  # layers whose weights are there to start from, in these or a solver's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
     errors: list[BrewError] = []
     layers = list(_existing(definition.net.layers, merged, errors))
     tops = {top for source in layers if not source.param.bottom for top in source.param.top}
-    view = View(state.name, merged.phase, layers, options.started or bool(options.weights))
+    view = View(state.name, merged.phase, layers, options.loaded, decay=options.decay)
     shapes = {name: shape for name, shape in options.shapes.items() if name in tops}
     options.shaped.update(shapes)
     unknown: list[NetError] = []
@@ -100,6 +101,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))
     trial.plan_backward()
     trial.pair_data()
+    trial.graph.outputs = list(trial.unread)
     view.graph = trial.graph
     if layers and not tops:
         return None, [_no_data(layers[0], state), *errors, *trial.errors]
