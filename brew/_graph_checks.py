@@ -10,7 +10,7 @@ from brew.layer import Layer, Shape, shape_text
 from brew.proto.brew_pb2 import LayerParameter
 
 if TYPE_CHECKING:
-    from brew.graph import Node
+    from brew.nodes import Node
 
 
 def check_counts(layer: Layer, param: LayerParameter) -> None:

@@ -162,7 +162,10 @@ def test_byte_order_mark_and_crlf(tmp_path: Path) -> None:
     assert document.place("force_backward") == Place(str(file), 3, 1)
 
 
-@pytest.mark.parametrize("file", sorted(DATA.glob("**/*.prototxt")), ids=lambda p: p.name)
+FILES = [path for path in sorted(DATA.glob("**/*.prototxt")) if "faults" not in path.parts]  # those have mistakes
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: p.name)
 def test_agrees_with_protobuf(file: Path) -> None:
     kind = SolverParameter if "solver" in file.name else NetParameter
     expected = text_format.Parse(file.read_text(), kind())
