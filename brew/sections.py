@@ -60,5 +60,5 @@ def unread(param: LayerParameter) -> Iterator[str]:
 def given(param: LayerParameter) -> Iterator[tuple[str, Message]]:
     """The messages of a layer that its type reads, by their fields."""
     for name in read_by(param.type):
-        if param.HasField(name):  # type: ignore[arg-type]
+        if param.HasField(name):
             yield name, getattr(param, name)

@@ -6,7 +6,7 @@ Judged are layers whose weights come from their fillers; not those in `View.load
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -195,7 +195,7 @@ def bilinear_deconvolution(view: View) -> Iterator[Note]:
             yield view.note(number, fault[0], *path, hint=fault[1])
 
 
-def _stride(strides: list[int], high: int) -> int:
+def _stride(strides: Sequence[int], high: int) -> int:
     return high or (strides[0] if strides else 1)
 
 

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from brew.graph import Graph
 from brew.layer import TEST
 from brew.net_source import NetSource
@@ -68,4 +70,4 @@ class _Changed:
             return True
         declared, blob = self._net.graph.params[node.params[0]].declared, self._net.params[node.layer.name][0]
         filled = declared.filler.value if declared.filler is not None else 0.0
-        return bool((blob.data_memory.host(blob.shape) != self._net.dtype.type(filled)).any())
+        return bool((blob.data_memory.host(blob.shape) != np.asarray(filled, self._net.dtype)).any())
