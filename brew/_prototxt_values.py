@@ -7,6 +7,7 @@ import re
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from ._prototxt_hints import value_hint
 from ._prototxt_paths import check_path
 from ._prototxt_schema import Field
 from .errors import PrototxtError, did_you_mean
@@ -56,7 +57,7 @@ def scalar(field: Field, kind: str, text: str) -> Scalar:
             return _not_finite(field, text, float(special[1]))
         if text.lstrip("-").startswith("0"):
             raise wrong(field, text, "a zero in front would make it octal")
-    raise wrong(field, text)
+    raise wrong(field, text, value_hint(field, text))
 
 
 def string(field: Field, value: bytes, literal: str) -> Scalar:

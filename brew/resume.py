@@ -73,7 +73,7 @@ def restore(solver: Solver, path: str | Path) -> None:
         history.check(solver, state, path)
     files = snapshot.weights_of(state, path)
     if files is not None:
-        solver.net.copy_from(files)
+        _take_weights(solver.net, files)
     if solver.reset_history:
         history.reset(solver)
     else:
@@ -95,6 +95,18 @@ def restore(solver: Solver, path: str | Path) -> None:
             "(--set max_iter=%d, say) goes on from here",
             path, state.iter, solver.param.max_iter, max(2 * state.iter, 1),
         )  # fmt: skip
+
+
+def _take_weights(net: Net, files: Path) -> None:
+    from brew.weights import Misfit
+
+    try:
+        net.copy_from(files)
+    except Misfit as error:
+        error.hint = (
+            f"the net has changed since the snapshot; --weights {files} --ignore-mismatched takes over what fits"
+        )
+        raise
 
 
 def _restore_average(average: WeightAverage, stored: Path | None, state: str | Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import epochs, memory, mode, prototxt, resume, test_run, told
+from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
@@ -88,15 +88,17 @@ class Solver:
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         slots = rule.slots + (self.param.ema_decay > 0)
-        self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=slots)
+        choice, tests = self.config.train_net(), self.config.test_nets()
+        self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
         epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
-        self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
+        self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
+        data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
         self.update = make_update(self.net, rule)
         self.schedule = Schedule(self.param)
         self.losses = LossWindow(self.net, self.param.average_loss)

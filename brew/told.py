@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from brew.graph import Graph
     from brew.net import Net
+    from brew.net_source import NetSource
 
 
-def of_net(net: Net) -> None:
+def of_net(source: NetSource, graph: Graph) -> None:
     """What there is to say of a net as soon as its graph stands."""
     from brew.checks.telling import tell
 
-    tell(net.source, net.graph)
+    tell(source, graph)
 
 
 def of_training(net: Net, decay: float) -> None:

@@ -77,7 +77,7 @@ def verb(
     Log lines go to stderr, in Caffe's form where it is not a terminal. Snapshots go where the solver's
     snapshot_prefix says.
     """
-    check_start(weights, snapshot, resume)
+    check_start(weights, snapshot, resume, ignore_mismatched)
     ordered = device_for(gpu)
     from brew import get_solver, lock
     from brew.solver_config import snapshot_prefix
@@ -194,7 +194,7 @@ def _say(line: int, text: str) -> None:
     _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
 
 
-def check_start(weights: str | None, snapshot: str | None, resume: bool) -> None:
+def check_start(weights: str | None, snapshot: str | None, resume: bool, ignore_mismatched: bool = False) -> None:
     """Refuse starts that cannot be meant: two of them, or the one file in the other's place."""
     if snapshot and resume:
         raise UsageError(
@@ -205,6 +205,11 @@ def check_start(weights: str | None, snapshot: str | None, resume: bool) -> None
         raise UsageError(
             "--weights and --snapshot cannot be given together",
             hint="--snapshot resumes a training where it stopped; --weights starts a new one from weights",
+        )
+    if snapshot and ignore_mismatched:
+        raise UsageError(
+            "--ignore-mismatched is for --weights: a snapshot holds the history of the net that it was taken of",
+            hint="--weights with the snapshot's .caffemodel starts a new training from what fits",
         )
     if snapshot and snapshot.endswith((".caffemodel", ".caffemodel.h5")):
         state = snapshot.replace(".caffemodel", ".solverstate")

@@ -120,7 +120,7 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
         yield Finding.of(error, file)
     yield from (Finding.of(error, file) for error in solver_checks.problems(document))
     for remark in solver_checks.remarks(document):
-        yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
+        yield Finding("warning", HEARD, remark.message, remark.place, remark.hint)
     yield from _foreign(document)
     yield from _files(document)
     loaded = layers_of([*options.weights, *_own_weights(document)])
@@ -201,6 +201,7 @@ class _Nets:
             options = replace(self.options, broken=frozenset(self.texts.broken))
             view, errors = look(definition, state, options)
             if view is not None:
+                view.used = True
                 self.views[phase, number] = view
             yield from _of_state(view, errors, self.document.file, state.name)
 

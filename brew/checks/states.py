@@ -13,7 +13,7 @@ from brew.layer import TEST, TRAIN, Context, Shape
 from brew.net_source import NetDefinition, replace_data
 from brew.net_state import Source, exists, merged_state
 from brew.proto.brew_pb2 import NetState
-from brew.splits import insert_splits
+from brew.splits import Absent, insert_splits
 
 from .finding import Finding
 from .trial import Trial
@@ -95,10 +95,12 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
     options.shaped.update(shapes)
     unknown: list[NetError] = []
     trial = Trial(shell.force_backward, options.data, options.broken)
-    for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown)):
+    absent = Absent.of(merged, definition.net.layers, layers)
+    for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown, absent)):
         phase = source.param.phase if source.param.HasField("phase") else merged.phase
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))
     trial.plan_backward()
+    trial.pair_data()
     trial.graph.outputs = list(trial.unread)
     view.graph = trial.graph
     if layers and not tops:

@@ -35,6 +35,7 @@ class View:
     loaded    the names of the layers whose weights come from elsewhere than their fillers
     graph     what could be built of it
     decay     the solver's weight_decay
+    used      whether a solver uses this state
     maker     the top that a bottom reads
     readers   the bottoms that read a top
     """
@@ -45,6 +46,7 @@ class View:
     loaded: Container[str] = frozenset()
     graph: Graph | None = None
     decay: float = 0.0
+    used: bool = False
     maker: dict[Spot, Spot] = field(init=False, default_factory=dict)
     readers: dict[Spot, list[Spot]] = field(init=False, default_factory=lambda: defaultdict(list))
     _nodes: dict[tuple[str, str], Node] | None = field(init=False, default=None)
