@@ -119,7 +119,7 @@ class Net:
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
         self._blob_list = make_blobs(graph, dtype, device)
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list if b.shown is None)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b.shown or b) for b in self._blob_list)
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]

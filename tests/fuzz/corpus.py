@@ -44,7 +44,7 @@ SHAPES = {"ip1": ((8, 6), (8,)), "ip2": ((4, 8), (4,))}
 def files(kind: str) -> list[bytes]:
     """The files of a kind, in an order that does not change."""
     made = {
-        "net": lambda: [_NET_INPUTS, *_read("brew/upgrade/*.prototxt"), *_read("data/**/*.prototxt", but="solver")],
+        "net": lambda: [_NET_INPUTS, *_read("brew/upgrade/*.prototxt"), *_nets()],
         "solver": lambda: [_SOLVER, _SOLVER_WITH_NET, *_read("data/conformance/solvers/*/solver.prototxt")],
         "weights": lambda: [_current(), _v1(), _v0(), *_read("data/conformance/solvers/*/out_iter_12.caffemodel")],
         "state": lambda: [_ours(), *_read("data/conformance/solvers/*/out_iter_12.solverstate")],
@@ -59,6 +59,11 @@ def files(kind: str) -> list[bytes]:
         "image": lambda: [*_images(), *_read("data/conformance/data/images/*/*.png")],
     }
     return made[kind]()
+
+
+def _nets() -> list[bytes]:
+    """Good ones: those of tests/data/faults are not meant to be."""
+    return [*_read("data/conformance/**/*.prototxt", but="solver"), *_read("data/prototxt/*.prototxt")]
 
 
 def _read(pattern: str, but: str = "\0") -> list[bytes]:
