@@ -45,10 +45,9 @@ def values(solver: Solver) -> list[npt.NDArray[Any]]:
     return [(p if solver.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
 
 
-def check(solver: Solver, state: StoredState, path: str | Path) -> None:
-    """WeightsError where the history in a state is not one that the solver can go on from. Nothing is changed."""
-    rule, pieces = solver.update.rule, _pieces(solver)
-    writer = state.resume.solver_type if state.resume is not None else ""
+def check_type(solver: Solver, state: StoredState, path: str | Path) -> None:
+    """WeightsError where a state names a type whose history is another's."""
+    rule, writer = solver.update.rule, _writer(state)
     other = rule_class(writer) if writer else None
     if writer and (other is None or other.keeps != rule.keeps):
         kept = f", whose history is {other.keeps}" if other is not None else ""
@@ -56,6 +55,16 @@ def check(solver: Solver, state: StoredState, path: str | Path) -> None:
             f'{path}: the state of a solver of type "{writer}"{kept}; this one, "{rule.type}", keeps {rule.keeps}',
             hint=f'type: "{writer}" goes on with it; {_HINT}',
         )
+
+
+def _writer(state: StoredState) -> str:
+    """The type of the solver that wrote a state; "" where it does not say."""
+    return state.resume.solver_type if state.resume is not None else ""
+
+
+def check(solver: Solver, state: StoredState, path: str | Path) -> None:
+    """WeightsError where the history in a state does not fit the solver's net, or by its numbers is another type's."""
+    rule, pieces = solver.update.rule, _pieces(solver)
     if len(pieces) != len(state.history):
         raise WeightsError(
             f"{path}: {len(state.history)} history blobs, this solver ({rule.type}) needs {len(pieces)}",
@@ -67,7 +76,7 @@ def check(solver: Solver, state: StoredState, path: str | Path) -> None:
                 f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}",
                 hint=_HINT,
             )
-    if not writer:
+    if not _writer(state):
         _check_signs(solver, state, path)
 
 

@@ -70,13 +70,14 @@ def restore(solver: Solver, path: str | Path) -> None:
         if not 0 <= number < 1 << 31:
             raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
     if not solver.reset_history:
-        history.check(solver, state, path)
+        history.check_type(solver, state, path)
     files = snapshot.weights_of(state, path)
     if files is not None:
         _take_weights(solver.net, files)
     if solver.reset_history:
         history.reset(solver)
     else:
+        history.check(solver, state, path)
         history.restore(solver, state)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)

@@ -62,7 +62,7 @@ class Signals:
 def _say_stopping(number: int) -> None:
     """A long iteration is no sign that the signal was not heard."""
     again = "Ctrl-C again" if number == signal.SIGINT else "Ctrl-C"
-    _log.info("stopping after this iteration (%s stops at once)", again)
+    _log.info("stopping after this pass (%s stops at once)", again)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import snapshot
+from brew import history, snapshot
 from brew.errors import WeightsError
 from brew.solver import Solver
 from brew.update_rule import rule_class, rules
@@ -38,7 +38,7 @@ def solver(kind: str, fields: str = "", **options: object) -> Solver:
         f'net: "net.prototxt" type: "{kind}" base_lr: 0.01 lr_policy: "fixed" {momentum} max_iter: 9 random_seed: 1 '
         f'snapshot_prefix: "{kind}" {fields}'
     )
-    return Solver(f"{kind}.prototxt", device="cpu", **options)  # type: ignore[arg-type]
+    return Solver(f"{kind}.prototxt", **{"device": "cpu", **options})  # type: ignore[arg-type]
 
 
 def state(kind: str, *, named: bool) -> str:
@@ -50,9 +50,9 @@ def state(kind: str, *, named: bool) -> str:
     if named:
         return str(files.state)
     stored = snapshot.read_state(files.state)
-    history = [np.concatenate([*blob.pieces()]).reshape(blob.shape) for blob in stored.history]
+    blobs = [np.concatenate([*blob.pieces()]).reshape(blob.shape) for blob in stored.history]
     with Path("caffe.solverstate").open("wb") as file:
-        write_solver_state(file, stored.iter, str(files.weights), history, stored.current_step, None)
+        write_solver_state(file, stored.iter, str(files.weights), blobs, stored.current_step, None)
     return "caffe.solverstate"
 
 
@@ -118,15 +118,15 @@ def test_caffes_states_tell_by_their_numbers(
 
 
 @pytest.mark.parametrize(("writer", "reader"), [("SGD", "RMSProp"), ("SGD", "Adam"), ("Adam", "SGD"), ("SGD", "SGD")])
-def test_the_history_begins_anew_on_request(writer: str, reader: str) -> None:
+def test_the_history_begins_anew_on_request(writer: str, reader: str, device: str) -> None:
     path = state(writer, named=True)
-    running = solver(reader, reset_history=True)
+    running = solver(reader, reset_history=True, device=device)
     running.step(1)
     running.restore(path)
     assert running.iter == 3
     stored = brew.Net("net.prototxt", brew.TEST, weights=f"{writer}_iter_3.caffemodel")
     assert np.array_equal(running.net.params["f"][0].data, stored.params["f"][0].data)
-    assert not any(arena.any() for arena in running.update.history)
+    assert not any(values.any() for values in history.values(running))
     running.step(2)
     running.close()
 

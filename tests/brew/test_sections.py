@@ -34,10 +34,11 @@ def _say_something(message: Message) -> None:
 
 
 def _in_code(module: ModuleType) -> set[str]:
-    """The messages that a module's code names, as an attribute or as a text of its own."""
+    """The messages that a module's code names: as an attribute, or in a layer's own file as a text of its own."""
     nodes = list(ast.walk(ast.parse(inspect.getsource(module))))
     named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    named |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    if module.__name__.startswith("brew.layers."):  # what all data layers share names each one's
+        named |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return named & set(sections.messages())
 
 

@@ -202,7 +202,7 @@ def test_a_signal_is_answered_at_once(caplog: pytest.LogCaptureFixture) -> None:
     Signals(Asked(), {signal.SIGINT: "stop"}).handle(signal.SIGINT, None)
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
-    assert caplog.messages == ["stopping after this iteration (Ctrl-C again stops at once)"]
+    assert caplog.messages == ["stopping after this pass (Ctrl-C again stops at once)"]
 
 
 def test_sighup_snapshots_and_goes_on(folder: Path) -> None:
