@@ -157,8 +157,10 @@ class Plan:
                 self._redirect(group, None)
         elif group.ran:
             group.ran = False
+            begins = number == group.first and not backward  # all of them run now
+            stands = group.step.io is not None and group.step.key == group.step.stamps(self.scratch)
             converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
-            if group.step.wanted.backward and (group.step.how.stateful or converted):
+            if stands and not begins and group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)
 
     def _bind(self, group: Group) -> None:
@@ -258,8 +260,9 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
     """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
     inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
     outside = {blob for step in row for blob in step.node.bottoms} - inside
-    memories = {id(step.tops[0].data_memory) for step in row}
-    return any(id(b.data_memory) in memories for s in row for b, n in zip(s.bottoms, s.node.bottoms, strict=True) if n in outside)
+    written = {id(step.tops[0].data_memory) for step in row}
+    read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
+    return any(id(blob.data_memory) in written for blob, number in read if number in outside)
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
@@ -286,7 +289,8 @@ def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
         return None
     maker = steps[number - 1]
     alone = len(maker.tops) == 1 and maker.views[0] is None and maker.node.tops[0] not in maker.node.bottoms
-    if not alone or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
+    writes = bool(maker.bottoms) and maker.layer.rewrites
+    if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
         return None
     same = maker.layouts.y[0] == step.layouts.x[0]
     return number - 1 if same and not (maker.wanted.backward and "y" in maker.layer.reads) else None
