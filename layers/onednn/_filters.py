@@ -71,10 +71,11 @@ class FiltersOneDNN(Implementation[Filters]):
         return Layouts((self.lies.x,), (self.lies.y,))
 
     @staticmethod
-    def _others(shapes: Shapes) -> Sequence[Lies]:
-        """Layouts in which oneDNN may have code that it does not have for another."""
-        blocked = Layout(onednn.block())
-        return Lies(blocked, blocked), Lies(PLAIN, PLAIN), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+    def _others(shapes: Shapes, what: str = FORWARD) -> Sequence[Lies]:
+        """Layouts in which oneDNN may have code that it does not have for another, the fastest for few channels first."""
+        blocked, last = Layout(onednn.block()), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+        others = [Lies(blocked, blocked), Lies(PLAIN, PLAIN)]
+        return [last, *others] if what == FILTERS else [*others, last]
 
     def _has_code(self, shapes: Shapes, lies: Lies) -> bool:
         """Whether oneDNN has more than reference code for forward in these layouts."""
@@ -132,7 +133,7 @@ class FiltersOneDNN(Implementation[Filters]):
             reason = error
         if grouped is not None and self.grouped is not None and self.grouped.fills(what):
             return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
-        for lies in self._others(shapes):
+        for lies in self._others(shapes, what):
             with suppress(Unsupported):
                 return Converted(what, make(self._sizes(shapes, lies)), shapes, self.lies, lies)
         raise reason
