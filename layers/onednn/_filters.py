@@ -72,7 +72,7 @@ class FiltersOneDNN(Implementation[Filters]):
 
     @staticmethod
     def _others(shapes: Shapes, what: str = FORWARD) -> Sequence[Lies]:
-        """Layouts in which oneDNN may have code that it does not have for another, the fastest for few channels first."""
+        """Layouts in which oneDNN may have code that it has not for another; for few channels the fastest first."""
         blocked, last = Layout(onednn.block()), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
         others = [Lies(blocked, blocked), Lies(PLAIN, PLAIN)]
         return [last, *others] if what == FILTERS else [*others, last]
@@ -161,8 +161,8 @@ class FiltersOneDNN(Implementation[Filters]):
         window = self.layer.bank(shapes.x[0]).window
         pads = onednn.dims(*window.pad)
         return Sizes(
-            kind=self.kind, algorithm=self.algorithm, x=onednn.describe(shapes.x[0], lies.x),
-            y=onednn.describe(shapes.y[0], lies.y),
+            kind=self.kind, algorithm=self.algorithm, x=_described(shapes.x[0], lies.x, lies.y),
+            y=_described(shapes.y[0], lies.y, lies.x),
             weights=Description(self.weight_shape(shapes.w[0]), "any"), plain_w=self.plain_weights(shapes.w[0]),
             bias=Description(shapes.w[1], "a") if len(shapes.w) > 1 else None,
             window=[onednn.dims(*window.stride), onednn.dims(*(d - 1 for d in window.dilation)), pads, pads],
@@ -190,3 +190,9 @@ class FiltersOneDNN(Implementation[Filters]):
     def backward(self, io: Arrays) -> None:
         for one in self.backward_passes:
             one.run(io)
+
+
+def _described(shape: Shape, layout: Layout, other: Layout) -> Description:
+    """A blob beside another: one channel lies last where the other's do, which oneDNN has to be told."""
+    last = shape[1] == 1 and other not in (PLAIN, Layout(onednn.block()))
+    return Description(shape, "acdb") if last else onednn.describe(shape, layout)
