@@ -71,10 +71,11 @@ class FiltersOneDNN(Implementation[Filters]):
         return Layouts((self.lies.x,), (self.lies.y,))
 
     @staticmethod
-    def _others(shapes: Shapes) -> Sequence[Lies]:
-        """Layouts in which oneDNN may have code that it does not have for another."""
-        blocked = Layout(onednn.block())
-        return Lies(blocked, blocked), Lies(PLAIN, PLAIN), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+    def _others(shapes: Shapes, what: str = FORWARD) -> Sequence[Lies]:
+        """Layouts in which oneDNN may have code that it has not for another; for few channels the fastest first."""
+        blocked, last = Layout(onednn.block()), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+        others = [Lies(blocked, blocked), Lies(PLAIN, PLAIN)]
+        return [last, *others] if what == FILTERS else [*others, last]
 
     def _has_code(self, shapes: Shapes, lies: Lies) -> bool:
         """Whether oneDNN has more than reference code for forward in these layouts."""
@@ -132,7 +133,7 @@ class FiltersOneDNN(Implementation[Filters]):
             reason = error
         if grouped is not None and self.grouped is not None and self.grouped.fills(what):
             return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
-        for lies in self._others(shapes):
+        for lies in self._others(shapes, what):
             with suppress(Unsupported):
                 return Converted(what, make(self._sizes(shapes, lies)), shapes, self.lies, lies)
         raise reason
@@ -160,8 +161,8 @@ class FiltersOneDNN(Implementation[Filters]):
         window = self.layer.bank(shapes.x[0]).window
         pads = onednn.dims(*window.pad)
         return Sizes(
-            kind=self.kind, algorithm=self.algorithm, x=onednn.describe(shapes.x[0], lies.x),
-            y=onednn.describe(shapes.y[0], lies.y),
+            kind=self.kind, algorithm=self.algorithm, x=_described(shapes.x[0], lies.x, lies.y),
+            y=_described(shapes.y[0], lies.y, lies.x),
             weights=Description(self.weight_shape(shapes.w[0]), "any"), plain_w=self.plain_weights(shapes.w[0]),
             bias=Description(shapes.w[1], "a") if len(shapes.w) > 1 else None,
             window=[onednn.dims(*window.stride), onednn.dims(*(d - 1 for d in window.dilation)), pads, pads],
@@ -189,3 +190,9 @@ class FiltersOneDNN(Implementation[Filters]):
     def backward(self, io: Arrays) -> None:
         for one in self.backward_passes:
             one.run(io)
+
+
+def _described(shape: Shape, layout: Layout, other: Layout) -> Description:
+    """A blob beside another: one channel lies last where the other's do, which oneDNN has to be told."""
+    last = shape[1] == 1 and other not in (PLAIN, Layout(onednn.block()))
+    return Description(shape, "acdb") if last else onednn.describe(shape, layout)

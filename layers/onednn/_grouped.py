@@ -38,10 +38,10 @@ class Grouped:
         return turned if filters.depthwise else of_group < FEW_OF_GROUP
 
     def fills(self, what: str) -> bool:
-        """Whether most lanes of what a pass writes are channels; else oneDNN is faster in some other layout."""
+        """Whether most lanes that a pass goes by are channels; else oneDNN is faster in some other layout."""
         filters, turned = self.filters, (what == FORWARD) == self.turned
-        written = filters.source if turned else filters.target
-        return what == FILTERS or filters.group > 1 or written.channels > width() // 2
+        lanes = filters.source if turned or what == FILTERS else filters.target
+        return filters.group > 1 or lanes.channels > width() // 2
 
     def passes(self, after: After | None, wanted: Wanted) -> dict[str, Callable[[], Pass]]:
         """What makes them."""
