@@ -1,0 +1,109 @@
+"""Memory that nobody has written holds NaN: fresh blobs, arenas, scratch, what layers save, conversions.
+
+What the product promises to start as zeros stays zeros: kept buffers, parameters, and gradients of tops that nobody
+writes before a layer reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import blob as blob_module
+from brew import memory_plan, scratch, step
+from brew.net import Net
+
+Array = npt.NDArray[Any]
+_CLEAN: set[int] = set()  # ids of memories of the nets alive that begin as zeros
+
+
+def spoil(array: Array) -> Array:
+    """NaN, or the largest number of its kind, everywhere."""
+    if array.dtype.kind == "f":
+        array.fill(np.nan)
+    else:
+        array.fill(True if array.dtype.kind == "b" else np.iinfo(array.dtype).max)
+    return array
+
+
+def unwritten(net: Net) -> None:
+    """Note which gradients of a new net nobody writes before somebody reads them: they start as zeros."""
+    written: set[int] = set()
+    for s in reversed(net.executor.steps):
+        if not s.wanted.backward:
+            continue
+        for top in s.tops:
+            if id(top.diff_memory) not in written:
+                top.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
+        written |= {id(b.diff_memory) for b, w in zip(s.bottoms, s.wanted.bottoms, strict=True) if w}
+    for b in net._blob_list:
+        if id(b.diff_memory) not in written:
+            b.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
+
+
+@contextmanager
+def poisoned() -> Iterator[None]:
+    """All nets made inside begin on spoilt memory."""
+    changes: list[tuple[Any, str, Any]] = []
+
+    def change(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        changes.append((owner, name, owner.__dict__[name]))
+        setattr(owner, name, make(owner.__dict__[name]))
+
+    change(blob_module.Memory, "reserve", _reserve)
+    change(memory_plan.MemoryPlan, "arena", _arena)
+    change(scratch.Scratch, "arrays", _scratch)
+    change(step.Step, "_own", _own)
+    try:
+        yield
+    finally:
+        for owner, name, before in reversed(changes):
+            setattr(owner, name, before)
+
+
+def _reserve(before: Any) -> Any:
+    def reserve(memory: Any, size: int) -> Any:
+        fresh = size > memory.capacity
+        moved = before(memory, size)
+        if fresh and not getattr(memory, "begins_as_zeros", False) and memory.device == "cpu":
+            flat = memory._home if memory.mirrored else memory._host
+            if flat is not None:
+                spoil(flat)
+        return moved
+
+    return reserve
+
+
+def _arena(before: Any) -> Any:
+    def arena(plan: Any, dtype: Any) -> Any:
+        fresh = dtype not in plan._arenas
+        found = before(plan, dtype)
+        return spoil(found) if fresh and plan.device == "cpu" else found
+
+    return arena
+
+
+def _scratch(before: Any) -> Any:
+    def arrays(self: Any, buffers: Any, leases: Any) -> Any:
+        found = before(self, buffers, leases)
+        if self.device == "cpu":
+            for array in found.values():
+                spoil(array)
+        return found
+
+    return arrays
+
+
+def _own(before: Any) -> Any:
+    def own(self: Any, name: str, buffer: Any, dtype: Any) -> Any:
+        old = self.kept.get(name)
+        found = before(self, name, buffer, dtype)
+        if buffer.saved and self.device == "cpu" and self.kept.get(name) is not old:
+            spoil(found)
+        return found
+
+    return own

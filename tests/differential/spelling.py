@@ -1,0 +1,37 @@
+"""A case as a net's message: in place, where names repeat, or plain, where every version of a blob has its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from brew.proto.brew_pb2 import NetParameter
+
+from .case import Case
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """The message, and the name of every value's blob; `newest` is what a blob holds after a forward pass."""
+
+    net: NetParameter
+    names: dict[int, str]
+    newest: dict[str, int]
+    oldest: dict[str, int]
+
+
+def spell(case: Case, *, in_place: bool) -> Spelling:
+    """The net of a case. Layers have the same names in both spellings: what they draw goes by these."""
+    over = case.overwriting() if in_place else {}
+    names: dict[int, str] = {}
+    net = NetParameter(name=f"case {case.seed} {case.number}", force_backward=case.force)
+    for op in case.ops:
+        layer = net.layer.add()
+        layer.CopyFrom(op.param)
+        layer.name = op.name
+        layer.bottom.extend(names[b] for b in op.bottoms)
+        for top in op.tops:
+            names[top] = names[over[top]] if top in over else f"v{top}"
+        layer.top.extend(names[t] for t in op.tops)
+    newest = {names[v]: v for v in names}  # numbers grow along a chain
+    oldest = {names[v]: v for v in reversed(list(names))}
+    return Spelling(net, names, newest, oldest)

@@ -1,0 +1,137 @@
+"""The ways that a case is run in, and what a case's check finds."""
+
+from __future__ import annotations
+
+import random
+import traceback
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from brew.errors import BrewError
+
+from .case import Case
+from .compare import Scale
+from .poison import poisoned
+from .run import MANNERS, REFERENCE, Outcome, Way, run
+
+ALWAYS = [
+    Way(keep=None),
+    Way(keep="inputs"),
+]
+_DRAWN: list[tuple[int, Way]] = [
+    (4, Way(keep="none", manner="round")),
+    (3, Way(keep="some")),
+    (3, Way(keep="inputs", recompute=True)),
+    (3, Way(keep="none", forward_only=True)),
+    (3, Way(manner="round")),
+    (2, Way(fuse=False)),
+    (2, Way(fuse=False, keep="inputs")),
+    (2, Way(engine="caffe")),
+    (2, Way(engine="caffe", keep="inputs")),
+    (1, Way(engine="caffe", float64=True)),
+    (1, Way(float64=True, keep="inputs")),
+    (1, Way(in_place=False)),
+    (1, Way(in_place=False, keep="inputs")),
+    (1, Way(in_place=False, engine="caffe", fuse=False)),
+    (1, Way(forward_only=True)),
+    *((1, Way(manner=m, keep=k)) for m in MANNERS if m not in ("whole", "round") for k in (None, "inputs")),
+]
+
+
+def drawn(case: Case, count: int) -> list[Way]:
+    """Those that every case has, and `count` more."""
+    rng = random.Random(f"ways {case.seed}/{case.number}")
+    ways = list(ALWAYS)
+    while len(ways) < len(ALWAYS) + count:
+        [way] = rng.choices([w for _, w in _DRAWN], [n for n, _ in _DRAWN])
+        if way.manner in ("parts", "layers") and way.keep is not None:
+            way = Way(in_place=way.in_place, manner="callbacks", keep=way.keep)
+        if way not in ways:
+            ways.append(way)
+    return ways
+
+
+@dataclass(slots=True)
+class Failure:
+    """A way in which a case is wrong."""
+
+    way: Way
+    differences: list[str] = field(default_factory=list)
+    error: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is, in short: to count the same ones together."""
+        if self.error:
+            return self.error
+        first = self.differences[0]
+        what = first.split(": ")[0].split(", ", 1)[1].split(" ")[0]
+        return f"wrong {what}{' (NaN)' if any('NaN' in d or 'nan' in d for d in self.differences) else ''}"
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.way}: {self.kind}", *(f"    {d}" for d in self.differences[:6])])
+
+
+@dataclass(slots=True)
+class Checked:
+    """What came of a case: `failures`, or why it says nothing."""
+
+    failures: list[Failure] = field(default_factory=list)
+    dropped: str = ""
+    ways: int = 0
+
+
+def check(case: Case, ways: list[Way]) -> Checked:
+    """Run a case in these ways and compare each with the reference."""
+    with np.errstate(all="ignore"), poisoned():
+        try:
+            reference = run(case, REFERENCE)
+        except Exception as error:
+            return Checked([Failure(REFERENCE, error=_described(error))])
+        if not all(np.isfinite(a).all() and abs(a).max(initial=0) < 1e6 for a in reference.values()):
+            bad = next(k for k, a in reference.items() if not (np.isfinite(a).all() and abs(a).max(initial=0) < 1e6))
+            return Checked(dropped=f"the reference is not finite: {bad}, {_maker(case, bad)}")
+        scale = Scale(reference, lambda: _others(case))
+        result = Checked()
+        for way in ways:
+            failure = _one(case, way, scale)
+            result.ways += 1
+            if failure is not None:
+                result.failures.append(failure)
+    return result
+
+
+def _maker(case: Case, key: tuple[object, ...]) -> str:
+    return str(case.maker()[key[2]].param)[:200] if key[1] == "value" else ""  # type: ignore[index]
+
+
+def _one(case: Case, way: Way, scale: Scale) -> Failure | None:
+    try:
+        outcome = run(case, way)
+    except Exception as error:
+        if isinstance(error, BrewError) and allowed(case, way, error):
+            return None
+        return Failure(way, error=_described(error))
+    differences = scale.differences(outcome)
+    return Failure(way, differences) if differences else None
+
+
+def _others(case: Case) -> list[Outcome]:
+    """The reference on inputs that are a little off."""
+    return [run(case, REFERENCE, off=n) for n in (1, 2)]
+
+
+REFUSED: list[str] = []
+
+
+def allowed(case: Case, way: Way, error: BrewError) -> bool:
+    """Whether it may refuse, saying this."""
+    return any(text in str(error) for text in REFUSED)
+
+
+def _described(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    last = next((f for f in reversed(frames) if "/brew/" in f.filename or "/layers/" in f.filename), frames[-1])
+    where = "/".join(last.filename.split("/")[-2:])
+    return f"{type(error).__name__}: {str(error)[:150]} ({where} {last.name})"
