@@ -58,6 +58,8 @@ class Builder:
             return (batch,)
         channels = self.rng.choice([1, 2, 3, 4, 5, 8, 13, 16, 17])
         side = {2: [], 3: [1, 2, 5, 7], 4: [1, 2, 3, 4, 5, 6, 7, 8, 9], 5: [1, 2, 3, 4]}[axes]
+        if axes == 4 and self.chance(0.06):
+            return (batch, channels, 1, 1)
         if axes == 4 and self.chance(0.5):
             size = self.rng.choice([5, 6, 7, 8])
             return (batch, channels, size, size)
@@ -71,7 +73,7 @@ class Builder:
 
     def add(
         self, kind: str, bottoms: Sequence[int], fields: str = "", *, tops: int = 1, most: float = 1.0,
-        low: float | None = None, smooth: Sequence[bool] | bool = True, row: str = "",
+        low: float | None = None, smooth: Sequence[bool] | bool = True, row: str = "", loose: bool = False,
     ) -> list[int]:  # fmt: skip
         """A layer of this type and text; its tops. Misfit where it does not fit."""
         param = text_format.Parse(f'type: "{kind}" {fields}', LayerParameter())
@@ -80,18 +82,33 @@ class Builder:
             layer, shapes, params = made(op, self.case.phase, [self.value(b).shape for b in bottoms])
         except BrewError as error:
             raise Misfit(str(error)) from error
+        if any(self.value(n).loose for n in bottoms):
+            self._loose(op, params)
+            loose = True
         if any(len(s) > 6 or Value(s).count > MOST or Value(s).count < 1 for s in shapes) or len(shapes) != tops:
             raise Misfit("too large, or empty")
         if any(Value(s).count > 40 * MOST for s in params):
             raise Misfit("too many parameters")
         flags = [smooth] * tops if isinstance(smooth, bool) else list(smooth)
-        op.tops = [self._new(Value(s, max(most, 1e-3), low, 0, f)) for s, f in zip(shapes, flags, strict=True)]
+        op.tops = [self._new(Value(s, max(most, 1e-3), low, 0, f, loose)) for s, f in zip(shapes, flags, strict=True)]
         op.over = self.chance(self.inplace)
         if op.bottoms and not param.propagate_down:
             self._propagate(op, set(layer.no_gradient))
         self._freeze(op, len(params), [p.learned for p in layer.declare_params([self.value(b).shape for b in bottoms])])
         self.case.ops.append(op)
         return op.tops
+
+    def _loose(self, op: Op, params: Sequence[Shape]) -> None:
+        """Misfit unless a layer takes any number of items."""
+        if len(op.bottoms) > 1:
+            raise Misfit("which items there are depends on values")
+        for batch in (1, 2, 3, 4):
+            try:
+                _, shapes, other = made(op, self.case.phase, [(batch, *self.value(op.bottoms[0]).shape[1:])])
+            except BrewError as error:
+                raise Misfit(str(error)) from error
+            if other != params or any(not Value(s).count for s in shapes):
+                raise Misfit("its parameters depend on the number of items")
 
     def _propagate(self, op: Op, never: set[int]) -> None:
         """Bottoms that can have no gradient say so; sometimes others do, or ask for one."""
@@ -125,7 +142,7 @@ class Builder:
     def like(self, number: int, *, fresh: bool = False) -> int:
         """A value of the same shape: one that there is (the same, now and then), or one that is made."""
         shape, smooth = self.value(number).shape, self.value(number).smooth
-        others = [n for n, v in self.case.values.items() if v.shape == shape and v.smooth and n != number and not v.classes]
+        others = [n for n, v in self.case.values.items() if v.shape == shape and v.smooth and n != number and not v.classes and not v.loose]
         draw = self.rng.random()
         if not fresh and others and draw < 0.6:
             return self.rng.choice(others)
@@ -140,6 +157,6 @@ class Builder:
         """Integers below `classes`."""
         return self.input(shape, classes=classes)
 
-    def smooth(self) -> list[int]:
+    def smooth(self, *, loose: bool = False) -> list[int]:
         """The values that layers may read, the newest last."""
-        return [n for n, v in self.case.values.items() if v.smooth and not v.classes]
+        return [n for n, v in self.case.values.items() if v.smooth and not v.classes and (loose or not v.loose)]

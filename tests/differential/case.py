@@ -19,6 +19,7 @@ class Value:
     low      what no element lies below; None where that is not known
     classes  integers below this, where it is not 0
     smooth   it may get a gradient, and changes little where what it is made from changes little
+    loose    how many items it has depends on values
     """
 
     shape: Shape
@@ -26,6 +27,7 @@ class Value:
     low: float | None = None
     classes: int = 0
     smooth: bool = True
+    loose: bool = False
 
     @property
     def count(self) -> int:

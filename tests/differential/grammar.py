@@ -28,9 +28,9 @@ def make(seed: int, number: int) -> Case:
     """The case of this seed and number."""
     b = Builder(seed, number)
     b.source(4)
-    if number % 2:
-        pairs.walk(b, number // 2, ROWS, ENDS)
-        styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.2) else []
+    if number % 4:
+        pairs.walk(b, number - number // 4 - 1, ROWS, ENDS)
+        styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.15) else []
     else:
         styles = [b.pick(_row, _row, _chain, _views)]
         if b.chance(0.7):
@@ -157,7 +157,7 @@ def _end(b: Builder) -> None:
     open_ends = [n for n in b.case.unread() if b.value(n).smooth and not b.value(n).classes and b.case.maker()[n].type != "Input"]
     b.rng.shuffle(open_ends)
     for place, x in enumerate(open_ends):
-        if not (b.chance(0.9) if place == 0 else b.chance(0.5)):
+        if not (b.chance(0.9) if place == 0 else b.chance(0.3 if len(b.case.ops) > 25 else 0.5)):
             continue
         if b.chance(0.15) and len(b.value(x).shape) > 1:
             x = step(b, x, "InnerProduct")

@@ -10,8 +10,28 @@ from .builder import Builder, Misfit
 from .rows import Row
 
 Pair = tuple[str, str]
-LENGTH = 7  # pairs in a net
+LENGTH = 14  # pairs in a net
 _BEFORE = ("Power", "Sigmoid", "Reshape", "Flatten", "InnerProduct", "Reduction")
+
+
+_SIGNED = (  # their tops may be negative, or zero
+    "ArgMax", "BatchNorm", "Bias", "Clip", "Convolution", "Deconvolution", "Dropout", "ELU", "Eltwise", "Embed", "Im2col",
+    "InnerProduct", "LRN", "LSTM", "LSTMUnit", "Log", "MVN", "PReLU", "Power", "Python", "RNN", "ReLU", "Reduction", "SPP",
+    "Scale", "Swish", "TanH", "Threshold",
+)  # fmt: skip
+
+
+def possible(first: str, second: str) -> bool:
+    """Whether any parameters make `second` legal on a top of `first`, and its numbers such as mean something."""
+    if second == "Embed":  # reads integers
+        return False
+    if second == "Log":
+        return first not in (*_SIGNED, "Softmax")
+    if second == "MultinomialLogisticLoss":
+        return first not in (*_SIGNED, "Pooling")
+    if second in ("LRN", "Pooling", "SPP"):  # 4 axes
+        return first not in ("LSTM", "LSTMUnit", "RNN") and (first, second) != ("SPP", "SPP")
+    return second != "LSTMUnit" or first not in ("Filter", "LRN", "Pooling", "SPP")
 
 
 def walk(b: Builder, number: int, rows: Mapping[str, Row], ends: Mapping[str, Row]) -> None:
@@ -36,7 +56,7 @@ def _order(rows: tuple[str, ...], ends: tuple[str, ...]) -> list[Pair]:
     rng = random.Random("pairs")
     left: dict[str, list[str]] = {}
     for first in rows:
-        left[first] = [second for second in (*rows, *ends) if (first, second) not in IMPOSSIBLE]
+        left[first] = [second for second in (*rows, *ends) if possible(first, second)]
         rng.shuffle(left[first])
     order: list[Pair] = []
     at = rows[0]
@@ -69,11 +89,11 @@ def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[st
 
 def _suitable(b: Builder, row: Row) -> int:
     """A value that a row takes: the newest of those there are, mostly, or a new one."""
-    able = [n for n in b.smooth()[-6:] if row.takes(b.value(n))]
-    if able and b.chance(0.5):
-        return able[-1]
+    able = [n for n in b.smooth(loose=True)[-8:] if row.takes(b.value(n))]
+    if able and b.chance(0.6):
+        return b.rng.choice(able)
     for _ in range(20):
-        axes = b.pick(4, 4, 4, 2, 3)
+        axes = b.pick(4, 4, 4, 2, 3, 5)
         shape = b.shape(axes)
         if axes == 3 and b.chance(0.7):
             shape = (1, shape[1], b.pick(4, 8, 12))
@@ -87,5 +107,3 @@ def _suitable(b: Builder, row: Row) -> int:
     raise Misfit("nothing suits it")
 
 
-# Pairs that no parameters make legal, or numbers that mean nothing (the logarithm of what may be negative).
-IMPOSSIBLE: frozenset[Pair] = frozenset()

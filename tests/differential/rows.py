@@ -106,8 +106,11 @@ def _dropout(b: Builder, x: int) -> list[int]:
 
 def _softmax(b: Builder, x: int) -> list[int]:
     axis = b.rng.randrange(len(b.value(x).shape)) if b.chance(0.3) else 1
-    low = 0.04 if b.value(x).shape[min(axis, len(b.value(x).shape) - 1)] == 1 else None
-    return b.add("Softmax", [x], f"softmax_param {{ axis: {axis} }}", most=1, low=low)
+    return b.add("Softmax", [x], f"softmax_param {{ axis: {axis} }}", most=1, low=0.001)
+
+
+def _sigmoid(b: Builder, x: int) -> list[int]:
+    return b.add("Sigmoid", [x], low=0.04 if b.value(x).most <= 3 else 0.001, most=1)
 
 
 def _python(b: Builder, x: int) -> list[int]:
@@ -133,7 +136,7 @@ ELEMENTWISE: dict[str, Row] = {
     "Power": Row(_power),
     "Python": Row(_python, small),
     "ReLU": _elementwise("ReLU", lambda b: f"relu_param {{ negative_slope: {b.pick(0, 0, 0, 0.1, 0.25)} }}", lambda m: m),
-    "Sigmoid": _elementwise("Sigmoid", lambda b: "", lambda m: 1.0),
+    "Sigmoid": Row(_sigmoid),
     "Softmax": Row(_softmax, axes(2)),
     "Swish": _elementwise("Swish", lambda b: f"swish_param {{ beta: {b.pick(1, 0.7)} }}", lambda m: m),
     "TanH": _elementwise("TanH", lambda b: "", lambda m: 1.0),

@@ -96,7 +96,7 @@ ENDS: dict[str, Row] = {
     "HDF5Output": Row(_hdf5_output, axes(1)),
     "HingeLoss": Row(_hinge, lambda v: _scores(v, True)),
     "InfogainLoss": _labelled("InfogainLoss"),
-    "MultinomialLogisticLoss": Row(_multinomial, lambda v: _scores(v, True) and v.low is not None),
+    "MultinomialLogisticLoss": Row(_multinomial, lambda v: _scores(v, True) and v.low is not None and v.low > 0),
     "SigmoidCrossEntropyLoss": Row(_cross_entropy, axes(1, limit=15)),
     "Silence": Row(_silence),
     "SoftmaxWithLoss": _labelled("SoftmaxWithLoss"),

@@ -70,7 +70,7 @@ def inner_product(b: Builder, x: int) -> list[int]:
 
 def _embed(b: Builder, x: int) -> list[int]:
     rows = b.pick(3, 5)
-    index = b.labels(b.value(x).shape[:2], rows)
+    index = b.labels(b.value(x).shape[: b.pick(1, 1, 2, 3)], rows)
     text = f"num_output: {b.rng.choice(CHANNELS)} input_dim: {rows} bias_term: {flag(b.chance(0.5))}"
     text += f" weight_filler {{ {filler(b, 'small')} }} bias_filler {{ {filler(b, 'small')} }}"
     return b.add("Embed", [index], f"embed_param {{ {text} }}", most=1.2)
@@ -183,7 +183,7 @@ LEARNED: dict[str, Row] = {
     "Bias": Row(_bias, axes(1)),
     "Convolution": Row(convolution, axes(3, 5)),
     "Deconvolution": Row(_deconvolution, axes(3, 5)),
-    "Embed": Row(_embed, axes(2)),
+    "Embed": Row(_embed, axes(1)),
     "Im2col": Row(_im2col, axes(3, 5)),
     "InnerProduct": Row(inner_product, axes(2)),
     "LRN": Row(_lrn, axes(4, 4)),

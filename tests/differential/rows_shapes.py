@@ -60,7 +60,7 @@ def _concat(b: Builder, x: int) -> list[int]:
     more = [b.rng.choice(able) if able and b.chance(0.8) else b.like(x) for _ in range(b.pick(0, 0, 1, 1, 2))]
     b.rng.shuffle(more)
     most = max(b.value(n).most for n in (x, *more))
-    return b.add("Concat", [x, *more], f"concat_param {{ axis: {axis} }}", most=most)
+    return b.add("Concat", [x, *more], f"concat_param {{ axis: {axis} }}", most=most, low=None if more else v.low)
 
 
 def _eltwise(b: Builder, x: int) -> list[int]:
@@ -126,8 +126,9 @@ def _filter(b: Builder, x: int) -> list[int]:
     v = b.value(x)
     same = [n for n in b.smooth() if b.value(n).shape[:1] == v.shape[:1]]
     bottoms = [x, *([b.rng.choice(same)] if b.chance(0.2) else [])]
-    keep = b.input(v.shape[:1], classes=-2)
-    return b.add("Filter", [*bottoms, keep], tops=len(bottoms), most=max(b.value(n).most for n in bottoms))
+    loose = b.chance(0.5)
+    keep = b.input(v.shape[:1], classes=-1 if loose else -2)
+    return b.add("Filter", [*bottoms, keep], tops=len(bottoms), most=max(b.value(n).most for n in bottoms), low=v.low if len(bottoms) == 1 else None, loose=loose)
 
 
 def _repeats(v: Value) -> bool:

@@ -63,7 +63,7 @@ def feed(case: Case, number: int, *, off: int = 0) -> dict[int, Array]:
         if facts.classes > 0:
             found[value] = rng.integers(0, facts.classes, shape).astype(np.float64)
         elif facts.classes < 0:  # a selector: at least one item stays
-            found[value] = rng.integers(0, 2, shape).astype(np.float64)
+            found[value] = np.ones(shape) if facts.classes < -1 else rng.integers(0, 2, shape).astype(np.float64)
             found[value].flat[0] = 1
         elif facts.low is not None:
             found[value] = rng.uniform(facts.low, facts.most, shape)
@@ -179,10 +179,11 @@ class Session:
         for name in readable:
             if name in self.spelling.newest:
                 outcome[number, "value", self.spelling.newest[name]] = self.peek(net.blobs[name])
+        learns = self.backward and any(node.backward for node in net.graph.nodes)
         for name, blobs in net.params.items():
             for slot, blob in enumerate(blobs):
                 outcome[number, "weight", name, slot] = self.peek(blob)
-                if self.backward:
+                if learns:
                     outcome[number, "learned", name, slot] = self.peek(blob, "diff")
         if self.backward and self.way.keep != "none":
             for value, name in self.wanted().items():
@@ -190,12 +191,11 @@ class Session:
 
     def wanted(self) -> dict[int, str]:
         """The inputs that get a gradient."""
-        names, read = self.spelling.names, set()
+        names, first = self.spelling.names, dict[str, bool]()
         for node in self.net.graph.nodes:
-            if node.backward:
-                read |= {b for b, wanted in zip(node.bottoms, node.bottom_gradients, strict=True) if wanted}
-        given = {self.net.graph.blobs[b].name for b in read}
-        return {v: names[v] for v in self.case.inputs if names[v] in given}
+            for b, wanted in zip(node.bottoms, node.bottom_gradients, strict=True):
+                first.setdefault(self.net.graph.blobs[b].name, node.backward and wanted)  # later readers: of other versions
+        return {v: names[v] for v in self.case.inputs if first.get(names[v])}
 
     def peek(self, blob: Blob, which: str = "data") -> Array:
         memory = blob.data_memory if which == "data" else blob.diff_memory
