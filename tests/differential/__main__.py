@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brew import prototxt
 
-from . import SEED, grammar, ways
+from . import SEED, files, grammar, ways
 from .shrink import shrink
 from .spelling import spell
 from .ways import Checked
@@ -68,7 +68,9 @@ def _checked(given: argparse.Namespace, numbers: range) -> Iterator[tuple[int, C
 
 def _quiet() -> None:
     logging.getLogger("brew").setLevel(logging.CRITICAL)
-    os.chdir(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(prefix="differential"))
+    files.write(folder)
+    os.chdir(folder)
 
 
 def _check(task: tuple[int, int, int]) -> tuple[int, Checked, float]:

@@ -14,6 +14,7 @@ from brew.proto.brew_pb2 import LayerParameter
 
 from .case import Case, Op, Value, made
 
+HDF5_ROWS = ("rows", "more")  # the datasets of files.py: an HDF5Data's tops have to be called so
 MOST = 2000  # elements of a value
 
 
@@ -77,7 +78,8 @@ class Builder:
     ) -> list[int]:  # fmt: skip
         """A layer of this type and text; its tops. Misfit where it does not fit."""
         param = text_format.Parse(f'type: "{kind}" {fields}', LayerParameter())
-        op = Op(f"{kind.lower()}{len(self.case.ops)}", param, list(bottoms), list(range(tops)), row=row or self.style)
+        names = HDF5_ROWS if kind == "HDF5Data" else ()
+        op = Op(f"{kind.lower()}{len(self.case.ops)}", param, list(bottoms), list(range(tops)), row=row or self.style, names=names)
         try:
             layer, shapes, params = made(op, self.case.phase, [self.value(b).shape for b in bottoms])
         except BrewError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
 
 from brew.layer import Context, Layer, Shape, count
 from brew.proto.brew_pb2 import LayerParameter
@@ -45,6 +48,7 @@ class Op:
     tops: list[int]
     over: bool = False
     row: str = ""  # for whom it was made, for people
+    names: tuple[str, ...] = ()  # of the tops, where they are not free
 
     @property
     def type(self) -> str:
@@ -75,6 +79,7 @@ class Case:
     adds: bool = False
     touched: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
+    fed: dict[tuple[int, int], dict[int, npt.NDArray[Any]]] = field(default_factory=dict, repr=False)  # made once
 
     @property
     def inputs(self) -> list[int]:
@@ -118,7 +123,7 @@ def made(op: Op, phase: int, bottoms: Sequence[Shape]) -> tuple[Layer, list[Shap
     param.CopyFrom(op.param)
     param.name = op.name
     param.bottom.extend(f"b{i}" for i in range(len(bottoms)))
-    param.top.extend(f"t{i}" for i in range(len(op.tops)))
+    param.top.extend(op.names or (f"t{i}" for i in range(len(op.tops))))
     layer = op.layer_class(param, Context(phase))
     return layer, [tuple(s) for s in layer.infer_shapes(bottoms)], [p.shape for p in layer.declare_params(bottoms)]
 

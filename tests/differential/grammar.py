@@ -27,10 +27,10 @@ VIEWS = ["Split", "Reshape", "Flatten", "Slice", "Concat"]
 def make(seed: int, number: int) -> Case:
     """The case of this seed and number."""
     b = Builder(seed, number)
-    b.source(4)
-    if number % 4:
-        pairs.walk(b, number - number // 4 - 1, ROWS, ENDS)
-        styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.15) else []
+    _first(b, number)
+    if number % 3:
+        pairs.walk(b, number - number // 3 - 1, ROWS, ENDS)
+        styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.2) else []
     else:
         styles = [b.pick(_row, _row, _chain, _views)]
         if b.chance(0.7):
@@ -44,6 +44,18 @@ def make(seed: int, number: int) -> Case:
     _share(b)
     _plan(b)
     return b.case
+
+
+def _first(b: Builder, number: int) -> None:
+    """Something to begin with: of every type of source by turns, mostly an Input."""
+    kinds = list(SOURCES)
+    if number % 5 == 0:
+        try:
+            SOURCES[kinds[number // 5 % len(kinds)]](b, b.shape(4))
+        except Misfit:
+            b.source(4)
+    else:
+        b.source(4)
 
 
 def step(b: Builder, x: int, kind: str) -> int:
@@ -66,7 +78,9 @@ def _begin(b: Builder, axes: int | None = None) -> int:
         return b.rng.choice(able[-4:])
     if b.chance(0.15):
         try:
-            return SOURCES[b.pick("DummyData", "Parameter", "MemoryData")](b, b.shape(axes or 4))[0]
+            kind = b.pick(*(["DummyData", "Parameter"] * 3), "MemoryData", "Data", "HDF5Data", "ImageData", "WindowData")
+            if kind != "HDF5Data" or all(op.type != kind for op in b.case.ops):  # its tops have names of their own
+                return SOURCES[kind](b, b.shape(axes or 4))[0]
         except Misfit:
             pass
     return b.source(axes)
@@ -77,7 +91,8 @@ def _begin(b: Builder, axes: int | None = None) -> int:
 
 def _row(b: Builder) -> None:
     """One row of layers that somebody computes together, or nearly: one left out, changed, or looked at by others."""
-    types = list(b.rng.choice(list(FUSED)))
+    rows = list(FUSED)
+    types = list(rows[(b.case.number // 3 + len(b.case.styles)) % len(rows)])
     draw = b.rng.random()
     if draw < 0.12 and len(types) > 2:
         types.pop(b.rng.randrange(1, len(types)))
@@ -214,7 +229,9 @@ def _stands(case: Case, given: dict[int, Sequence[int]]) -> bool:  # type: ignor
     """Whether the net takes these shapes with the parameters it has."""
     try:
         before = [p for *_, p in shapes_of(case, {n: case.values[n].shape for n in case.inputs})]
-        after = [p for *_, p in shapes_of(case, given)]  # type: ignore[arg-type]
+        found = list(shapes_of(case, given))  # type: ignore[arg-type]
+        after = [p for *_, p in found]
     except (BrewError, KeyError):
         return False
-    return before == after
+    named = all(x[0][0] >= case.values[op.bottoms[1]].classes for op, x, *_ in found if op.type == "BatchReindex")
+    return before == after and named

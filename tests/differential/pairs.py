@@ -10,7 +10,7 @@ from .builder import Builder, Misfit
 from .rows import Row
 
 Pair = tuple[str, str]
-LENGTH = 14  # pairs in a net
+LENGTH = 17  # pairs in a net
 _BEFORE = ("Power", "Sigmoid", "Reshape", "Flatten", "InnerProduct", "Reduction")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .builder import Builder
 from .case import Value
 from .rows import Row, axes, filler
@@ -118,9 +120,29 @@ def _parameter(b: Builder, shape: tuple[int, ...]) -> list[int]:
     return b.add("Parameter", [], "parameter_param { shape { " + " ".join(f"dim: {n}" for n in shape) + " } }", most=1)
 
 
+def _from_files(kind: str) -> Callable[[Builder, tuple[int, ...]], list[int]]:
+    def build(b: Builder, shape: tuple[int, ...]) -> list[int]:
+        batch, mirror = shape[0], str(b.chance(0.5)).lower()
+        transform = f"transform_param {{ mirror: {mirror} scale: 0.01 mean_value: 100 crop_size: {b.pick(4, 5)} }}"
+        text = {
+            "Data": f'data_param {{ source: "some_lmdb" batch_size: {batch} backend: LMDB }} {transform}',
+            "HDF5Data": f'hdf5_data_param {{ source: "some_files.txt" batch_size: {batch} }}',
+            "ImageData": f'image_data_param {{ source: "some_list.txt" batch_size: {batch} }} {transform}',
+            "WindowData": f'window_data_param {{ source: "some_windows.txt" batch_size: {batch} }} {transform}',
+        }[kind]
+        return b.add(kind, [], text, tops=2, most=2, smooth=[True, False])
+
+    return build
+
+
 def _memory(b: Builder, shape: tuple[int, ...]) -> list[int]:
     n, c, h, w = ([*shape] + [1, 1, 1])[:4]
     return b.add("MemoryData", [], f"memory_data_param {{ batch_size: {n} channels: {c} height: {h} width: {w} }}", tops=2, most=2)
 
 
-SOURCES = {"DummyData": _dummy, "MemoryData": _memory, "Parameter": _parameter}
+SOURCES = {
+    "DummyData": _dummy,
+    "MemoryData": _memory,
+    "Parameter": _parameter,
+    **{kind: _from_files(kind) for kind in ("Data", "HDF5Data", "ImageData", "WindowData")},
+}

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import brew
 from brew.blob import Blob
 from brew.layers.memory_data import MemoryData
 from brew.net import Net
@@ -39,6 +38,7 @@ class Way:
     recompute: bool = False
     forward_only: bool = False
     manner: str = "whole"
+    solver: bool = False
     device: str = "cpu"
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Way:
             "in place" if self.in_place else "plain", self.engine or "default", "float64" if self.float64 else "float32",
             {None: "fuse default", True: "fused", False: "unfused"}[self.fuse],
             "all kept" if self.keep is None else f"keep {self.keep}", *["recompute"] * self.recompute,
-            *["forward_only"] * self.forward_only, self.manner, *[self.device] * (self.device != "cpu"),
+            *["forward_only"] * self.forward_only, self.manner, *["solver"] * self.solver, *[self.device] * (self.device != "cpu"),
         ]  # fmt: skip
         return ", ".join(said)
 
@@ -56,6 +56,12 @@ REFERENCE = Way(in_place=False, engine="caffe", float64=True, fuse=False)
 
 def feed(case: Case, number: int, *, off: int = 0) -> dict[int, Array]:
     """What the inputs hold in this pass; `off` numbers changes of about one part in a million, 0 is none."""
+    if (number, off) not in case.fed:
+        case.fed[number, off] = _feed(case, number, off)
+    return case.fed[number, off]
+
+
+def _feed(case: Case, number: int, off: int) -> dict[int, Array]:
     found = {}
     for value in case.inputs:
         rng = np.random.default_rng([case.seed, case.number, number, value])
@@ -77,7 +83,7 @@ def feed(case: Case, number: int, *, off: int = 0) -> dict[int, Array]:
 
 def run(case: Case, way: Way, *, off: int = 0) -> Outcome:
     """Run the passes of a case; BrewError where it refuses."""
-    session = Session(case, way, off)
+    session = SESSIONS.get(way.manner, Session)(case, way, off)
     try:
         return session.run()
     finally:
@@ -90,14 +96,19 @@ class Session:
     def __init__(self, case: Case, way: Way, off: int = 0) -> None:
         self.case, self.way, self.off = case, way, off
         self.spelling: Spelling = spell(case, in_place=way.in_place)
-        self.net = Net(
-            self.spelling.net, case.phase, seed=case.number + 1, engine=way.engine or "default",
-            dtype=np.float64 if way.float64 else np.float32, fuse=way.fuse, keep=self._keep(), device=way.device,
-            forward_only=way.forward_only, recompute=way.recompute,
-        )  # fmt: skip
+        self.net = self.make()
         self.rng = np.random.default_rng([case.seed, case.number, 99])
         unwritten(self.net)
         self.start()
+
+    def make(self, share: Net | None = None) -> Net:
+        """The net."""
+        case, way = self.case, self.way
+        return Net(
+            self.spelling.net, case.phase, seed=case.number + 1, engine=way.engine or "default",
+            dtype=np.float64 if way.float64 else np.float32, fuse=way.fuse, keep=self._keep(), device=way.device,
+            forward_only=way.forward_only, recompute=way.recompute, share=share,
+        )  # fmt: skip
 
     def _keep(self) -> list[str] | None:
         names, case = self.spelling.names, self.case
@@ -154,7 +165,7 @@ class Session:
 
     def passes(self, number: int) -> None:
         """One pass in the way's manner."""
-        MANNERS[self.way.manner](self, number)
+        MANNERS.get(self.way.manner, _whole)(self, number)
 
     @property
     def backward(self) -> bool:
@@ -282,4 +293,4 @@ MANNERS: dict[str, Callable[[Session, int], None]] = {
     "looked": _looked,
     "reshaped": _reshaped,
 }
-TEST = brew.TEST
+SESSIONS: dict[str, type[Session]] = {}  # by manner, where it takes more than a function

@@ -51,8 +51,14 @@ def _changes(case: Case) -> Iterator[Change]:
             yield lambda c, name=name, what=what: _plainer(c, name, what)  # type: ignore[misc]
 
 
-def _with(case: Case, **changes: object) -> Case:
+def _copied(case: Case) -> Case:
     smaller = copy.deepcopy(case)
+    smaller.fed = {}
+    return smaller
+
+
+def _with(case: Case, **changes: object) -> Case:
+    smaller = _copied(case)
     for name, value in changes.items():
         setattr(smaller, name, value)
     return smaller
@@ -80,7 +86,7 @@ def _felled(case: Case, name: str) -> Case | None:
 
 
 def _left(case: Case, gone: set[str]) -> Case:
-    smaller = copy.deepcopy(case)
+    smaller = _copied(case)
     values = {t for op in smaller.ops if op.name in gone for t in op.tops}
     smaller.ops = [op for op in smaller.ops if op.name not in gone]
     for value in values:
@@ -99,7 +105,7 @@ def _bridged(case: Case, name: str) -> Case | None:
     same = case.values[op.bottoms[0]].shape == case.values[op.tops[0]].shape
     if not same or any(read[t] for t in op.tops[1:]):
         return None
-    smaller = copy.deepcopy(case)
+    smaller = _copied(case)
     for other in smaller.ops:
         other.bottoms = [op.bottoms[0] if b == op.tops[0] else b for b in other.bottoms]
     return _left(smaller, {name})
@@ -113,7 +119,7 @@ def _plainer(case: Case, name: str, what: str) -> Case | None:
     op = case.ops[found[0]]
     if not (op.over if what == "over" else len(getattr(op.param, what))):
         return None
-    smaller = copy.deepcopy(case)
+    smaller = _copied(case)
     if what == "over":
         smaller.ops[found[0]].over = False
     else:

@@ -29,8 +29,8 @@ def spell(case: Case, *, in_place: bool) -> Spelling:
         layer.CopyFrom(op.param)
         layer.name = op.name
         layer.bottom.extend(names[b] for b in op.bottoms)
-        for top in op.tops:
-            names[top] = names[over[top]] if top in over else f"v{top}"
+        for place, top in enumerate(op.tops):
+            names[top] = names[over[top]] if top in over else op.names[place] if op.names else f"v{top}"
         layer.top.extend(names[t] for t in op.tops)
     newest = {names[v]: v for v in names}  # numbers grow along a chain
     oldest = {names[v]: v for v in reversed(list(names))}

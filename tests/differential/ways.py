@@ -13,7 +13,11 @@ from brew.errors import BrewError
 from .case import Case
 from .compare import Scale
 from .poison import poisoned
-from .run import MANNERS, REFERENCE, Outcome, Way, run
+from .run import MANNERS, REFERENCE, SESSIONS, Outcome, Way, run
+from .training import Trained, trains
+from .twins import Twins, can_be_two
+
+ROUNDED = Way(in_place=False, engine="caffe", fuse=False)
 
 ALWAYS = [
     Way(keep=None),
@@ -33,10 +37,18 @@ _DRAWN: list[tuple[int, Way]] = [
     (1, Way(float64=True, keep="inputs")),
     (1, Way(in_place=False)),
     (1, Way(in_place=False, keep="inputs")),
-    (1, Way(in_place=False, engine="caffe", fuse=False)),
+    (1, ROUNDED),
     (1, Way(forward_only=True)),
     *((1, Way(manner=m, keep=k)) for m in MANNERS if m not in ("whole", "round") for k in (None, "inputs")),
 ]
+
+
+SESSIONS |= {"trained": Trained, "twins": Twins}
+_TRAINED = [Way(manner="trained", solver=True, keep=keep) for keep in (None, "none", "none", "inputs")] + [
+    Way(manner="trained", solver=True, keep="none", recompute=True),
+    Way(manner="trained", solver=True, engine="caffe", keep="none"),
+]
+BY_HAND = Way(in_place=False, engine="caffe", float64=True, fuse=False, manner="trained")
 
 
 def drawn(case: Case, count: int) -> list[Way]:
@@ -49,6 +61,10 @@ def drawn(case: Case, count: int) -> list[Way]:
             way = Way(in_place=way.in_place, manner="callbacks", keep=way.keep)
         if way not in ways:
             ways.append(way)
+    if rng.random() < 0.12 and trains(case):
+        ways.append(rng.choice(_TRAINED))
+    if rng.random() < 0.3 and can_be_two(case):
+        ways.append(Way(manner="twins", keep=rng.choice([None, "inputs", "none"])))
     return ways
 
 
@@ -93,9 +109,12 @@ def check(case: Case, ways: list[Way]) -> Checked:
             bad = next(k for k, a in reference.items() if not (np.isfinite(a).all() and abs(a).max(initial=0) < 1e6))
             return Checked(dropped=f"the reference is not finite: {bad}, {_maker(case, bad)}")
         scale = Scale(reference, lambda: _others(case))
+        plain = Scale(reference, lambda: _others(case)[:-1])
         result = Checked()
         for way in ways:
-            failure = _one(case, way, scale)
+            if way.manner == "trained":
+                scale = Scale(run(case, BY_HAND), lambda: _trained_otherwise(case))
+            failure = _one(case, way, plain if way == ROUNDED else scale)
             result.ways += 1
             if failure is not None:
                 result.failures.append(failure)
@@ -118,8 +137,13 @@ def _one(case: Case, way: Way, scale: Scale) -> Failure | None:
 
 
 def _others(case: Case) -> list[Outcome]:
-    """The reference on inputs that are a little off."""
-    return [run(case, REFERENCE, off=n) for n in (1, 2)]
+    """The reference on inputs that are a little off, and in float32."""
+    return [run(case, REFERENCE, off=1), run(case, REFERENCE, off=2), run(case, ROUNDED)]
+
+
+def _trained_otherwise(case: Case) -> list[Outcome]:
+    rounded = Way(in_place=False, engine="caffe", fuse=False, manner="trained")
+    return [run(case, BY_HAND, off=1), run(case, BY_HAND, off=2), run(case, rounded)]
 
 
 REFUSED: list[str] = []

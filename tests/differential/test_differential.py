@@ -1,0 +1,84 @@
+"""Random nets in every way that Brew can run them, against the plain spelling under NumPy in float64.
+
+A failure names its seed and number; the package's docstring says how to run it again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import brew
+from brew import prototxt
+
+from differential import SEED, coverage, files, grammar, ways
+from differential.shrink import shrink
+from differential.spelling import spell
+
+TODAY = int(datetime.date.today().strftime("%Y%m%d"))
+FAST, SLOW, PART = 300, 4000, 50
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A working directory with the files that data layers read; Brew's warnings are not the matter here."""
+    log = logging.getLogger("brew")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    with files.inside(tmp_path):
+        yield tmp_path
+    log.setLevel(before)
+
+
+def hold(seed: int, first: int, count: int, folder: Path) -> None:
+    """AssertionError for the first net that does not hold, with its smallest form."""
+    dropped = 0
+    for number in range(first, first + count):
+        case = grammar.make(seed, number)
+        found = ways.check(case, ways.drawn(case, 2))
+        dropped += bool(found.dropped)
+        if found.failures:
+            smaller, failure = shrink(case, found.failures[0])
+            path = folder / f"{seed}_{number}.prototxt"
+            path.write_text(prototxt.to_text(spell(smaller, in_place=failure.way.in_place).net))
+            more = "\n".join(map(str, found.failures))
+            raise AssertionError(f"net {number} of seed {seed}; the smallest form is {path}\n{failure}\nas found:\n{more}")
+    assert dropped <= count / 10, "random nets should have numbers that mean something"
+
+
+@pytest.mark.parametrize("part", range(FAST // PART))
+def test_random_nets(part: int, folder: Path) -> None:
+    """Two thirds of them the same for ever, the others new every day."""
+    half = PART * 2 // 3
+    hold(SEED, part * half, half, folder)
+    hold(TODAY, part * (PART - half), PART - half, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(SLOW // PART))
+def test_random_nets_at_length(part: int, folder: Path) -> None:
+    hold(SEED + 1 if part % 2 else TODAY + 1, part * PART, PART, folder)
+
+
+def test_every_type_with_a_forward_is_there() -> None:
+    rows = {"Input", *grammar.ROWS, *grammar.ENDS, *grammar.SOURCES}
+    assert rows == set(brew.layer_type_list())
+
+
+@pytest.mark.slow
+def test_everything_comes_often_enough(folder: Path) -> None:
+    counted = coverage.Coverage()
+    for number in range(SLOW):
+        counted.add(grammar.make(SEED + 1, number))
+    print(counted.table())
+    assert counted.lacking() == []
+
+
+def test_the_same_numbers_give_the_same_nets(folder: Path) -> None:
+    one, two = (spell(grammar.make(SEED, 5), in_place=True).net for _ in range(2))
+    assert one == two
+    assert grammar.make(SEED, 6).ops != grammar.make(SEED + 1, 6).ops
