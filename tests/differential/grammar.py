@@ -32,7 +32,7 @@ def make(seed: int, number: int) -> Case:
         pairs.walk(b, number - number // 3 - 1, ROWS, ENDS)
         styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.2) else []
     else:
-        styles = [b.pick(_row, _row, _chain, _views)]
+        styles = [b.pick(_row, _row, _row, _chain, _views)]
         if b.chance(0.7):
             styles.append(b.pick(_row, _row, _chain, _views, _free, _free))
     for style in styles:
@@ -94,16 +94,16 @@ def _row(b: Builder) -> None:
     rows = list(FUSED)
     types = list(rows[(b.case.number // 3 + len(b.case.styles)) % len(rows)])
     draw = b.rng.random()
-    if draw < 0.12 and len(types) > 2:
+    if draw < 0.1 and len(types) > 2:
         types.pop(b.rng.randrange(1, len(types)))
-    elif draw < 0.3:
+    elif draw < 0.25:
         types.insert(b.rng.randrange(1, len(types) + 1), b.pick("Bias", "Dropout", "PReLU", "ELU", "ReLU", "Scale", "BatchNorm", "Power"))
-    b.inplace = b.pick(1.0, 1.0, 0.0, 0.5, 0.8)
+    b.inplace = b.pick(1.0, 1.0, 1.0, 0.0, 0.5, 0.8)
     x = _begin(b, 4)
     if types[0] != "Convolution" and b.chance(0.7):
         x = step(b, x, b.pick("Convolution", "Pooling", "Eltwise", "Dropout"))
     shortcut = x
-    tap = b.rng.randrange(len(types)) if b.chance(0.25) else -1
+    tap = b.rng.randrange(len(types)) if b.chance(0.35) else -1
     for place, kind in enumerate(types):
         x = _member(b, x, kind, shortcut)
         if place == tap:
@@ -118,7 +118,7 @@ def _member(b: Builder, x: int, kind: str, shortcut: int) -> int:
         if kind == "Convolution" and len(v.shape) in (3, 4, 5):
             return convolution(b, x, same=0.6, outputs=b.value(shortcut).shape[1] if b.chance(0.5) else 0)[0]
         if kind == "Eltwise" and b.value(shortcut).shape == v.shape and shortcut != x and b.chance(0.6):
-            bottoms = [x, shortcut] if b.chance(0.6) else [shortcut, x]
+            bottoms = [x, shortcut] if b.chance(0.75) else [shortcut, x]
             return b.add("Eltwise", bottoms, most=v.most + b.value(shortcut).most)[0]
         if kind in ("BatchNorm", "Scale", "InnerProduct"):
             build = {"BatchNorm": batch_norm, "Scale": scale, "InnerProduct": inner_product}[kind]

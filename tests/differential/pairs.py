@@ -10,7 +10,7 @@ from .builder import Builder, Misfit
 from .rows import Row
 
 Pair = tuple[str, str]
-LENGTH = 17  # pairs in a net
+LENGTH = 20  # pairs in a net
 _BEFORE = ("Power", "Sigmoid", "Reshape", "Flatten", "InnerProduct", "Reduction")
 
 
@@ -30,7 +30,7 @@ def possible(first: str, second: str) -> bool:
     if second == "MultinomialLogisticLoss":
         return first not in (*_SIGNED, "Pooling")
     if second in ("LRN", "Pooling", "SPP"):  # 4 axes
-        return first not in ("LSTM", "LSTMUnit", "RNN") and (first, second) != ("SPP", "SPP")
+        return first not in ("LSTM", "LSTMUnit", "RNN", "Reduction") and (first, second) != ("SPP", "SPP")
     return second != "LSTMUnit" or first not in ("Filter", "LRN", "Pooling", "SPP")
 
 
@@ -73,7 +73,7 @@ def _order(rows: tuple[str, ...], ends: tuple[str, ...]) -> list[Pair]:
 
 def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[str, Row]) -> list[int]:
     """`second` on a top of `first`: one of `tops`, where it takes one, or of a layer that is made for it."""
-    for _ in range(12):
+    for turn in range(12):
         able = [t for t in tops if rows[second].takes(b.value(t))]
         if able:
             try:
@@ -81,16 +81,16 @@ def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[st
             except Misfit:
                 pass
         try:
-            tops = rows[first].build(b, _suitable(b, rows[first]))
+            tops = rows[first].build(b, _suitable(b, rows[first], second if turn > 1 else ""))
         except Misfit:
             tops = []
     return []
 
 
-def _suitable(b: Builder, row: Row) -> int:
-    """A value that a row takes: the newest of those there are, mostly, or a new one."""
+def _suitable(b: Builder, row: Row, second: str = "") -> int:
+    """A value that a row takes: one of those there are, mostly, or a new one; such as may make one for `second`."""
     able = [n for n in b.smooth(loose=True)[-8:] if row.takes(b.value(n))]
-    if able and b.chance(0.6):
+    if able and not second and b.chance(0.75):
         return b.rng.choice(able)
     for _ in range(20):
         axes = b.pick(4, 4, 4, 2, 3, 5)
@@ -99,6 +99,10 @@ def _suitable(b: Builder, row: Row) -> int:
             shape = (1, shape[1], b.pick(4, 8, 12))
         if axes == 4 and b.chance(0.5):
             shape = (*shape[:2], b.pick(4, 5, 7), b.pick(4, 6, 8))
+        if second in ("ContrastiveLoss", "HingeLoss", "MultinomialLogisticLoss") and b.chance(0.7):
+            shape = (shape[0], b.pick(2, 3, 5), *([1, 1] if b.chance(0.7) else []))
+        if second == "LSTMUnit" and b.chance(0.7):
+            shape = (1, b.pick(2, 3), b.pick(4, 8), *([b.pick(2, 4)] if b.chance(0.4) else []))
         found = b.input(shape, low=b.pick(None, 0.1))
         if row.takes(b.value(found)):
             return found

@@ -40,6 +40,8 @@ def unwritten(net: Net) -> None:
             if id(top.diff_memory) not in written:
                 top.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
         written |= {id(b.diff_memory) for b, w in zip(s.bottoms, s.wanted.bottoms, strict=True) if w}
+    for b in net._slots:
+        b.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
     for b in net._blob_list:
         if id(b.diff_memory) not in written:
             b.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]

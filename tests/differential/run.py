@@ -176,8 +176,8 @@ class Session:
         if not (self.case.force and self.backward):
             return
         for name in self.net.outputs:
-            value = self.spelling.newest[name]
-            if not self.net.blob_loss_weights.get(name):
+            value = self.spelling.newest.get(name)
+            if value is not None and not self.net.blob_loss_weights.get(name):
                 rng = np.random.default_rng([self.case.seed, self.case.number, number, value, 5])
                 blob = self.net.blobs[name]
                 blob.diff[...] = rng.standard_normal(blob.shape).astype(np.float32)
