@@ -22,12 +22,16 @@ AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 
 @dataclass(slots=True)
 class BlobNode:
-    """A blob of the graph. `gradient` says whether anything below it wants one."""
+    """A blob of the graph. `gradient` says whether anything below it wants one.
+
+    `hidden`: another version of it has the name (brew.versions).
+    """
 
     name: str
     shape: Shape
     producer: int
     gradient: bool = False
+    hidden: bool = False
 
 
 @dataclass(slots=True)
@@ -46,7 +50,10 @@ class ParamNode:
 
 @dataclass(slots=True)
 class Node:
-    """A layer in its place: blob and parameter numbers, loss weights, and whether backward runs through it."""
+    """A layer in its place: blob and parameter numbers, loss weights, and whether backward runs through it.
+
+    `apart` says why it does not run in place though the file says so; "" where it does (brew.versions).
+    """
 
     layer: Layer
     source: Source
@@ -57,6 +64,7 @@ class Node:
     backward: bool
     bottom_gradients: list[bool]
     top_shapes: list[Shape] = field(default_factory=list)
+    apart: str = ""
 
     def wanted(self, params: Sequence[ParamNode]) -> Wanted:
         if not self.backward:

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode
+from brew import memory, mode, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
@@ -43,7 +43,7 @@ class Net:
     Net("net.prototxt", brew.TEST, weights="x.caffemodel")
     Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
 
-    blobs, params       ordered by name: every blob; the parameter blobs of every layer that has some
+    blobs, params       ordered by name: every blob, in its last version; the parameter blobs of every layer that has some
     layers, layer_dict  the layers, in order and by name
     inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
 
@@ -86,7 +86,8 @@ class Net:
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
         force = self.source.force_backward
-        self.graph = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        self.graph = versions.settle(written)
         self._make_blobs()
         if share is not None:
             self.parameters.version = share.parameters.version
@@ -114,7 +115,9 @@ class Net:
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
         self._blob_list = make_blobs(graph, dtype, device)
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict(
+            (blob.name, blob) for blob, node in zip(self._blob_list, graph.blobs, strict=True) if not node.hidden
+        )
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
@@ -221,8 +224,11 @@ class Net:
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
-        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
-        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
+        last = self._layer_number(end, len(self.layers) - 1)
+        self.run_forward(self._layer_number(start, 0), last)
+        made = self.graph.outputs if end is None else self.graph.nodes[last].tops
+        values = {blob.name: blob.data for blob in (self._blob_list[b] for b in made)}
+        return values | self._views(blobs or (), "data")
 
     set_input_arrays = set_input_arrays
 

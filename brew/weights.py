@@ -252,7 +252,7 @@ def _layers(net: Net, diff: bool) -> Iterator[tuple[LayerParameter, list[_Values
     """Each layer's message, parameters and gradients; from a GPU they come one layer at a time."""
     for node in net.graph.nodes:
         param = LayerParameter()
-        param.CopyFrom(node.layer.param)
+        param.CopyFrom(node.source.param)
         param.ClearField("blobs")
         if not param.HasField("phase"):
             param.phase = net.phase

@@ -45,10 +45,9 @@ class Affine:
         make = "batch_normalization"
         self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags).needs_code()
         if wanted.backward:
-            kind = onednn.BACKWARD if any(wanted.params) else onednn.BACKWARD_DATA
-            arguments = (kind, self.x, self.x, self.x, zero, flags)
+            # For BACKWARD_DATA alone oneDNN refuses a scale: the sums are made, wanted or not.
+            arguments = (onednn.BACKWARD, self.x, self.x, self.x, zero, flags)
             self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
-            self.sums = any(wanted.params)
         self.mean, self.variance = np.zeros(shape[1], np.float32), np.ones(shape[1], np.float32)
 
     def _given(self, a: Array | None, b: Array | None) -> dict[int, tuple[Description, Array]]:
@@ -66,8 +65,8 @@ class Affine:
         """`sums` take the gradients of a and b; dx may be dy."""
         arguments = {onednn.SRC: (self.x, x), onednn.DIFF_DST: (self.x, dy), onednn.DIFF_SRC: (self.x, dx)}
         arguments |= self._given(a, None)
-        if self.sums and self.scale:
+        if self.scale:
             arguments[onednn.DIFF_SCALE] = (self.channels, sums[0])
-        if self.sums and self.shift:
+        if self.shift:
             arguments[onednn.DIFF_SHIFT] = (self.channels, sums[1])
         return self.backward_op.bind(arguments)
