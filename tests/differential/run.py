@@ -99,6 +99,7 @@ class Session:
         self.net = self.make()
         self.rng = np.random.default_rng([case.seed, case.number, 99])
         unwritten(self.net)
+        self.holds = self._holds()
         self.start()
 
     def make(self, share: Net | None = None) -> Net:
@@ -118,6 +119,13 @@ class Session:
         if self.way.keep == "some":
             kept += [name for v, name in names.items() if (v * 7919 + case.number) % 5 == 0]
         return sorted(set(kept))
+
+    def _holds(self) -> dict[int, int]:
+        """By blob of the graph, the value that it holds after forward: what the last of its writers makes."""
+        tops, found = {op.name: op.tops for op in self.case.ops}, {}
+        for node in self.net.graph.nodes:
+            found |= dict(zip(node.tops, tops.get(node.layer.name, ()), strict=False))
+        return found
 
     def start(self) -> None:
         """Parameters that fillers leave at zero, or that mean nothing there."""
@@ -175,21 +183,22 @@ class Session:
         """Gradients of outputs, where all layers run backward."""
         if not (self.case.force and self.backward):
             return
-        for name in self.net.outputs:
-            value = self.spelling.newest.get(name)
-            if value is not None and not self.net.blob_loss_weights.get(name):
+        weighed = {t for node in self.net.graph.nodes for t, w in zip(node.tops, node.loss_weights, strict=True) if w}
+        for output in self.net.graph.outputs:
+            value = self.holds.get(output)
+            if value is not None and output not in weighed:
                 rng = np.random.default_rng([self.case.seed, self.case.number, number, value, 5])
-                blob = self.net.blobs[name]
+                blob = self.net._blob_list[output]
                 blob.diff[...] = rng.standard_normal(blob.shape).astype(np.float32)
 
     def collect(self, number: int, outcome: Outcome) -> None:
         """Note all that can be read now."""
         net = self.net
         outcome[number, "loss"] = np.array(net.loss())
-        readable = net.blobs if self.way.keep is None else [*net.outputs, *(self._keep() or [])]
-        for name in readable:
-            if name in self.spelling.newest:
-                outcome[number, "value", self.spelling.newest[name]] = self.peek(net.blobs[name])
+        readable = None if self.way.keep is None else {*net.outputs, *(self._keep() or [])}
+        for blob, value in self.holds.items():
+            if readable is None or net._blob_list[blob].name in readable:
+                outcome[number, "value", value] = self.peek(net._blob_list[blob])
         learns = self.backward and any(node.backward for node in net.graph.nodes)
         for name, blobs in net.params.items():
             for slot, blob in enumerate(blobs):

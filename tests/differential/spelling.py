@@ -11,12 +11,10 @@ from .case import Case
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """The message, and the name of every value's blob; `newest` is what a blob holds after a forward pass."""
+    """The message, and the name of every value's blob."""
 
     net: NetParameter
     names: dict[int, str]
-    newest: dict[str, int]
-    oldest: dict[str, int]
 
 
 def spell(case: Case, *, in_place: bool) -> Spelling:
@@ -32,6 +30,4 @@ def spell(case: Case, *, in_place: bool) -> Spelling:
         for place, top in enumerate(op.tops):
             names[top] = names[over[top]] if top in over else op.names[place] if op.names else f"v{top}"
         layer.top.extend(names[t] for t in op.tops)
-    newest = {names[v]: v for v in names}  # numbers grow along a chain
-    oldest = {names[v]: v for v in reversed(list(names))}
-    return Spelling(net, names, newest, oldest)
+    return Spelling(net, names)
