@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,12 @@ class Case:
     touched: list[str] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
     fed: dict[tuple[int, int], dict[int, npt.NDArray[Any]]] = field(default_factory=dict, repr=False)  # made once
+
+    def copy(self) -> Case:
+        """One that may be changed."""
+        other = copy.deepcopy(self)
+        other.fed = {}
+        return other
 
     @property
     def inputs(self) -> list[int]:

@@ -18,7 +18,6 @@ from brew import memory_plan, scratch, step
 from brew.net import Net
 
 Array = npt.NDArray[Any]
-_CLEAN: set[int] = set()  # ids of memories of the nets alive that begin as zeros
 
 
 def spoil(array: Array) -> Array:
@@ -31,20 +30,19 @@ def spoil(array: Array) -> Array:
 
 
 def unwritten(net: Net) -> None:
-    """Note which gradients of a new net nobody writes before somebody reads them: they start as zeros."""
+    """Mark the memories of a new net that begin unwritten: values, and gradients that a layer writes before one reads
+    them. The other gradients begin as zeros."""
     written: set[int] = set()
+    from_outside: set[int] = set()
     for s in reversed(net.executor.steps):
         if not s.wanted.backward:
             continue
-        for top in s.tops:
-            if id(top.diff_memory) not in written:
-                top.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
+        from_outside |= {id(top.diff_memory) for top in s.tops} - written
         written |= {id(b.diff_memory) for b, w in zip(s.bottoms, s.wanted.bottoms, strict=True) if w}
-    for b in net._slots:
-        b.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
     for b in net._blob_list:
-        if id(b.diff_memory) not in written:
-            b.diff_memory.begins_as_zeros = True  # type: ignore[attr-defined]
+        for memory in (b.data_memory, b.diff_memory):
+            if memory is b.data_memory or id(memory) in written - from_outside:
+                memory.begins_unwritten = True  # type: ignore[attr-defined]
 
 
 @contextmanager
@@ -71,7 +69,7 @@ def _reserve(before: Any) -> Any:
     def reserve(memory: Any, size: int) -> Any:
         fresh = size > memory.capacity
         moved = before(memory, size)
-        if fresh and not getattr(memory, "begins_as_zeros", False) and memory.device == "cpu":
+        if fresh and getattr(memory, "begins_unwritten", False) and memory.device == "cpu":
             flat = memory._home if memory.mirrored else memory._host
             if flat is not None:
                 spoil(flat)

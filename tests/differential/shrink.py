@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 
 from .case import Case
@@ -51,14 +50,8 @@ def _changes(case: Case) -> Iterator[Change]:
             yield lambda c, name=name, what=what: _plainer(c, name, what)  # type: ignore[misc]
 
 
-def _copied(case: Case) -> Case:
-    smaller = copy.deepcopy(case)
-    smaller.fed = {}
-    return smaller
-
-
 def _with(case: Case, **changes: object) -> Case:
-    smaller = _copied(case)
+    smaller = case.copy()
     for name, value in changes.items():
         setattr(smaller, name, value)
     return smaller
@@ -86,7 +79,7 @@ def _felled(case: Case, name: str) -> Case | None:
 
 
 def _left(case: Case, gone: set[str]) -> Case:
-    smaller = _copied(case)
+    smaller = case.copy()
     values = {t for op in smaller.ops if op.name in gone for t in op.tops}
     smaller.ops = [op for op in smaller.ops if op.name not in gone]
     for value in values:
@@ -105,7 +98,7 @@ def _bridged(case: Case, name: str) -> Case | None:
     same = case.values[op.bottoms[0]].shape == case.values[op.tops[0]].shape
     if not same or any(read[t] for t in op.tops[1:]):
         return None
-    smaller = _copied(case)
+    smaller = case.copy()
     for other in smaller.ops:
         other.bottoms = [op.bottoms[0] if b == op.tops[0] else b for b in other.bottoms]
     return _left(smaller, {name})
@@ -119,7 +112,7 @@ def _plainer(case: Case, name: str, what: str) -> Case | None:
     op = case.ops[found[0]]
     if not (op.over if what == "over" else len(getattr(op.param, what))):
         return None
-    smaller = _copied(case)
+    smaller = case.copy()
     if what == "over":
         smaller.ops[found[0]].over = False
     else:

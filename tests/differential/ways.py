@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import random
 import traceback
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
+from cuda_host import host_cuda
 
 from brew.errors import BrewError
 
 from .case import Case
 from .compare import Scale
 from .poison import poisoned
+from .commands import WAYS as COMMANDS
+from .commands import Commanded, can_be_commanded, from_files
+from .commands import reference as printed
 from .run import MANNERS, REFERENCE, SESSIONS, Outcome, Way, run
 from .training import Trained, trains
 from .twins import Twins, can_be_two
@@ -43,11 +48,12 @@ _DRAWN: list[tuple[int, Way]] = [
 ]
 
 
-SESSIONS |= {"trained": Trained, "twins": Twins}
+SESSIONS |= {"trained": Trained, "twins": Twins, "command": Commanded}
 _TRAINED = [Way(manner="trained", solver=True, keep=keep) for keep in (None, "none", "none", "inputs")] + [
     Way(manner="trained", solver=True, keep="none", recompute=True),
     Way(manner="trained", solver=True, engine="caffe", keep="none"),
 ]
+DEVICES = [Way(engine="caffe", device="cuda", keep=keep) for keep in (None, "inputs", "none")]
 BY_HAND = Way(in_place=False, engine="caffe", float64=True, fuse=False, manner="trained")
 
 
@@ -65,6 +71,10 @@ def drawn(case: Case, count: int) -> list[Way]:
         ways.append(rng.choice(_TRAINED))
     if rng.random() < 0.3 and can_be_two(case):
         ways.append(Way(manner="twins", keep=rng.choice([None, "inputs", "none"])))
+    if rng.random() < 0.08 and can_be_commanded(case) and (case.phase or trains(case)):
+        ways.append(rng.choice(COMMANDS))
+    if rng.random() < 0.04 and len(case.ops) <= 15:
+        ways.append(rng.choice(DEVICES))
     return ways
 
 
@@ -113,8 +123,11 @@ def check(case: Case, ways: list[Way]) -> Checked:
         result = Checked()
         for way in ways:
             if way.manner == "trained":
-                scale = Scale(run(case, BY_HAND), lambda: _trained_otherwise(case))
-            failure = _one(case, way, plain if way == ROUNDED else scale)
+                failure = _one(case, way, _trained(case))
+            elif way.manner == "command":
+                failure = _commanded(from_files(case), way)
+            else:
+                failure = _one(case, way, plain if way == ROUNDED else scale)
             result.ways += 1
             if failure is not None:
                 result.failures.append(failure)
@@ -127,7 +140,8 @@ def _maker(case: Case, key: tuple[object, ...]) -> str:
 
 def _one(case: Case, way: Way, scale: Scale) -> Failure | None:
     try:
-        outcome = run(case, way)
+        with host_cuda(case.number) if way.device == "cuda" else nullcontext():
+            outcome = run(case, way)
     except Exception as error:
         if isinstance(error, BrewError) and allowed(case, way, error):
             return None
@@ -141,9 +155,15 @@ def _others(case: Case) -> list[Outcome]:
     return [run(case, REFERENCE, off=1), run(case, REFERENCE, off=2), run(case, ROUNDED)]
 
 
-def _trained_otherwise(case: Case) -> list[Outcome]:
+def _trained(case: Case) -> Scale:
     rounded = Way(in_place=False, engine="caffe", fuse=False, manner="trained")
-    return [run(case, BY_HAND, off=1), run(case, BY_HAND, off=2), run(case, rounded)]
+    return Scale(run(case, BY_HAND), lambda: [run(case, BY_HAND, off=1), run(case, BY_HAND, off=2), run(case, rounded)])
+
+
+def _commanded(case: Case, way: Way) -> Failure | None:
+    if case.phase:
+        return _one(case, way, Scale(printed(case, run(case, REFERENCE)), lambda: [printed(case, run(case, ROUNDED))]))
+    return _one(case, way, _trained(case))
 
 
 REFUSED: list[str] = []
