@@ -79,7 +79,14 @@ class Builder:
         """A layer of this type and text; its tops. Misfit where it does not fit."""
         param = text_format.Parse(f'type: "{kind}" {fields}', LayerParameter())
         names = HDF5_ROWS if kind == "HDF5Data" else ()
-        op = Op(f"{kind.lower()}{len(self.case.ops)}", param, list(bottoms), list(range(tops)), row=row or self.style, names=names)
+        op = Op(
+            f"{kind.lower()}{len(self.case.ops)}",
+            param,
+            list(bottoms),
+            list(range(tops)),
+            row=row or self.style,
+            names=names,
+        )
         try:
             layer, shapes, params = made(op, self.case.phase, [self.value(b).shape for b in bottoms])
         except BrewError as error:
@@ -118,7 +125,11 @@ class Builder:
             op.param.propagate_down.extend([False] * len(op.bottoms))
         elif never or self.chance(0.03):
             blocked = {i for i, b in enumerate(op.bottoms) if i in never or not self.value(b).smooth}
-            hard = any(not self.value(b).classes and self.case.maker()[b].type != "Input" for i, b in enumerate(op.bottoms) if i in never)
+            hard = any(
+                not self.value(b).classes and self.case.maker()[b].type != "Input"
+                for i, b in enumerate(op.bottoms)
+                if i in never
+            )
             if hard or self.chance(0.1):
                 op.param.propagate_down.extend(i not in blocked and self.chance(0.8) for i in range(len(op.bottoms)))
 
@@ -144,7 +155,11 @@ class Builder:
     def like(self, number: int, *, fresh: bool = False) -> int:
         """A value of the same shape: one that there is (the same, now and then), or one that is made."""
         shape, smooth = self.value(number).shape, self.value(number).smooth
-        others = [n for n, v in self.case.values.items() if v.shape == shape and v.smooth and n != number and not v.classes and not v.loose]
+        others = [
+            n
+            for n, v in self.case.values.items()
+            if v.shape == shape and v.smooth and n != number and not v.classes and not v.loose
+        ]
         draw = self.rng.random()
         if not fresh and others and draw < 0.6:
             return self.rng.choice(others)
@@ -152,7 +167,9 @@ class Builder:
             return number
         if not fresh and smooth and draw < 0.8:
             kind = self.pick("TanH", "Sigmoid", "Power")
-            return self.add(kind, [number], "power_param { scale: -0.5 shift: 0.3 }" * (kind == "Power"), most=1.0, row="like")[0]
+            return self.add(
+                kind, [number], "power_param { scale: -0.5 shift: 0.3 }" * (kind == "Power"), most=1.0, row="like"
+            )[0]
         return self.input(shape)
 
     def labels(self, shape: Shape, classes: int) -> int:

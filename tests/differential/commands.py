@@ -79,7 +79,9 @@ class Commanded(Session):
         return self._tested(engine) if self.case.phase == brew.TEST else self._trained(engine)
 
     def _tested(self, engine: list[str]) -> Outcome:
-        printed = command("test", "--model", "net.prototxt", "--weights", "start.caffemodel", "--iterations", str(PASSES), *engine)
+        printed = command(
+            "test", "--model", "net.prototxt", "--weights", "start.caffemodel", "--iterations", str(PASSES), *engine
+        )
         found = defaultdict[str, list[float]](list)
         for name, value in re.findall(r"^(\S+?) = (\S+)", printed, re.MULTILINE):
             found[name].append(float(value))

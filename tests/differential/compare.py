@@ -52,7 +52,10 @@ class Scale:
             return None
         if self._others is None:
             self._others = self._unsure()
-        spread = max((float(abs(o[key] - want).max()) for o in self._others if key in o and o[key].shape == want.shape), default=0.0)
+        spread = max(
+            (float(abs(o[key] - want).max()) for o in self._others if key in o and o[key].shape == want.shape),
+            default=0.0,
+        )
         if np.isfinite(worst) and worst <= allowed + 10 * spread:
             return None
         if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]):

@@ -53,7 +53,12 @@ class Coverage:
             ("frozen", self.frozen, _patterns()),
             ("case", self.other, OTHER),
         ]  # fmt: skip
-        return [f"{what} {name}: {counter[name]}" for what, counter, names in wanted for name in names if counter[name] < LEAST]
+        return [
+            f"{what} {name}: {counter[name]}"
+            for what, counter, names in wanted
+            for name in names
+            if counter[name] < LEAST
+        ]
 
     def table(self) -> str:
         """For people."""
@@ -121,7 +126,11 @@ def _rows(case: Case) -> set[str]:
         for first in case.ops:
             members = [first] if first.type == row[0] else []
             while members and len(members) < len(row):
-                after = [o for o in readers.get(members[-1].tops[0], []) if o.type == row[len(members)]] if members[-1].tops else []
+                after = (
+                    [o for o in readers.get(members[-1].tops[0], []) if o.type == row[len(members)]]
+                    if members[-1].tops
+                    else []
+                )
                 members = [*members, after[0]] if after else []
             if members:
                 found |= {" ".join(row) + how for how in _how(members, over, readers)}

@@ -14,7 +14,7 @@ from .case import Case, shapes_of, weights
 from .rows import ELEMENTWISE, Row
 from .rows_ends import ENDS, LOSSES, SOURCES, WEIGHED
 from .rows_learned import LEARNED, batch_norm, convolution, inner_product, scale
-from .rows_shapes import SHAPES, _eltwise
+from .rows_shapes import SHAPES
 
 ROWS: dict[str, Row] = {**ELEMENTWISE, **SHAPES, **LEARNED}
 CHAINED = [
@@ -78,7 +78,9 @@ def _begin(b: Builder, axes: int | None = None) -> int:
         return b.rng.choice(able[-4:])
     if b.chance(0.15):
         try:
-            kind = b.pick(*(["DummyData", "Parameter"] * 3), "MemoryData", "Data", "HDF5Data", "ImageData", "WindowData")
+            kind = b.pick(
+                *(["DummyData", "Parameter"] * 3), "MemoryData", "Data", "HDF5Data", "ImageData", "WindowData"
+            )
             if kind != "HDF5Data" or all(op.type != kind for op in b.case.ops):  # its tops have names of their own
                 return SOURCES[kind](b, b.shape(axes or 4))[0]
         except Misfit:
@@ -96,9 +98,12 @@ def _row(b: Builder) -> None:
     draw = b.rng.random()
     if draw < 0.1 and len(types) > 2:
         types.pop(b.rng.randrange(1, len(types)))
-    elif draw < 0.25:
-        types.insert(b.rng.randrange(1, len(types) + 1), b.pick("Bias", "Dropout", "PReLU", "ELU", "ReLU", "Scale", "BatchNorm", "Power"))
-    b.inplace = b.pick(1.0, 1.0, 1.0, 0.0, 0.5, 0.8)
+    elif draw < 0.2:
+        types.insert(
+            b.rng.randrange(1, len(types) + 1),
+            b.pick("Bias", "Dropout", "PReLU", "ELU", "ReLU", "Scale", "BatchNorm", "Power"),
+        )
+    b.inplace = b.pick(1.0, 1.0, 1.0, 1.0, 0.0, 0.5, 0.8)
     x = _begin(b, 4)
     if types[0] != "Convolution" and b.chance(0.7):
         x = step(b, x, b.pick("Convolution", "Pooling", "Eltwise", "Dropout"))
@@ -118,7 +123,7 @@ def _member(b: Builder, x: int, kind: str, shortcut: int) -> int:
         if kind == "Convolution" and len(v.shape) in (3, 4, 5):
             return convolution(b, x, same=0.6, outputs=b.value(shortcut).shape[1] if b.chance(0.5) else 0)[0]
         if kind == "Eltwise" and b.value(shortcut).shape == v.shape and shortcut != x and b.chance(0.6):
-            bottoms = [x, shortcut] if b.chance(0.75) else [shortcut, x]
+            bottoms = [x, shortcut] if b.chance(0.85) else [shortcut, x]
             return b.add("Eltwise", bottoms, most=v.most + b.value(shortcut).most)[0]
         if kind in ("BatchNorm", "Scale", "InnerProduct"):
             build = {"BatchNorm": batch_norm, "Scale": scale, "InnerProduct": inner_product}[kind]
@@ -131,7 +136,9 @@ def _member(b: Builder, x: int, kind: str, shortcut: int) -> int:
 def _chain(b: Builder) -> None:
     """One blob that many layers write one after the other."""
     x = _begin(b)
-    x = step(b, x, b.pick("Convolution", "InnerProduct", "Convolution", "Split", "Reshape", "Power", "Eltwise", "Pooling"))
+    x = step(
+        b, x, b.pick("Convolution", "InnerProduct", "Convolution", "Split", "Reshape", "Power", "Eltwise", "Pooling")
+    )
     b.inplace = b.pick(1.0, 1.0, 0.85)
     for _ in range(b.rng.randint(3, 7)):
         x = step(b, x, b.rng.choice(CHAINED))
@@ -169,7 +176,9 @@ def _free(b: Builder) -> None:
 def _end(b: Builder) -> None:
     """Losses on some of what nobody reads yet; one at least, mostly."""
     b.inplace = 0.5
-    open_ends = [n for n in b.case.unread() if b.value(n).smooth and not b.value(n).classes and b.case.maker()[n].type != "Input"]
+    open_ends = [
+        n for n in b.case.unread() if b.value(n).smooth and not b.value(n).classes and b.case.maker()[n].type != "Input"
+    ]
     b.rng.shuffle(open_ends)
     for place, x in enumerate(open_ends):
         if not (b.chance(0.9) if place == 0 else b.chance(0.3 if len(b.case.ops) > 25 else 0.5)):

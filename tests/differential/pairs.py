@@ -73,7 +73,7 @@ def _order(rows: tuple[str, ...], ends: tuple[str, ...]) -> list[Pair]:
 
 def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[str, Row]) -> list[int]:
     """`second` on a top of `first`: one of `tops`, where it takes one, or of a layer that is made for it."""
-    for turn in range(12):
+    for turn in range(25):
         able = [t for t in tops if rows[second].takes(b.value(t))]
         if able:
             try:
@@ -102,12 +102,10 @@ def _suitable(b: Builder, row: Row, second: str = "") -> int:
         if second in ("ContrastiveLoss", "HingeLoss", "MultinomialLogisticLoss") and b.chance(0.7):
             shape = (shape[0], b.pick(2, 3, 5), *([1, 1] if b.chance(0.7) else []))
         if second == "LSTMUnit" and b.chance(0.7):
-            shape = (1, b.pick(2, 3), b.pick(4, 8), *([b.pick(2, 4)] if b.chance(0.4) else []))
+            shape = (1, b.pick(2, 3), b.pick(4, 8), *([b.pick(2, 4)] if b.chance(0.6) else []))
         found = b.input(shape, low=b.pick(None, 0.1))
         if row.takes(b.value(found)):
             return found
         del b.case.values[found]
         b.case.ops.pop()
     raise Misfit("nothing suits it")
-
-

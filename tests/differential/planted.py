@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-
 from brew import fusion, memory_uses, parameters, recompute, step, versions, whole_pass
 from brew.layer import Buffer, Wanted
 from brew.layers.onednn import concat, inner_product, scale
@@ -63,7 +62,9 @@ def _unwritten_buffer() -> Any:
         def prepare(self: Any, scratch: Any) -> None:
             before(self, scratch)
             if self.wanted.backward and self.candidates[0] is self.implementation and len(self.candidates) > 1:
-                self.buffers = {n: Buffer(b.shape, b.dtype, kept=b.kept, carried=b.carried) for n, b in self.buffers.items()}
+                self.buffers = {
+                    n: Buffer(b.shape, b.dtype, kept=b.kept, carried=b.carried) for n, b in self.buffers.items()
+                }
                 scratch.need(self._scratch().values())
 
         return prepare
@@ -196,8 +197,6 @@ def _not_again() -> Any:
 def _momentum() -> Any:
     """The history is not damped."""
     return changed(sgd.SGD, "constants", lambda before: lambda self, iteration, scale: (1.0,))
-
-
 
 
 FAULTS: dict[str, Callable[[], Any]] = {

@@ -48,7 +48,9 @@ def filler(b: Builder, kind: str = "msra") -> str:
 # --- element by element -----------------------------------------------------------------------------------------------
 
 
-def _elementwise(kind: str, fields: Callable[[Builder], str], most: Callable[[float], float], low: float | None = None) -> Row:
+def _elementwise(
+    kind: str, fields: Callable[[Builder], str], most: Callable[[float], float], low: float | None = None
+) -> Row:
     def build(b: Builder, x: int) -> list[int]:
         return b.add(kind, [x], fields(b), most=most(b.value(x).most), low=low)
 
@@ -85,7 +87,7 @@ def _bnll(b: Builder, x: int) -> list[int]:
 
 def _prelu(b: Builder, x: int) -> list[int]:
     shared = b.chance(0.25)
-    text = f"prelu_param {{ channel_shared: {str(shared).lower()} filler {{ type: \"uniform\" min: 0.1 max: 0.5 }} }}"
+    text = f'prelu_param {{ channel_shared: {str(shared).lower()} filler {{ type: "uniform" min: 0.1 max: 0.5 }} }}'
     return b.add("PReLU", [x], text, most=b.value(x).most)
 
 
@@ -135,7 +137,9 @@ ELEMENTWISE: dict[str, Row] = {
     "PReLU": Row(_prelu, axes(2)),
     "Power": Row(_power),
     "Python": Row(_python, small),
-    "ReLU": _elementwise("ReLU", lambda b: f"relu_param {{ negative_slope: {b.pick(0, 0, 0, 0.1, 0.25)} }}", lambda m: m),
+    "ReLU": _elementwise(
+        "ReLU", lambda b: f"relu_param {{ negative_slope: {b.pick(0, 0, 0, 0.1, 0.25)} }}", lambda m: m
+    ),
     "Sigmoid": Row(_sigmoid),
     "Softmax": Row(_softmax, axes(2)),
     "Swish": _elementwise("Swish", lambda b: f"swish_param {{ beta: {b.pick(1, 0.7)} }}", lambda m: m),

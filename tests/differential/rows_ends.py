@@ -87,7 +87,11 @@ def _weighed(b: Builder, x: int) -> list[int]:
     """No loss, but counted as one: its elements."""
     kind = b.pick("Reduction", "Power", "InnerProduct")
     inner = f"inner_product_param {{ num_output: 1 weight_filler {{ {filler(b, 'small')} }} }}"
-    text = {"Reduction": "reduction_param { operation: MEAN }", "Power": "power_param { scale: 0.2 }", "InnerProduct": inner}
+    text = {
+        "Reduction": "reduction_param { operation: MEAN }",
+        "Power": "power_param { scale: 0.2 }",
+        "InnerProduct": inner,
+    }
     return b.add(kind, [x], f"loss_weight: {b.pick(1, 0.5)} {text[kind]}", most=b.value(x).most)
 
 
@@ -103,7 +107,15 @@ ENDS: dict[str, Row] = {
     "Silence": Row(_silence),
     "SoftmaxWithLoss": _labelled("SoftmaxWithLoss"),
 }
-LOSSES = {"SoftmaxWithLoss", "EuclideanLoss", "SigmoidCrossEntropyLoss", "HingeLoss", "InfogainLoss", "ContrastiveLoss", "MultinomialLogisticLoss"}
+LOSSES = {
+    "SoftmaxWithLoss",
+    "EuclideanLoss",
+    "SigmoidCrossEntropyLoss",
+    "HingeLoss",
+    "InfogainLoss",
+    "ContrastiveLoss",
+    "MultinomialLogisticLoss",
+}
 WEIGHED = Row(_weighed, axes(2, limit=10))
 
 
@@ -136,8 +148,14 @@ def _from_files(kind: str) -> Callable[[Builder, tuple[int, ...]], list[int]]:
 
 
 def _memory(b: Builder, shape: tuple[int, ...]) -> list[int]:
-    n, c, h, w = ([*shape] + [1, 1, 1])[:4]
-    return b.add("MemoryData", [], f"memory_data_param {{ batch_size: {n} channels: {c} height: {h} width: {w} }}", tops=2, most=2)
+    n, c, h, w = [*shape, 1, 1, 1][:4]
+    return b.add(
+        "MemoryData",
+        [],
+        f"memory_data_param {{ batch_size: {n} channels: {c} height: {h} width: {w} }}",
+        tops=2,
+        most=2,
+    )
 
 
 SOURCES = {

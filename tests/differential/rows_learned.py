@@ -136,16 +136,26 @@ def pooling(b: Builder, x: int) -> list[int]:
     else:
         kernel = b.pick(1, 2, 3)
         pad = b.rng.randint(0, kernel // 2) if method != "STOCHASTIC" else 0
-        text = f"kernel_size: {kernel} stride: {b.rng.randint(1, kernel)} pad: {pad} round_mode: {b.pick('CEIL', 'FLOOR')}"
+        text = (
+            f"kernel_size: {kernel} stride: {b.rng.randint(1, kernel)} pad: {pad} round_mode: {b.pick('CEIL', 'FLOOR')}"
+        )
     if method == "MAX" and b.chance(0.15):
         tops = 2
     v = b.value(x)
-    low = v.low if method == "MAX" and "pad: 0" in text else None
-    return b.add("Pooling", [x], f"pooling_param {{ pool: {method} {text} }}", tops=tops, most=v.most, low=low, smooth=[True, False][:tops])
+    low = v.low if method != "STOCHASTIC" and ("pad: 0" in text or "global" in text) else None
+    return b.add(
+        "Pooling",
+        [x],
+        f"pooling_param {{ pool: {method} {text} }}",
+        tops=tops,
+        most=v.most,
+        low=low,
+        smooth=[True, False][:tops],
+    )
 
 
 def _spp(b: Builder, x: int) -> list[int]:
-    text = f"spp_param {{ pyramid_height: {b.pick(1, 2, 2)} pool: {b.pick('MAX', 'AVE')} }}"
+    text = f"spp_param {{ pyramid_height: {b.pick(1, 2, 2) if min(b.value(x).shape[2:]) >= 4 else 1} pool: {b.pick('MAX', 'AVE')} }}"
     return b.add("SPP", [x], text, most=b.value(x).most)
 
 
@@ -192,6 +202,6 @@ LEARNED: dict[str, Row] = {
     "MVN": Row(_mvn, axes(2)),
     "Pooling": Row(pooling, axes(4, 4)),
     "RNN": _recurrent("RNN", 1),
-    "SPP": Row(_spp, lambda v: len(v.shape) == 4 and min(v.shape[2:]) >= 4 and v.most <= 60 and not v.classes),
+    "SPP": Row(_spp, axes(4, 4)),
     "Scale": Row(scale, axes(1)),
 }

@@ -23,16 +23,26 @@ def _flatten(b: Builder, x: int) -> list[int]:
     v, n = b.value(x), len(b.value(x).shape)
     axis = b.pick(1, 1, *range(n))
     end = b.pick(-1, *range(axis, n))
-    return b.add("Flatten", [x], f"flatten_param {{ axis: {axis} end_axis: {end} }}", most=v.most, low=v.low, smooth=v.smooth)
+    return b.add(
+        "Flatten", [x], f"flatten_param {{ axis: {axis} end_axis: {end} }}", most=v.most, low=v.low, smooth=v.smooth
+    )
 
 
 def _reshape(b: Builder, x: int) -> list[int]:
     v = b.value(x)
     n = len(v.shape)
     if n == 4:
-        dims = b.pick("dim: 0 dim: -1", "dim: 0 dim: 0 dim: -1", "dim: 0 dim: -1 dim: 1 dim: 1", "dim: 0 dim: 0 dim: -1 dim: 1", "dim: 0 dim: 0 dim: 0 dim: 0")
+        dims = b.pick(
+            "dim: 0 dim: -1",
+            "dim: 0 dim: 0 dim: -1",
+            "dim: 0 dim: -1 dim: 1 dim: 1",
+            "dim: 0 dim: 0 dim: -1 dim: 1",
+            "dim: 0 dim: 0 dim: 0 dim: 0",
+        )
     elif n == 2 and v.shape[1] % 2 == 0:
-        dims = b.pick("dim: 0 dim: 2 dim: -1", "dim: 0 dim: -1 dim: 1 dim: 1", "dim: 0 dim: 2 dim: -1 dim: 1", "dim: 0 dim: 0")
+        dims = b.pick(
+            "dim: 0 dim: 2 dim: -1", "dim: 0 dim: -1 dim: 1 dim: 1", "dim: 0 dim: 2 dim: -1 dim: 1", "dim: 0 dim: 0"
+        )
     else:
         dims = b.pick("dim: 0 dim: -1 dim: 1", "dim: 0 dim: -1 dim: 1 dim: 1", "dim: 0 dim: -1")
     return b.add("Reshape", [x], f"reshape_param {{ shape {{ {dims} }} }}", most=v.most, low=v.low, smooth=v.smooth)
@@ -46,7 +56,9 @@ def _slice(b: Builder, x: int) -> list[int]:
     points = sorted(b.rng.sample(range(1, size), min(most - 1, size - 1))) if size > 1 else []
     text = " ".join(f"slice_point: {p}" for p in points)
     tops = len(points) + 1
-    return b.add("Slice", [x], f"slice_param {{ axis: {axis} {text} }}", tops=tops, most=v.most, low=v.low, smooth=v.smooth)
+    return b.add(
+        "Slice", [x], f"slice_param {{ axis: {axis} {text} }}", tops=tops, most=v.most, low=v.low, smooth=v.smooth
+    )
 
 
 def _concat(b: Builder, x: int) -> list[int]:
@@ -60,7 +72,9 @@ def _concat(b: Builder, x: int) -> list[int]:
     more = [b.rng.choice(able) if able and b.chance(0.8) else b.like(x) for _ in range(b.pick(0, 0, 1, 1, 2))]
     b.rng.shuffle(more)
     most = max(b.value(n).most for n in (x, *more))
-    return b.add("Concat", [x, *more], f"concat_param {{ axis: {axis} }}", most=most, low=None if more else v.low)
+    lows = [b.value(n).low for n in (x, *more)]
+    low = None if None in lows else min(n for n in lows if n is not None)
+    return b.add("Concat", [x, *more], f"concat_param {{ axis: {axis} }}", most=most, low=low)
 
 
 def _eltwise(b: Builder, x: int) -> list[int]:
@@ -128,7 +142,14 @@ def _filter(b: Builder, x: int) -> list[int]:
     bottoms = [x, *([b.rng.choice(same)] if b.chance(0.2) else [])]
     loose = b.chance(0.5)
     keep = b.input(v.shape[:1], classes=-1 if loose else -2)
-    return b.add("Filter", [*bottoms, keep], tops=len(bottoms), most=max(b.value(n).most for n in bottoms), low=v.low if len(bottoms) == 1 else None, loose=loose)
+    return b.add(
+        "Filter",
+        [*bottoms, keep],
+        tops=len(bottoms),
+        most=max(b.value(n).most for n in bottoms),
+        low=v.low if len(bottoms) == 1 else None,
+        loose=loose,
+    )
 
 
 def _repeats(v: Value) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from brew.layers.memory_data import MemoryData
 from brew.net import Net
 
 from .case import Case
+from .manners import MANNERS, whole
 from .poison import unwritten
 from .spelling import Spelling, spell
 
@@ -107,11 +107,11 @@ class Session:
         case, way = self.case, self.way
         return Net(
             self.spelling.net, case.phase, seed=case.number + 1, engine=way.engine or "default",
-            dtype=np.float64 if way.float64 else np.float32, fuse=way.fuse, keep=self._keep(), device=way.device,
+            dtype=np.float64 if way.float64 else np.float32, fuse=way.fuse, keep=self.kept(), device=way.device,
             forward_only=way.forward_only, recompute=way.recompute, share=share,
         )  # fmt: skip
 
-    def _keep(self) -> list[str] | None:
+    def kept(self) -> list[str] | None:
         names, case = self.spelling.names, self.case
         if self.way.keep is None:
             return None
@@ -173,7 +173,7 @@ class Session:
 
     def passes(self, number: int) -> None:
         """One pass in the way's manner."""
-        MANNERS.get(self.way.manner, _whole)(self, number)
+        MANNERS.get(self.way.manner, whole)(self, number)
 
     @property
     def backward(self) -> bool:
@@ -195,7 +195,7 @@ class Session:
         """Note all that can be read now."""
         net = self.net
         outcome[number, "loss"] = np.array(net.loss())
-        readable = None if self.way.keep is None else {*net.outputs, *(self._keep() or [])}
+        readable = None if self.way.keep is None else {*net.outputs, *(self.kept() or [])}
         for blob, value in self.holds.items():
             if readable is None or net._blob_list[blob].name in readable:
                 outcome[number, "value", value] = self.peek(net._blob_list[blob])
@@ -214,7 +214,9 @@ class Session:
         names, first = self.spelling.names, dict[str, bool]()
         for node in self.net.graph.nodes:
             for b, wanted in zip(node.bottoms, node.bottom_gradients, strict=True):
-                first.setdefault(self.net.graph.blobs[b].name, node.backward and wanted)  # later readers: of other versions
+                first.setdefault(
+                    self.net.graph.blobs[b].name, node.backward and wanted
+                )  # later readers: of other versions
         return {v: names[v] for v in self.case.inputs if first.get(names[v])}
 
     def peek(self, blob: Blob, which: str = "data") -> Array:
@@ -222,84 +224,4 @@ class Session:
         return np.array(memory.host(blob.shape), np.float64)
 
 
-# --- manners ----------------------------------------------------------------------------------------------------------
-
-
-def _whole(s: Session, number: int) -> None:
-    s.net.run_forward()
-    s.give(number)
-    if s.backward:
-        s.net.run_backward()
-
-
-def _round(s: Session, number: int) -> None:
-    """Forward and backward as a training does them."""
-    if s.case.force or not s.backward:
-        _whole(s, number)
-    else:
-        s.net.forward_backward()
-
-
-def _parts(s: Session, number: int) -> None:
-    """Cut in two, at another layer in every pass."""
-    last = len(s.net.layers) - 1
-    cut = int(s.rng.integers(0, last + 1))
-    s.net.run_forward(0, cut)
-    if cut < last:
-        s.net.run_forward(cut + 1, last)
-    s.give(number)
-    if s.backward:
-        cut = int(s.rng.integers(0, last + 1))
-        s.net.run_backward(last, cut)
-        if cut:
-            s.net.run_backward(cut - 1, 0)
-
-
-def _layers(s: Session, number: int) -> None:
-    """Layer by layer in the second pass, whole in the others."""
-    if number != 1:
-        _whole(s, number)
-        return
-    for layer in range(len(s.net.layers)):
-        s.net.run_forward(layer, layer)
-    s.give(number)
-    for layer in reversed(range(len(s.net.layers)) if s.backward else range(0)):
-        s.net.run_backward(layer, layer)
-
-
-def _callbacks(s: Session, number: int) -> None:
-    """Somebody watches from the second pass on."""
-    if number == 1:
-        seen: list[int] = []
-        for watch in (s.net.before_forward, s.net.after_forward, s.net.before_backward, s.net.after_backward):
-            watch(seen.append)
-    _whole(s, number)
-
-
-def _looked(s: Session, number: int) -> None:
-    """Blobs are looked at before the first pass and between: all that can be read in full, some in part."""
-    names = list(s.net.blobs) if s.way.keep is None else [n for n in s.net.blobs if n in (s._keep() or [])]
-    for place, name in enumerate(names):
-        if (place + s.case.number) % 3 == 0:
-            assert s.net.blobs[name].data is not None
-            assert number == 0 or s.net.blobs[name].diff is not None
-    _whole(s, number)
-
-
-def _reshaped(s: Session, number: int) -> None:
-    """Shapes are carried through the net before each pass."""
-    s.net.reshape()
-    s.net.clear_param_diffs() if not number else None
-    _whole(s, number)
-
-
-MANNERS: dict[str, Callable[[Session, int], None]] = {
-    "whole": _whole,
-    "round": _round,
-    "parts": _parts,
-    "layers": _layers,
-    "callbacks": _callbacks,
-    "looked": _looked,
-    "reshaped": _reshaped,
-}
 SESSIONS: dict[str, type[Session]] = {}  # by manner, where it takes more than a function

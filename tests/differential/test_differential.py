@@ -14,7 +14,6 @@ import pytest
 
 import brew
 from brew import prototxt
-
 from differential import SEED, coverage, files, grammar, ways
 from differential.shrink import shrink
 from differential.spelling import spell
@@ -46,7 +45,9 @@ def hold(seed: int, first: int, count: int, folder: Path) -> None:
             path = folder / f"{seed}_{number}.prototxt"
             path.write_text(prototxt.to_text(spell(smaller, in_place=failure.way.in_place).net))
             more = "\n".join(map(str, found.failures))
-            raise AssertionError(f"net {number} of seed {seed}; the smallest form is {path}\n{failure}\nas found:\n{more}")
+            raise AssertionError(
+                f"net {number} of seed {seed}; the smallest form is {path}\n{failure}\nas found:\n{more}"
+            )
     assert dropped <= count / 10, "random nets should have numbers that mean something"
 
 

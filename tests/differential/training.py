@@ -30,7 +30,7 @@ class Trained(Session):
             max_iter=100, random_seed=self.case.number + 1, recompute=self.way.recompute, snapshot_after_train=False,
         )  # fmt: skip
         param.net_param.state.phase = brew.TRAIN
-        self.solver = brew.get_solver(prototxt.parse(prototxt.to_text(param), SolverParameter), keep=self._keep())
+        self.solver = brew.get_solver(prototxt.parse(prototxt.to_text(param), SolverParameter), keep=self.kept())
         return self.solver.net
 
     def passes(self, number: int) -> None:

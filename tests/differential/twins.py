@@ -14,7 +14,12 @@ _ALONE = {"HDF5Output", "Data", "HDF5Data", "ImageData", "WindowData", "MemoryDa
 
 def can_be_two(case: Case) -> bool:
     """Whether nothing of a case is of one net alone, nor changed in forward."""
-    stored = all(op.type != "BatchNorm" or op.param.batch_norm_param.use_global_stats or not op.param.batch_norm_param.HasField("use_global_stats") for op in case.ops)
+    stored = all(
+        op.type != "BatchNorm"
+        or op.param.batch_norm_param.use_global_stats
+        or not op.param.batch_norm_param.HasField("use_global_stats")
+        for op in case.ops
+    )
     return case.phase == brew.TEST and stored and not case.touched and not _ALONE & {op.type for op in case.ops}
 
 

@@ -13,12 +13,13 @@ from cuda_host import host_cuda
 from brew.errors import BrewError
 
 from .case import Case
-from .compare import Scale
-from .poison import poisoned
 from .commands import WAYS as COMMANDS
 from .commands import Commanded, can_be_commanded, from_files
 from .commands import reference as printed
-from .run import MANNERS, REFERENCE, SESSIONS, Outcome, Way, run
+from .compare import Scale
+from .manners import MANNERS
+from .poison import poisoned
+from .run import REFERENCE, SESSIONS, Outcome, Way, run
 from .training import Trained, trains
 from .twins import Twins, can_be_two
 
