@@ -30,6 +30,7 @@ class Builder:
         phase = TRAIN if self.rng.random() < 0.7 else 1 - TRAIN
         self.case = Case(seed, number, phase, force=self.rng.random() < 0.2)
         self.style = "free"
+        self._made = 0
         self.inplace = 0.5  # how often a layer that may overwrites its bottom
 
     def value(self, number: int) -> Value:
@@ -146,7 +147,8 @@ class Builder:
                 spec.lr_mult, spec.decay_mult = 2, 0
 
     def _new(self, value: Value) -> int:
-        number = len(self.case.values)
+        number = self._made
+        self._made += 1
         self.case.values[number] = value
         return number
 
@@ -174,7 +176,8 @@ class Builder:
 
     def labels(self, shape: Shape, classes: int) -> int:
         """Integers below `classes`."""
-        return self.input(shape, classes=classes)
+        same = [n for n in self.case.inputs if self.value(n).shape == shape and self.value(n).classes == classes]
+        return self.rng.choice(same) if same and self.chance(0.5) else self.input(shape, classes=classes)
 
     def smooth(self, *, loose: bool = False) -> list[int]:
         """The values that layers may read, the newest last."""

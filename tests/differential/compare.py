@@ -21,8 +21,9 @@ class Scale:
         self.reference, self._unsure = reference, unsure
         self._others: list[Outcome] | None = None
         most: dict[str, float] = {}
-        for key, array in reference.items():
-            most[key[1]] = max(most.get(key[1], 0.0), float(abs(array).max(initial=0)))
+        self._largest = {key: float(abs(array).max(initial=0)) for key, array in reference.items()}
+        for key, largest in self._largest.items():
+            most[key[1]] = max(most.get(key[1], 0.0), largest)
         for pair in (("gradient", "learned"), ("value", "loss")):
             together = max(most.get(kind, 0.0) for kind in pair)
             most.update(dict.fromkeys(pair, together))
@@ -45,7 +46,7 @@ class Scale:
         if not want.size:
             return None
         off = abs(got - want)
-        most = float(abs(want).max())
+        most = self._largest[key]
         allowed = factor * max(CLOSE * most, FLOOR * self._most[str(key[1])], 1e-6)
         worst = float(off.max())
         if worst <= allowed:

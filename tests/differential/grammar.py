@@ -41,6 +41,7 @@ def make(seed: int, number: int) -> Case:
         style(b)
     b.style = "end"
     _end(b)
+    _prune(b)
     _share(b)
     _plan(b)
     return b.case
@@ -198,6 +199,18 @@ def _end(b: Builder) -> None:
 # --- what is settled when all layers are there ------------------------------------------------------------------------
 
 
+def _prune(b: Builder) -> None:
+    """Without inputs that were made for layers which did not fit, but for one now and then."""
+    read = b.case.readers()
+    gone = [
+        op for op in b.case.ops if op.type == "Input" and not read[op.tops[0]] and len(b.case.ops) > 1 and b.chance(0.9)
+    ]
+    b.case.ops = [op for op in b.case.ops if op not in gone] or b.case.ops
+    for op in gone:
+        if op not in b.case.ops:
+            del b.case.values[op.tops[0]]
+
+
 def _share(b: Builder) -> None:
     """Two layers of one type share their parameters, now and then."""
     if not b.chance(0.15):
@@ -222,7 +235,7 @@ def _share(b: Builder) -> None:
 def _plan(b: Builder) -> None:
     """The passes: mostly two, the second with other shapes where the net can."""
     first = {n: b.value(n).shape for n in b.case.inputs}
-    b.case.passes = [first, first]
+    b.case.passes = [first] * b.pick(2, 2, 2, 3)
     if b.chance(0.4):
         batch = {s[0] for s in first.values() if s}
         new = b.rng.choice([n for n in (1, 2, 3, 4) if n not in batch] or [2])

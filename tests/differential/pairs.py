@@ -10,7 +10,7 @@ from .builder import Builder, Misfit
 from .rows import Row
 
 Pair = tuple[str, str]
-LENGTH = 20  # pairs in a net
+LENGTH = 18  # pairs in a net
 _BEFORE = ("Power", "Sigmoid", "Reshape", "Flatten", "InnerProduct", "Reduction")
 
 
@@ -89,8 +89,8 @@ def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[st
 
 def _suitable(b: Builder, row: Row, second: str = "") -> int:
     """A value that a row takes: one of those there are, mostly, or a new one; such as may make one for `second`."""
-    able = [n for n in b.smooth(loose=True)[-8:] if row.takes(b.value(n))]
-    if able and not second and b.chance(0.75):
+    able = [n for n in b.smooth(loose=True)[-12:] if row.takes(b.value(n))]
+    if able and not second and b.chance(0.88):
         return b.rng.choice(able)
     for _ in range(20):
         axes = b.pick(4, 4, 4, 2, 3, 5)
