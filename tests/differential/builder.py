@@ -58,7 +58,7 @@ class Builder:
         batch = self.rng.choice([1, 2, 2, 3])
         if axes == 1:
             return (batch,)
-        channels = self.rng.choice([1, 2, 3, 4, 5, 8, 13, 16, 17])
+        channels = self.rng.choice([1, 2, 3, 4, 5, 8, 8, 13, 16, 16, 17])
         side = {2: [], 3: [1, 2, 5, 7], 4: [1, 2, 3, 4, 5, 6, 7, 8, 9], 5: [1, 2, 3, 4]}[axes]
         if axes == 4 and self.chance(0.06):
             return (batch, channels, 1, 1)

@@ -105,6 +105,8 @@ def _row(b: Builder) -> None:
             b.pick("Bias", "Dropout", "PReLU", "ELU", "ReLU", "Scale", "BatchNorm", "Power"),
         )
     b.inplace = b.pick(1.0, 1.0, 1.0, 1.0, 0.0, 0.5, 0.8)
+    if len(types) == 5 and draw > 0.4:
+        b.inplace = 1.0
     x = _begin(b, 4)
     if types[0] != "Convolution" and b.chance(0.7):
         x = step(b, x, b.pick("Convolution", "Pooling", "Eltwise", "Dropout"))
@@ -115,7 +117,7 @@ def _row(b: Builder) -> None:
         if place == tap:
             step(b, x, b.pick("ReLU", "TanH", "Pooling", "Split", "Scale", "Power"))
     if b.chance(0.3):
-        step(b, x, b.pick("Convolution", "InnerProduct", "Pooling", "ReLU"))
+        step(b, x, b.pick("Convolution", "InnerProduct", "Pooling", "ReLU", "Concat", "Slice", "LRN", "Eltwise"))
 
 
 def _member(b: Builder, x: int, kind: str, shortcut: int) -> int:
@@ -243,7 +245,7 @@ def _plan(b: Builder) -> None:
         if _stands(b.case, second):
             b.case.passes = [first, second, first] if b.chance(0.3) else [first, second]
     b.case.adds = b.chance(0.25)
-    if b.chance(0.3):
+    if b.chance(0.4):
         b.case.touched = [op.name for op in b.case.ops if b.chance(0.5)]
 
 

@@ -102,7 +102,7 @@ def _suitable(b: Builder, row: Row, second: str = "") -> int:
         if second in ("ContrastiveLoss", "HingeLoss", "MultinomialLogisticLoss") and b.chance(0.7):
             shape = (shape[0], b.pick(2, 3, 5), *([1, 1] if b.chance(0.7) else []))
         if second == "LSTMUnit" and b.chance(0.7):
-            shape = (1, b.pick(2, 3), b.pick(4, 8), *([b.pick(2, 4)] if b.chance(0.6) else []))
+            shape = (1, b.pick(2, 3), b.pick(4, 8), *([b.pick(2, 4)] if b.chance(0.75) else []))
         found = b.input(shape, low=b.pick(None, 0.1))
         if row.takes(b.value(found)):
             return found

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from brew import fusion, memory_uses, parameters, recompute, step, versions, whole_pass
-from brew.layer import Buffer, Wanted
+from brew import fusion, memory_uses, parameters, recompute, step, versions
+from brew.layer import Buffer
 from brew.layers.onednn import concat, inner_product, scale
 from brew.solvers import sgd
 
@@ -88,12 +88,10 @@ def _skipped_copy() -> Any:
 
 
 def _wrong_frozen_mask() -> Any:
-    """A group takes gradients of all its parameters, or of none."""
-
-    def make(before: Any) -> Any:
-        return lambda bottoms, params: Wanted(bottoms, tuple(not p for p in params) if len(set(params)) > 1 else params)
-
-    return changed(fusion, "Wanted", make)
+    """A group takes its last parameter for frozen."""
+    return changed(
+        fusion, "Wanted", lambda before: lambda bottoms, params: before(bottoms, (*params[:-1], False)[: len(params)])
+    )
 
 
 def _bottoms_confused() -> Any:
@@ -179,11 +177,6 @@ def _stale_weights() -> Any:
     return changed(parameters.Parameters, "note_changes", _nothing)
 
 
-def _stale_pass() -> Any:
-    """A list of calls stands though a part of the net has run by itself."""
-    return changed(whole_pass._Calls, "forget", _nothing)
-
-
 def _not_again() -> Any:
     """A segment's forward does not run once more."""
 
@@ -213,7 +206,6 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "a span too short": _overlapping,
     "a join the wrong way round": _transposed,
     "stale weights": _stale_weights,
-    "a stale list of calls": _stale_pass,
     "a forward that does not run again": _not_again,
     "momentum that does not fade": _momentum,
 }

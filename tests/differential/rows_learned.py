@@ -5,7 +5,7 @@ from __future__ import annotations
 from .builder import Builder, Misfit
 from .rows import Row, axes, filler
 
-CHANNELS = (1, 2, 3, 4, 5, 8, 13, 16, 17, 24)
+CHANNELS = (1, 2, 3, 4, 5, 8, 8, 8, 13, 16, 16, 16, 17, 24, 32)  # whole blocks of 8 and 16 often
 
 
 def flag(value: bool) -> str:

@@ -139,7 +139,7 @@ def _batch_reindex(b: Builder, x: int) -> list[int]:
 def _filter(b: Builder, x: int) -> list[int]:
     v = b.value(x)
     same = [n for n in b.smooth() if b.value(n).shape[:1] == v.shape[:1]]
-    bottoms = [x, *([b.rng.choice(same)] if b.chance(0.2) else [])]
+    bottoms = [x, *([b.rng.choice(same)] if same and b.chance(0.2) else [])]
     loose = b.chance(0.5)
     keep = b.input(v.shape[:1], classes=-1 if loose else -2)
     return b.add(

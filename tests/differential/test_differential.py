@@ -14,7 +14,7 @@ import pytest
 
 import brew
 from brew import prototxt
-from differential import SEED, coverage, files, grammar, ways
+from differential import SEED, coverage, files, grammar, planted, ways
 from differential.shrink import shrink
 from differential.spelling import spell
 
@@ -83,3 +83,28 @@ def test_the_same_numbers_give_the_same_nets(folder: Path) -> None:
     one, two = (spell(grammar.make(SEED, 5), in_place=True).net for _ in range(2))
     assert one == two
     assert grammar.make(SEED, 6).ops != grammar.make(SEED + 1, 6).ops
+
+
+# --- the differential test itself -------------------------------------------------------------------------------------
+
+
+def found_among(count: int, fault: str) -> int | None:
+    """How many nets it takes until a fault shows that is not there without it."""
+    for number in range(count):
+        case = grammar.make(SEED, number)
+        chosen = ways.drawn(case, 2)
+        with planted.FAULTS[fault]():
+            failing = [failure.way for failure in ways.check(case, chosen).failures]
+        if failing and not ways.check(case, failing).failures:
+            return number + 1
+    return None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", planted.FAULTS)
+def test_a_planted_fault_is_found(fault: str, folder: Path) -> None:
+    assert found_among(500, fault) is not None
+
+
+def test_there_are_faults_enough() -> None:
+    assert len(planted.FAULTS) >= 10
