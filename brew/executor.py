@@ -60,7 +60,8 @@ class Executor:
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
-        together = fuse and device == "cpu" and engine == "onednn"
+        floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
+        together = fuse and device == "cpu" and engine == "onednn" and floats
         self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
@@ -72,7 +73,7 @@ class Executor:
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
         self._again = again and self._reuse and not graph.forward_only
-        self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self.sources = [blob.shown or blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._planned_for = self._source_stamps()
         self._settled_at = -1  # Latest.stamp

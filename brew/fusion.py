@@ -157,8 +157,10 @@ class Plan:
                 self._redirect(group, None)
         elif group.ran:
             group.ran = False
+            begins = number == group.first and not backward  # all of them run now
+            stands = group.step.io is not None and group.step.key == group.step.stamps(self.scratch)
             converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
-            if group.step.wanted.backward and (group.step.how.stateful or converted):
+            if stands and not begins and group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)
 
     def _bind(self, group: Group) -> None:
@@ -286,7 +288,8 @@ def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
         return None
     maker = steps[number - 1]
     alone = len(maker.tops) == 1 and maker.views[0] is None and maker.node.tops[0] not in maker.node.bottoms
-    if not alone or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
+    writes = bool(maker.bottoms) and maker.layer.rewrites
+    if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
         return None
     same = maker.layouts.y[0] == step.layouts.x[0]
     return number - 1 if same and not (maker.wanted.backward and "y" in maker.layer.reads) else None

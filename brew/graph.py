@@ -24,14 +24,16 @@ AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 class BlobNode:
     """A blob of the graph. `gradient` says whether anything below it wants one.
 
-    `hidden`: another version of it has the name (brew.versions).
+    `shown` is the blob that has its name, where this one is an older version (brew.versions); `shows_gradient`: that
+    one's gradient is made by layers, too, and may be overwritten by this one's.
     """
 
     name: str
     shape: Shape
     producer: int
     gradient: bool = False
-    hidden: bool = False
+    shown: int | None = None
+    shows_gradient: bool = False
 
 
 @dataclass(slots=True)
@@ -65,6 +67,10 @@ class Node:
     bottom_gradients: list[bool]
     top_shapes: list[Shape] = field(default_factory=list)
     apart: str = ""
+
+    def gradient_of(self, blob: int) -> bool:
+        """Whether its backward makes the gradient of this bottom."""
+        return self.backward and any(g for b, g in zip(self.bottoms, self.bottom_gradients, strict=True) if b == blob)
 
     def wanted(self, params: Sequence[ParamNode]) -> Wanted:
         if not self.backward:
@@ -251,9 +257,8 @@ class Builder:
         node.bottom_gradients = forced or [blobs[b].gradient for b in node.bottoms]
         wants_param = any(self.graph.params[p].wanted for p in node.params)
         node.backward = any(node.bottom_gradients) or wants_param
-        if node.backward:
-            for top in node.tops:
-                blobs[top].gradient = True
+        for top in node.tops:  # in place too: readers above see the version that this layer makes
+            blobs[top].gradient = node.backward
 
     def plan_backward(self) -> None:
         """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward."""

@@ -203,6 +203,7 @@ class Layer:
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
     once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
+    is_filled    the caller writes the tops, between passes
     rewrites     every forward writes every element of the tops
     sign_is_enough  of what `reads` names, backward asks only for the sign
     keeps_signs  where a gradient passes, a top in place has the sign of its bottom
@@ -216,6 +217,7 @@ class Layer:
     no_gradient: frozenset[int] = frozenset()  # likewise
     is_loss: ClassVar[bool] = False
     once: ClassVar[bool] = False
+    is_filled: ClassVar[bool] = False
     rewrites: ClassVar[bool] = True
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False

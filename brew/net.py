@@ -116,7 +116,7 @@ class Net:
         graph, dtype, device = self.graph, self.dtype, self.device
         self._blob_list = make_blobs(graph, dtype, device)
         self.blobs: OrderedDict[str, Blob] = OrderedDict(
-            (blob.name, blob) for blob, node in zip(self._blob_list, graph.blobs, strict=True) if not node.hidden
+            (blob.name, blob) for blob, node in zip(self._blob_list, graph.blobs, strict=True) if node.shown is None
         )
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
@@ -224,11 +224,8 @@ class Net:
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
-        last = self._layer_number(end, len(self.layers) - 1)
-        self.run_forward(self._layer_number(start, 0), last)
-        made = self.graph.outputs if end is None else self.graph.nodes[last].tops
-        values = {blob.name: blob.data for blob in (self._blob_list[b] for b in made)}
-        return values | self._views(blobs or (), "data")
+        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
+        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
 
@@ -255,7 +252,8 @@ class Net:
             write(self.blobs[name], value, "diff")
         first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
         self.run_backward(first, last)
-        return self._views([*(self.inputs if end is None else self.bottom_names[end]), *(diffs or ())], "diff")
+        made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
+        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
 
     def _layer_number(self, name: str | None, default: int) -> int:
         if name is None:

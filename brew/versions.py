@@ -32,6 +32,9 @@ def settle(graph: Graph) -> Graph:
                 _separate(graph, number, t)
                 graph.nodes[number].apart = reason
                 uses = _Uses(graph)
+    for blob in graph.blobs:
+        if blob.shown is not None:
+            blob.shows_gradient = uses.gradient_may_go(blob.shown)
     apart = [f'"{node.layer.name}" ({node.apart})' for node in graph.nodes if node.apart]
     if apart:
         log.info("not in place, so that no number changes: %s", "; ".join(apart))
@@ -50,6 +53,7 @@ class _Uses:
         self.graph = graph
         self.tenants: dict[int, list[int]] = defaultdict(list)  # the blobs that lie there
         self.readers: dict[int, list[int]] = defaultdict(list)  # of each blob: numbers of layers
+        self.makers: dict[int, list[int]] = defaultdict(list)  # likewise
         self.backward: dict[int, list[int]] = defaultdict(list)  # of each home: layers whose backward reads it
         self.homes: dict[int, int] = {}  # for each blob the one in whose memory it lies: itself, or where a view leads to
         for number, node in enumerate(graph.nodes):
@@ -59,6 +63,7 @@ class _Uses:
         for blob in node.bottoms:
             self.readers[blob].append(number)
         for t, blob in enumerate(node.tops):
+            self.makers[blob].append(number)
             if self.graph.blobs[blob].producer == number:
                 view = node.layer.view(t)
                 self.homes[blob] = blob if view is None else self.homes[node.bottoms[view.bottom]]
@@ -78,26 +83,56 @@ class _Uses:
         for below in (nodes[n].layer for n in self.backward[home] if n < number):
             if not (below.sign_is_enough and writer.keeps_signs):
                 yield f'the backward of layer "{below.name}" needs what it would overwrite'
+        if nodes[number].gradient_of(blob) and not self.gradient_is_made(number, blob):
+            yield f'no layer makes the gradient of "{blobs[blob].name}" that it would overwrite'
+        if not nodes[number].gradient_of(blob):
+            for below in (nodes[n] for n in self.makers[blob] if n < number and nodes[n].backward):
+                yield f'layer "{below.layer.name}" would take the gradient of its top'
         others = [b for b in self.tenants[home] if b != blob and blobs[b].producer < number]
         for other in others:
             for above in (nodes[n].layer for n in self.readers[other] if n >= number):
                 yield f'layer "{above.name}" reads the same memory as "{blobs[other].name}"'
-            if not blobs[other].hidden:
+            if blobs[other].shown is None:
                 yield f'"{blobs[other].name}" lies in the same memory'
 
 
-def _separate(graph: Graph, number: int, t: int) -> None:
-    """Give layer `number` a blob of its own for top `t`: the one that all layers above it read.
+    def gradient_is_made(self, number: int, blob: int) -> bool:
+        """Whether a layer above `number` writes the gradient of the version that it makes."""
+        for n in self.readers[blob]:
+            node = self.graph.nodes[n]
+            if n <= number or not node.gradient_of(blob):
+                continue
+            views = [t for t, top in enumerate(node.tops) if (v := node.layer.view(t)) is not None and v.diff]
+            if not views or any(self.gradient_is_made(n, node.tops[t]) for t in views):
+                return True
+        return False
 
-    The older version is hidden then, except where the caller writes it: of an Input the name stays with what came in.
-    """
+    def gradient_may_go(self, blob: int) -> bool:
+        """Whether the gradient of `blob`, once it is used, may be overwritten: the next pass, or the caller, makes it
+        again, or it is zero and what comes from it too."""
+        producer = self.graph.blobs[blob].producer
+        if self.gradient_is_made(producer, blob):
+            return True
+        return len(self.graph.nodes[producer].tops) == 1 and not self._weighted(blob)
+
+    def _weighted(self, blob: int) -> bool:
+        """Whether a loss weight lies in the memory of its gradient."""
+        nodes = [self.graph.nodes[n] for n in (*self.makers[blob], *self.readers[blob])]
+        if any(w for node in nodes for t, w in zip(node.tops, node.loss_weights, strict=True) if t == blob):
+            return True
+        views = [(node, t) for node in nodes for t in range(len(node.tops)) if node.layer.view(t) is not None]
+        return any(self._weighted(node.tops[t]) for node, t in views if node.tops[t] != blob and blob in node.bottoms)
+
+
+def _separate(graph: Graph, number: int, t: int) -> None:
+    """Give layer `number` a blob of its own for top `t`: the one that all layers above it read, and that has the name."""
     node = graph.nodes[number]
     old, new = node.tops[t], len(graph.blobs)
     before = graph.blobs[old]
-    maker = graph.nodes[before.producer]
-    from_outside = not maker.bottoms and not maker.layer.rewrites
-    graph.blobs.append(BlobNode(before.name, before.shape, number, before.gradient, hidden=from_outside))
-    before.hidden = before.hidden or not from_outside
+    graph.blobs.append(BlobNode(before.name, before.shape, number, before.gradient))
+    for older in graph.blobs:
+        if older is before or older.shown == old:
+            older.shown = new
     for above in graph.nodes[number + 1 :]:
         above.bottoms = [new if b == old else b for b in above.bottoms]
         above.tops = [new if b == old else b for b in above.tops]

@@ -111,12 +111,9 @@ class Folded(_Convolved):
     Weights and bias are made again when a parameter may have changed. A sum with another blob is added at the end.
     """
 
-    stateful = True
-    both = False
-
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        if self.layers[0].context.phase == TRAIN:
-            raise Unsupported("training")
+        if self.layers[0].context.phase == TRAIN or wanted.backward:
+            raise Unsupported("training, or gradients: the layers' own backward needs what their own forward leaves")
         self._read_layers(shapes)
         weights, after = shapes.w[0], After()
         channels = (weights[0],)
