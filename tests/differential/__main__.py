@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brew import prototxt
 
-from . import SEED, files, grammar, ways
+from . import SEED, files, grammar, pairs, ways
 from .shrink import shrink
 from .spelling import spell
 from .ways import Checked
@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first net's number")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--more", type=int, default=2, help="ways drawn for each net, beside those that all have")
+    parser.add_argument(
+        "--pairs", type=int, default=pairs.LENGTH, help="of neighbouring types in a net that walks through them"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="where failing nets go, shrunk")
     parser.add_argument("--most", type=int, default=3, help="failing nets shrunk of each kind")
@@ -57,7 +60,7 @@ def main() -> None:
 
 
 def _checked(given: argparse.Namespace, numbers: range) -> Iterator[tuple[int, Checked, float]]:
-    tasks = [(given.seed, n, given.more) for n in numbers]
+    tasks = [(given.seed, n, given.more, given.pairs) for n in numbers]
     if given.jobs == 1:
         _quiet()
         yield from map(_check, tasks)
@@ -73,15 +76,15 @@ def _quiet() -> None:
     os.chdir(folder)
 
 
-def _check(task: tuple[int, int, int]) -> tuple[int, Checked, float]:
-    seed, number, more = task
+def _check(task: tuple[int, int, int, int]) -> tuple[int, Checked, float]:
+    seed, number, more, length = task
     began = time.perf_counter()
-    case = grammar.make(seed, number)
+    case = grammar.make(seed, number, length)
     return number, ways.check(case, ways.drawn(case, more)), time.perf_counter() - began
 
 
 def _write(given: argparse.Namespace, number: int, failure: ways.Failure) -> None:
-    case, failure = shrink(grammar.make(given.seed, number), failure)
+    case, failure = shrink(grammar.make(given.seed, number, given.pairs), failure)
     given.keep.mkdir(parents=True, exist_ok=True)
     text = prototxt.to_text(spell(case, in_place=failure.way.in_place).net)
     notes = "".join(f"# {line}\n" for line in str(failure).splitlines())

@@ -24,12 +24,12 @@ CHAINED = [
 VIEWS = ["Split", "Reshape", "Flatten", "Slice", "Concat"]
 
 
-def make(seed: int, number: int) -> Case:
-    """The case of this seed and number."""
+def make(seed: int, number: int, length: int = pairs.LENGTH) -> Case:
+    """The case of this seed and number; `length` is that of walks through pairs."""
     b = Builder(seed, number)
     _first(b, number)
     if number % 3:
-        pairs.walk(b, number - number // 3 - 1, ROWS, ENDS)
+        pairs.walk(b, number - number // 3 - 1, length, ROWS, ENDS)
         styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.2) else []
     else:
         styles = [b.pick(_row, _row, _row, _chain, _views)]

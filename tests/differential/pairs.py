@@ -34,19 +34,19 @@ def possible(first: str, second: str) -> bool:
     return second != "LSTMUnit" or first not in ("Filter", "LRN", "Pooling", "SPP")
 
 
-def walk(b: Builder, number: int, rows: Mapping[str, Row], ends: Mapping[str, Row]) -> None:
+def walk(b: Builder, number: int, length: int, rows: Mapping[str, Row], ends: Mapping[str, Row]) -> None:
     """Neighbours by the turn of `number`: each pair once, before any comes twice."""
     b.style = "pairs"
     b.case.styles.append("pairs")
     last: tuple[str, list[int]] = ("", [])
-    for first, second in _turn(number, tuple(rows), tuple(ends)):
+    for first, second in _turn(number, length, tuple(rows), tuple(ends)):
         tops = last[1] if last[0] == first else []
         last = (second, _pair(b, first, second, tops, {**rows, **ends}))
 
 
-def _turn(number: int, rows: tuple[str, ...], ends: tuple[str, ...]) -> Iterator[Pair]:
+def _turn(number: int, length: int, rows: tuple[str, ...], ends: tuple[str, ...]) -> Iterator[Pair]:
     order = _order(rows, ends)
-    for place in range(number * LENGTH, (number + 1) * LENGTH):
+    for place in range(number * length, (number + 1) * length):
         yield order[place % len(order)]
 
 

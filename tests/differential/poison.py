@@ -20,8 +20,24 @@ from brew.net import Net
 Array = npt.NDArray[Any]
 
 
+class _State:
+    pure = False
+
+
+@contextmanager
+def pure() -> Iterator[None]:
+    """Inside of `poisoned`: memory as it comes, after all."""
+    _State.pure = True
+    try:
+        yield
+    finally:
+        _State.pure = False
+
+
 def spoil(array: Array) -> Array:
     """NaN, or the largest number of its kind, everywhere."""
+    if _State.pure:
+        return array
     if array.dtype.kind == "f":
         array.fill(np.nan)
     else:
