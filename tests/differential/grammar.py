@@ -4,14 +4,16 @@ are changed while others read them, pairs of neighbouring types, and what else t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from brew.errors import BrewError
+from brew.layer import TEST, TRAIN
 from brew.layers.onednn._fused import ROWS as FUSED
 
 from . import pairs
 from .builder import Builder, Misfit
 from .case import Case, shapes_of, weights
-from .rows import ELEMENTWISE, Row
+from .rows import ELEMENTWISE, Row, filler
 from .rows_ends import ENDS, LOSSES, SOURCES, WEIGHED
 from .rows_learned import LEARNED, batch_norm, convolution, inner_product, scale
 from .rows_shapes import SHAPES
@@ -32,7 +34,7 @@ def make(seed: int, number: int, length: int = pairs.LENGTH) -> Case:
         pairs.walk(b, number - number // 3 - 1, length, ROWS, ENDS)
         styles: list[Callable[[Builder], None]] = [_row] if b.chance(0.2) else []
     else:
-        styles = [b.pick(_row, _row, _row, _chain, _views)]
+        styles = [b.pick(_row, _row, _row, _row, _chain, _views)]
         if b.chance(0.7):
             styles.append(b.pick(_row, _row, _chain, _views, _free, _free))
     for style in styles:
@@ -110,6 +112,10 @@ def _row(b: Builder) -> None:
     x = _begin(b, 4)
     if types[0] != "Convolution" and b.chance(0.7):
         x = step(b, x, b.pick("Convolution", "Pooling", "Eltwise", "Dropout"))
+    if types == list(rows[(b.case.number // 3 + len(b.case.styles)) % len(rows)]) and b.chance(0.7):
+        with suppress(Misfit):
+            _tidy(b, types)
+        return
     shortcut = x
     tap = b.rng.randrange(len(types)) if b.chance(0.35) else -1
     for place, kind in enumerate(types):
@@ -118,6 +124,38 @@ def _row(b: Builder) -> None:
             step(b, x, b.pick("ReLU", "TanH", "Pooling", "Split", "Scale", "Power"))
     if b.chance(0.3):
         step(b, x, b.pick("Convolution", "InnerProduct", "Pooling", "ReLU", "Concat", "Slice", "LRN", "Eltwise"))
+
+
+def _tidy(b: Builder, types: list[str]) -> None:
+    """A row as people write it, which is computed as one: planes that keep their size, one number for each channel, what
+    can be in place so but for a sum, which has a top of its own."""
+    if types[0] == "Convolution" and b.chance(0.7):
+        b.case.phase = TEST
+    elif types[0] == "BatchNorm" and "Eltwise" in types:
+        b.case.phase, b.case.force = TRAIN, b.chance(0.3)
+    channels = b.pick(8, 16, 16, 32, 3, 13)
+    x = convolution(
+        b, b.input((b.pick(1, 2), b.pick(1, 3, 8), b.pick(4, 5), b.pick(4, 6))), same=1.0, outputs=channels
+    )[0]
+    shortcut = convolution(b, b.case.ops[-1].bottoms[0], same=1.0, outputs=channels)[0] if "Eltwise" in types else x
+    if types[0] == "InnerProduct":
+        x = b.input((b.pick(32, 40), b.pick(3, 16)))
+    text = {
+        "BatchNorm": "",
+        "Scale": f"scale_param {{ filler {{ {filler(b, 'around')} }} bias_term: {b.pick('true', 'true', 'false')} }}",
+        "ReLU": "",
+        "Eltwise": "",
+    }
+    for kind in types:
+        b.inplace = float(kind != "Eltwise" or b.chance(0.2))
+        most = b.value(x).most + 3
+        if kind == "Convolution":
+            x = convolution(b, x, same=1.0, outputs=channels)[0]
+        elif kind == "InnerProduct":
+            x = inner_product(b, x)[0]
+        else:
+            bottoms = [x, shortcut] if b.chance(0.7) else [shortcut, x]
+            x = b.add(kind, bottoms if kind == "Eltwise" else [x], text[kind], most=most)[0]
 
 
 def _member(b: Builder, x: int, kind: str, shortcut: int) -> int:

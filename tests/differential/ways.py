@@ -71,6 +71,8 @@ def drawn(case: Case, count: int) -> list[Way]:
             way = Way(in_place=way.in_place, manner="callbacks", keep=way.keep)
         if way not in ways:
             ways.append(way)
+    if case.phase and rng.random() < 0.5:
+        ways.append(Way(keep=rng.choice(["none", "none", "inputs", None]), forward_only=True))
     if rng.random() < 0.12 and trains(case):
         ways.append(rng.choice(_TRAINED))
     if rng.random() < 0.3 and can_be_two(case):
