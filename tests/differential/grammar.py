@@ -19,6 +19,10 @@ from .rows_learned import LEARNED, batch_norm, convolution, inner_product, scale
 from .rows_shapes import SHAPES
 
 ROWS: dict[str, Row] = {**ELEMENTWISE, **SHAPES, **LEARNED}
+_TURNS = [
+    *FUSED,
+    *(row for row in FUSED if len(row) > 2 and "Eltwise" in row),
+]  # those twice: much must be right for one
 CHAINED = [
     "ReLU", "BatchNorm", "Scale", "Sigmoid", "TanH", "ELU", "Exp", "Softmax", "MVN", "Power", "Bias", "Dropout", "PReLU",
     "BNLL", "Swish", "Clip", "Eltwise", "Log", "Python", "Threshold",
@@ -96,7 +100,7 @@ def _begin(b: Builder, axes: int | None = None) -> int:
 
 def _row(b: Builder) -> None:
     """One row of layers that somebody computes together, or nearly: one left out, changed, or looked at by others."""
-    rows = list(FUSED)
+    rows = _TURNS
     types = list(rows[(b.case.number // 3 + len(b.case.styles)) % len(rows)])
     draw = b.rng.random()
     if draw < 0.1 and len(types) > 2:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import pytest
 
 import brew
 from brew import prototxt
+from brew.layers.onednn._fused import ROWS as FUSED
 from differential import SEED, coverage, files, grammar, pairs, planted, ways
+from differential.run import Session, Way
 from differential.shrink import shrink
 from differential.spelling import spell
 
@@ -77,6 +80,21 @@ def test_everything_comes_often_enough(folder: Path) -> None:
         counted.add(grammar.make(SEED + 1, number))
     print(counted.table())
     assert counted.lacking() == []
+
+
+@pytest.mark.slow
+@pytest.mark.onednn
+def test_every_fused_row_forms(folder: Path) -> None:
+    formed = Counter[str]()
+    for number in range(0, SLOW, 3):
+        case, found = grammar.make(SEED + 1, number), set[str]()
+        for way in (Way(keep="inputs"), Way(keep="none", forward_only=True)):
+            session = Session(case, way)
+            found |= {" ".join(step.layer.type for step in g.step.members) for g in session.net.executor.plan.groups}
+            session.net.close()
+        formed.update(found)
+    print(formed)
+    assert [row for row in map(" ".join, FUSED) if formed[row] < coverage.LEAST] == []
 
 
 def test_the_same_numbers_give_the_same_nets(folder: Path) -> None:
