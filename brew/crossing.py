@@ -1,5 +1,5 @@
-"""What stands between a step and the blobs it works on: where a blob does not lie as the step wants it, the step works on
-an array of its own, and the values go over before and after."""
+"""What stands between a step and its blobs: where a blob does not lie as the step wants it, the step works on an array
+of its own, and the values go over before and after."""
 
 from __future__ import annotations
 

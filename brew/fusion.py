@@ -260,8 +260,9 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
     """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
     inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
     outside = {blob for step in row for blob in step.node.bottoms} - inside
-    memories = {id(step.tops[0].data_memory) for step in row}
-    return any(id(b.data_memory) in memories for s in row for b, n in zip(s.bottoms, s.node.bottoms, strict=True) if n in outside)
+    written = {id(step.tops[0].data_memory) for step in row}
+    read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
+    return any(id(blob.data_memory) in written for blob, number in read if number in outside)
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:

@@ -41,9 +41,8 @@ TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 class Context:
     """What a layer may know of the net it stands in.
 
-    `place("pooling_param", "pad")` gives the field's position in the file; `folder` is the prototxt's folder, the
-    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random);
-    `choices` says which of several ways to take, by a fixed rule unless the net measures.
+    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys random
+    numbers; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
     """
 
     phase: int = TEST
@@ -52,6 +51,7 @@ class Context:
     place: Callable[..., Place | None] = field(default=lambda *path: None)
     folder: Path = Path()
     choices: Choices = field(default_factory=Choices)
+    bottoms: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ class Layer:
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
-        names = [*self.param.bottom, *("?" for _ in bottom)]
+        names = [*(self.context.bottoms or self.param.bottom), *("?" for _ in bottom)]
         came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
         return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 

@@ -1,4 +1,4 @@
-"""Shapes, and how the elements of a 4-D blob lie in memory: plain, or in blocks of channels as oneDNN's kernels like them.
+"""Shapes, and how the elements of 4-D blobs lie in memory: plain, or in blocks of channels as oneDNN's kernels like it.
 
 In a blocked layout the array of a blob (N, C, H, W) is (N, ceil(C / block), H, W, block): neighbours in memory are
 neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so. A block

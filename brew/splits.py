@@ -8,21 +8,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from brew.errors import NetError, did_you_mean
-from brew.net_state import Source
-from brew.proto.brew_pb2 import LayerParameter
+from brew.net_state import Source, absence, state_text
+from brew.proto.brew_pb2 import LayerParameter, NetState
 
 Top = tuple[int, int]  # (layer number, top number)
 
 
-def insert_splits(layers: Sequence[Source], unknown: list[NetError] | None = None) -> list[Source]:
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The state a net is in, and the layers that are not there in it: for errors."""
+
+    state: NetState
+    layers: Sequence[Source]
+
+    @classmethod
+    def of(cls, state: NetState, every: Sequence[Source], there: Sequence[Source]) -> Absent:
+        """`every` layer of the net but for those that are `there`."""
+        kept = {id(source.param) for source in there}
+        return cls(state, [source for source in every if id(source.param) not in kept])
+
+
+def insert_splits(
+    layers: Sequence[Source], unknown: list[NetError] | None = None, absent: Absent | None = None
+) -> list[Source]:
     """The layers with Splits between them.
 
-    A bottom that names no earlier top raises its NetError; where the list `unknown` is given, all go there instead and
-    these bottoms stay as they are.
+    A bottom that names no earlier top raises its NetError, which speaks of `absent` layers too. Where the list
+    `unknown` is given, all go there instead and these bottoms stay as they are.
     """
-    reads, uses, errors = _uses(layers)
+    reads, uses, errors = _uses(layers, absent)
     if unknown is not None:
         unknown.extend(errors)
     elif errors:
@@ -36,14 +53,16 @@ def insert_splits(layers: Sequence[Source], unknown: list[NetError] | None = Non
             top = reads.get((number, b))
             if top is not None and uses[top] > 1:
                 param.bottom[b] = f"{_split_name(layers, top)}_{_take(next_split, top)}"
-        result.append(Source(param, source.place))
+        result.append(Source(param, source.place, tuple(source.param.bottom)))
         for t in range(len(param.top)):
             if uses[number, t] > 1:
                 result.append(_split(layers, (number, t), uses[number, t], param, next_split, source))
     return result
 
 
-def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
+def _uses(
+    layers: Sequence[Source], absent: Absent | None
+) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
     """For every (layer, bottom) the top it reads; for every top how often it is used; errors for unknown bottoms."""
     newest: dict[str, Top] = {}
     reads: dict[tuple[int, int], Top] = {}
@@ -53,7 +72,7 @@ def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter
         param = source.param
         for b, name in enumerate(param.bottom):
             if name not in newest:
-                errors.append(_unknown_bottom(source, b, name, newest, layers[number + 1 :]))
+                errors.append(_unknown_bottom(source, b, newest, layers[number + 1 :], absent))
                 continue
             reads[number, b] = newest[name]
             uses[newest[name]] += 1
@@ -64,13 +83,20 @@ def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter
     return reads, uses, errors
 
 
-def _unknown_bottom(source: Source, b: int, name: str, known: dict[str, Top], later: Sequence[Source]) -> NetError:
+def _unknown_bottom(
+    source: Source, b: int, known: dict[str, Top], later: Sequence[Source], absent: Absent | None
+) -> NetError:
+    name = source.param.bottom[b]
     makers = [s.param.name for s in later if name in s.param.top]
+    elsewhere = [s for s in (absent.layers if absent else ()) if name in s.param.top]
     if makers:
         hint = f'layer "{makers[0]}", further down, makes it; a layer can only read what stands above it'
+    elif absent is not None and elsewhere:
+        hint = f'layer "{elsewhere[0].param.name}" makes it, but {absence(elsewhere[0], absent.state)}'
     else:
         hint = did_you_mean(name, known) or f"blobs so far: {', '.join(known) or 'none'}"
-    text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"'
+    where = f" in {state_text(absent.state)}" if absent is not None and elsewhere and not makers else ""
+    text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"{where}'
     return NetError(text, place=source.place("bottom", b), hint=hint)
 
 
@@ -100,4 +126,4 @@ def _split(
         split.loss_weight.extend([weight] + [0.0] * (uses - 1))
         owner.loss_weight[top[1]] = 0.0
         next_split[top] += 1  # the first copy is the loss
-    return Source(split, source.place)
+    return Source(split, source.place, tuple(split.bottom))

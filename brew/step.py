@@ -17,7 +17,7 @@ from brew.blob import Blob, Latest
 from brew.crossing import Crossing
 from brew.data_layer import DataLayer
 from brew.graph import Node
-from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
+from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shapes, Version, Wanted, count, shape_text
 from brew.layout import PLAIN
 from brew.memory_plan import Lease
 from brew.memory_uses import SAVED

@@ -32,9 +32,9 @@ def settle(graph: Graph) -> Graph:
                 _separate(graph, number, t)
                 graph.nodes[number].apart = reason
                 uses = _Uses(graph)
-    for blob in graph.blobs:
-        if blob.shown is not None:
-            blob.shows_gradient = uses.gradient_may_go(blob.shown)
+    for version in graph.blobs:
+        if version.shown is not None:
+            version.shows_gradient = uses.gradient_may_go(version.shown)
     apart = [f'"{node.layer.name}" ({node.apart})' for node in graph.nodes if node.apart]
     if apart:
         log.info("not in place, so that no number changes: %s", "; ".join(apart))
@@ -55,7 +55,7 @@ class _Uses:
         self.readers: dict[int, list[int]] = defaultdict(list)  # of each blob: numbers of layers
         self.makers: dict[int, list[int]] = defaultdict(list)  # likewise
         self.backward: dict[int, list[int]] = defaultdict(list)  # of each home: layers whose backward reads it
-        self.homes: dict[int, int] = {}  # for each blob the one in whose memory it lies: itself, or where a view leads to
+        self.homes: dict[int, int] = {}  # by blob, the one in whose memory it lies: itself, or another's
         for number, node in enumerate(graph.nodes):
             self._take_up(number, node)
 
@@ -86,15 +86,14 @@ class _Uses:
         if nodes[number].gradient_of(blob) and not self.gradient_is_made(number, blob):
             yield f'no layer makes the gradient of "{blobs[blob].name}" that it would overwrite'
         if not nodes[number].gradient_of(blob):
-            for below in (nodes[n] for n in self.makers[blob] if n < number and nodes[n].backward):
-                yield f'layer "{below.layer.name}" would take the gradient of its top'
+            for below in (nodes[n].layer for n in self.makers[blob] if n < number and nodes[n].backward):
+                yield f'layer "{below.name}" would take the gradient of its top'
         others = [b for b in self.tenants[home] if b != blob and blobs[b].producer < number]
         for other in others:
             for above in (nodes[n].layer for n in self.readers[other] if n >= number):
                 yield f'layer "{above.name}" reads the same memory as "{blobs[other].name}"'
             if blobs[other].shown is None:
                 yield f'"{blobs[other].name}" lies in the same memory'
-
 
     def gradient_is_made(self, number: int, blob: int) -> bool:
         """Whether a layer above `number` writes the gradient of the version that it makes."""
@@ -125,7 +124,7 @@ class _Uses:
 
 
 def _separate(graph: Graph, number: int, t: int) -> None:
-    """Give layer `number` a blob of its own for top `t`: the one that all layers above it read, and that has the name."""
+    """Give layer `number` a blob of its own for top `t`: layers above read that one, and it has the name."""
     node = graph.nodes[number]
     old, new = node.tops[t], len(graph.blobs)
     before = graph.blobs[old]

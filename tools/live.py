@@ -129,5 +129,9 @@ class LiveLine:
 
 def scores(tested: Tested) -> str:
     """One line for a test: the iteration and the outputs by name."""
-    outputs = ", ".join(f"{name} = {value:.6g}" for name, value in tested.scores.items())
-    return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}"
+    from brew.outputs import MOST_SHOWN, first
+
+    shown = first(tested.scores, MOST_SHOWN)
+    outputs = ", ".join(f"{name} = {value:.6g}" for name, value in shown.items())
+    more = ", ..." if len(shown) < len(tested.scores) else ""
+    return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}{more}"

@@ -31,7 +31,7 @@ def net(source: str, target: str) -> int:
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
-    from brew.upgrade import upgrade_net_file
+    from brew.upgrade_file import upgrade_net_file
 
     return 0 if upgrade_net_file(source, target) else 1
 
@@ -44,6 +44,6 @@ def solver(source: str, target: str) -> int:
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
-    from brew.upgrade import upgrade_solver_file
+    from brew.upgrade_file import upgrade_solver_file
 
     return 0 if upgrade_solver_file(source, target) else 1

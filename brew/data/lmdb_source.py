@@ -130,6 +130,18 @@ class LMDB(Database):
                     raise self.gone(key)
                 yield key, value
 
+    def last(self) -> Record:
+        import lmdb
+
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                cursor = transaction.cursor()
+                cursor.last()
+                record: Record = cursor.item()
+                return record
+        except lmdb.Error as error:
+            raise self._damaged("at its last record", error) from None
+
     def _damaged(self, where: str, error: Exception) -> DataError:
         return DataError(f"LMDB {self.path} is damaged {where}: {error}")
 

@@ -22,7 +22,9 @@ def check_target(folder: Path, *, overwrite: bool = False) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; the folder of a database is to be written there")
     if folder.is_dir() and not overwrite and any(folder.iterdir()):
-        raise DataError(f"{folder} is already there and not empty", hint="remove it, or ask to overwrite it")
+        raise DataError(
+            f"{folder} is already there and not empty", hint="--overwrite replaces it (overwrite=True from Python)"
+        )
 
 
 def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = False) -> int:

@@ -43,11 +43,11 @@ class Affine:
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         zero = ctypes.c_float(1e-30)  # 1 + it is 1; behind the channels, where variances are 0, 1 / sqrt is a number
         make = "batch_normalization"
-        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags).needs_code()
+        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags)
         if wanted.backward:
             # For BACKWARD_DATA alone oneDNN refuses a scale: the sums are made, wanted or not.
             arguments = (onednn.BACKWARD, self.x, self.x, self.x, zero, flags)
-            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
+            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op)
         self.mean, self.variance = np.zeros(shape[1], np.float32), np.ones(shape[1], np.float32)
 
     def _given(self, a: Array | None, b: Array | None) -> dict[int, tuple[Description, Array]]:

@@ -80,7 +80,7 @@ class Rectified(_Convolved):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         slope = relu_slope(self.layers)
         assert slope is not None
-        size = self.filters.y_layout.size(shapes.y[0])
+        size = self.filters.lies.y.size(shapes.y[0])
         self.relu = ReLUBackward(size, slope) if wanted.backward else None
         return self.filters.prepare(shapes, wanted, After().relu(slope))
 
@@ -119,7 +119,7 @@ class Folded(_Convolved):
         channels = (weights[0],)
         self.other: Description | None = None
         if len(shapes.x) > 1:
-            self.other = onednn.describe(shapes.y[0], self.filters.y_layout)
+            self.other = onednn.describe(shapes.y[0], self.filters.lies.y)
             self.place = after.add(self.other)
         if (slope := relu_slope(self.layers)) is not None:
             after.relu(slope)
