@@ -9,7 +9,8 @@ import numpy as np
 from .run import Outcome
 
 CLOSE = 1e-3  # of a blob's largest magnitude
-FLOOR = 2e-5  # of the largest magnitude of all gradients, or of all values
+FLOOR = {"gradient": 1e-4, "learned": 1e-4}  # of the largest of all gradients: a sum that cancels is noise
+ELSE = 2e-5  # of the largest of all values, or weights
 KINKED = 0.2  # more than this, of its scale: the reference itself says nothing here
 
 
@@ -47,7 +48,7 @@ class Scale:
             return None
         off = abs(got - want)
         most = self._largest[key]
-        allowed = factor * max(CLOSE * most, FLOOR * self._most[str(key[1])], 1e-6)
+        allowed = factor * max(CLOSE * most, FLOOR.get(str(key[1]), ELSE) * self._most[str(key[1])], 1e-6)
         worst = float(off.max())
         if worst <= allowed:
             return None
