@@ -150,7 +150,9 @@ def _tidy(b: Builder, types: list[str]) -> None:
         "ReLU": "",
         "Eltwise": "",
     }
-    for kind in types:
+    for place, kind in enumerate(types):
+        if place and b.chance(0.12):
+            step(b, x, b.pick("TanH", "Pooling", "Power"))
         b.inplace = float(kind != "Eltwise" or b.chance(0.2))
         most = b.value(x).most + 3
         if kind == "Convolution":

@@ -73,7 +73,7 @@ def _order(rows: tuple[str, ...], ends: tuple[str, ...]) -> list[Pair]:
 
 def _pair(b: Builder, first: str, second: str, tops: list[int], rows: Mapping[str, Row]) -> list[int]:
     """`second` on a top of `first`: one of `tops`, where it takes one, or of a layer that is made for it."""
-    for turn in range(25):
+    for turn in range(50):
         able = [t for t in tops if rows[second].takes(b.value(t))]
         if able:
             try:
