@@ -1,0 +1,71 @@
+"""Whether an outcome agrees with the reference's, as closely as float32 lets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .run import Outcome
+
+CLOSE = 1e-3  # of a blob's largest magnitude
+FLOOR = {"gradient": 1e-4, "learned": 1e-4}  # of the largest of all gradients: a sum that cancels is noise
+ELSE = 2e-5  # of the largest of all values, or weights
+KINKED = 0.2  # more than this, of its scale: the reference itself says nothing here
+
+
+class Scale:
+    """How far results may lie from `reference`."""
+
+    def __init__(self, reference: Outcome, unsure: Callable[[], list[Outcome]]) -> None:
+        """`unsure` gives further outcomes that are as right as the reference is: what they differ in is no fault."""
+        self.reference, self._unsure = reference, unsure
+        self._others: list[Outcome] | None = None
+        most: dict[str, float] = {}
+        self._largest = {key: float(abs(array).max(initial=0)) for key, array in reference.items()}
+        for key, largest in self._largest.items():
+            most[key[1]] = max(most.get(key[1], 0.0), largest)
+        for pair in (("gradient", "learned"), ("value", "loss")):
+            together = max(most.get(kind, 0.0) for kind in pair)
+            most.update(dict.fromkeys(pair, together))
+        self._most = most
+
+    def differences(self, outcome: Outcome, factor: float = 1.0) -> list[str]:
+        """What does not agree, in words; empty where all does."""
+        found = []
+        for key, array in outcome.items():
+            want = self.reference.get(key)
+            if want is None:
+                found.append(f"{_said(key)}: the reference has none")
+            elif want.shape != array.shape:
+                found.append(f"{_said(key)}: {array.shape}, not {want.shape}")
+            elif (text := self._differs(key, array, want, factor)) is not None:
+                found.append(f"{_said(key)}: {text}")
+        return found
+
+    def _differs(self, key: tuple[object, ...], got: np.ndarray, want: np.ndarray, factor: float) -> str | None:
+        if not want.size:
+            return None
+        off = abs(got - want)
+        most = self._largest[key]
+        allowed = factor * max(CLOSE * most, FLOOR.get(str(key[1]), ELSE) * self._most[str(key[1])], 1e-6)
+        worst = float(off.max())
+        if worst <= allowed:
+            return None
+        if self._others is None:
+            self._others = self._unsure()
+        spread = max(
+            (float(abs(o[key] - want).max()) for o in self._others if key in o and o[key].shape == want.shape),
+            default=0.0,
+        )
+        if np.isfinite(worst) and worst <= allowed + 10 * spread:
+            return None
+        if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]):
+            return None
+        at = np.unravel_index(np.nanargmax(off) if not np.isnan(off).all() else 0, off.shape)
+        nan = f", {int(np.isnan(got).sum())} of {got.size} NaN" if np.isnan(got).any() else ""
+        return f"{got[at]:.6g} where {want[at]:.6g} is right at {list(map(int, at))}, largest {most:.3g}{nan}"
+
+
+def _said(key: tuple[object, ...]) -> str:
+    return f"pass {key[0]}, {' '.join(map(str, key[1:]))}"
