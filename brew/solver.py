@@ -25,7 +25,7 @@ from brew.net import Net, Weights
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
-from brew.snapshot import SnapshotPaths
+from brew.snapshot import SnapshotPaths, check_names
 from brew.solver_config import Intervals, NetChoice, SolverConfig
 from brew.test_run import Bookmark
 from brew.update import make_update, rule_class
@@ -76,6 +76,7 @@ class Solver:
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
+            check_names(self.param)
         self.seed = Seed(self.config.seed())
         with memory.limited(memory.size(self.param.max_memory)):
             self._build(level, stages)

@@ -21,14 +21,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
-from brew import foreign, prototxt
+from brew import foreign, prototxt, regular_file
 from brew.atomic import replacing
 from brew.errors import InputError, Place, SolverError
 from brew.file_kind import file_kind
 from brew.layer import Shape
 from brew.net_state import Source, sources
+from brew.overwriting import Kind
 from brew.proto.brew_pb2 import (
     BlobShape,
     InputParameter,
@@ -131,25 +132,25 @@ def upgrade_solver(
     return new, complete
 
 
-def upgrade_net_file(source: str, target: str) -> bool:
+def upgrade_net_file(source: str, target: str, *, overwrite: bool = False) -> bool:
     """Write the net in `source` to `target` in today's format: text as text, binary as binary. Comments are lost.
 
-    The two may be one file. Returns whether everything found a place. InputError where `source` cannot be read or
-    upgraded, ResourceError where `target` cannot be written.
+    The two may be one file; another net at `target` is replaced with `overwrite` alone. Returns whether everything
+    found a place. InputError where `source` cannot be read or upgraded, ResourceError where `target` cannot be written.
     """
     old, document = _read(source, NetParameter)
     with _text_is_utf8(source):
         upgraded = upgrade_net(old, document, file=source)
-        _write(upgraded.message(), target, old, source, text=document is not None)
+        _write(upgraded.message(), target, old, source, text=document is not None, overwrite=overwrite)
     return upgraded.complete and not foreign.left_out(document)
 
 
-def upgrade_solver_file(source: str, target: str) -> bool:
+def upgrade_solver_file(source: str, target: str, *, overwrite: bool = False) -> bool:
     """The same for a solver, with the nets written inside it."""
     old, document = _read(source, SolverParameter)
     with _text_is_utf8(source):
         new, complete = upgrade_solver(old, document, file=source)
-        _write(new, target, old, source, text=document is not None)
+        _write(new, target, old, source, text=document is not None, overwrite=overwrite)
     return complete and not foreign.left_out(document)
 
 
@@ -173,7 +174,7 @@ def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
             f"the file has {size} bytes; protobuf takes up to {_LARGEST_MESSAGE}", place=Place(source),
             hint="there is no need to upgrade weights: those of any age are read",
         )  # fmt: skip
-    contents = path.read_bytes() if size else b""
+    contents = regular_file.read_bytes(path) if size else b""
     if contents and file_kind(contents[:512]) is None:
         message = message_type()
         with suppress(DecodeError):
@@ -187,11 +188,21 @@ def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
     return document.message, document
 
 
-def _write(new: Message, target: str, old: Message, source: str, *, text: bool) -> None:
+def _write(new: M, target: str, old: M, source: str, *, text: bool, overwrite: bool) -> None:
     if new == old:
         log.info("%s: nothing to upgrade", source)
-    with replacing(target) as temporary:
-        temporary.write_bytes(prototxt.to_text(new).encode() if text else new.SerializeToString())
+    contents = prototxt.to_text(new).encode() if text else new.SerializeToString()
+
+    def holds(path: Path) -> bool:
+        read = _read(str(path), type(new))
+        return (read[1] is not None) == text
+
+    def wrote(path: Path) -> bool:
+        return path.samefile(source) or regular_file.read_bytes(path) == contents
+
+    kind = Kind("a net" if isinstance(new, NetParameter) else "a solver", holds, wrote)
+    with replacing(target, kind, overwrite=overwrite) as temporary:
+        temporary.write_bytes(contents)
 
 
 def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Shape]) -> LayerParameter:

@@ -18,6 +18,7 @@ from brew.errors import WeightsError
 from brew.layer import Array, Shape, shape_text
 from brew.load_report import LayerReport, LoadReport, Outcome
 from brew.net import Net, Weights
+from brew.overwriting import Kind
 from brew.proto.brew_pb2 import LayerParameter
 from brew.wire import LayerBlobs, StoredBlob
 
@@ -213,6 +214,15 @@ def _log(report: LoadReport) -> None:
     log.log(level, "%s", report.text())
 
 
+def _are_weights(path: Path) -> bool:
+    if hdf5_file.is_hdf5(path):
+        return hdf5_file.holds_weights(path)
+    return safetensors_file.is_safetensors(path) or wire.begins_as_weights(path)
+
+
+KIND = Kind("weights", _are_weights)
+
+
 # --- out of a net ---------------------------------------------------------------------------------------------------
 
 
@@ -224,7 +234,7 @@ def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
     path = Path(path)
     if diff and path.suffix == ".safetensors":
         raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
-    with replacing(path) as temporary:
+    with replacing(path, KIND) as temporary:
         write(net, temporary, path.suffix, diff=diff)
 
 

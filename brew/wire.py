@@ -19,6 +19,7 @@ from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
 from ._upgrade_types import V0_TYPES, present_type
 from ._wire_blob import stored_blob
 from ._wire_hash import HashedStream, sha256_of
+from ._wire_kind import begins_as_state, begins_as_weights
 from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
 from ._wire_stored import StoredBlob, mapped
 from ._wire_write import write_solver_state, write_weights
@@ -30,6 +31,8 @@ __all__ = [
     "LayerBlobs",
     "StoredBlob",
     "StoredState",
+    "begins_as_state",
+    "begins_as_weights",
     "read_blob",
     "read_solver_state",
     "read_weights",

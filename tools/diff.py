@@ -12,6 +12,7 @@ import click
 from brew.errors import Place, UsageError
 
 from .command import Command
+from .output import echo
 from .table import render
 
 if TYPE_CHECKING:
@@ -49,24 +50,21 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
     }
     equal, lines, facts = compare[kinds[0]]()
     if as_json:
-        click.echo(json.dumps({"a": a, "b": b, "kind": kinds[0].removeprefix("a "), "equal": equal, **facts}))
+        echo(json.dumps({"a": a, "b": b, "kind": kinds[0].removeprefix("a "), "equal": equal, **facts}))
     else:
         for line in lines:
-            click.echo(line)
+            echo(line)
     return 0 if equal else 1
 
 
 def _kind(path: str) -> str:
     """What a file holds, by its contents."""
-    from brew import hdf5_file
+    from brew import hdf5_file, regular_file
     from brew.file_kind import file_kind
     from brew.net_file import read_prototxt
     from brew.proto.brew_pb2 import NetParameter
 
-    head = b""
-    if Path(path).is_file():
-        with Path(path).open("rb") as file:
-            head = file.read(512)
+    head = regular_file.head(path, 512) if Path(path).is_file() else b""
     if hdf5_file.is_hdf5(path):
         return "a solver state" if hdf5_file.holds_state(path) else "a weights file"
     if head and file_kind(head) is None:

@@ -11,6 +11,7 @@ from .command import Command, Settings
 from .gpu import device_for, gpu_option
 from .live import bar
 from .net_options import engine_option, fuse_option, names, net_options, threads_option
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.net import Net
@@ -50,7 +51,7 @@ def verb(
     try:
         net.copy_from(weights, ignore_mismatched=ignore_mismatched)
         for line in score(net, iterations, settings):
-            click.echo(line)
+            echo(line)
     finally:
         net.close()
 

@@ -12,6 +12,7 @@ import click
 from .command import Choice, Command
 from .gpu import device_for, gpu_option
 from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
+from .output import echo
 
 if TYPE_CHECKING:
     from .stopwatch import Times
@@ -75,11 +76,11 @@ def verb(
         net.close()
     log_as_caffe(times)
     for line in table(times):
-        click.echo(line)
+        echo(line)
     if as_json:
         facts = {"net": net.name, "mode": mode, "phase": phase, "device": device, **times.facts()}
         facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
-        click.echo(json.dumps(facts | {"layers": times.layer_facts()}))
+        echo(json.dumps(facts | {"layers": times.layer_facts()}))
 
 
 def log_as_caffe(times: Times) -> None:

@@ -15,6 +15,7 @@ from brew.errors import UsageError
 from .command import Choice, Command, Settings
 from .gpu import device_for, gpu_option
 from .net_options import engine_option, fuse_option, names, threads_option
+from .output import Stdout
 from .signals import EFFECTS, handled
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _log = logging.getLogger("brew")
 @click.option("--recompute", is_flag=True, default=None, help="Keep less for backward: less memory, more time.")
 @click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
-@click.option("--metrics", metavar="FILE", help="Write a line of JSON for every display, test and snapshot.")
+@click.option("--metrics", metavar="FILE", help="Displays, tests and snapshots as lines of JSON (-: stdout).")
 @click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
 @click.pass_obj
 def verb(
@@ -116,7 +117,7 @@ def _train(running: Solver, snapshot: str | None, settings: Settings, effects: t
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
             running.snapshot()  # stopped by a signal, there is one whatever the file says
-    if not seen and not signals.reader_gone:
+    if not seen and not signals.reader_gone and not _to_stdout(running.param):
         results.print()
     return signals.exit_code
 
@@ -159,11 +160,16 @@ def record(running: Solver, resumed: str | None = None) -> None:
     if param.metrics:
         from brew.metrics import Metrics
 
-        running.watch(Metrics(param.metrics, running.iter, resumed))
+        running.watch(Metrics(Stdout() if _to_stdout(param) else param.metrics, running.iter, resumed))
     if param.tensorboard:
         from brew.tensorboard import TensorBoard
 
         running.watch(TensorBoard(param.tensorboard, running.iter))
+
+
+def _to_stdout(param: SolverParameter) -> bool:
+    """Whether the metrics take stdout, which then has nothing else on it."""
+    return param.metrics in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def wished_device(document: Document[SolverParameter]) -> str:

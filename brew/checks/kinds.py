@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from brew import prototxt, regular_file
 from brew._prototxt_schema import fields_of
 from brew._prototxt_tokens import Source, Tokens
 from brew.errors import PrototxtError
@@ -32,7 +33,7 @@ def _are_a_solvers(names: Iterable[str]) -> bool:
 def _top_names(path: str | Path) -> Iterator[str]:
     """The names of the fields at the top of a text, as far as it can be read."""
     try:
-        text = Path(path).read_text("utf-8-sig", errors="replace")
+        text = regular_file.read_text(path, "utf-8-sig", errors="replace", most=prototxt.LARGEST_FILE)
         tokens, depth, before = Tokens(Source(text, str(path))), 0, ""
         while tokens.kind != "end":
             if tokens.kind == "name" and depth == 0 and before != ":":

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError, Place, ResourceError
 from brew.layer import Shape, shape_text
 from brew.random import Stream
@@ -26,7 +27,7 @@ _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by
 def read_list(path: Path, *, what: str, place: Place | None) -> list[Path]:
     """The files named in a source list, one a line: from the working directory, else from the list's folder."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = regular_file.read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         looks = " (is it an HDF5 file itself? a text file that names HDF5 files is expected)"
         raise DataError(f"{what}: {path} cannot be read as a list of files: {error}{looks}", place=place) from None
@@ -182,6 +183,7 @@ def open_hdf5(file: Path) -> Any:
     import h5py
 
     try:
+        regular_file.check(file)
         return h5py.File(file, "r", locking=False)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{file} cannot be opened as HDF5: {error}") from None

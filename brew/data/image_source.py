@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from brew import threads
+from brew import regular_file, threads
 from brew.errors import DataError, Place
 from brew.layer import Shape
 
@@ -42,7 +42,8 @@ class ImageList:
         that is no text, names no image, or has a label beyond 32 bits.
         """
         try:
-            text = file.read_text("utf-8", errors="surrogateescape")  # names are what the system's files are called
+            # Names are what the system's files are called, in UTF-8 or not.
+            text = regular_file.read_text(file, errors="surrogateescape")
         except OSError as error:
             raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
         names, labels, lines = [], [], []

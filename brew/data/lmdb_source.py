@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+from brew import regular_file
 from brew.errors import DataError
 
 from .database import Database, Record
@@ -50,6 +51,7 @@ class _Environments:
     @classmethod
     def _check(cls, file: Path) -> None:
         try:
+            regular_file.check(file)
             facts = file.stat()
         except OSError as error:
             raise DataError(f"LMDB {file} cannot be read: {error.strerror}") from None

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError, Place
 
 _HEADER = "#", "path", "channels", "height", "width", "number of windows"
@@ -56,7 +57,7 @@ class WindowList:
         DataError, placed in the file, for anything that is not as above, and for an object of class 0.
         """
         try:
-            text = file.read_text("utf-8", errors="surrogateescape")
+            text = regular_file.read_text(file, errors="surrogateescape")
         except OSError as error:
             raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
         reader = _Reader(file, text, what)
