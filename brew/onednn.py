@@ -97,7 +97,7 @@ def _engine() -> tuple[c_void_p, c_void_p]:
 
 
 def check(what: str, status: int) -> None:
-    if status in (1, 2, 3):  # out of memory, invalid arguments, unimplemented
+    if status in (1, 2, 3, 5):  # out of memory, invalid arguments, unimplemented, a failure such as of sizes
         raise Unsupported(what)
     if status:
         raise RuntimeError(f"oneDNN: {what} failed with status {status}")
