@@ -16,12 +16,16 @@ log = logging.getLogger("brew")
 # The places Caffe's lines come from, for those who parse logs by them.
 _SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
 
+_CHEAP = 1 << 22  # weights that are looked at in a few milliseconds: at every display
+_SELDOM = 10  # displays; more weights are looked at in every tenth
+
 
 class Display:
     """The displays of `solver`, and the time of the last one."""
 
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
+        self._shown = 0
         self.start()
 
     def start(self) -> None:
@@ -31,6 +35,9 @@ class Display:
     def show(self, current_rate: float) -> None:
         """The lines of the iteration at hand, after its passes and before its update, and the event."""
         solver = self.solver
+        if self._shown % (1 if solver.net.parameters.arena.size < _CHEAP else _SELDOM) == 0:
+            solver.keeper.check_state()
+        self._shown += 1
         now = time.perf_counter()
         done, spent = solver.iter - self._from, now - self._since
         self._since, self._from = now, solver.iter

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from brew import __version__, cuda, snapshot
 from brew.average import WeightAverage
 from brew.data_layer import DataLayer
+from brew.divergence import check_loaded
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
 from brew.net import Net
@@ -92,6 +93,7 @@ def restore(solver: Solver, path: str | Path) -> None:
     if files is not None:
         solver.net.copy_from(files)
     _restore_history(solver, state, path)
+    check_loaded(solver.net, str(path), solver.update.history)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
     solver.bookmark.clear()

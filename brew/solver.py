@@ -13,7 +13,7 @@ from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.display import Display
-from brew.divergence import Guard
+from brew.divergence import Guard, check_loaded
 from brew.duration import seconds
 from brew.errors import DivergedError
 from brew.events import KINDS, Event, Step, Stopped, Tested
@@ -103,6 +103,7 @@ class Solver:
         self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
         if files := self.config.weights():
             self.load_weights(files)
+        self.guard.check_state((), "before the first iteration")
         log.info("Solver scaffolding done.", extra=_SOLVER)
 
     def _make_net(
@@ -127,12 +128,14 @@ class Solver:
             self.restore(resume_file)
         try:
             self.step(max(self.param.max_iter - self.iter, 0))
+            just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
+            if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
+                self.snapshot()
+            else:
+                self.keeper.check_state()
         except DivergedError:
             self.tell(Stopped(self.iter, "diverged"))
             raise
-        just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
-        if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
-            self.snapshot()
         if self.stopped:
             log.info("Optimization stopped early.", extra=_SOLVER)
         else:
@@ -270,6 +273,7 @@ class Solver:
         """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
         for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
             net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
+            check_loaded(net, files)
         if self.average is not None:
             self.average.reset()
 

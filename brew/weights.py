@@ -15,6 +15,7 @@ from brew import cuda, hdf5_file, safetensors_file, wire
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
+from brew.finite import not_finite
 from brew.layer import Array, Shape, shape_text
 from brew.load_report import LayerReport, LoadReport, Outcome
 from brew.net import Net, Weights
@@ -194,17 +195,10 @@ def _copy(source: StoredBlob, target: Blob) -> int:
             else:
                 flat[there] = values
                 values = flat[there]
-        bad += _not_finite(values)
+        bad += not_finite(values)
     if memory.device == "cuda":
         memory.download()
     return bad
-
-
-def _not_finite(values: _Values) -> int:
-    """How many are NaN or infinite. The product of the values with themselves is finite only if all of them are."""
-    with np.errstate(all="ignore"):
-        product = np.dot(values, values)
-    return 0 if np.isfinite(product) else values.size - int(np.isfinite(values).sum())
 
 
 def _log(report: LoadReport) -> None:

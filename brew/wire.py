@@ -25,6 +25,7 @@ from ._wire_stored import StoredBlob, mapped
 from ._wire_write import write_solver_state, write_weights
 from .errors import Place, WeightsError
 from .file_kind import file_kind
+from .finite import not_finite
 
 __all__ = [
     "HashedStream",
@@ -76,8 +77,12 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
 
 
 def read_blob(path: str | Path, name: str = "mean") -> StoredBlob:
-    """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError."""
-    return _read(path, f"a {name} file (.binaryproto)", lambda cursor: _named(f"the {name}", stored_blob, cursor))
+    """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError, also for NaN in it."""
+    blob = _read(path, f"a {name} file (.binaryproto)", lambda cursor: _named(f"the {name}", stored_blob, cursor))
+    if bad := sum(not_finite(piece) for piece in blob.pieces()):
+        what = f"{bad} of the {blob.raw.size} numbers of the {name} are NaN or infinite"
+        raise WeightsError(what, place=Place(str(path)))
+    return blob
 
 
 def read_solver_state(path: str | Path) -> StoredState:
