@@ -6,6 +6,7 @@ assertion. So the tree is checked before LMDB walks it (lmdb_pages).
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -27,14 +28,14 @@ class _Environments:
     """The environments open in this process: LMDB allows one per folder, nets may want several."""
 
     lock = threading.Lock()
-    open: ClassVar[dict[Path, tuple[Any, int]]] = {}
+    open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
     checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
 
     @classmethod
     def borrow(cls, path: Path) -> Any:
         import lmdb
 
-        key = path.resolve()
+        key = os.getpid(), path.resolve()
         with cls.lock:
             environment, users = cls.open.get(key, (None, 0))
             if environment is None:
@@ -62,14 +63,30 @@ class _Environments:
                 cls.checked.add(state)
 
     @classmethod
-    def give_back(cls, path: Path) -> None:
-        key = path.resolve()
+    def give_back(cls, key: tuple[int, Path]) -> None:
+        if key[0] != os.getpid():
+            return  # the parent's, in a child made by fork
         with cls.lock:
             environment, users = cls.open.pop(key)
             if users > 1:
                 cls.open[key] = environment, users - 1
             else:
                 environment.close()
+
+
+def _forget() -> None:
+    """In a child made by fork: LMDB allows no environment of the parent's, nor a second one beside it.
+
+    Another thread may have held the lock. Nothing of the parent's is changed: readers have no lock file.
+    """
+    _Environments.lock = threading.Lock()
+    for environment, _ in _Environments.open.values():
+        environment.close()
+    _Environments.open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class LMDB(Database):
@@ -80,7 +97,7 @@ class LMDB(Database):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._environment: Any = _Environments.borrow(path)
-        self._give_back = weakref.finalize(self, _Environments.give_back, path)
+        self._give_back = weakref.finalize(self, _Environments.give_back, (os.getpid(), path.resolve()))
         self._length: int = self._environment.stat()["entries"]
         if self._length == 0:
             self.close()

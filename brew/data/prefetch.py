@@ -78,6 +78,12 @@ class Prefetcher:
         if self._stop is not None:
             self._stop()
 
+    def abandon(self) -> None:
+        """Leave the thread to the process that has it."""
+        if isinstance(self._stop, weakref.finalize):
+            self._stop.detach()
+        self._stop = None
+
     def _get(self) -> Batch | BaseException:
         if self._ahead == 0:
             batch = self._free.get()
