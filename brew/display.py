@@ -32,6 +32,19 @@ class Display:
         """Iterations are timed from now on."""
         self._since, self._from = time.perf_counter(), self.solver.iter
 
+    def last(self) -> None:
+        """The lines after the last update, of one more forward, and its rate: with it every row has its columns."""
+        solver = self.solver
+        solver.net.run_forward()
+        solver.losses.add(0, 1)
+        log.info("Iteration %d, loss = %g", solver.iter, solver.losses.mean(), extra=_SOLVER)
+        log.info("Iteration %d, lr = %g", solver.iter, solver.schedule.last_rate or self._rate(), extra=_RATE)
+
+    def _rate(self) -> float:
+        """The rate where no update came before: of a training that was resumed at its end."""
+        schedule = self.solver.schedule
+        return schedule.rate(self.solver.iter, self.solver.losses.mean() if schedule.reads_loss else None)
+
     def show(self, current_rate: float) -> None:
         """The lines of the iteration at hand, after its passes and before its update, and the event."""
         solver = self.solver

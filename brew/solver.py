@@ -89,6 +89,7 @@ class Solver:
         self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=slots)
         epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
+        log.debug("%s", self.net.memory.details())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
@@ -146,9 +147,7 @@ class Solver:
         """The last display, of one more forward, and the last test."""
         self.bookmark.set()
         if self.param.display and self.iter % self.param.display == 0:
-            self.net.run_forward()
-            self.losses.add(0, 1)
-            log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
+            self._display.last()
         if self.param.test_interval and self.iter % self.param.test_interval == 0:
             self.test_all()
         if not self.stopped:

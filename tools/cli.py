@@ -48,6 +48,14 @@ def brew() -> None:
     """A Caffe for today: train, test and time networks written as prototxt."""
 
 
+@brew.command(name="help", hidden=True)
+@click.argument("verbs", nargs=-1)
+@click.pass_context
+def help_on(ctx: click.Context, verbs: tuple[str, ...]) -> None:
+    """`brew help VERB` is `brew VERB --help`."""
+    brew.main([*verbs, "--help"], prog_name="brew", standalone_mode=False, obj=ctx.obj)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()

@@ -105,6 +105,8 @@ class LiveLine:
             self._step(event)
         elif isinstance(event, Stopped):
             self._move()
+            self.progress.update(self.task, completed=event.iteration)
+            self.progress.refresh()
         elif isinstance(event, Tested):
             self._say(scores(event))
         elif isinstance(event, Snapshotted):
@@ -132,6 +134,9 @@ class LiveLine:
 
 
 def scores(tested: Tested) -> str:
-    """One line for a test: the iteration and the outputs by name."""
-    outputs = ", ".join(f"{name} = {value:.6g}" for name, value in tested.scores.items())
+    """One line for a test: the iteration and the outputs by name.
+
+    No ", loss = " in it: by that Caffe's parse_log.sh knows the lines of training.
+    """
+    outputs = "; ".join(f"{name} = {value:.6g}" for name, value in tested.scores.items())
     return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}"

@@ -50,6 +50,8 @@ def verb(
     net = Net(model, phase=TEST, level=level, stages=names(stage), device=device, keep=(), forward_only=True)
     try:
         net.copy_from(weights, ignore_mismatched=ignore_mismatched)
+        if net.inputs:
+            _log.warning("%s: an input without data stays 0; such scores say nothing", ", ".join(net.inputs))
         for line in score(net, iterations, settings):
             echo(line)
     finally:

@@ -70,6 +70,8 @@ def verb(
         forward_only=mode == "forward",
     )
     try:
+        if net.inputs:
+            _log.info("%s: no data comes there; it is filled with random values", ", ".join(net.inputs))
         stopwatch.fill_inputs(net)
         times = stopwatch.measure(net, iterations, train=mode == "train")
     finally:

@@ -27,7 +27,8 @@ _log = logging.getLogger("brew")
 
 
 @click.command(name="train", cls=Command)
-@click.option("--solver", required=True, metavar="FILE", help="The solver prototxt.")
+@click.argument("file", required=False, metavar="[SOLVER]")
+@click.option("--solver", metavar="FILE", help="The solver prototxt; it may stand without --solver too.")
 @click.option("--weights", metavar="FILE[,FILE...]", help="Fine-tune from these weights.")
 @click.option("--ignore-mismatched", is_flag=True, help="Leave layers whose weights have other shapes at their filler.")
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
@@ -53,7 +54,8 @@ _log = logging.getLogger("brew")
 def verb(
     settings: Settings,
     /,
-    solver: str,
+    file: str | None,
+    solver: str | None,
     weights: str | None,
     ignore_mismatched: bool,
     snapshot: str | None,
@@ -74,6 +76,7 @@ def verb(
     Log lines go to stderr, in Caffe's form where it is not a terminal. Snapshots go where the solver's
     snapshot_prefix says.
     """
+    solver = one_solver(file, solver)
     check_start(weights, snapshot, resume)
     ordered = device_for(gpu)
     from brew import get_solver, lock
@@ -97,26 +100,41 @@ def verb(
             keep=(),
         )
         with contextlib.closing(running):
-            return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
+            return _train(running, solver, snapshot, settings, (sigint_effect, sighup_effect))
 
 
-def _train(running: Solver, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
+def one_solver(file: str | None, solver: str | None) -> str:
+    """The solver's file, given with --solver or without; UsageError where there is none, or two."""
+    if file is not None and solver is not None:
+        raise UsageError(f"two solvers are given: {file} and --solver {solver}", hint="give one of them")
+    given = file if solver is None else solver
+    if given is None:
+        raise UsageError("a solver is needed: brew train SOLVER", hint='"brew train --help" lists the options')
+    return given
+
+
+def _train(running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
     """Train until the end or a signal; the exit code."""
-    from brew.events import Tested
+    from brew.events import Snapshotted, Tested
 
+    from .farewell import Farewell
     from .live import Results, watch
 
-    results = Results()
+    results, farewell = Results(), Farewell(solver, running.param)
     running.watch(results, Tested)
+    running.watch(farewell, Snapshotted)
     with watch(running, settings) as seen, handled(running, *effects) as signals:
         if snapshot:
             _say(235, f"Resuming from {snapshot}")
+            if settings.terminal:  # where Caffe's own lines are left to log files
+                _log.info("going on from %s", snapshot)
             running.restore(snapshot)
         record(running, snapshot)
         _say(239, "Starting Optimization")
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
             running.snapshot()  # stopped by a signal, there is one whatever the file says
+    farewell.say(done=not running.stopped)
     if not seen and not signals.reader_gone and not _to_stdout(running.param):
         results.print()
     return signals.exit_code

@@ -267,7 +267,7 @@ def test_the_live_line() -> None:
         line(Stopped(5, "max_iter"))
         assert progress.tasks[0].completed == 5  # the last one is
         assert "loss 1.75" in progress.tasks[0].fields["numbers"]
-    assert "iteration 2, test net #0: accuracy = 0.5, loss = 1.25\n" in text.getvalue()
+    assert "iteration 2, test net #0: accuracy = 0.5; loss = 1.25\n" in text.getvalue()
     assert "snapshot: a.caffemodel and a.solverstate\n" in text.getvalue()
     assert list(results.last) == [0]
 
