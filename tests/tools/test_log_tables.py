@@ -33,9 +33,7 @@ SOLVER = """
 net: "net.prototxt" test_iter: 1 test_interval: 2 base_lr: 0.01 lr_policy: "step" gamma: 0.5 stepsize: 3 display: 2
 max_iter: 6 random_seed: 1 snapshot_prefix: "s" snapshot: 4
 """
-TWICE = 'net: "net.prototxt" test_iter: 1 test_iter: 1 test_state { } test_state { } ' + SOLVER.replace(
-    "test_iter: 1", "", 1
-)
+TWICE = SOLVER.replace("test_iter: 1", "test_iter: 1 test_iter: 1 test_state { } test_state { }")
 
 
 def lines_of(log: str) -> list[str]:
