@@ -32,6 +32,8 @@ def as_brew_error(error: BaseException) -> BrewError | None:
     if isinstance(error, MemoryError):
         said = f": {error}" if str(error) else ""
         return ResourceError(f"out of memory{said}", hint="a smaller batch_size needs less")
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return ResourceError(str(error), hint="ulimit -a and the cgroup show limits of memory and threads")
     if isinstance(error, OSError) and error.filename is not None:
         kind = ResourceError if error.errno in _FULL else InputError
         return kind(f"{error.strerror or error}: {error.filename}")
