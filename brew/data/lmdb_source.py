@@ -13,13 +13,15 @@ import weakref
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from brew import regular_file
 from brew.errors import DataError
 
 from .database import Database, Record
 from .lmdb_pages import check_pages
+
+T = TypeVar("T")
 
 _SETTLED = 2.0  # seconds: a file written to since may be written to again with the same time stamp
 
@@ -98,7 +100,10 @@ class LMDB(Database):
         super().__init__(path)
         self._environment: Any = _Environments.borrow(path)
         self._give_back = weakref.finalize(self, _Environments.give_back, (os.getpid(), path.resolve()))
-        self._length: int = self._environment.stat()["entries"]
+        facts = self._environment.stat()
+        self._length: int = facts["entries"]
+        self._file = str(path / "data.mdb")
+        self._whole: int = (self._environment.info()["last_pgno"] + 1) * facts["psize"]  # bytes
         if self._length == 0:
             self.close()
             raise DataError(f"LMDB {path} is empty: it has no record")
@@ -113,14 +118,15 @@ class LMDB(Database):
         key: bytes | None = None
         try:
             with self._environment.begin(buffers=False) as transaction:
+                self._check_size()
                 cursor = transaction.cursor()
                 cursor.first()
                 keys = cursor.iternext(keys=True, values=False)
-                for _ in islice(keys, skip):  # leaves the cursor on the last one skipped
+                for _ in islice(self._watched(keys), skip):  # leaves the cursor on the last one skipped
                     pass
                 if skip:
                     cursor.next()
-                for key, value in cursor.iternext(keys=True, values=True):
+                for key, value in self._watched(cursor.iternext(keys=True, values=True)):
                     yield key, value
         except lmdb.Error as error:
             where = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
@@ -131,7 +137,7 @@ class LMDB(Database):
 
         try:
             with self._environment.begin(buffers=False) as transaction:
-                yield from transaction.cursor().iternext(keys=True, values=False)
+                yield from self._watched(transaction.cursor().iternext(keys=True, values=False))
         except lmdb.Error as error:
             raise self._damaged("among its keys", error) from None
 
@@ -140,7 +146,7 @@ class LMDB(Database):
         import lmdb
 
         with self._environment.begin(buffers=False) as transaction:
-            for key in keys:
+            for key in self._watched(keys):
                 try:
                     value = transaction.get(key)
                 except lmdb.Error as error:
@@ -148,6 +154,26 @@ class LMDB(Database):
                 if value is None:
                     raise self.gone(key)
                 yield key, value
+
+    def _watched(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, with a look at the file before each: what reads a page that is gone ends the process (SIGBUS)."""
+        iterator = iter(items)
+        while True:
+            self._check_size()
+            try:
+                yield next(iterator)
+            except StopIteration:
+                return
+
+    def _check_size(self) -> None:
+        """A microsecond a record. Between the look and the reading there is not much time to lose a page."""
+        try:
+            size = os.stat(self._file).st_size  # noqa: PTH116 (a third of the time)
+        except OSError as error:
+            raise DataError(f"LMDB {self._file} cannot be read any more: {error.strerror or error}") from None
+        if size < self._whole:
+            text = f"LMDB {self._file} has been truncated since it was opened: {size} bytes of {self._whole} are there"
+            raise DataError(text, hint="nothing may write to the database of a training; copy it again")
 
     def _damaged(self, where: str, error: Exception) -> DataError:
         return DataError(f"LMDB {self.path} is damaged {where}: {error}")
