@@ -71,13 +71,16 @@ def elementwise(type_name: str, fields: str = "", variant: str = "", *, bottoms:
     return Case(type_name, variant, fields, [BLOB] * bottoms, limit=4.0, **more)
 
 
-def convolution(variant: str, x: Shape, outputs: int, kernel: int, stride: int = 1, pad: int = 0) -> Case:
-    """GEMMs image by image: outputs x depth, depth x windows."""
+def convolution(
+    variant: str, x: Shape, outputs: int, kernel: int, stride: int = 1, pad: int = 0, group: int = 1
+) -> Case:
+    """GEMMs image by image, in groups: outputs x depth, depth x windows."""
     out = (x[2] + 2 * pad - kernel) // stride + 1
-    depth, windows = x[1] * kernel**2, out**2
-    fields = f"num_output: {outputs} kernel_size: {kernel} stride: {stride} pad: {pad} {FILLER}"
-    forward = [Gemm(outputs, depth, windows, x[0])]
-    backward = [Gemm(outputs, windows, depth, x[0]), Gemm(depth, outputs, windows, x[0])]
+    depth, windows, times = x[1] // group * kernel**2, out**2, x[0] * group
+    fields = f"num_output: {outputs} kernel_size: {kernel} stride: {stride} pad: {pad} group: {group} {FILLER}"
+    outputs //= group
+    forward = [Gemm(outputs, depth, windows, times)]
+    backward = [Gemm(outputs, windows, depth, times), Gemm(depth, outputs, windows, times)]
     return Case("Convolution", variant, f"convolution_param {{ {fields} }}", [x], products=(forward, backward))
 
 
@@ -135,6 +138,14 @@ GEMMS = [
     convolution("3x3", (16, 64, 56, 56), 64, 3, pad=1),
     convolution("1x1", (16, 256, 28, 28), 64, 1),
     convolution("11x11 stride 4", (16, 3, 227, 227), 96, 11, 4),
+    convolution("7x7 stride 2", (4, 3, 224, 224), 64, 7, 2, 3),
+    convolution("1x1 with pad", (16, 64, 28, 28), 64, 1, pad=1),
+    convolution("13 to 32 stride 2", (16, 13, 56, 56), 32, 3, 2, 1),
+    convolution("group 2", (16, 96, 27, 27), 256, 5, pad=2, group=2),
+    convolution("group 3, 1x1", (16, 240, 28, 28), 60, 1, group=3),
+    convolution("group 32", (16, 128, 28, 28), 128, 3, pad=1, group=32),
+    convolution("6 to 9, group 3", (16, 6, 56, 56), 9, 5, pad=2, group=3),
+    convolution("depthwise 5x5", (16, 96, 28, 28), 96, 5, pad=2, group=96),
     Case(
         "Deconvolution",
         "4x4 stride 2",

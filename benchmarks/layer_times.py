@@ -161,13 +161,13 @@ def _in_turn(works: Sequence[Work], least: int, seconds: float) -> list[list[flo
     return samples
 
 
-def measure(case: Case, seconds: float) -> Result:
+def measure(case: Case, seconds: float, engine: str = "default") -> Result:
     """Times one layer in a net of its own."""
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         sys.path.insert(0, folder)  # where Python layers are looked for
         if case.files is not None:
             case.files(Path(folder))
-        net = Net(prototxt.parse(_message(case), NetParameter), brew.TRAIN, device="cpu", seed=1)
+        net = Net(prototxt.parse(_message(case), NetParameter), brew.TRAIN, device="cpu", seed=1, engine=engine)
         try:
             return _measure(case, net, seconds)
         finally:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from brew import sizes
 from brew.errors import NetError
 from brew.layer import Layer, Shape, shape_text
 from brew.proto.brew_pb2 import LayerParameter
+
+if TYPE_CHECKING:
+    from brew.graph import Node
 
 
 def check_counts(layer: Layer, param: LayerParameter) -> None:
@@ -43,6 +47,29 @@ def gradient_errors(layer: Layer, bottom_gradients: Sequence[bool]) -> Iterator[
     for i, wanted in enumerate(bottom_gradients):
         if wanted and i in layer.no_gradient:
             yield layer.error(
-                f'cannot give a gradient to bottom {i} ("{layer.param.bottom[i]}")', "bottom", i,
+                f'cannot give a gradient to bottom {i} ("{_bottoms(layer)[i]}")', "bottom", i,
                 hint="something learned stands below it; propagate_down: false for this bottom stops the gradient",
             )  # fmt: skip
+
+
+def made_twice(layer: Layer, top: int, since: Sequence[Node]) -> NetError:
+    """The error for a top whose name another layer's has; `since` are the layers from that one on."""
+    name = layer.param.top[top]
+    if name not in _bottoms(layer)[top : top + 1]:
+        return layer.error(
+            f'top "{name}" is already made by layer "{since[0].layer.name}"', "top", top,
+            hint="only a layer whose bottom has the same name may write it again, in place",
+        )  # fmt: skip
+    others = [n.layer for n in since[1:] if n.layer.type != "Split" and name not in n.layer.param.top]
+    readers = [other.name for other in others if name in _bottoms(other)]
+    who = f'layer "{readers[0]}" reads it too' if readers else "it is read, or counts in the loss, elsewhere too"
+    return layer.error(
+        f'cannot write "{name}" in place: {who}, so that each reads a copy of its own', "top", top,
+        hint='give this top a name of its own, and let the layers below read that'
+        + (f'; or move this layer above "{readers[0]}", which then reads what it writes' if readers else ""),
+    )  # fmt: skip
+
+
+def _bottoms(layer: Layer) -> Sequence[str]:
+    """The names of a layer's bottoms in its file."""
+    return layer.context.bottoms or layer.param.bottom

@@ -8,7 +8,9 @@ from typing import Any
 from google.protobuf.message import Message
 
 from . import forks
-from ._prototxt_schema import MISSING_BRACE, Field, fields_of, unknown_field_hint
+from ._fork_words import synonym
+from ._prototxt_hints import MISSING_BRACE, unknown_field_hint, value_hint
+from ._prototxt_schema import Field, fields_of
 from ._prototxt_skip import skip_value
 from ._prototxt_tokens import Source, Tokens, unescaped
 from ._prototxt_values import Scalar, scalar, string, wrong
@@ -67,17 +69,20 @@ class Parser:
             self._note(known.name, value, offset, known)
             tokens.take(",", ";")
             return
-        if not known.repeated and known.name in node.fields:
-            first = node.fields[known.name][0]
+        stored = known.stored_as or known.name
+        if not known.repeated and stored in node.fields:
+            first = node.fields[stored][0]
             before = self._source.place(first.offset if isinstance(first, Node) else first)
-            self._refuse(self._source.error(offset, f"{known} is given twice; the first stands at {before}"))
+            what = f"{known}, which is {stored}," if known.stored_as else known
+            self._refuse(self._source.error(offset, f"{what} is given twice; the first stands at {before}"))
             self._step_over(name, colon=colon or known.message is None)
             return
         if known.message is None and not colon:
-            self._refuse(tokens.error(f'expected ":" after "{known.name}", not {tokens.shown()}'))
+            what = f'expected ":" after "{known.name}", not {tokens.shown()}'
+            self._refuse(tokens.error(what, value_hint(known, tokens.text)))
             self._step_over(name, colon=True)
             return
-        places = node.fields.setdefault(known.name, [])
+        places = node.fields.setdefault(stored, [])
         if known.repeated and tokens.take("["):
             self._list(message, known, places)
         else:
@@ -104,11 +109,12 @@ class Parser:
         if tokens.kind != "name":
             raise tokens.error(f"expected a field of {message.DESCRIPTOR.name}, not {tokens.shown()}")
         schema = message.DESCRIPTOR
-        known = fields_of(schema).get(tokens.text) or forks.field(schema.name, tokens.text)
+        name = tokens.text
+        known = fields_of(schema).get(name) or synonym(schema.name, name) or forks.field(schema.name, name)
         if known is None:
             unquoted = tokens.unquoted()
-            hint = unquoted or unknown_field_hint(tokens.text, self._open)
-            error = tokens.error(f'{message.DESCRIPTOR.name} has no field "{tokens.text}"', hint)
+            hint = unquoted or unknown_field_hint(name, self._open)
+            error = tokens.error(f'{schema.name} has no field "{name}"', hint)
             if unquoted or (hint and MISSING_BRACE in hint):  # nothing below is where it seems to be
                 raise error
             self._refuse(error)
@@ -138,14 +144,15 @@ class Parser:
         if known.repeated:
             getattr(message, known.name).append(value)
         else:
-            setattr(message, known.name, value)
+            setattr(message, known.stored_as or known.name, known.values.get(value, value))
         return offset
 
     def _message(self, message: Message, known: Field, offset: int) -> Node:
         tokens = self._tokens
         opening, opened = tokens.text, tokens.offset
         if not tokens.take(*_CLOSING):
-            raise tokens.error(f"{known} must be {known.wanted}, not {tokens.shown()}")
+            came = tokens.shown()
+            raise tokens.error(f"{known} must be {known.wanted}, not {came}", value_hint(known, came))
         child: Any = getattr(message, known.name)
         if known.repeated:
             child = child.add()
@@ -176,7 +183,7 @@ class Parser:
         try:
             if tokens.kind != "string":
                 if tokens.kind == "symbol" or tokens.kind == "end":
-                    raise wrong(known, tokens.shown())
+                    raise wrong(known, tokens.shown(), value_hint(known, tokens.text))
                 value = scalar(known, tokens.kind, tokens.text)
                 tokens.advance()
                 return value

@@ -20,6 +20,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_MARK = b"\xef\xbb\xbf"  # UTF-8's byte order mark
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what Source.decode makes of such bytes
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SIMPLE = {
     ord(letter): bytes([code])
@@ -36,17 +38,8 @@ class Source:
 
     @classmethod
     def decode(cls, raw: bytes, file: str) -> Source:
-        """UTF-8 bytes, with or without a byte order mark; PrototxtError places the first byte that is not."""
-        raw = raw.removeprefix(b"\xef\xbb\xbf")
-        try:
-            return cls(raw.decode("utf-8"), file)
-        except UnicodeDecodeError as error:
-            before = cls(raw[: error.start].decode("utf-8"), file)
-            raise PrototxtError(
-                f"byte 0x{raw[error.start]:02x} is not UTF-8 text",
-                place=before.place(len(before.text)),
-                hint="save the file as UTF-8",
-            ) from None
+        """UTF-8 bytes, with or without a byte order mark. Other bytes are read over in comments, as in Caffe."""
+        return cls(raw.removeprefix(_MARK).decode("utf-8", "surrogateescape"), file)
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -89,6 +82,7 @@ class Tokens:
         self._next = match.end()
         if self.kind == "string":
             self._string = (self._next, self.text)
+            self._refuse_other_bytes()
         if self.kind == "bad":
             raise self._stray()
 
@@ -115,7 +109,15 @@ class Tokens:
         text = self.text if len(self.text) <= 40 else self.text[:37] + "..."
         return text if self.kind in ("number", "string") else f'"{text}"'
 
+    def _refuse_other_bytes(self) -> None:
+        """PrototxtError where the current token is not UTF-8 text."""
+        other = None if self.text.isascii() else _NOT_UTF8.search(self.text)
+        if other is not None:
+            what = f"byte 0x{ord(other[0]) - 0xDC00:02x} is not UTF-8 text"
+            raise self.source.error(self.offset + other.start(), what, "save the file as UTF-8")
+
     def _stray(self) -> PrototxtError:
+        self._refuse_other_bytes()
         character = self.text
         following = self.source.text[self.offset : self.offset + 2]
         if following in ("//", "/*"):

@@ -7,6 +7,8 @@ import re
 
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
+from ._prototxt_hints import value_hint
+from ._prototxt_paths import check_path
 from ._prototxt_schema import Field
 from .errors import PrototxtError, did_you_mean
 
@@ -55,7 +57,7 @@ def scalar(field: Field, kind: str, text: str) -> Scalar:
             return _not_finite(field, text, float(special[1]))
         if text.lstrip("-").startswith("0"):
             raise wrong(field, text, "a zero in front would make it octal")
-    raise wrong(field, text)
+    raise wrong(field, text, value_hint(field, text))
 
 
 def string(field: Field, value: bytes, literal: str) -> Scalar:
@@ -68,9 +70,11 @@ def string(field: Field, value: bytes, literal: str) -> Scalar:
             raise PrototxtError(f'a layer of "layers" has no type in quotes, such as {literal}', hint=hint)
         raise wrong(field, literal, hint="without quotes")
     try:
-        return value.decode("utf-8")
+        text = value.decode("utf-8")
     except UnicodeDecodeError:
         raise PrototxtError(f"the escapes of {field} make bytes that are not UTF-8 text") from None
+    check_path(field, text, literal)
+    return text
 
 
 def wrong(field: Field, came: str, hint: str | None = None) -> PrototxtError:

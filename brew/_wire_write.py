@@ -83,6 +83,8 @@ def _blob(data: Array, diff: Array | None) -> list[_Piece]:
         if diff.shape != data.shape:
             raise ValueError(f"a blob of shape {data.shape} with a gradient of shape {diff.shape}")
         pieces += _values(diff, 1)
+    if data.ndim == 0:  # as num, channels, height, width: Caffe takes that for a scalar, OpenCV no shape without axes
+        return [*pieces, *(_varint(number << 3) + _varint(1) for number in (1, 2, 3, 4))]
     return pieces + _field(7, [BlobShape(dim=data.shape).SerializeToString()])
 
 

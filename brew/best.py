@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from brew.errors import SolverError, did_you_mean
 from brew.net import Net
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.prototxt import Document
+
+_OUTPUT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>-?\d{1,9})\])?")
+
+
+class Problem(NamedTuple):
+    """What is wrong, and what would be right."""
+
+    message: str
+    hint: str | None
+
+
+def best_problem(best: str, outputs: Sequence[Mapping[str, int]]) -> Problem | None:
+    """What is wrong with the field `best`, given the outputs of every test net with their numbers of elements."""
+    if not best:
+        return None
+    match = _OUTPUT.fullmatch(best)
+    if match is None:
+        return Problem(f'best is "{best}"; the name of an output is expected, or one element of it, name[3]', None)
+    name, index = match["name"], match["index"]
+    known = sorted({output for net in outputs for output in net})
+    size = next((net[name] for net in outputs if name in net), None)
+    if size is None:
+        listed = ", ".join(known) or "none"
+        return Problem(f'best is "{best}", which no test net puts out; outputs are {listed}', did_you_mean(name, known))
+    if index is None and size != 1:
+        return Problem(f'best is "{best}", an output of {size} elements', f'best: "{name}[0]" is the first of them')
+    if index is not None and not 0 <= int(index) < size:
+        what = "one element" if size == 1 else f"{size} elements"
+        right = f'best: "{name}"' if size == 1 else f"they count from 0 to {size - 1}"
+        return Problem(f'best is "{best}", and {name} has {what}', right)
+    return None
 
 
 class Best:
@@ -24,14 +57,13 @@ class Best:
         self.waited = 0
         lower = any(word in param.best.lower() for word in ("loss", "error"))
         self.lower_is_better = lower if param.best_mode == param.AUTO else param.best_mode == param.MIN
-        blob = param.best.partition("[")[0]
-        self.net = next((i for i, net in enumerate(test_nets) if blob in net.outputs), None)
-        if param.best and self.net is None:
-            outputs = sorted({name for net in test_nets for name in net.outputs})
-            raise SolverError(
-                f'solver: best is "{param.best}", which no test net puts out; outputs are {", ".join(outputs)}',
-                place=document.place("best"), hint=did_you_mean(blob, outputs),
-            )  # fmt: skip
+        outputs = [{name: net.blobs[name].count for name in net.outputs} for net in test_nets]
+        if problem := best_problem(param.best, outputs):
+            raise SolverError(f"solver: {problem.message}", place=document.place("best"), hint=problem.hint)
+        blob, bracket, _ = param.best.partition("[")
+        self.net = next((i for i, names in enumerate(outputs) if blob in names), None)
+        if bracket and self.net is not None and outputs[self.net][blob] == 1:
+            self.output = blob  # its only element goes by its name
 
     def improved(self, net: int, iteration: int, scores: Mapping[str, float]) -> bool:
         """Count the test of net number `net`; True when it is the best so far."""

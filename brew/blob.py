@@ -206,6 +206,8 @@ class Blob:
         self.diff_memory = Memory(dtype, device)
         self.data_memory.tenants.add(self)
         self.diff_memory.tenants.add(self)
+        self.shown: Blob | None = None  # the one that has its name, where this is an older version (brew.versions)
+        self.shows_gradient = False
         self._shape: Shape = ()
         self.stamp = 0  # changes whenever shape or memory do; nets compare it
         self.reshape(*shape)

@@ -16,6 +16,7 @@ from importlib import resources
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
+from brew import sections
 from brew.errors import UsageError
 from brew.proto import brew_pb2
 from brew.registry import layer_class, layer_type_list, unknown_layer_hint
@@ -58,11 +59,7 @@ def entry(type_name: str) -> Entry:
     if cls is None:
         raise UsageError(f'no layer type "{type_name}"', hint=unknown_layer_hint(type_name))
     text, example = _split_example(inspect.getdoc(cls) or "")
-    fields = brew_pb2.LayerParameter.DESCRIPTOR.fields_by_name.values()
-    of_field = {f.name: f.message_type.name for f in fields if f.message_type is not None}
-    named = [name for name in re.findall(r"\b(\w+_param)\b", text + example) if name in of_field]
-    own = [name for name, message in of_field.items() if message == f"{cls.type}Parameter"]
-    messages = {name: _fields(of_field[name]) for name in dict.fromkeys([*own, *named])}
+    messages = {name: _fields(sections.messages()[name]) for name in sections.read_by(type_name)}
     return Entry(cls.type, _line(cls.type), text, messages, _layer_text(cls.type, example))
 
 

@@ -23,10 +23,10 @@ from brew.net_source import NetDefinition, NetLike, define
 from brew.net_state import Source, filter_layers, merged_state
 from brew.overwriting import Kind
 from brew.plain_text import one_line
+from brew.portable_net import input_layers, uses_batch_statistics, with_input_fields, without_engine
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
 from brew.registry import layer_class
-from brew.splits import insert_splits
-from brew.upgrade import input_layer
+from brew.splits import Absent, insert_splits
 
 from ._deploy_flow import PROBABILITIES, Flow, Value
 
@@ -63,12 +63,15 @@ def deploy(
     shapes: Mapping[str, Shape] | None = None,
     batch: int | None = None,
     auxiliary: bool = False,
+    input_fields: bool = False,
 ) -> Deployed:
     """The net of the TEST phase as it runs without labels.
 
     `batch` is the first axis of the inputs (1, or an Input layer's own); `shapes` are those of inputs by name. Losses
     that weigh less than another one of the same labels are heads for training alone, and go with all that only they
-    need, unless `auxiliary`. Raises PrototxtError, NetError, DataError.
+    need, unless `auxiliary`. `input_fields` gives the inputs as fields of the net, as before 2015.
+
+    Raises PrototxtError, NetError, DataError.
     """
     definition = net if isinstance(net, NetDefinition) else define(net)
     flow = Flow(_layers(definition, states, level, stages))
@@ -83,14 +86,18 @@ def deploy(
     keep = {number for number, _ in needed}
     for number, source in enumerate(flow.layers):
         if number in inputs.layers:
-            result.layer.append(inputs.layers[number])
+            result.layer.extend(inputs.layers[number])
         elif number in made.layers:
             result.layer.append(made.layers[number])
         elif number in keep:
             result.layer.append(_cleaned(source.param))
+    batch_statistics = [flow.layers[number].param.name for number in sorted(keep)
+                        if number not in made.layers and uses_batch_statistics(flow.layers[number].param)]  # fmt: skip
     aside = [flow.layers[head.number].param.name for head in dropped]
     gone = f"Left out as heads that only training needs: {', '.join(aside)}."
-    return Deployed(result, (*inputs.notes, *([gone] if aside else [])), tuple(inputs.assumed))
+    own = f"Left out: use_global_stats: false of {len(batch_statistics)} BatchNorm layers; the learned averages count."
+    notes = [*inputs.notes, *([gone] if aside else []), *([own] if batch_statistics else [])]
+    return Deployed(with_input_fields(result) if input_fields else result, tuple(notes), tuple(inputs.assumed))
 
 
 def _layers(
@@ -98,24 +105,24 @@ def _layers(
 ) -> list[Source]:
     """The layers of TEST, with the data layers and losses that only TRAIN has where TEST has none in their place."""
     own, stages = definition.net.shell.state, list(stages)
-    by_phase = []
+    state_of = {}
     for phase in (TEST, TRAIN):
-        state = merged_state(phase, own, *states, level=level, stages=stages)
-        state.phase = phase  # type: ignore[assignment]
-        by_phase.append(filter_layers(definition.net.layers, state))
-    test, train = by_phase
+        state_of[phase] = merged_state(phase, own, *states, level=level, stages=stages)
+        state_of[phase].phase = phase  # type: ignore[assignment]
+    test, train = (filter_layers(definition.net.layers, state_of[phase]) for phase in (TEST, TRAIN))
     made = {top for source in test for top in source.param.top}
     missing = {bottom for source in test for bottom in source.param.bottom} - made
     makers = [s for s in train if not s.param.bottom and missing.intersection(s.param.top)]
     made |= {top for source in makers for top in source.param.top}
-    insert_splits([*makers, *test])  # refuses bottoms that no layer makes
+    there = [*makers, *test]
+    insert_splits(there, absent=Absent.of(state_of[TEST], definition.net.layers, there))  # refuses unknown bottoms
     scored = {s.param.bottom[0] for s in test if s.param.bottom and _is_loss_type(s.param.type)}
     losses = [
         s for s in train
         if _is_loss_type(s.param.type) and not any(s is other for other in test)
         and s.param.bottom and s.param.bottom[0] in made - scored
     ]  # fmt: skip
-    return [*makers, *test, *losses]
+    return [*there, *losses]
 
 
 def _is_loss_type(type_name: str) -> bool:
@@ -160,10 +167,10 @@ class _Inputs:
     def __init__(
         self, flow: Flow, needed: set[Value], definition: NetDefinition, given: Mapping[str, Shape], batch: int | None
     ) -> None:
-        self.layers: dict[int, LayerParameter] = {}
+        self.layers: dict[int, list[LayerParameter]] = {}
         self.notes: list[str] = []
         self.assumed: list[str] = []
-        names = {source.param.name for source in flow.layers}
+        taken = {source.param.name for number, source in enumerate(flow.layers) if number not in flow.data}
 
         def context(source: Source) -> Context:
             return Context(TEST, place=source.place, folder=definition.folder)
@@ -174,9 +181,7 @@ class _Inputs:
             if not tops:
                 continue
             shapes = self._shapes(source, tops, context, given, batch)
-            alone = len(tops) == 1 and (tops[0] == source.param.name or tops[0] not in names)
-            name = tops[0] if alone else source.param.name
-            self.layers[number] = input_layer(name, tops, [shapes[top] for top in tops])
+            self.layers[number] = input_layers(tops, [shapes[top] for top in tops], taken, source.param.name)
             self.notes += [f"{top} ({shape_text(shapes[top])}): {treatment(source.param)}" for top in tops]
 
     def _shapes(
@@ -215,13 +220,22 @@ def treatment(param: LayerParameter) -> str:
     if transform.mean_file:
         steps.append(f"minus the mean image {transform.mean_file}")
     if transform.mean_value:
-        steps.append(f"minus {', '.join(f'{value:g}' for value in transform.mean_value)}")
+        steps.append(f"minus {', '.join(map(_shortest, transform.mean_value))}")
         steps[-1] += " by channel" if len(transform.mean_value) > 1 else ""
     if transform.crop_size:
         steps.append(f"of that the middle {transform.crop_size} x {transform.crop_size}")
     if transform.scale != 1:
-        steps.append(f"times {np.float32(transform.scale)}")
+        steps.append(f"times {_shortest(transform.scale)}")
     return "; ".join(steps)
+
+
+def _shortest(value: float) -> str:
+    """A float of 32 bits in the fewest digits that read back as it.
+
+    >>> _shortest(0.017000000923871994), _shortest(104.0)
+    ('0.017', '104')
+    """
+    return str(np.float32(value)).removesuffix(".0")
 
 
 def _cleaned(param: LayerParameter) -> LayerParameter:
@@ -236,6 +250,9 @@ def _cleaned(param: LayerParameter) -> LayerParameter:
         if spec.HasField("share_mode"):
             kept.share_mode = spec.share_mode
         layer.param.append(kept)
+    without_engine(layer)
+    if uses_batch_statistics(layer):
+        layer.batch_norm_param.ClearField("use_global_stats")
     if param.type != "DummyData":  # its fillers are its values
         for _, inner in layer.ListFields():
             _clear_fillers(inner)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from brew.events import Displayed
-from brew.outputs import by_name, log_outputs
+from brew.outputs import MOST_KEPT, by_name, log_outputs
 
 if TYPE_CHECKING:
     from brew.solver import Solver
@@ -63,4 +63,5 @@ class Display:
         log_outputs("Train", outputs, _SOLVER)
         log.info("Iteration %d, lr = %g", solver.iter, current_rate, extra=_RATE)
         images = done * solver.net.batch_size * solver.param.iter_size
-        solver.tell(Displayed(solver.iter, loss, current_rate, by_name(outputs), spent, images))
+        told = by_name(outputs, MOST_KEPT)
+        solver.tell(Displayed(solver.iter, loss, current_rate, told, spent, images))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,52 +18,49 @@ from brew.errors import DivergedError, WeightsError
 from brew.finite import not_finite
 from brew.net import Net, Weights
 from brew.proto.brew_pb2 import SolverParameter
+from brew.statistics import Statistics
 
 log = logging.getLogger("brew")
 
 _MOST_SKIPS = 20  # in a row; then nothing will get better by itself
+_BEFORE_ANY_UPDATE = "no update has been made yet: look at the weights it starts from, the fillers, the input's scale"
 _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
 
 
 class Guard:
     """Looks at the loss of every iteration and says whether its update is left out.
 
-    With on_nan: SKIP the statistics that forward changes (BatchNorm's) are kept aside, to be put back.
+    With on_nan: SKIP the `statistics` that forward changes (BatchNorm's) are put back; they have been kept before it.
     """
 
-    def __init__(self, net: Net, param: SolverParameter) -> None:
+    def __init__(self, net: Net, param: SolverParameter, statistics: Statistics) -> None:
         self.net = net
+        self._statistics = statistics
         self.skips = param.on_nan == SolverParameter.SKIP
         self.skipped = 0
         self._in_a_row = 0
-        graph, slots = net.graph, net.parameters.slots
-        self._statistics = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
-        self._aside: list[npt.NDArray[np.generic]] = []
-
-    def before_forward(self) -> None:
-        if self.skips:
-            self._aside = [np.array(b.data_memory.host(b.shape)) for b in self._statistics]
+        self._updates = 0  # of this process
 
     def leaves_out(self, loss: float | None, iteration: int, rate: float) -> bool:
         """Whether to go on without this iteration's update; DivergedError where training stops here.
 
         `loss` None was not read back: there is nothing to judge.
         """
-        if loss is None:
-            return False
-        if math.isfinite(loss):
-            self._in_a_row = 0
+        if loss is None or math.isfinite(loss):
+            self._in_a_row = 0 if loss is not None else self._in_a_row
+            self._updates += 1
             return False
         self._in_a_row += 1
-        what = f"iteration {iteration}: the loss is {loss}; {first_bad(self.net)}"
+        bad = first_bad(self.net)
+        what = f"iteration {iteration}: the loss is {loss}; {bad.what}"
+        hint = bad.hint or (f"{_CAUSES}; last rate {rate:g}" if self._updates else _BEFORE_ANY_UPDATE)
         if not self.skips:
-            raise DivergedError(what, hint=f"{_CAUSES}; last rate {rate:g}")
+            raise DivergedError(what, hint=hint)
         if self._in_a_row > _MOST_SKIPS:
-            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=_CAUSES)
+            raise DivergedError(f"{what}; {_MOST_SKIPS} updates in a row were skipped", hint=hint)
         log.warning("%s; the update of this iteration is skipped", what)
         self.skipped += 1
-        for blob, values in zip(self._statistics, self._aside, strict=True):
-            self.net.parameters.write(blob, values)
+        self._statistics.put_back()
         return True
 
     def check_state(self, history: Sequence[npt.NDArray[Any]], when: str) -> None:
@@ -97,24 +95,39 @@ def _bad_state(net: Net, history: Sequence[npt.NDArray[Any]]) -> str | None:
     return None
 
 
-def first_bad(net: Net) -> str:
-    """The first layer of `net` with a value that is not finite, in words.
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """What is not finite, in words, and the remedy where that is known."""
+
+    what: str
+    hint: str | None = None
+
+
+def first_bad(net: Net) -> Bad:
+    """The first layer of `net` with a value that is not finite.
 
     Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
     """
     for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer
+        if isinstance(layer, DataLayer):
+            what = layer.not_finite()
+            if what is not None:
+                hint = "mend the record or leave it out: `brew data check` lists all that are bad"
+                return Bad(
+                    f'layer "{layer.name}" ({layer.type}) brings the first blob that is not finite, {what}', hint
+                )
+            continue
         if node.bottoms:
             with np.errstate(all="ignore"):
                 net.forward_layer(layer_number)
         for number, slot in enumerate(node.params):
             if not _finite(net.parameters.slots[slot]):
-                return f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})'
+                return Bad(f'weights of layer "{layer.name}" ({layer.type}) are not finite (its blob {number})')
         for name in (net.graph.blobs[top].name for top in node.tops):
             if name in net.blobs and not _finite(net.blobs[name]):
-                brings = "brings" if isinstance(layer, DataLayer) else "made"
-                return f'layer "{layer.name}" ({layer.type}) {brings} the first blob that is not finite, "{name}"'
-    return "every blob is finite: the sum over the losses is not"
+                return Bad(f'layer "{layer.name}" ({layer.type}) made the first blob that is not finite, "{name}"')
+    return Bad("every blob is finite: the sum over the losses is not")
 
 
 def _finite(blob: Blob) -> bool:

@@ -21,7 +21,8 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Displayed:
     """What the log shows of iteration `iteration`, counted before its update: `loss` is the smoothed one, `outputs` are
-    the train net's by element; `seconds` and `images` since the last display, 0 at the first."""
+    the train net's by element, of large ones the first (brew.outputs.MOST_KEPT); `seconds` and `images` since the last
+    display, 0 at the first."""
 
     iteration: int
     loss: float
@@ -33,7 +34,8 @@ class Displayed:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """Test net `net` ran: mean of every element of every output, by name ("accuracy" or "name[3]")."""
+    """Test net `net` ran: mean of every element of every output, by name ("accuracy" or "name[3]"), of large ones the
+    first (brew.outputs.MOST_KEPT)."""
 
     iteration: int
     net: int

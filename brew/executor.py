@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from brew import cuda, recompute, threads
+from brew import busy, cuda, recompute, threads
 from brew.blob import Blob, Latest
 from brew.data_layer import DataLayer
 from brew.errors import UsageError
@@ -25,6 +25,7 @@ from brew.parameters import Parameters
 from brew.pass_counter import PassCounter
 from brew.schedule import Schedule
 from brew.scratch import Scratch
+from brew.shapes_ahead import ShapesAhead
 from brew.step import Step
 from brew.whole_pass import RoundTrip, WholePass
 
@@ -60,7 +61,8 @@ class Executor:
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
-        together = fuse and device == "cpu" and engine == "onednn"
+        floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
+        together = fuse and device == "cpu" and engine == "onednn" and floats
         self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
@@ -72,15 +74,12 @@ class Executor:
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
         self._again = again and self._reuse and not graph.forward_only
-        self.sources = [blob for step in self.steps if not step.bottoms for blob in step.tops]
+        self.sources = [blob.shown or blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
-        self._planned_for = self._source_stamps()
+        self._shapes = ShapesAhead(self.steps, self.sources, self.scratch)
         self._settled_at = -1  # Latest.stamp
         self._lent = False
         self.memory = self._plan_memory()
-
-    def _source_stamps(self) -> list[int]:
-        return [blob.stamp for blob in self.sources]
 
     def _plan_memory(self) -> MemoryPlan:
         kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
@@ -95,42 +94,38 @@ class Executor:
         alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
         return alone + sum(group.step.kept_bytes for group in self.plan.groups)
 
-    def begin_at(self, number: int) -> None:
-        """Forward begins at this step. From 0 it is one more pass, on the device too; else it goes on with the old one.
+    def begin_at(self, number: int, end: int) -> None:
+        """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on.
 
         UsageError where that needs values whose memory others have used since.
         """
         if self._openmp is not None:
             threads.openmp_threads(self._openmp)
+            busy.look(self._openmp)
         if number:
+            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.type == "Split" for t in s.tops}
             for blob in self.memory.gone(number):
+                name = written.get(blob.name, blob.name)
                 raise UsageError(
-                    f'forward from a layer in the middle needs "{blob.name}", whose memory others have used',
+                    f'forward from a layer in the middle needs "{name}", whose memory others have used',
                     hint="name it in keep=[...], or make the net without",
                 )
             return
-        self.settle()
+        self.settle(end)
         self.passes.next()
 
-    def settle(self) -> None:
+    def settle(self, end: int | None = None) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
 
-        What the net computed before is lost then.
+        What the net computed before is lost then. Of steps behind `end`, those that cannot follow stay as they are.
         """
+        end = len(self.steps) - 1 if end is None else end
         for step in self._reading:
             self._read_next_shapes(step)
-        if self._settled_at == Latest.stamp and self._lent and not self.memory.stale:
+        if self._settled_at == Latest.stamp and self._lent and not self.memory.stale and self._shapes.reach(end):
             return
-        stamps = self._source_stamps()
-        if stamps != self._planned_for:
-            self._planned_for = stamps
-            for step in (*self.steps, *(group.step for group in self.plan.groups)):
-                step.reshape()
-                if step.current_shapes() != step.shapes:
-                    with suppress(Unsupported):  # a group's, in these shapes: its members run by themselves
-                        step.prepare(self.scratch)
-            if not self._lent:
-                self.memory.stale = True
+        if self._shapes.carry(end, self.plan.groups) and not self._lent:
+            self.memory.stale = True
         if self.memory.stale:
             self.memory, self._lent = self._plan_memory(), False
         if not self._lent:

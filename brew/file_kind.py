@@ -12,7 +12,10 @@ _SIGNATURES = (
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
-    (b"version https://git-lfs", "a Git LFS pointer; `git lfs pull` fetches the file itself"),
+    (b"version https://git-lfs", "a Git LFS pointer"),
+    (b"\xff\xfe\0\0", "a text file in UTF-32"),
+    (b"\xff\xfe", "a text file in UTF-16"),
+    (b"\xfe\xff", "a text file in UTF-16"),
     *((b"\x80" + bytes([protocol]), "a Python pickle") for protocol in range(2, 6)),
 )
 _TEXT = frozenset(b"\t\n\x0b\x0c\r\x1b") | frozenset(range(32, 256)) - {127}
@@ -29,6 +32,8 @@ def file_kind(head: bytes) -> str | None:
     for signature, kind in _SIGNATURES:
         if head.startswith(signature):
             return kind
+    if len(head) > 8 and any(not any(head[i::2]) and _TEXT.issuperset(head[1 - i :: 2]) for i in (0, 1)):
+        return "a text file in UTF-16"  # every other byte is 0
     if not head or not _TEXT.issuperset(head) or not _is_utf8(head):
         return None
     start = head.lstrip()[:64].lower()

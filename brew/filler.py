@@ -159,6 +159,15 @@ def _fill_bilinear(filler: FillerParameter, values: Values, draws: np.random.Gen
     values[...] = np.outer(line, line)
 
 
+READS: dict[str, tuple[str, ...]] = {  # the fields of FillerParameter that count, besides `type`
+    "constant": ("value",),
+    "uniform": ("min", "max"),
+    "gaussian": ("mean", "std", "sparse"),
+    "positive_unitball": (),
+    "xavier": ("variance_norm",),
+    "msra": ("variance_norm",),
+    "bilinear": (),
+}
 _FILLERS: dict[str, Callable[[FillerParameter, Values, np.random.Generator], None]] = {
     "constant": _fill_constant,
     "uniform": _fill_uniform,

@@ -27,6 +27,8 @@ NAMES = {
     "happynear": "happynear's caffe-windows",
     "opencl": "Caffe's OpenCL branch",
     "mobile": "MobileNet and ShuffleNet repositories",
+    "yolo": "MobileNet-YOLO",
+    "hed": "HED",
     "early": "Caffe before its first release",
 }
 EFFECTS = {

@@ -27,8 +27,9 @@ class Fused(Implementation[Layer]):
     both      it has a backward of its own; else the layers' own follows its forward
     reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
     skips     it leaves what lies between unwritten; else that is as the layers would leave it
-    source    the buffer in which it wants its first bottom, because its top overwrites that; whoever makes the bottom
-              then writes there
+    source    the buffer in which it wants its first bottom, because its top overwrites that
+    fed       whoever makes the first bottom writes into `source`; else the row copies it there (the net says so before
+              `bind`)
     """
 
     stateful: ClassVar[bool] = False
@@ -36,6 +37,7 @@ class Fused(Implementation[Layer]):
     skips: ClassVar[bool] = True
     reads: frozenset[str] = frozenset("xy")  # `prepare` may narrow it, by what does not change with the shapes
     source: str | None = None
+    fed: bool = False
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__(layers[0])

@@ -115,8 +115,9 @@ class Plan:
         group = self._by_last.get(number)
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
-        self.refresh(group.step)  # somebody may have looked at a blob since forward
-        group.step.backward()
+        if group.step.runs_backward:
+            self.refresh(group.step)  # somebody may have looked at a blob since forward
+            group.step.backward()
         return number + 1 - group.first
 
     def again(self, number: int) -> int:
@@ -138,9 +139,10 @@ class Plan:
         if group is None or not group.ran:
             step = self.steps[number]
             return [] if backward and not step.runs_backward else [step.bound(what)], 1
-        calls = [group.step.bound(what)]
         if backward:
+            calls = [group.step.bound(what)] if group.step.runs_backward else []
             return calls, number + 1 - group.first
+        calls = [group.step.bound(what)]
         if group.maker is not None:
             calls.insert(0, self.steps[group.maker].bound(what))
         return calls, group.last + 1 - number
@@ -155,8 +157,10 @@ class Plan:
                 self._redirect(group, None)
         elif group.ran:
             group.ran = False
+            begins = number == group.first and not backward  # all of them run now
+            stands = group.step.io is not None and group.step.key == group.step.stamps(self.scratch)
             converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
-            if group.step.wanted.backward and (group.step.how.stateful or converted):
+            if stands and not begins and group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)
 
     def _bind(self, group: Group) -> None:
@@ -212,6 +216,7 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
             number += 1
             continue
         group.maker = _maker(number, steps, group.step) if number > taken else None
+        group.step.how.fed = group.maker is not None
         yield group
         number = taken = group.last + 1
 
@@ -239,10 +244,25 @@ def _groups_at(
 
 def _chained(row: Sequence[Step]) -> bool:
     """Whether every step reads what the one before it makes, and all are of one phase and no losses."""
-    links = pairwise(row)
-    return all(len(s.tops) == 1 and s.views[0] is None and not any(s.node.loss_weights) for s in row) and all(
-        a.node.tops[0] in b.node.bottoms and a.layer.context.phase == b.layer.context.phase for a, b in links
-    )
+    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.node.loss_weights) for s in row)
+    return alone and all(_linked(a, b) for a, b in pairwise(row)) and not _overwrites_another(row)
+
+
+def _linked(step: Step, after: Step) -> bool:
+    """Whether `after` reads the top of `step`, once, and gives its gradient where `step` asks for one."""
+    top = step.node.tops[0]
+    if after.node.bottoms.count(top) != 1 or step.layer.context.phase != after.layer.context.phase:
+        return False
+    return after.wanted.bottoms[after.node.bottoms.index(top)] == step.wanted.backward
+
+
+def _overwrites_another(row: Sequence[Step]) -> bool:
+    """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
+    inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
+    outside = {blob for step in row for blob in step.node.bottoms} - inside
+    written = {id(step.tops[0].data_memory) for step in row}
+    read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
+    return any(id(blob.data_memory) in written for blob, number in read if number in outside)
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
@@ -269,7 +289,8 @@ def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
         return None
     maker = steps[number - 1]
     alone = len(maker.tops) == 1 and maker.views[0] is None and maker.node.tops[0] not in maker.node.bottoms
-    if not alone or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
+    writes = bool(maker.bottoms) and maker.layer.rewrites
+    if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
         return None
     same = maker.layouts.y[0] == step.layouts.x[0]
     return number - 1 if same and not (maker.wanted.backward and "y" in maker.layer.reads) else None

@@ -7,78 +7,21 @@ allocated, and that a mistake is reported with its layer, its line and the shape
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from brew import registry
 from brew.errors import NetError
-from brew.layer import Context, Layer, Param, Shape, Wanted, count, shape_text
+from brew.layer import Context, Layer, Param, Shape, count, shape_text
 from brew.net_state import Source
+from brew.nodes import BlobNode as BlobNode
+from brew.nodes import Graph as Graph
+from brew.nodes import Node as Node
+from brew.nodes import ParamNode as ParamNode
 from brew.proto.brew_pb2 import LayerParameter, ParamSpec
 
-from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights
+from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights, made_twice
 
 AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
-
-
-@dataclass(slots=True)
-class BlobNode:
-    """A blob of the graph. `gradient` says whether anything below it wants one."""
-
-    name: str
-    shape: Shape
-    producer: int
-    gradient: bool = False
-
-
-@dataclass(slots=True)
-class ParamNode:
-    """One parameter slot of a layer. `owner` is the index of the slot that owns the memory (its own when unshared)."""
-
-    layer: int
-    index: int
-    declared: Param
-    spec: ParamSpec
-    owner: int
-    lr_mult: float = 1.0
-    decay_mult: float = 1.0
-    wanted: bool = True
-
-
-@dataclass(slots=True)
-class Node:
-    """A layer in its place: blob and parameter numbers, loss weights, and whether backward runs through it."""
-
-    layer: Layer
-    source: Source
-    bottoms: list[int]
-    tops: list[int]
-    params: list[int]
-    loss_weights: list[float]
-    backward: bool
-    bottom_gradients: list[bool]
-    top_shapes: list[Shape] = field(default_factory=list)
-
-    def wanted(self, params: Sequence[ParamNode]) -> Wanted:
-        if not self.backward:
-            return Wanted((False,) * len(self.bottoms), (False,) * len(self.params))
-        return Wanted(tuple(self.bottom_gradients), tuple(params[p].wanted for p in self.params))
-
-
-@dataclass(slots=True)
-class Graph:
-    """The whole net, checked and shaped."""
-
-    nodes: list[Node]
-    blobs: list[BlobNode]
-    params: list[ParamNode]
-    inputs: list[int]
-    outputs: list[int]  # sorted by name, as Caffe prints them
-    forward_only: bool = False
-
-    def without_backward(self) -> Graph:
-        """The same net, only ever run forward."""
-        nodes = [replace(n, backward=False, bottom_gradients=[False] * len(n.bottoms)) for n in self.nodes]
-        return replace(self, nodes=nodes, forward_only=True)
 
 
 def build(
@@ -150,11 +93,7 @@ class Builder:
                 tops.append(self._overwrite(node, t, shape))
                 continue
             if name in self.newest and t < len(param.top):
-                maker = self.graph.nodes[self.graph.blobs[self.newest[name]].producer].layer
-                raise node.layer.error(
-                    f'top "{name}" is already made by layer "{maker.name}"', "top", t,
-                    hint="only a layer whose bottom has the same name may write it again, in place",
-                )  # fmt: skip
+                raise made_twice(node.layer, t, self.graph.nodes[self.graph.blobs[self.newest[name]].producer :])
             self.graph.blobs.append(BlobNode(name, shape, number))
             blob = len(self.graph.blobs) - 1
             tops.append(blob)
@@ -244,9 +183,8 @@ class Builder:
         node.bottom_gradients = forced or [blobs[b].gradient for b in node.bottoms]
         wants_param = any(self.graph.params[p].wanted for p in node.params)
         node.backward = any(node.bottom_gradients) or wants_param
-        if node.backward:
-            for top in node.tops:
-                blobs[top].gradient = True
+        for top in node.tops:  # in place too: readers above see the version that this layer makes
+            blobs[top].gradient = node.backward
 
     def plan_backward(self) -> None:
         """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward."""
@@ -289,4 +227,4 @@ def make_layer(source: Source, context: Context) -> Layer:
     if cls is None:
         text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
         raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
-    return cls(param, context)
+    return cls(param, replace(context, bottoms=source.bottoms))

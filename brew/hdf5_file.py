@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError
 
 from brew import regular_file
 from brew.errors import WeightsError
+from brew.known_file import recognise
 from brew.proto.brew_pb2 import ResumeState
 from brew.wire import LayerBlobs, StoredBlob, StoredState
 
@@ -58,8 +59,8 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
     """
     buffer = mapped(path, "weights (HDF5)")
     with _opened(path) as file:
-        if "data" not in file:
-            raise WeightsError(f'{path}: no group "/data"; this HDF5 file holds no Caffe weights')
+        if "data" not in file or not hasattr(file["data"], "keys"):
+            raise _other(path, 'no group "/data"; this HDF5 file holds no Caffe weights', "weights")
         found: dict[str, dict[int, StoredBlob]] = {}
         for name, dataset in _datasets(path, file["data"]):
             layer, _, index = name.rpartition("/")
@@ -108,7 +109,7 @@ def read_solver_state(path: str | Path) -> StoredState:
     with _opened(path) as file:
         for needed in ("iter", "history"):
             if needed not in file:
-                raise WeightsError(f'{path}: no "/{needed}"; this HDF5 file is not a solver state')
+                raise _other(path, f'no "/{needed}"; this HDF5 file is not a solver state', "a solver state")
         history = {int(name): dataset for name, dataset in _datasets(path, file["history"])}
         blobs = [_stored(path, history[i], buffer) for i in sorted(history)]
         resume = ResumeState.FromString(file["brew_resume"][()].tobytes()) if "brew_resume" in file else None
@@ -132,6 +133,14 @@ def write_solver_state(
         file.create_group("history")
         for index, values in enumerate(history):
             file.create_dataset(f"history/{index}", data=values)
+
+
+def _other(path: str | Path, missing: str, wanted: str) -> WeightsError:
+    """The error for an HDF5 file of another kind than `wanted`; of an unknown kind, it says what is missing."""
+    known = recognise(path)
+    if known is None or known.use is None:
+        return WeightsError(f"{path}: {missing}")
+    return WeightsError(f"{path}: this is {known.noun}, not {wanted}", hint=known.use)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brew import resume, retention, snapshot
+from brew import history, resume, retention, snapshot
 from brew.errors import ResourceError
 from brew.events import Snapshotted
 from brew.proto.brew_pb2 import SolverParameter
@@ -37,7 +37,7 @@ class Keeper:
         # A signal may ask for one in the middle of a test, when the net holds averaged weights.
         with solver.average.trained() if solver.average is not None else nullcontext():
             files = snapshot.write(
-                solver.net, solver.param, solver.iter, resume.history_values(solver), solver.schedule.current_step,
+                solver.net, solver.param, solver.iter, history.values(solver), solver.schedule.current_step,
                 resume.state_of(solver), solver.average,
             )  # fmt: skip
         self.failed = False

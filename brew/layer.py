@@ -8,7 +8,6 @@ one net, so two nets on two threads never meet.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,9 @@ from brew.choices import Choices
 from brew.errors import NetError, Place
 from brew.layout import Layout, Layouts, plain
 from brew.layout import Shape as Shape
+from brew.layout import View as View
+from brew.layout import count as count
+from brew.layout import shape_text as shape_text
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import FillerParameter, LayerParameter
@@ -39,9 +41,8 @@ TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 class Context:
     """What a layer may know of the net it stands in.
 
-    `place("pooling_param", "pad")` gives the field's position in the file; `folder` is the prototxt's folder, the
-    second place relative paths are looked up in (DECISIONS 14); `seed` keys every random number (brew.random);
-    `choices` says which of several ways to take, by a fixed rule unless the net measures.
+    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys random
+    numbers; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
     """
 
     phase: int = TEST
@@ -50,6 +51,7 @@ class Context:
     place: Callable[..., Place | None] = field(default=lambda *path: None)
     folder: Path = Path()
     choices: Choices = field(default_factory=Choices)
+    bottoms: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,6 @@ class Param:
     filler: FillerParameter | None = None
     learned: bool = True
     start: Array | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A top that is the memory of bottom `bottom`: its data, and with `diff` its gradient too."""
-
-    bottom: int = 0
-    diff: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +203,10 @@ class Layer:
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
     once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
+    is_filled    the caller writes the tops, between passes
+    rewrites     every forward writes every element of the tops
+    sign_is_enough  of what `reads` names, backward asks only for the sign
+    keeps_signs  where a gradient passes, a top in place has the sign of its bottom
     """
 
     type: ClassVar[str]
@@ -219,6 +217,10 @@ class Layer:
     no_gradient: frozenset[int] = frozenset()  # likewise
     is_loss: ClassVar[bool] = False
     once: ClassVar[bool] = False
+    is_filled: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = True
+    sign_is_enough: bool = False
+    keeps_signs: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], How]]
 
     def __init_subclass__(cls) -> None:
@@ -253,6 +255,18 @@ class Layer:
         """Multiply-adds of a forward pass in convolutions and matrix products, which is what papers count; else 0."""
         return 0
 
+    @property
+    def left_for_backward(self) -> frozenset[str]:
+        """What of `reads` backward finds in the net's blobs; of the rest the layer keeps a copy."""
+        return self.reads
+
+    def with_own_top(self, top: int, bottom: str) -> Layer:
+        """This layer not in place: its bottom of the same number as `top` gets the name `bottom`."""
+        param = type(self.param)()
+        param.CopyFrom(self.param)
+        param.bottom[top] = bottom
+        return type(self)(param, self.context)
+
     def view(self, top: int) -> View | None:
         """Whether top number `top` is a bottom's memory under another shape or name."""
         return None
@@ -274,7 +288,7 @@ class Layer:
 
     def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
         """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
-        names = [*self.param.bottom, *("?" for _ in bottom)]
+        names = [*(self.context.bottoms or self.param.bottom), *("?" for _ in bottom)]
         came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
         return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
 
@@ -284,13 +298,3 @@ class Layer:
             return axis % ndim
         label = ": is the bottom a label?" * (ndim == 1)
         raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1}){label}", *path)
-
-
-def count(shape: Sequence[int]) -> int:
-    """Number of elements; 1 for a scalar's ()."""
-    return math.prod(shape)
-
-
-def shape_text(shape: Sequence[int]) -> str:
-    """(64, 3, 28, 28) as "64 x 3 x 28 x 28"; () as "scalar"."""
-    return " x ".join(map(str, shape)) or "scalar"

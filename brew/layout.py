@@ -1,4 +1,4 @@
-"""How the elements of a 4-D blob lie in memory: plain, or in blocks of channels as oneDNN's kernels like them.
+"""Shapes, and how the elements of 4-D blobs lie in memory: plain, or in blocks of channels as oneDNN's kernels like it.
 
 In a blocked layout the array of a blob (N, C, H, W) is (N, ceil(C / block), H, W, block): neighbours in memory are
 neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so. A block
@@ -13,6 +13,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
+
+
+def count(shape: Sequence[int]) -> int:
+    """Number of elements; 1 for a scalar's ()."""
+    return math.prod(shape)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """(64, 3, 28, 28) as "64 x 3 x 28 x 28"; () as "scalar"."""
+    return " x ".join(map(str, shape)) or "scalar"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class Layout:
 
     def size(self, shape: Shape) -> int:
         """Its elements."""
-        return math.prod(self.stored(shape))
+        return count(self.stored(shape))
 
     def __str__(self) -> str:
         return "plain" if self.block == 1 else f"blocks of {self.block}"
@@ -49,3 +59,11 @@ class Layouts:
 
 def plain(bottoms: Sequence[object], tops: Sequence[object]) -> Layouts:
     return Layouts((PLAIN,) * len(bottoms), (PLAIN,) * len(tops))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A top that is the memory of bottom `bottom`: its data, and with `diff` its gradient too."""
+
+    bottom: int = 0
+    diff: bool = True

@@ -218,7 +218,7 @@ def from_outside(steps: Sequence[Step]) -> set[int]:
     for step in steps:
         python = step.layer.type == "Python"  # the user's class may leave elements as they are
         if python or not step.bottoms:
-            result |= {id(blob.data_memory) for blob in step.tops}
+            result |= {id(b.data_memory) for blob in step.tops for b in (blob, blob.shown) if b is not None}
         if python:
             result |= {id(blob.diff_memory) for blob in step.bottoms}
     return result

@@ -10,10 +10,11 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode
+from brew import memory, mode, told, versions
 from brew.blob import Blob
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
+from brew.data.pairs import settle_data
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
@@ -24,7 +25,7 @@ from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.loss_terms import LossTerms
-from brew.net_arguments import in_order, readable, recomputes, write
+from brew.net_arguments import in_order, layer_number, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.net_state import Source
@@ -32,6 +33,7 @@ from brew.outputs import Output
 from brew.parameters import Parameters
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
+from brew.subnormals import flushed
 
 Weights: TypeAlias = "str | Path | Sequence[str | Path]"
 
@@ -43,14 +45,14 @@ class Net:
     Net("net.prototxt", brew.TEST, weights="x.caffemodel")
     Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
 
-    blobs, params       ordered by name: every blob; the parameter blobs of every layer that has some
+    blobs, params       ordered by name: the newest of each name; the parameter blobs of every layer that has some
     layers, layer_dict  the layers, in order and by name
     inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
 
-    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters of the same layer
-    names this one uses. `fuse` lets layers run together where no value changes; `keep` names the blobs that must be
-    readable after a pass besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute`
-    fewer values are kept for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
+    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
+    `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
+    besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
+    for backward, made again there (brew.recompute), where `keep` is given; `choices` may time.
     Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
@@ -58,7 +60,7 @@ class Net:
         self,
         network: NetLike | NetDefinition,
         *args: Any,
-        phase: int | None = None,
+        phase: int | str | None = None,
         weights: Any = None,
         level: int | None = None,
         stages: Iterable[str] | None = None,
@@ -76,18 +78,21 @@ class Net:
         recompute: bool = False,
         choices: Choices | None = None,
     ) -> None:
-        phase, weights, level, stages = in_order(args, phase, weights, level, stages)
+        number, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
         self.dtype = np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.choices = choices or Choices()
-        self.source = select(network, phase, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
         force = self.source.force_backward
-        self.graph = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        told.of_net(self.source, written)
+        self.graph = versions.settle(written)
         self._make_blobs()
+        settle_data(self.layers)
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
@@ -101,7 +106,7 @@ class Net:
         self._make_callbacks()
         self.memory = memory.predict(self.executor, self.graph, self.dtype.itemsize, history_slots, share is not None)
         memory.check_fits(self.memory, self.name, self.device)
-        self.parameters.allocate(self.seed, share.params if share is not None else {}, updated=history_slots > 0)
+        self.parameters.allocate(self.seed, share.parameters if share else None, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
 
@@ -114,7 +119,7 @@ class Net:
     def _make_blobs(self) -> None:
         graph, dtype, device = self.graph, self.dtype, self.device
         self._blob_list = make_blobs(graph, dtype, device)
-        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b) for b in self._blob_list if b.shown is None)
         self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
@@ -146,21 +151,22 @@ class Net:
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Layers start to end (inclusive; default all), without reading anything back."""
-        self._begin_at(start)
-        with np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
-            self._around_forward.run(start, len(self.layers) - 1 if end is None else end)
+        end = len(self.layers) - 1 if end is None else end
+        self._begin_at(start, end)
+        with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+            self._around_forward.run(start, end)
         self._host_views.download()
 
-    def _begin_at(self, start: int) -> None:
+    def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
         if start == 0:
             self.parameters.note_changes(trained=self._trained)
-        self.executor.begin_at(start)
+        self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
         """Layers start down to end (inclusive; default all)."""
         self._host_views.upload()
-        with np.errstate(all="ignore"):
+        with flushed(), np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
@@ -171,8 +177,8 @@ class Net:
             self.run_forward()
             self.run_backward()
             return
-        self._begin_at(0)
-        with np.errstate(all="ignore"):
+        self._begin_at(0, len(self.layers) - 1)
+        with flushed(), np.errstate(all="ignore"):
             self.executor.forward_backward()
         self._host_views.download()
 
@@ -221,7 +227,7 @@ class Net:
                 raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
-        self.run_forward(self._layer_number(start, 0), self._layer_number(end, len(self.layers) - 1))
+        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     set_input_arrays = set_input_arrays
@@ -247,16 +253,10 @@ class Net:
             if name not in self.outputs:
                 raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
             write(self.blobs[name], value, "diff")
-        first, last = self._layer_number(start, len(self.layers) - 1), self._layer_number(end, 0)
+        first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
         self.run_backward(first, last)
-        return self._views([*(self.inputs if end is None else self.bottom_names[end]), *(diffs or ())], "diff")
-
-    def _layer_number(self, name: str | None, default: int) -> int:
-        if name is None:
-            return default
-        if name not in self.layer_dict:
-            raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, self.layer_dict))
-        return next(i for i, layer in enumerate(self.layers) if layer.name == name)
+        made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
+        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""

@@ -10,31 +10,57 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import UsageError, did_you_mean
-from brew.layer import TEST, shape_text
+from brew.layer import TEST, TRAIN, shape_text
 
 if TYPE_CHECKING:
     from brew.blob import Blob
+    from brew.layer import Layer
 
 log = logging.getLogger("brew")
+
+_WORDS = {"TRAIN": int(TRAIN), "TEST": int(TEST)}
+_ORDER = "(network, phase, level, stages, weights)"
+_PHASES = 'a phase is brew.TRAIN or brew.TEST, or "train" or "test"'
 
 
 def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
     """(phase, weights, level, stages) of Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase).
 
+    A phase is a number of brew's or the word "train" or "test".
+
     UsageError for arguments that fit neither.
     """
-    if len(args) > 4 or isinstance(stages, str) or isinstance(phase, str):
-        raise UsageError("Net takes (network, phase, level, stages, weights); phase is brew.TRAIN or brew.TEST")
-    if args and not isinstance(args[0], int):
-        if len(args) != 2:
-            raise UsageError("Net(network, weights, phase) takes three arguments")
-        return args[1], args[0], level, stages
+    if len(args) > 4:
+        raise UsageError(f"Net takes {_ORDER}; {len(args) + 1} were given")
+    if args and not _is_phase(args[0], word=len(args) != 2 and phase is None):
+        later = [*args[1:], *([] if phase is None else [phase])]
+        if len(later) != 1 or weights is not None:
+            what = (
+                f"Net: its second argument, {args[0]!r}, is no phase; it takes (network, phase, level, stages, weights)"
+            )
+            raise UsageError(what, hint=f"or (network, weights, phase), Caffe's old order; {_PHASES}")
+        return _phase(later[0]), args[0], level, stages
     given = [*args, *([None] * (4 - len(args)))]
     phase = given[0] if phase is None else phase
     level = given[1] if level is None else level
     stages = given[2] if stages is None else stages
     weights = given[3] if weights is None else weights
-    return (TEST if phase is None else int(phase)), weights, level, stages
+    if isinstance(stages, str):
+        raise UsageError(f'Net: stages is a list of words, not "{stages}"', hint=f'stages=["{stages}"]')
+    return (TEST if phase is None else _phase(phase)), weights, level, stages
+
+
+def _is_phase(value: object, *, word: bool) -> bool:
+    """Whether an argument stands for a phase; a `word` may where it cannot be a weights file."""
+    return isinstance(value, (int, np.integer)) or (word and isinstance(value, str) and value.upper() in _WORDS)
+
+
+def _phase(value: object) -> int:
+    if isinstance(value, str) and value.upper() in _WORDS:
+        return _WORDS[value.upper()]
+    if isinstance(value, (int, np.integer)) and int(value) in _WORDS.values():
+        return int(value)
+    raise UsageError(f"Net: {value!r} is no phase", hint=_PHASES)
 
 
 def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collection[str]) -> Callable[[str], bool]:
@@ -46,7 +72,8 @@ def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collecti
         return lambda name: True
     names = {*keep, *outputs}
     for name in names.difference(blobs):
-        raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, blobs))
+        written = (blob for blob in blobs if "_split_" not in blob)
+        raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, written))
     return names.__contains__
 
 
@@ -65,3 +92,13 @@ def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
     if array.size != blob.count:
         raise UsageError(f'{which} of "{blob.name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
     getattr(blob, which)[...] = array.reshape(blob.shape)
+
+
+def layer_number(layers: Sequence[Layer], name: str | None, default: int) -> int:
+    """The number of the first layer of this name; `default` for None. UsageError for a name that no layer has."""
+    if name is None:
+        return default
+    names = [layer.name for layer in layers]
+    if name not in names:
+        raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, names))
+    return names.index(name)

@@ -15,6 +15,9 @@ from brew.step import Step
 def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str) -> list[Blob]:
     """The blobs of a graph, views in their bottoms' memory; nothing is allocated yet."""
     blobs = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
+    for older, version in zip(blobs, graph.blobs, strict=True):
+        if version.shown is not None:
+            older.shown, older.shows_gradient = blobs[version.shown], version.shows_gradient
     for node in graph.nodes:
         for t, blob in enumerate(node.tops):
             view = node.layer.view(t)

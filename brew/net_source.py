@@ -16,10 +16,11 @@ from brew.errors import UsageError
 from brew.foreign import admit_net
 from brew.layer import Shape
 from brew.net_state import Source, filter_layers, merged_state
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
-from brew.splits import insert_splits
-from brew.upgrade import UpgradedNet, input_layer, upgrade_net
+from brew.splits import Absent, insert_splits
+from brew.upgrade import UpgradedNet, upgrade_net
 
 NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
 
@@ -35,6 +36,8 @@ class NetSource:
     debug_info: bool
     engine: Wish
     folder: Path  # relative paths are looked up here when they are not in the working directory
+    written: list[Source]  # the layers without Splits
+    said: set[str]  # what has been said of the text these layers come from
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +80,10 @@ def select(
     layers = replace_data(filtered, shapes) if shapes else filtered
     kept = {id(source) for source in layers}
     admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept], phase)
+    split = insert_splits(layers, absent=Absent.of(state, definition.net.layers, filtered))
     return NetSource(
-        shell.name, insert_splits(layers), state, shell.force_backward, shell.debug_info, _engine(definition),
-        definition.folder,
+        shell.name, split, state, shell.force_backward, shell.debug_info, _engine(definition),
+        definition.folder, layers, definition.document.said if definition.document is not None else set(),
     )  # fmt: skip
 
 

@@ -7,17 +7,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from google.protobuf import text_format
+
 from brew.errors import NetError, Place
-from brew.proto.brew_pb2 import LayerParameter, NetParameter, NetState, NetStateRule
+from brew.proto.brew_pb2 import TEST, TRAIN, LayerParameter, NetParameter, NetState, NetStateRule
 from brew.prototxt import Document
+
+_NAMES = {TRAIN: "TRAIN", TEST: "TEST"}
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A layer's message and where it stands: `place("pooling_param", "pad")` -> Place."""
+    """A layer's message and where it stands: `place("pooling_param", "pad")` -> Place.
+
+    `bottoms` are the names of its bottoms as its file has them, where Splits have given them others.
+    """
 
     param: LayerParameter
     place: Callable[..., Place | None]
+    bottoms: tuple[str, ...] = ()
 
 
 def nowhere(*path: str | int) -> None:
@@ -40,6 +48,39 @@ def merged_state(phase: int, *states: NetState, level: int | None = None, stages
         result.level = level
     result.stage.extend(stages)
     return result
+
+
+def state_text(state: NetState) -> str:
+    """The state in words.
+
+    >>> state_text(NetState(phase=1, stage=["val", "x"], level=2))
+    'TEST with stage "val" and "x" at level 2'
+    """
+    stages = " and ".join(f'"{stage}"' for stage in state.stage)
+    level = f" at level {state.level}" if state.level else ""
+    return f"{_NAMES[state.phase]}{f' with stage {stages}' if stages else ''}{level}"
+
+
+def absence(source: Source, state: NetState) -> str:
+    """Why a layer does not exist in `state`, and what would bring it in."""
+    param = source.param
+    kind, rules = ("include", param.include) if param.include else ("exclude", param.exclude)
+    written = " ".join(f"{kind} {{ {text_format.MessageToString(rule, as_one_line=True)} }}" for rule in rules)
+    wanted = [stage for rule in param.include for stage in rule.stage if stage not in state.stage]
+    if any(not rule.HasField("phase") or rule.phase == state.phase for rule in param.include) and wanted:
+        asks = f'--stage {wanted[0]}, or a solver\'s train_state or test_state {{ stage: "{wanted[0]}" }}, asks for it'
+    elif not param.bottom and _by_phase(param, state):
+        asks = f"{_NAMES[state.phase]} needs a data layer too: include {{ phase: {_NAMES[state.phase]} }}"
+    else:
+        asks = "rules that fit this state would let it in"
+    return f"{written} keeps it out of {state_text(state)}; {asks}"
+
+
+def _by_phase(param: LayerParameter, state: NetState) -> bool:
+    """Whether it is for the phase that the layer is not there."""
+    if param.include:
+        return all(rule.HasField("phase") and rule.phase != state.phase for rule in param.include)
+    return any(rule.HasField("phase") for rule in param.exclude)
 
 
 def filter_layers(layers: Iterable[Source], state: NetState) -> list[Source]:

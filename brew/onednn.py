@@ -182,22 +182,35 @@ class Call:
 
 
 class Operation:
-    """A primitive. `description("src")` and its like tell what oneDNN has chosen where "any" was asked."""
+    """A primitive. `description("src")` and its like tell what oneDNN has chosen where "any" was asked.
 
-    def __init__(self, kind: str, *arguments: Any, hint: Operation | None = None, attributes: Any = None) -> None:
-        """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint."""
+    Making one is Unsupported where oneDNN has only its reference code for it, which may run thousands of times slower
+    than its other code, and than NumPy.
+    """
+
+    def __init__(
+        self, kind: str, *arguments: Any, hint: Operation | None = None, attributes: Any = None, hint_only: bool = False
+    ) -> None:
+        """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint.
+
+        With `hint_only` it never runs, and may be reference code: others take it as their hint.
+        """
         converted = [a.handle if isinstance(a, Description) else a for a in arguments]
         tail: list[Any] = [hint.description_handle] if hint is not None else []
-        self._create(kind, _engine()[0], *converted, *tail, attributes)
         self.hint = hint
+        self._create(kind, _engine()[0], *converted, *tail, attributes, hint_only=hint_only)
 
-    def _create(self, kind: str, *arguments: Any) -> None:
+    def _create(self, kind: str, *arguments: Any, hint_only: bool = False) -> None:
         """Make descriptor and primitive; `arguments` follow the descriptor's place in oneDNN's function."""
         create = getattr(library(), f"dnnl_{kind}_primitive_desc_create")
         description, primitive = c_void_p(), c_void_p()
         check(kind, create(byref(description), *arguments))
         self.description_handle = description
         weakref.finalize(self, library().dnnl_primitive_desc_destroy, description)
+        if hint_only:
+            return
+        if "ref" in (name := self.implementation):  # "ref:any", and "conv:any+ref:any" of a deconvolution
+            raise Unsupported(f"{kind}: only the reference code, {name}")
         check(kind, library().dnnl_primitive_create(byref(primitive), description))
         self.primitive = primitive
         weakref.finalize(self, library().dnnl_primitive_destroy, primitive)
@@ -206,8 +219,8 @@ class Operation:
     def _of(cls, kind: str, *arguments: Any) -> Operation:
         """An operation whose arguments do not stand between engine and hint."""
         self = cls.__new__(cls)
-        self._create(kind, *arguments)
         self.hint = None
+        self._create(kind, *arguments)
         return self
 
     @classmethod
@@ -241,12 +254,6 @@ class Operation:
         text = c_char_p()
         library().dnnl_primitive_desc_query(self.description_handle, _IMPLEMENTATION, 0, byref(text))
         return (text.value or b"").decode()
-
-    def needs_code(self) -> Operation:
-        """Itself; Unsupported where oneDNN has only its reference code, which is slower than NumPy."""
-        if self.implementation.startswith("ref"):
-            raise Unsupported("only the reference code")
-        return self
 
     def bind(self, arrays: Mapping[int, tuple[Description, Array]]) -> Call:
         """The operation on these arrays, by argument number."""

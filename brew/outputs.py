@@ -1,4 +1,8 @@
-"""A net's outputs as Caffe's log tells them, a line for every element, and their means over the passes of a test."""
+"""A net's outputs as Caffe's log tells them, a line for every element, and their means over the passes of a test.
+
+Of an output nobody reads that has a quarter of a million elements, a log of a million lines is made in two minutes:
+only the first are told.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,56 @@ from brew.errors import NetError
 
 log = logging.getLogger("brew")
 
+MOST_SHOWN = 100  # elements of one output in the log and on a terminal; with -v (level DEBUG) all are
+MOST_KEPT = 1000  # in events, and so in the files for metrics: a number for each class of ImageNet
+
 Output: TypeAlias = tuple[str, npt.NDArray[Any], float]  # name, flat values, loss weight
 
 
 def log_outputs(phase: str, outputs: Sequence[Output], extra: Mapping[str, str]) -> None:
     """One line for each element, numbered through; `phase` is "Train" or "Test", `extra` goes to the log records."""
-    lines = [(name, value, weight) for name, values, weight in outputs for value in values]
-    for number, (name, value, weight) in enumerate(lines):
-        note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
-        log.info("    %s net output #%d: %s = %g%s", phase, number, name, value, note, extra=extra)
+    begin = 0
+    for name, values, weight in outputs:
+        for number, value in enumerate(shown(values), begin):
+            note = f" (* {weight:g} = {weight * value:g} loss)" if weight else ""
+            log.info("    %s net output #%d: %s = %g%s", phase, number, name, value, note, extra=extra)
+        if note := left_out(name, values.size):
+            log.info("    %s", note, extra=extra)
+        begin += values.size
 
 
-def by_name(outputs: Sequence[Output]) -> dict[str, float]:
-    """Every element by its output's name, "accuracy", or "name[3]" where there are several."""
+def shown(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The elements of one output that are told, one by one."""
+    return values if log.isEnabledFor(logging.DEBUG) else values[:MOST_SHOWN]
+
+
+def left_out(name: str, size: int) -> str:
+    """How many elements of an output of `size` are not told, in words; "" where all are."""
+    more = size - MOST_SHOWN
+    if more <= 0 or log.isEnabledFor(logging.DEBUG):
+        return ""
+    return f"{name} has {more} more elements that are left out (-v shows them, a Silence layer ends them)"
+
+
+def first(scores: Mapping[str, float], most: int) -> dict[str, float]:
+    """Of scores as `by_name` gives them, those of the first `most` elements of each output."""
+    if len(scores) <= most:
+        return dict(scores)
+    return {name: score for name, score in scores.items() if _index(name) < most}
+
+
+def _index(name: str) -> int:
+    """3 of "score[3]", 0 of "accuracy"."""
+    digits = name.rpartition("[")[2].removesuffix("]")
+    return int(digits) if name.endswith("]") and digits.isdigit() else 0
+
+
+def by_name(outputs: Sequence[Output], most: int | None = None) -> dict[str, float]:
+    """Every element, or the first `most` of each output, by its name: "accuracy", or "name[3]" of several."""
     return {
         name if values.size == 1 else f"{name}[{i}]": float(value)
         for name, values, _ in outputs
-        for i, value in enumerate(values)
+        for i, value in enumerate(values[:most])
     }
 
 

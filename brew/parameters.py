@@ -1,12 +1,13 @@
 """The parameters of a net: one arena for their data, one for their gradients (DECISIONS 9).
 
 A slot is one parameter of one layer; shared slots live in their owner's memory. A net made to share another's weights
-(a solver's test net) takes that net's blobs by layer name and owns only what the other lacks.
+(a solver's test net) takes that net's blobs by layer name, or where no layer of that name is there by the name of a
+parameter that several layers share, and owns only what the other lacks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,6 @@ from brew.layer import Array, Layer, Version, shape_text
 from brew.random import Seed, Stream
 
 _ALIGN = 64  # bytes; every parameter starts on a cache line
-
-Lent = Mapping[str, Sequence[Blob]]  # by layer name, the blobs to live in
 
 
 class Parameters:
@@ -37,9 +36,11 @@ class Parameters:
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
 
-    def allocate(self, seed: Seed, lent: Lent, *, updated: bool) -> None:
-        """Make the arenas and fill them; alias what is lent or shared. What is `updated` has gradients in any case."""
-        own = [i for i in self.owners if self._lender(i, lent) is None]
+    def allocate(self, seed: Seed, other: Parameters | None, *, updated: bool) -> None:
+        """Make the arenas and fill them; alias what `other` has, or another slot. What is `updated` has gradients in
+        any case."""
+        lent = {} if other is None else self._lent(other)
+        own = [i for i in self.owners if i not in lent]
         align = _ALIGN // self.dtype.itemsize
         ends = np.cumsum([0] + [-(-self.slots[i].count // align) * align for i in own]).tolist()
         make = np.zeros if self.device == "cpu" else cuda.zeros
@@ -58,24 +59,45 @@ class Parameters:
             owner = self.graph.params[i].owner
             if owner != i:
                 slot.share(self.slots[owner], diff=True)
-            elif (lender := self._lender(i, lent)) is not None:
-                slot.share(lender, diff=False)
+            elif i in lent:
+                slot.share(lent[i], diff=False)
 
     def _layer(self, slot: int) -> Layer:
         return self.graph.nodes[self.graph.params[slot].layer].layer
 
-    def _lender(self, owner: int, lent: Lent) -> Blob | None:
-        layer, index = self._layer(owner), self.graph.params[owner].index
-        blobs = lent.get(layer.name)
-        if blobs is None:
-            return None
+    def _lent(self, other: Parameters) -> dict[int, Blob]:
+        """By owner, the slot of `other` to live in. Any layer that shares the parameter may stand in `other` too: the
+        first of them may be one that exists in this net alone."""
+        found: dict[int, Blob] = {}
+        places = {place: slot for slot, place in enumerate(other._places())}
+        names = {p.spec.name: p.owner for p in reversed(other.graph.params) if p.spec.name}
+        layers = {layer for layer, _ in places}
+        for slot, (place, param) in enumerate(zip(self._places(), self.graph.params, strict=True)):
+            if place[0] in layers:
+                lender = other.slots[places[place]] if place in places else None
+                self._check_alike(slot, lender)
+                assert lender is not None
+                found.setdefault(param.owner, lender)
+        for owner in self.owners:
+            name = self.graph.params[owner].spec.name
+            if owner not in found and name in names:
+                self._check_alike(owner, other.slots[names[name]])
+                found[owner] = other.slots[names[name]]
+        return found
+
+    def _places(self) -> Iterator[tuple[str, int]]:
+        """The layer's name and the parameter's number, for each slot."""
+        return ((self._layer(slot).name, param.index) for slot, param in enumerate(self.graph.params))
+
+    def _check_alike(self, slot: int, lender: Blob | None) -> None:
+        """NetError where `slot` cannot live in `lender`."""
+        layer, index = self._layer(slot), self.graph.params[slot].index
         mine, theirs = (
             f"{shape_text(b.shape)}, {b.data_memory.dtype} on {b.data_memory.device}" if b else "missing"
-            for b in (self.slots[owner], blobs[index] if index < len(blobs) else None)
+            for b in (self.slots[slot], lender)
         )
         if mine != theirs:
             raise layer.error(f"its parameter {index} is {mine}; in the net it shares weights with {theirs}")
-        return blobs[index]
 
     def _fill(self, slot: int, seed: Seed) -> None:
         param, layer = self.graph.params[slot], self._layer(slot)

@@ -18,7 +18,7 @@ class PlanLine:
     `writes_into` says that its top goes into the buffer of the row that follows. `conversions` are blobs that are
     copied to another layout on the way in or out, each with what it is converted from and to. `ways` says of a
     convolution which way each of its passes goes, by the rule. `again`: it runs forward once more before its backward
-    (brew.recompute).
+    (brew.recompute). `apart` says why it does not run in place though the file says so (brew.versions).
     """
 
     name: str
@@ -30,6 +30,7 @@ class PlanLine:
     conversions: tuple[str, ...]
     ways: Mapping[str, str]
     again: bool = False
+    apart: str = ""
 
 
 def plan_lines(executor: Executor) -> list[PlanLine]:
@@ -48,7 +49,7 @@ def plan_lines(executor: Executor) -> list[PlanLine]:
                 step.layer.name, step.layer.type, _engine(shown),
                 ", ".join(dict.fromkeys(str(blob.data_memory.layout) for blob in step.tops)), head, target,
                 tuple(_conversions(shown)) if converts else (), dict(shown.implementation.ways()) if converts else {},
-                number in executor.memory.schedule.again,
+                number in executor.memory.schedule.again, step.node.apart,
             )
         )  # fmt: skip
     return lines

@@ -17,12 +17,14 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from . import regular_file
+from ._prototxt_hints import unknown_field_hint
 from ._prototxt_parser import Node, Parser
-from ._prototxt_schema import Field, fields_of, unknown_field_hint
+from ._prototxt_schema import Field, fields_of
 from ._prototxt_tokens import Source
 from .errors import InputError, Place, PrototxtError, did_you_mean
 from .file_kind import file_kind
 from .forks import ForeignField
+from .known_file import NOT_PROTOTXT, is_binary, recognise
 from .plain_text import octal
 
 M = TypeVar("M", bound=Message)
@@ -36,7 +38,7 @@ class Document(Generic[M]):
     """A message read from text, which knows the place of each of its fields.
 
     `foreign` is what the text says in words of Caffe's forks that the message has no room for: brew.foreign judges
-    it, and keeps in `said` the kinds that have been spoken of.
+    it. `said` keeps what runs have said of the text, so that it is said once for all nets that are made of it.
     """
 
     def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
@@ -78,7 +80,15 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
     With a list `problems`, fields that are unknown or have a wrong value go there and are left out of the message;
     only what makes the rest unreadable is raised.
     """
-    return _parsed(Source.decode(_contents(str(path)), str(path)), message_type, problems)
+    source = Source.decode(_contents(str(path)), str(path))
+    try:
+        document = _parsed(source, message_type, problems)
+    except PrototxtError as error:
+        raise _other_text(path) or error from None
+    if problems and (other := _other_text(path)):
+        problems.clear()
+        raise other
+    return document
 
 
 def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[M]:
@@ -94,11 +104,21 @@ def to_text(message: Message) -> str:
     return octal(text_format.MessageToString(message, as_utf8=True))
 
 
-def override(message: Message, setting: str) -> None:
+def override_all(message: Message, settings: Sequence[str]) -> None:
+    """`override` by each of `settings` in turn; several of one repeated field add up."""
+    paths: set[str] = set()
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        override(message, setting, add=path in paths)
+        paths.add(path)
+
+
+def override(message: Message, setting: str, *, add: bool = False) -> None:
     """Set one field of `message` from "path=value", such as "base_lr=0.01" or "net_param.name=lenet".
 
-    The path goes through singular messages by dots. A repeated field is replaced, by one value, by several
-    with commas, or by a list in brackets. Strings need no quotes. Errors are placed at "--set path=value".
+    The path goes through singular messages by dots. A repeated field is replaced, or with `add` lengthened, by one
+    value, by several with commas, or by a list in brackets. Strings need no quotes. Errors are placed at
+    "--set path=value".
     """
     place = Place(f"--set {setting}")
     path, equals, value = setting.partition("=")
@@ -124,7 +144,8 @@ def override(message: Message, setting: str) -> None:
         error.place = place
         raise
     message.SetInParent()
-    message.ClearField(name)
+    if not (add and last.repeated):
+        message.ClearField(name)
     message.MergeFrom(fresh)
 
 
@@ -146,13 +167,25 @@ def _as_text(field: Field, value: str) -> str:
     return f"{field.name}: {value}"
 
 
+def _other_text(path: str | Path) -> PrototxtError | None:
+    """The error for a text of another kind than prototxt, of which what is wrong with its first word says nothing."""
+    known = recognise(path)
+    if known is None or known.noun not in NOT_PROTOTXT:
+        return None
+    return PrototxtError(f"this is {known.noun}, not prototxt", place=Place(str(path)), hint=known.use)
+
+
 def _contents(path: str) -> bytes:
     if not path:
         raise InputError("a prototxt file is needed, and its name is empty")
     file, place = Path(path), Place(path)
     try:
         if file.is_dir():
-            raise InputError("this is a folder; a prototxt file is needed", place=place)
+            known = recognise(path)
+            what = known.noun if known else "a folder"
+            raise InputError(
+                f"this is {what}; a prototxt file is needed", place=place, hint=known.use if known else None
+            )
         size = file.stat().st_size
         if size > LARGEST_FILE:
             limit = f"prototxt may have up to {LARGEST_FILE >> 20} MiB"
@@ -165,11 +198,10 @@ def _contents(path: str) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"the file cannot be read: {reason}", place=place) from None
     kind = file_kind(raw[:512])
-    if kind not in (None, "a text file"):
-        raise PrototxtError(f"this is {kind}, not prototxt", place=place)
-    if sum(byte < 9 or 13 < byte < 32 for byte in raw[:512]) > 1:
-        hint = "a .caffemodel is given with --weights" if path.endswith(".caffemodel") else None
-        raise PrototxtError(f"this is a binary file of {size} bytes, not prototxt", place=place, hint=hint)
+    if kind not in (None, "a text file") or is_binary(raw):
+        known = recognise(path)
+        what = known.noun if known else kind or f"a binary file of {size} bytes"
+        raise PrototxtError(f"this is {what}, not prototxt", place=place, hint=known.use if known else None)
     return raw
 
 

@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from brew import forks
+from brew._prototxt_hints import layer_type_hint
 from brew.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def unknown_layer_hint(type_name: str) -> str:
     """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
     fact = forks.layer_type(type_name)
     if fact is None:
-        near = _nearest(type_name, tuple(layer_type_list()))
+        near = layer_type_hint(type_name) or _nearest(type_name, tuple(layer_type_list()))
         return f"{near + ' ' if near else ''}brew layers lists all types"
     note = f"; {fact.note}" if fact.note else ""
     return f"{type_name} comes from {fact.owners} and is not available here{note}; brew layers lists what is"

@@ -15,37 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import __version__, cuda, snapshot
+from brew import __version__, cuda, history, snapshot
 from brew.average import WeightAverage
 from brew.data_layer import DataLayer
 from brew.divergence import check_loaded
 from brew.errors import WeightsError
-from brew.layer import Array, shape_text
 from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
-from brew.wire import StoredState
 
 if TYPE_CHECKING:
     from brew.solver import Solver
 
 log = logging.getLogger("brew")
-
-
-def _history_pieces(solver: Solver) -> list[tuple[Array, tuple[int, ...]]]:
-    """(flat piece of the arena, shape) for every slot of the rule and every owner: Caffe's order of history blobs."""
-    parameters = solver.net.parameters
-    pieces = []
-    for arena in solver.update.history:
-        for i in parameters.owners:
-            blob, start = parameters.slots[i], parameters.starts[i]
-            pieces.append((arena[start : start + blob.count], blob.shape))
-    return pieces
-
-
-def history_values(solver: Solver) -> list[npt.NDArray[Any]]:
-    """The history blobs as host arrays."""
-    pieces = _history_pieces(solver)
-    return [(p if solver.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
 
 
 def state_of(solver: Solver) -> ResumeState:
@@ -60,7 +41,7 @@ def state_of(solver: Solver) -> ResumeState:
     state = ResumeState(
         random_seed=int(solver.seed), passes=solver.net.passes.begun, losses=solver.losses.losses(),
         test_passes=[net.passes.begun for net in solver.test_nets], seconds=solver.seconds, choice=settled,
-        brew_version=__version__, skipped=solver.guard.skipped,
+        brew_version=__version__, skipped=solver.guard.skipped, solver_type=solver.update.rule.type,
     )  # fmt: skip
     solver.best.save(state)
     solver.schedule.save(state)
@@ -89,10 +70,15 @@ def restore(solver: Solver, path: str | Path) -> None:
     for name, number in (("iteration", state.iter), ("current_step", state.current_step)):
         if not 0 <= number < 1 << 31:
             raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
+    if not solver.reset_history:
+        history.check(solver, state, path)
     files = snapshot.weights_of(state, path)
     if files is not None:
-        solver.net.copy_from(files)
-    _restore_history(solver, state, path)
+        _take_weights(solver.net, files)
+    if solver.reset_history:
+        history.reset(solver)
+    else:
+        history.restore(solver, state)
     check_loaded(solver.net, str(path), solver.update.history)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
@@ -105,28 +91,24 @@ def restore(solver: Solver, path: str | Path) -> None:
         _restore_run(solver, state.resume)
     elif not solver.data_from_start:
         _advance_sources(solver)
+    if state.iter >= solver.param.max_iter:
+        log.warning(
+            "%s is of iteration %d and max_iter is %d: there is nothing left to train; a larger max_iter "
+            "(--set max_iter=%d, say) goes on from here",
+            path, state.iter, solver.param.max_iter, max(2 * state.iter, 1),
+        )  # fmt: skip
 
 
-def _restore_history(solver: Solver, state: StoredState, path: str | Path) -> None:
-    pieces = _history_pieces(solver)
-    if len(pieces) != len(state.history):
-        raise WeightsError(
-            f"{path}: {len(state.history)} history blobs, this solver ({solver.param.type}) needs {len(pieces)}",
-            hint="the net or the solver type has changed since; --weights takes over the weights alone",
+def _take_weights(net: Net, files: Path) -> None:
+    from brew.weights import Misfit
+
+    try:
+        net.copy_from(files)
+    except Misfit as error:
+        error.hint = (
+            f"the net has changed since the snapshot; --weights {files} --ignore-mismatched takes over what fits"
         )
-    for number, ((piece, shape), stored) in enumerate(zip(pieces, state.history, strict=True)):
-        if stored.raw.size != piece.size:
-            raise WeightsError(
-                f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}"
-            )
-        start = 0
-        for values in stored.pieces():  # a large state is never in memory as a whole
-            there = piece[start : start + values.size]
-            start += values.size
-            if solver.device == "cpu":
-                there[...] = values
-            else:
-                cuda.upload(there, values)
+        raise
 
 
 def _restore_average(average: WeightAverage, stored: Path | None, state: str | Path) -> None:

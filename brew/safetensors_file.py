@@ -71,7 +71,9 @@ def write_weights(path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.ND
     """Write (layer, [(index, values)]) of the net named `net`; the values go out as they lie in memory."""
     from safetensors.numpy import save_file
 
-    tensors = {f"{layer}/{index}": np.ascontiguousarray(v) for layer, blobs in layers for index, v in blobs}
+    tensors = {  # ascontiguousarray gives a scalar an axis
+        f"{layer}/{index}": np.ascontiguousarray(v).reshape(v.shape) for layer, blobs in layers for index, v in blobs
+    }
     save_file(tensors, path, metadata={"format": "brew", "net": net})
 
 

@@ -133,11 +133,6 @@ def settle(files: SnapshotPaths) -> None:
 
 def read_state(path: str | Path) -> StoredState:
     """A .solverstate or .solverstate.h5; WeightsError when it is something else."""
-    if Path(path).name.endswith((".caffemodel", ".caffemodel.h5")):
-        raise WeightsError(
-            f"{path}: weights, not a solver state",
-            hint="--snapshot takes the .solverstate beside it; to start a new training from weights use --weights",
-        )
     if hdf5_file.is_hdf5(path):
         return hdf5_file.read_solver_state(path)
     return wire.read_solver_state(path)

@@ -8,25 +8,28 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import epochs, memory, mode, prototxt, resume, test_run
+from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.display import Display
-from brew.divergence import Guard, check_loaded
+from brew.divergence import check_loaded
 from brew.duration import seconds
 from brew.errors import DivergedError
-from brew.events import KINDS, Event, Step, Stopped, Tested
+from brew.events import KINDS, Displayed, Event, Step, Stopped, Tested
+from brew.iteration import Iteration
 from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
+from brew.outputs import MOST_KEPT, first
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
 from brew.snapshot import SnapshotPaths, check_names
 from brew.solver_config import Intervals, NetChoice, SolverConfig
+from brew.stuck import Stuck
 from brew.test_run import Bookmark
 from brew.update import make_update, rule_class
 
@@ -52,17 +55,18 @@ class Solver:
         level: int | None = None,
         stages: Sequence[str] = (),
         data_from_start: bool = False,
+        reset_history: bool = False,
         ignore_mismatched: bool = False,
         max_bad_records: int | None = None,
         keep: Sequence[str] | None = None,
     ) -> None:
         document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
-        for override in overrides:
-            prototxt.override(document.message, override)
+        prototxt.override_all(document.message, overrides)
         self.config = SolverConfig(document, max_bad_records)
         self.param = self.config.param
         self.device = device or mode.default_device()
         self.data_from_start = data_from_start
+        self.reset_history = reset_history
         self.ignore_mismatched = ignore_mismatched
         self._keep = keep
         self.iter = 0
@@ -71,7 +75,7 @@ class Solver:
         self.stopped = ""
         self.keeper = Keeper(self)
         self.bookmark = Bookmark(self)
-        self._display = Display(self)
+        self.display = Display(self)
         self._watchers: dict[type[Event], list[Callable[[Event], None]]] = {kind: [] for kind in KINDS}
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
@@ -86,21 +90,25 @@ class Solver:
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         slots = rule.slots + (self.param.ema_decay > 0)
-        self.net = self._make_net(self.config.train_net(), TRAIN, level, stages, history=slots)
+        choice, tests = self.config.train_net(), self.config.test_nets()
+        self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
         epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         log.debug("%s", self.net.memory.details())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
-        self.test_nets = [self._make_net(choice, TEST, share=self.net) for choice in self.config.test_nets()]
+        self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
+        data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
         self.update = make_update(self.net, rule)
         self.schedule = Schedule(self.param)
         self.losses = LossWindow(self.net, self.param.average_loss)
         self.best = Best(self.config.document, self.test_nets)
-        self.guard = Guard(self.net, self.param)
+        self.iteration = Iteration(self)
+        self.guard = self.iteration.guard
+        self.watch(Stuck(self.net), Displayed)
         self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
         if files := self.config.weights():
             self.load_weights(files)
@@ -158,7 +166,8 @@ class Solver:
         """Do `iterations` updates, with the displays, tests and snapshots that `param` now says fall due."""
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
-        self._display.start()
+        self.display.start()
+        told.of_training(self.net, self.param.weight_decay)
         self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
@@ -168,8 +177,11 @@ class Solver:
                 self.test_all()
                 if self._must_stop():
                     return
-                self.bookmark.clear()
-            current_rate = self._iterate(every)
+                if every.passes == 1:  # else it stays until all passes are through
+                    self.bookmark.clear()
+            current_rate = self.iteration.run(every, self._interrupted)
+            if current_rate is None:
+                return
             spent = time.perf_counter() - began
             self.seconds += spent
             if self._watchers[Step]:
@@ -177,38 +189,6 @@ class Solver:
                 self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
             if (self._requests and self._asked("snapshot")) or (every.snapshot and self.iter % every.snapshot == 0):
                 self.keeper.snapshot_or_warn()
-
-    def _iterate(self, every: Intervals) -> float:
-        """One iteration: iter_size passes whose gradients add up, display, update; the rate it used."""
-        display = bool(every.display) and self.iter % every.display == 0
-        if every.debug_info:
-            self.net.debug_info.on = self.net.source.debug_info or display
-        self.guard.before_forward()
-        for number in range(every.passes):
-            self.net.forward_backward()
-            self.losses.add(number, every.passes)
-        loss = self.losses.latest(read_back=display or self.guard.skips)
-        if self.guard.leaves_out(loss, self.iter, self.schedule.last_rate):
-            self.losses.drop()
-        else:
-            self._update(display)
-        self.iter += 1
-        return self.schedule.last_rate
-
-    def _update(self, display: bool) -> None:
-        """The end of an iteration: its rate, what is shown of it, the update, the average."""
-        schedule = self.schedule
-        current = schedule.rate(self.iter, self.losses.mean() if schedule.reads_loss else None)
-        if display:
-            self._display.show(current)
-        momentum_scale = schedule.momentum_scale(self.iter)
-        if self.net.debug_info.on:
-            with self.net.debug_info.updating():
-                self.update.apply(current, self.iter, momentum_scale)
-        else:
-            self.update.apply(current, self.iter, momentum_scale)
-        if self.average is not None:
-            self.average.update(self.iter)
 
     def _must_stop(self) -> bool:
         """Whether something asks training to end now; `stopped` says what."""
@@ -241,11 +221,11 @@ class Solver:
                 return {}
             if self.best.improved(number, self.iter, scores):
                 self.keeper.save_best()
-        self.tell(Tested(self.iter, number, scores))
+        self.tell(Tested(self.iter, number, first(scores, MOST_KEPT)))
         return scores
 
     def _interrupted(self) -> bool:
-        """Signals are honoured within a long test too."""
+        """Signals are honoured within a long test, and between the passes of an iteration, too."""
         if self._asked("snapshot"):
             self.keeper.snapshot_or_warn()
         return self._must_stop()

@@ -23,6 +23,8 @@ _NOT_NEGATIVE = (
 _FINITE = (*_NOT_NEGATIVE, "gamma", "power", "clip_gradients", "clip_value", "delta")
 _AT_LEAST_ONE = ("iter_size", "average_loss")
 _EITHER = (("max_iter", "max_epochs"), ("test_interval", "test_epochs"), ("snapshot", "snapshot_epochs"))
+_ADD = "add it to the solver"
+_ONCE = "test_iter: records of the test data divided by its batch_size is once through"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Remark:
 
     message: str
     place: Place
+    hint: str
 
     def __str__(self) -> str:
         return f"{self.place}: {self.message}"
@@ -46,11 +49,15 @@ def remarks(document: Document[SolverParameter]) -> Iterator[Remark]:
     """What is allowed and yet looks like an oversight."""
     param = document.message
     if not param.HasField("base_lr") and param.lr_policy != "multifixed":
-        yield Remark("no base_lr: the rate is 0 and nothing is learned", Place(document.file))
+        yield Remark("no base_lr: the rate is 0 and nothing is learned", Place(document.file), _ADD)
+    for i, passes in enumerate(param.test_iter):
+        if passes == 0:
+            yield Remark("test_iter is 0: tests of this net run no batch", document.place("test_iter", i), _ONCE)
     policy = POLICIES.get(param.lr_policy)
     for field in policy.wants if policy else ():
         if not is_given(param, field):
-            yield Remark(f'lr_policy "{param.lr_policy}" reads {field}, which is missing', document.place("lr_policy"))
+            what = f'lr_policy "{param.lr_policy}" reads {field}, which is missing'
+            yield Remark(what, document.place("lr_policy"), _ADD)
 
 
 def is_given(param: SolverParameter, field: str) -> bool:
@@ -165,16 +172,16 @@ def _test_nets(solver: _Checked) -> Iterator[SolverError]:
     if wanted and param.test_interval <= 0 and not param.test_epochs:
         yield solver.error("there is a test net, but no test_interval", "test_iter", hint="test_interval: 500, say")
     for i, count in enumerate(param.test_iter):
-        if count <= 0:
-            yield solver.error(f"test_iter must be at least 1, not {count}", "test_iter", i)
+        if count < 0:
+            yield solver.error(f"test_iter must not be negative, it is {count}", "test_iter", i)
 
 
 def _best(solver: _Checked) -> Iterator[SolverError]:
     param = solver.param
     if param.patience and not param.best:
         yield solver.error("patience needs to know what to watch", "patience", hint='best: "accuracy", say')
-    if param.best and not param.test_iter:
-        what = f'best is "{param.best}", an output of a test net, and there is no test net'
+    if param.best and not any(param.test_iter):
+        what = f'best is "{param.best}", an output of a test net, and there is no test'
         yield solver.error(what, "best", hint="test_iter and test_interval ask for tests")
 
 

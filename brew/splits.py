@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
 from brew.errors import NetError, did_you_mean
-from brew.net_state import Source
-from brew.proto.brew_pb2 import LayerParameter
+from brew.net_state import Source, absence, state_text
+from brew.proto.brew_pb2 import LayerParameter, NetState
 
 Top = tuple[int, int]  # (layer number, top number)
 
@@ -21,13 +22,29 @@ _SUGGESTED = 50  # errors that names like the wrong one are looked for: it takes
 _LISTED = 20  # blobs that a hint names, the last ones
 
 
-def insert_splits(layers: Sequence[Source], unknown: list[NetError] | None = None) -> list[Source]:
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The state a net is in, and the layers that are not there in it: for errors."""
+
+    state: NetState
+    layers: Sequence[Source]
+
+    @classmethod
+    def of(cls, state: NetState, every: Sequence[Source], there: Sequence[Source]) -> Absent:
+        """`every` layer of the net but for those that are `there`."""
+        kept = {id(source.param) for source in there}
+        return cls(state, [source for source in every if id(source.param) not in kept])
+
+
+def insert_splits(
+    layers: Sequence[Source], unknown: list[NetError] | None = None, absent: Absent | None = None
+) -> list[Source]:
     """The layers with Splits between them.
 
-    A bottom that names no earlier top raises its NetError; where the list `unknown` is given, all go there instead and
-    these bottoms stay as they are.
+    A bottom that names no earlier top raises its NetError, which speaks of `absent` layers too. Where the list
+    `unknown` is given, all go there instead and these bottoms stay as they are.
     """
-    reads, uses, errors = _uses(layers)
+    reads, uses, errors = _uses(layers, absent)
     if unknown is not None:
         unknown.extend(errors)
     elif errors:
@@ -41,14 +58,16 @@ def insert_splits(layers: Sequence[Source], unknown: list[NetError] | None = Non
             top = reads.get((number, b))
             if top is not None and uses[top] > 1:
                 param.bottom[b] = f"{_split_name(layers, top)}_{_take(next_split, top)}"
-        result.append(Source(param, source.place))
+        result.append(Source(param, source.place, tuple(source.param.bottom)))
         for t in range(len(param.top)):
             if uses[number, t] > 1:
                 result.append(_split(layers, (number, t), uses[number, t], param, next_split, source))
     return result
 
 
-def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
+def _uses(
+    layers: Sequence[Source], absent: Absent | None
+) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
     """For every (layer, bottom) the top it reads; for every top how often it is used; errors for unknown bottoms."""
     newest: dict[str, Top] = {}
     reads: dict[tuple[int, int], Top] = {}
@@ -60,9 +79,9 @@ def _uses(layers: Sequence[Source]) -> tuple[dict[tuple[int, int], Top], Counter
         for b, name in enumerate(param.bottom):
             if name not in newest:
                 makers = makers or _makers(layers)
-                near = len(errors) < _SUGGESTED
                 later = [layers[n].param.name for n in makers[name][bisect(makers[name], number) :][:1]]
-                errors.append(_unknown_bottom(source, b, newest, later, near))
+                near = len(errors) < _SUGGESTED
+                errors.append(_unknown_bottom(source, b, newest, later, absent, near=near))
                 continue
             reads[number, b] = newest[name]
             uses[newest[name]] += 1
@@ -82,16 +101,22 @@ def _makers(layers: Sequence[Source]) -> Mapping[str, list[int]]:
     return makers
 
 
-def _unknown_bottom(source: Source, b: int, known: dict[str, Top], later: Sequence[str], near: bool) -> NetError:
+def _unknown_bottom(
+    source: Source, b: int, known: dict[str, Top], later: Sequence[str], absent: Absent | None, *, near: bool
+) -> NetError:
     """`later` are the layers further down that make the blob; `near` says whether to look for names like it."""
     name = source.param.bottom[b]
+    elsewhere = [s for s in (absent.layers if absent else ()) if name in s.param.top]
     if later:
         hint = f'layer "{later[0]}", further down, makes it; a layer can only read what stands above it'
+    elif absent is not None and elsewhere:
+        hint = f'layer "{elsewhere[0].param.name}" makes it, but {absence(elsewhere[0], absent.state)}'
     else:
         few = [*islice(reversed(known), _LISTED)][::-1]
         listed = f"blobs so far: {'... ' * (len(known) > _LISTED)}{', '.join(few) or 'none'}"
         hint = (did_you_mean(name, known) if near else None) or listed
-    text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"'
+    where = f" in {state_text(absent.state)}" if absent is not None and elsewhere and not later else ""
+    text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"{where}'
     return NetError(text, place=source.place("bottom", b), hint=hint)
 
 
@@ -121,4 +146,4 @@ def _split(
         split.loss_weight.extend([weight] + [0.0] * (uses - 1))
         owner.loss_weight[top[1]] = 0.0
         next_split[top] += 1  # the first copy is the loss
-    return Source(split, source.place)
+    return Source(split, source.place, tuple(split.bottom))

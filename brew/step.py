@@ -1,7 +1,6 @@
 """One layer of a net on its device: its implementation, its buffers, and the arrays it works on.
 
-Where a blob does not lie as the implementation wants it, a `Crossing` stands in between: the step works on an array
-of its own, and the values go over before and after.
+Where a blob does not lie as the implementation wants it, a `Crossing` stands in between (brew.crossing).
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, onednn, registry
-from brew.blob import Blob, Latest, Memory
+from brew import cuda, registry
+from brew.blob import Blob, Latest
+from brew.crossing import Crossing
 from brew.data_layer import DataLayer
 from brew.graph import Node
-from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Version, Wanted, count, shape_text
-from brew.layout import PLAIN, Layout
+from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shapes, Version, Wanted, count, shape_text
+from brew.layout import PLAIN
 from brew.memory_plan import Lease
-from brew.memory_uses import SAVED, conversion
+from brew.memory_uses import SAVED
 from brew.onednn import Unsupported
 from brew.scratch import Scratch, elements
 
 from ._graph_checks import check_shapes
 
-Copy = Callable[[], None]
 What: TypeAlias = Literal["forward", "again", "backward"]
 
 
@@ -44,6 +43,7 @@ class Step:
         self.bottoms = [blobs[b] for b in node.bottoms]
         self.tops = [blobs[t] for t in node.tops]
         self.params = [params[p] for p in node.params]
+        self.shown = [b.shown for b in (*self.bottoms, *self.tops) if b.shown is not None]
         self.views = [node.layer.view(t) for t in range(len(self.tops))]
         self.shapes = self.current_shapes()
         self.buffers: dict[str, Buffer] = {}
@@ -74,7 +74,7 @@ class Step:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
 
     def stamps(self, scratch: Scratch) -> tuple[int, ...]:
-        return (scratch.stamp, *(b.stamp for b in self.bottoms), *(b.stamp for b in self.tops))
+        return (scratch.stamp, *(b.stamp for blobs in (self.bottoms, self.tops, self.shown) for b in blobs))
 
     def prepare(self, scratch: Scratch) -> None:
         """Choose the implementation for the current shapes and layouts, and ask it for its buffers."""
@@ -128,6 +128,10 @@ class Step:
         for blob, view in zip(self.tops, self.views, strict=True):
             if view is not None:
                 blob.share(self.bottoms[view.bottom], diff=view.diff)
+        if self.layer.is_filled:
+            for blob in self.tops:
+                if blob.shown is not None:  # the caller has reshaped the one that is shown
+                    blob.reshape(*blob.shown.shape)
         bottom = [b.shape for b in self.bottoms]
         settled = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
         if not self.bottoms or (settled and tuple(bottom) == self.shapes.x):
@@ -173,9 +177,23 @@ class Step:
         )
         if self.redirect is not None and self.redirect.shape == self.io.y[0].shape:
             self.io.y = [self.redirect]
+        self._show(values, gradients)
         self.values, self.gradients = values, gradients
         self.implementation.bind(self.io)
         self.key = self.stamps(scratch)
+
+    def _show(self, values: Crossing, gradients: Crossing) -> None:
+        """One blob stands for all versions of a name (brew.versions), as in place one memory would: what the caller
+        fills goes from there into the first version, and it has the gradient that was made last."""
+        assert self.io is not None
+        if self.layer.is_filled:
+            for blob in self.tops:
+                if blob.shown is not None:
+                    values.moves(blob.shown.data_memory, blob.data_memory, blob.shape)
+        for blob, dx in zip(self.bottoms, self.io.dx, strict=True):
+            shows = blob.shows_gradient and dx is not None
+            if blob.shown is not None and shows and blob.shown.diff_memory.lease is None:
+                gradients.moves(blob.diff_memory, blob.shown.diff_memory, blob.shape)
 
     def forward(self) -> None:
         """Run the bound step."""
@@ -243,47 +261,6 @@ class Step:
         """Its arrays are to be made anew before it runs again."""
         self.io = None
         Latest.changed()
-
-
-class Crossing:
-    """Arrays for a step in the layouts it wants, and the copies from and to where the blobs lie, if these differ."""
-
-    def __init__(self, what: str, leases: Mapping[Hashable, Lease]) -> None:
-        """Of "values" or "gradients"; arrays live on the step's `leases` where there are such."""
-        self._what, self._leases = what, leases
-        self.before: list[Copy] = []
-        self.after: list[Copy] = []
-        self._arrays: dict[tuple[int, Layout], Array] = {}  # in place, the step works on one array too
-
-    def reads(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
-        """An array that has the values before the step runs."""
-        array = self._array(memory, shape, layout)
-        if memory.layout != layout:
-            self.before.append(onednn.copy(memory.array(shape), memory.layout, array, layout, shape))
-        return array
-
-    def writes(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
-        """An array whose values are the memory's after the step has run."""
-        array = self._array(memory, shape, layout)
-        if memory.layout != layout:
-            self.after.append(onednn.copy(array, layout, memory.array(shape), memory.layout, shape))
-        return array
-
-    def adopt(self, other: Crossing, memories: Collection[int]) -> None:
-        """Have the values that `other` has of these memories, by id, in the same layouts."""
-        for key, array in other._arrays.items():
-            if key[0] in memories and key in self._arrays:
-                self._arrays[key][...] = array
-
-    def _array(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
-        if memory.layout == layout:
-            return memory.array(shape)
-        key = (id(memory), layout)
-        if key not in self._arrays:
-            lease, stored = self._leases.get(conversion(self._what, memory, layout)), layout.stored(shape)
-            planned = lease.array(stored) if lease is not None else None
-            self._arrays[key] = np.zeros(stored, memory.dtype) if planned is None else planned
-        return self._arrays[key]
 
 
 def candidates(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:

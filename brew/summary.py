@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from brew import memory, mode
+from brew import memory, mode, versions
 from brew.data_shapes import data_shapes
 from brew.engine import chosen
 from brew.executor import Executor
@@ -181,6 +181,7 @@ def _predicted(graph: Graph, engine: str, history_slots: int, recompute: bool = 
 def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = {graph.blobs[b].name for b in graph.outputs}
+    graph = versions.settle(graph)
     return Executor(
         graph, make_blobs(graph, _DTYPE, "cpu"), Parameters(graph, _DTYPE, "cpu"), "cpu", engine,
         fuse=mode.default_fuse(), kept=outputs.__contains__, again=recompute,

@@ -32,7 +32,7 @@ def run(
         net.run_forward()
         means.add(net.output_values())
         loss += net.loss() if with_loss else 0.0
-    if with_loss:
+    if with_loss and passes:
         log.info("Test loss: %g", loss / passes, extra=_TEST)
     log_outputs("Test", means.outputs(), _TEST)
     return by_name(means.outputs())

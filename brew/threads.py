@@ -129,7 +129,7 @@ def hold_blas() -> None:
     """
     number = _State.held = count()
     free = _State.chosen is None and _State.blas is None and VARIABLE not in os.environ
-    if number == _State.blas or (free and number >= _visible_cpus()):
+    if number == _State.blas or (free and number >= visible_cpus()):
         return
     import numpy as np  # noqa: F401  # its BLAS has to be there to be found
     from threadpoolctl import ThreadpoolController
@@ -141,7 +141,7 @@ def hold_blas() -> None:
     _State.blas = number
 
 
-def _visible_cpus() -> int:
+def visible_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -26,6 +26,8 @@ class UpdateRule:
     """One solver type. Subclasses state the facts below, and turn gradients into steps on both devices.
 
     slots             history arrays per parameter
+    keeps             what these hold, in words: a rule that keeps the same can go on from another one's
+    squares           those of them that are sums or means of squares, and so never negative
     takes_momentum    whether `momentum` may be set
     below_one         its momenta must be below 1, for it divides by what they lack
     takes_local_rate  whether a rate for each parameter (LARS, LARC) makes sense: the step grows with the gradient
@@ -38,6 +40,8 @@ class UpdateRule:
 
     type: ClassVar[str]
     slots: ClassVar[int] = 1
+    keeps: ClassVar[str]
+    squares: ClassVar[tuple[int, ...]] = ()
     takes_momentum: ClassVar[bool] = True
     below_one: ClassVar[bool] = False
     takes_local_rate: ClassVar[bool] = False

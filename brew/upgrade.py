@@ -6,6 +6,7 @@
     4  input, input_shape, input_dim of a net             one Input layer, named "input", first
     5  BatchNorm with three param { }                     lr_mult and decay_mult 0: statistics are not learned
     6  solver_type of a solver                            type
+    7  field 14 of a binary pooling_param (a fork's)      round_mode
 
 What is given is never changed, and every layer still knows its places in the old text. One line in the log says what
 was done.
@@ -14,25 +15,16 @@ was done.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from google.protobuf.message import DecodeError
-
-from brew import foreign, prototxt, regular_file
-from brew.atomic import replacing
-from brew.errors import InputError, Place, SolverError
-from brew.file_kind import file_kind
+from brew.errors import Place, SolverError
 from brew.layer import Shape
 from brew.net_state import Source, sources
-from brew.overwriting import Kind
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import (
-    BlobShape,
-    InputParameter,
     LayerParameter,
     NetParameter,
     SolverParameter,
@@ -41,13 +33,12 @@ from brew.proto.brew_pb2 import (
 from brew.prototxt import Document
 
 from ._upgrade_origin import OldLayer, Origin, Trace, assign
+from ._upgrade_pooling import with_round_mode
 from ._upgrade_v0 import check_net_fields, from_v0, is_v0
 from ._upgrade_v1 import from_v1, move_transform
 
-M = TypeVar("M", NetParameter, SolverParameter)
 log = logging.getLogger("brew")
 
-_LARGEST_MESSAGE = (2 << 30) - 1  # bytes
 _SOLVER_TYPES = {
     SolverParameter.SGD: "SGD",
     SolverParameter.NESTEROV: "Nesterov",
@@ -94,7 +85,7 @@ def upgrade_net(
     done: list[str] = []  # in words
     layers = _old_layers(net, shell, origin, done) if net.layers else sources(net, document, prefix)
     layers = _with_inputs(shell, layers, origin, done)
-    layers = _fixed_batch_norm(layers, done)
+    layers = with_round_mode(_fixed_batch_norm(layers, done), done)
     if done:
         head = "" if net.layers else "upgraded: "
         log.info("%s: %s%s", origin.name, head, ", ".join(done))
@@ -130,85 +121,6 @@ def upgrade_solver(
             complete &= upgraded.complete
             net.CopyFrom(upgraded.message())
     return new, complete
-
-
-def upgrade_net_file(source: str, target: str, *, overwrite: bool = False) -> bool:
-    """Write the net in `source` to `target` in today's format: text as text, binary as binary. Comments are lost.
-
-    The two may be one file; another net at `target` is replaced with `overwrite` alone. Returns whether everything
-    found a place. InputError where `source` cannot be read or upgraded, ResourceError where `target` cannot be written.
-    """
-    old, document = _read(source, NetParameter)
-    with _text_is_utf8(source):
-        upgraded = upgrade_net(old, document, file=source)
-        _write(upgraded.message(), target, old, source, text=document is not None, overwrite=overwrite)
-    return upgraded.complete and not foreign.left_out(document)
-
-
-def upgrade_solver_file(source: str, target: str, *, overwrite: bool = False) -> bool:
-    """The same for a solver, with the nets written inside it."""
-    old, document = _read(source, SolverParameter)
-    with _text_is_utf8(source):
-        new, complete = upgrade_solver(old, document, file=source)
-        _write(new, target, old, source, text=document is not None, overwrite=overwrite)
-    return complete and not foreign.left_out(document)
-
-
-@contextmanager
-def _text_is_utf8(source: str) -> Iterator[None]:
-    """InputError where a binary message has a string that protobuf took unseen."""
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"a name or other text in the file is not UTF-8: {error.object!r:.80}", place=Place(source)
-        ) from None
-
-
-def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
-    """The message in a file, with its document unless the file is binary."""
-    path = Path(source)
-    size = path.stat().st_size if path.is_file() else 0
-    if size > _LARGEST_MESSAGE:
-        raise InputError(
-            f"the file has {size} bytes; protobuf takes up to {_LARGEST_MESSAGE}", place=Place(source),
-            hint="there is no need to upgrade weights: those of any age are read",
-        )  # fmt: skip
-    contents = regular_file.read_bytes(path) if size else b""
-    if contents and file_kind(contents[:512]) is None:
-        message = message_type()
-        with suppress(DecodeError):
-            message.ParseFromString(contents)
-            if not isinstance(message, NetParameter) or message.layer or message.layers:
-                return message, None
-        if b"\0" in contents:
-            what = f"neither prototxt nor a binary {message_type.DESCRIPTOR.name}"
-            raise InputError(f"damaged, truncated or of another kind: this is {what}", place=Place(source))
-    document = prototxt.read(source, message_type)
-    return document.message, document
-
-
-def _write(new: M, target: str, old: M, source: str, *, text: bool, overwrite: bool) -> None:
-    if new == old:
-        log.info("%s: nothing to upgrade", source)
-    contents = prototxt.to_text(new).encode() if text else new.SerializeToString()
-
-    def holds(path: Path) -> bool:
-        read = _read(str(path), type(new))
-        return (read[1] is not None) == text
-
-    def wrote(path: Path) -> bool:
-        return path.samefile(source) or regular_file.read_bytes(path) == contents
-
-    kind = Kind("a net" if isinstance(new, NetParameter) else "a solver", holds, wrote)
-    with replacing(target, kind, overwrite=overwrite) as temporary:
-        temporary.write_bytes(contents)
-
-
-def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Shape]) -> LayerParameter:
-    """An Input layer that makes a blob of each shape."""
-    parameter = InputParameter(shape=[BlobShape(dim=shape) for shape in shapes])
-    return LayerParameter(name=name, type="Input", top=tops, input_param=parameter)
 
 
 def _origin(net: NetParameter, document: Document[Any] | None, prefix: Sequence[str | int], file: str | None) -> Origin:

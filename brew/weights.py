@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, hdf5_file, safetensors_file, wire
+from brew import cuda, hdf5_file, safetensors_file, subnormals, wire
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
@@ -27,7 +27,7 @@ log = logging.getLogger("brew")
 
 _Values: TypeAlias = npt.NDArray[Any]
 
-__all__ = ["LayerReport", "LoadReport", "Outcome", "copy_into", "read", "save", "write"]
+__all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "read", "save", "write"]
 
 
 def read(path: str | Path) -> list[LayerBlobs]:
@@ -62,9 +62,13 @@ def copy_into(net: Net, files: Weights, *, ignore_mismatched: bool = False) -> L
                 _copy_layer(net, planned)
     layers = [p.report for plan in plans for p in plan]
     met = {layer.name for layer in layers if layer.outcome is not Outcome.SKIPPED}
-    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _owning(net) if n not in met]
+    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _left(net, met)]
     report = LoadReport(tuple(paths), (*layers, *left))
     _log(report)
+    if net.device == "cpu":
+        subnormals.tell(
+            (name, blob.data_memory.host(blob.shape)) for name, blobs in net.params.items() for blob in blobs
+        )
     return report
 
 
@@ -127,10 +131,14 @@ def _faults(net: Net, layer: LayerBlobs) -> Iterator[str]:
             )
 
 
-def _misfit(layers: Sequence[LayerReport]) -> WeightsError:
+class Misfit(WeightsError):
+    """Layers of a file have other shapes than the net's."""
+
+
+def _misfit(layers: Sequence[LayerReport]) -> Misfit:
     faults = [f"{layer.path}: {fault}" for layer in layers for fault in layer.faults]
     rename = f'rename the layer in the net, such as name: "{layers[0].name}_new", to start it from its filler'
-    return WeightsError("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
+    return Misfit("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
 
 
 def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:
@@ -144,10 +152,11 @@ def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:
     )
 
 
-def _owning(net: Net) -> list[str]:
-    """The layers with parameters of their own, not shared from one before them."""
+def _left(net: Net, met: Collection[str]) -> list[str]:
+    """The layers with a parameter of their own which neither they nor a layer that shares it has found in a file."""
     graph = net.graph
-    return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p for p in n.params)]
+    found = {graph.params[p].owner for n in graph.nodes if n.layer.name in met for p in n.params}
+    return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p and p not in found for p in n.params)]
 
 
 def _owned(net: Net, layer: str) -> set[int]:
@@ -256,7 +265,7 @@ def _layers(net: Net, diff: bool) -> Iterator[tuple[LayerParameter, list[_Values
     """Each layer's message, parameters and gradients; from a GPU they come one layer at a time."""
     for node in net.graph.nodes:
         param = LayerParameter()
-        param.CopyFrom(node.layer.param)
+        param.CopyFrom(node.source.param)
         param.ClearField("blobs")
         if not param.HasField("phase"):
             param.phase = net.phase

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +25,8 @@ from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
 from ._wire_stored import StoredBlob, mapped
 from ._wire_write import write_solver_state, write_weights
 from .errors import Place, WeightsError
-from .file_kind import file_kind
 from .finite import not_finite
+from .known_file import BLOB, STATE, WEIGHTS, recognise
 
 __all__ = [
     "HashedStream",
@@ -73,12 +74,13 @@ class StoredState:
 
 def read_weights(path: str | Path) -> list[LayerBlobs]:
     """All layers of a .caffemodel of any age (V0, V1, current), in the file's order; WeightsError."""
-    return _read(path, "weights (.caffemodel)", _net)
+    return _read(path, "weights (.caffemodel)", WEIGHTS, _net)
 
 
 def read_blob(path: str | Path, name: str = "mean") -> StoredBlob:
     """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError, also for NaN in it."""
-    blob = _read(path, f"a {name} file (.binaryproto)", lambda cursor: _named(f"the {name}", stored_blob, cursor))
+    scan = partial(_named, f"the {name}", _filled)
+    blob = _read(path, f"a {name} file (.binaryproto)", BLOB, scan)
     if bad := sum(not_finite(piece) for piece in blob.pieces()):
         what = f"{bad} of the {blob.raw.size} numbers of the {name} are NaN or infinite"
         raise WeightsError(what, place=Place(str(path)))
@@ -87,18 +89,27 @@ def read_blob(path: str | Path, name: str = "mean") -> StoredBlob:
 
 def read_solver_state(path: str | Path) -> StoredState:
     """The contents of a .solverstate of Caffe's or ours; WeightsError."""
-    return _read(path, "a solver state (.solverstate)", _state)
+    return _read(path, "a solver state (.solverstate)", STATE, _state)
 
 
-def _read(path: str | Path, wanted: str, scan: Callable[[Cursor], T]) -> T:
+def _read(path: str | Path, wanted: str, noun: str, scan: Callable[[Cursor], T]) -> T:
     buffer = mapped(path, wanted)
     try:
         return scan(Cursor(buffer, 0, len(buffer)))
     except Malformed as error:
-        kind = file_kind(bytes(buffer[:512]))
-        said = f"this is {kind}" if kind else f"damaged, truncated or of another kind: {error}"
+        known = recognise(path)
+        known = None if known and known.noun == noun else known
+        said = f"this is {known.noun}" if known else f"damaged, truncated or of another kind: {error}"
         message = f"{said}; the file has {len(buffer)} bytes, {wanted} was expected"
-        raise WeightsError(message, place=Place(str(path))) from None
+        raise WeightsError(message, place=Place(str(path)), hint=known.use if known else None) from None
+
+
+def _filled(cursor: Cursor) -> StoredBlob:
+    """A blob with values. Other messages whose first field is a number pass for one without."""
+    blob = stored_blob(cursor)
+    if not blob.raw.size:
+        raise Malformed("no value in it")
+    return blob
 
 
 def _named(name: str, scan: Callable[[Cursor], T], cursor: Cursor) -> T:

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from brew import threads
+from brew import subnormals, threads
 
 # Elements. A piece of weights, gradient, history and scratch stays in the cache; smaller ones spend more on the GIL.
 PIECE = 1 << 17
@@ -56,6 +56,8 @@ class Workers:
         on the caller's own thread, as number 0.
         """
         left = deque(items)
+
+        task = subnormals.inherited(task)
 
         def take(thread: int) -> None:
             while left:

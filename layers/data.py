@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from brew.data.bad_records import BadRecords
 from brew.data.database import Database, Record, open_database
-from brew.data.datum import Pixels, decode
+from brew.data.datum import Pixels, decode, first_labels
 from brew.data.feed import feeds
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.record_source import RecordSource
 from brew.data.shuffle import shuffled
 from brew.data.transformer import Transformer
+from brew.data_layer import Drawn
 from brew.errors import DataError
 from brew.layer import Context, Shape, between
 from brew.proto.brew_pb2 import DataParameter, LayerParameter
@@ -34,22 +37,22 @@ class Data(PrefetchingLayer):
     every image may have its own. shuffle gives every epoch its own order, in any phase; it holds the keys in memory
     (their length and 16 bytes for each record) and reads the disk here and there: slow where the database is larger
     than memory and not on an SSD. A record that cannot be decoded is an error; up to max_bad_records of them are passed
-    over with a warning, and the batch is filled with the next ones. rand_skip and force_encoded_color do nothing, as
-    in Caffe.
+    over with a warning, and the batch is filled with the next ones. draws_with: "NAME" in the layer has it draw order,
+    crops and mirrors as that data layer does. rand_skip and force_encoded_color do nothing, as in Caffe.
     """
 
     type = "Data"
+    section = "data_param"
     tops = between(1, 2)
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
         data = param.data_param
-        self.batch_size: int = data.batch_size
         self.ahead: int = data.prefetch
         self.path: Path | None = None  # of the database, once it was looked up
         self._place = context.place("data_param", "source")
-        if self.batch_size == 0:
-            raise self.error("batch_size must be at least 1", "data_param", "batch_size", hint="batch_size: 64, say")
+        self._image: Shape = ()
+        self._records = 0  # not counted yet
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         self._bad = BadRecords(data.max_bad_records, self.name)
         ignored = {"rand_skip": "", "force_encoded_color": "; transform_param.force_color does it"}
@@ -65,6 +68,7 @@ class Data(PrefetchingLayer):
             )  # fmt: skip
         finally:
             database.close()
+        self._image = pixels.shape
         image = self.transformer.output_shape(pixels.shape)
         return [(self.batch_size, *image), (self.batch_size,)][: len(self.param.top)]
 
@@ -84,11 +88,34 @@ class Data(PrefetchingLayer):
         finally:
             database.close()
 
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        if top != 1:
+            return None
+        with closing(self._open()) as database:
+            return first_labels(database, most)
+
+    def image_shape(self) -> Shape:
+        return self._image
+
+    @property
+    def random(self) -> bool:
+        return bool(self.param.data_param.shuffle or self.transformer.random)
+
+    def drawn(self) -> Drawn:
+        """Counts the records, the first time."""
+        self._records = self._records or self.epoch()
+        shuffled, transformer = self.param.data_param.shuffle, self.transformer
+        source = self.path.resolve() if self.path is not None else None
+        return Drawn(
+            self._records, source, ("records", shuffled, 0), shuffled, self._image, transformer.random_crop,
+            transformer.param.mirror, self._bad.most > 0, "shuffled" if shuffled else "in order",
+        )  # fmt: skip
+
     def open_source(self, record: int) -> RecordSource:
-        self.transformer.seed = self.seed
+        self.transformer.seed, self.transformer.draws = self.seed, self.draws
         database = self._open()
         if self.param.data_param.shuffle:
-            records = shuffled(database, record, seed=self.seed, name=self.name)
+            records = shuffled(database, record, seed=self.seed, name=self.draws)
         else:
             records = database.records(record)
         return RecordSource(database, records, self.transformer, self.batch_size, record, self._place, self._bad)
@@ -100,7 +127,7 @@ class Data(PrefetchingLayer):
         what = f'layer "{self.name}" (Data): source'
         said = DataParameter.DB.Name(data.backend) if data.HasField("backend") and self.path is None else None
         if self.path is None:
-            hint = _remedy(data.source)
+            hint = _remedy(data.source) if data.source else self.elsewhere("source")
             self.path = find(data.source, self.context.folder, what=what, place=place, hint=hint)
         return open_database(self.path, said, what=what, place=place)
 

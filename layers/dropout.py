@@ -53,6 +53,7 @@ class Dropout(Layer):
 
     type = "Dropout"
     in_place = True
+    keeps_signs = True
     reads = frozenset()
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

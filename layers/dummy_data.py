@@ -33,6 +33,7 @@ class DummyData(Layer):
     bottoms = exactly(0)
     tops = at_least(1)
     reads = frozenset()
+    rewrites = False
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

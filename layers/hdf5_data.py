@@ -6,38 +6,41 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from brew.data.feed import feeds
+from brew.data.hdf5_labels import first_values
 from brew.data.hdf5_source import HDF5Files, HDF5Source, read_list
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
+from brew.data_layer import Drawn
 from brew.errors import DataError
 from brew.layer import Context, Shape, at_least
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
 
+_NAMED = 4  # files whose sizes are said
+
 
 @register_layer
 class HDF5Data(PrefetchingLayer):
-    """Arrays of any kind from HDF5 files, a whole file in memory at a time.
+    """Arrays of any kind from HDF5 files, one file after the other, in parts.
 
     Tops     any number, each the dataset of its name (batch_size x the shape of one row)
     Param    hdf5_data_param.source (a text file that names HDF5 files, one a line), .batch_size, .shuffle (files and
              rows, anew in every epoch)
     Example  top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 64 }
 
-    Batches go on over the end of a file and of the source. Numbers of every type become the net's.
+    Batches go on over the end of a file and of the source. Numbers of every type become the net's. In memory are
+    datasets of up to 64 MiB (a compressed one of a single file up to 512 MiB), of larger ones a batch, or a block of
+    chunks; a shuffled one in chunks whole, in the file's type.
     """
 
     type = "HDF5Data"
+    section = "hdf5_data_param"
     tops = at_least(1)
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
-        self.batch_size: int = param.hdf5_data_param.batch_size
         self._place = context.place("hdf5_data_param", "source")
-        if self.batch_size == 0:
-            raise self.error(
-                "batch_size must be at least 1", "hdf5_data_param", "batch_size", hint="batch_size: 64, say"
-            )
         if param.HasField("transform_param"):
             hint = "transform the data before it is written"
             raise self.error("HDF5Data transforms nothing: transform_param is refused", "transform_param", hint=hint)
@@ -46,7 +49,8 @@ class HDF5Data(PrefetchingLayer):
     def files(self) -> HDF5Files:
         """The files of the source; looked into once."""
         what = f'layer "{self.name}" (HDF5Data): source'
-        source = find(self.param.hdf5_data_param.source, self.context.folder, what=what, place=self._place)
+        written, folder = self.param.hdf5_data_param.source, self.context.folder
+        source = find(written, folder, what=what, place=self._place, hint=self.elsewhere("source"))
         files = read_list(source, what=what, place=self._place)
         try:
             return HDF5Files.examine(files, list(self.param.top))
@@ -59,6 +63,24 @@ class HDF5Data(PrefetchingLayer):
     def epoch(self) -> int:
         return sum(self.files.rows)
 
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        return first_values(self.files, top, most)
+
+    def image_shape(self) -> Shape:
+        """Of the first dataset."""
+        return self.files.row_shapes[0]
+
+    @property
+    def random(self) -> bool:
+        return bool(self.param.hdf5_data_param.shuffle)
+
+    def drawn(self) -> Drawn:
+        shuffle, rows = self.param.hdf5_data_param.shuffle, self.files.rows
+        order = ("rows", *rows) if shuffle else ("records", False, 0)
+        source = tuple(file.resolve() for file in self.files.files)
+        words = f"shuffled within files of {', '.join(map(str, rows[:_NAMED]))} rows" if shuffle else "in order"
+        return Drawn(sum(rows), source, order, shuffle, in_words=words)
+
     def open_source(self, record: int) -> HDF5Source:
         return HDF5Source(
             self.files,
@@ -67,7 +89,7 @@ class HDF5Data(PrefetchingLayer):
             dtype=self.context.dtype,
             shuffle=self.param.hdf5_data_param.shuffle,
             seed=self.seed,
-            name=self.name,
+            name=self.draws,
         )
 
 

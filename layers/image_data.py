@@ -7,11 +7,14 @@ from functools import cached_property
 
 from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
-from brew.data.image_source import ImageFiles, ImageList, ImageSource
+from brew.data.image_list import ImageList
+from brew.data.image_source import ImageFiles, ImageSource
+from brew.data.label_sample import LabelSample
 from brew.data.order import Order
-from brew.data.paths import find, find_prefix
+from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
+from brew.data_layer import Drawn
 from brew.layer import Context, Shape, exactly
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import register_layer
@@ -28,33 +31,32 @@ class ImageData(PrefetchingLayer):
              resize to, both or none), .shuffle (anew in every epoch), .rand_skip (to pass over fewer than so many
              lines at the start); transform_param; data_param.prefetch (batches made ahead, 4)
 
-    A label is what C's atoi makes of it. A batch has the size of its first image; with batch_size 1 every image may
-    have its own. An image that cannot be read is an error, placed in the list; up to max_bad_records of them are
-    passed over with a warning, and the batch is filled with the next ones.
+    A line ends with its label, a whole number, behind a blank or tab; there may be blanks in the path. A batch has the
+    size of its first image; with batch_size 1 every image may have its own. An image that cannot be read is an error,
+    placed in the list; up to max_bad_records of them are passed over with a warning, and the batch is filled with the
+    next ones.
 
     Example  top: "data" top: "label" image_data_param { source: "list.txt" batch_size: 8 new_height: 64 new_width: 64 }
     """
 
     type = "ImageData"
+    section = "image_data_param"
     tops = exactly(2)
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
         images = param.image_data_param
-        self.batch_size: int = images.batch_size
         self.ahead: int = param.data_param.prefetch
-        if self.batch_size == 0:
-            raise self.error(
-                "batch_size must be at least 1", "image_data_param", "batch_size", hint="batch_size: 64, say"
-            )
         if (images.new_height == 0) != (images.new_width == 0):
             text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
             raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        self._image: Shape = ()
         self._bad = BadRecords(images.max_bad_records, self.name)
         moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
         self.warn_of_idle_fields("image_data_param", moved)
-        self.warn_of_idle_fields("data_param", {"shuffle": "; image_data_param.shuffle does it"})
+        moved = {f: f"; image_data_param.{f} does it" for f in ("shuffle", "batch_size", "source", "max_bad_records")}
+        self.warn_of_idle_fields("data_param", moved)
 
     @cached_property
     def files(self) -> ImageFiles:
@@ -62,9 +64,9 @@ class ImageData(PrefetchingLayer):
         images, folder = self.param.image_data_param, self.context.folder
         what = f'layer "{self.name}" (ImageData): source'
         place = self.context.place("image_data_param", "source")
-        listed = ImageList.read(find(images.source, folder, what=what, place=place), what=what, place=place)
-        what = f'layer "{self.name}" (ImageData): image'
-        prefix = find_prefix(images.root_folder, listed.names[0], folder, what=what, place=listed.place(0))
+        source = find(images.source, folder, what=what, place=place, hint=self.elsewhere("source"))
+        listed = ImageList.read(source, what=what, place=place)
+        prefix = listed.prefix(images.root_folder, folder, what=f'layer "{self.name}" (ImageData): image')
         size = (images.new_height, images.new_width) if images.new_height else None
         return ImageFiles(listed, prefix, images.is_color, size)
 
@@ -73,18 +75,41 @@ class ImageData(PrefetchingLayer):
         _, [first], _ = self._bad.read(
             self._order().onward(0), 1, self.files.shape, key=lambda number: number, epoch=self.epoch
         )
+        self._image = first
         return [(self.batch_size, *self.transformer.output_shape(first)), (self.batch_size,)]
 
     def epoch(self) -> int:
         return len(self.files.images.names)
 
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """All of them."""
+        images = self.files.images
+        return LabelSample(images.labels, lambda number: f"{images.place(number)}") if top == 1 else None
+
+    def image_shape(self) -> Shape:
+        return self._image
+
+    @property
+    def random(self) -> bool:
+        images = self.param.image_data_param
+        return bool(images.shuffle or images.rand_skip > 1 or self.transformer.random)
+
+    def drawn(self) -> Drawn:
+        images, transformer, listed = self.param.image_data_param, self.transformer, self.files.images
+        after = f" after up to {images.rand_skip - 1} others" if images.rand_skip > 1 else ""
+        return Drawn(
+            len(listed.names), listed.file.resolve(), ("records", images.shuffle, images.rand_skip),
+            images.shuffle or images.rand_skip > 1, self._image, transformer.random_crop, transformer.param.mirror,
+            self._bad.most > 0, ("shuffled" if images.shuffle else "in order") + after,
+        )  # fmt: skip
+
     def open_source(self, record: int) -> ImageSource:
-        self.transformer.seed = self.seed
+        self.transformer.seed, self.transformer.draws = self.seed, self.draws
         return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record, self._bad)
 
     def _order(self) -> Order:
         images, count = self.param.image_data_param, len(self.files.images.names)
-        return Order(count, shuffle=images.shuffle, rand_skip=images.rand_skip, seed=self.seed, name=self.name)
+        return Order(count, shuffle=images.shuffle, rand_skip=images.rand_skip, seed=self.seed, name=self.draws)
 
 
 feeds(ImageData)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from brew.data.datum import Pixels, decode_batch
 from brew.data.feed import feeds
+from brew.data.prefetching_layer import first_not_finite
 from brew.data.transformer import Transformer
-from brew.data_layer import DataLayer
+from brew.data_layer import DataLayer, Drawn
 from brew.errors import BrewError, DataError, UsageError
 from brew.layer import Context, Shape, exactly, shape_text
 from brew.proto.brew_pb2 import Datum, LayerParameter, SourceState
@@ -56,6 +57,17 @@ class MemoryData(DataLayer):
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return self.next_shapes()
+
+    def draw_as(self, name: str) -> None:
+        super().draw_as(name)
+        self.transformer.draws = name
+
+    def image_shape(self) -> Shape:
+        return self.image
+
+    def drawn(self) -> Drawn:
+        transformer = self.transformer
+        return Drawn(None, None, None, False, (), transformer.random_crop, transformer.param.mirror)
 
     # --- what the program calls ------------------------------------------------------------------------------------
 
@@ -134,6 +146,14 @@ class MemoryData(DataLayer):
         self._record += self.batch_size
         self._waiting = self._waiting and batch.stop < len(self._data)
         return [self._data[batch], self._labels[batch]]
+
+    def not_finite(self) -> str | None:
+        if self._data is None or self._labels is None or self._record == 0:
+            return None
+        start = (self._record - self.batch_size) % len(self._data)
+        batch = slice(start, start + self.batch_size)
+        tops = [self._data[batch], self._labels[batch]]
+        return first_not_finite(tops, self.param.top, lambda number: f"item {start + number}")
 
     def epoch(self) -> int | None:
         return None if self._data is None else len(self._data)

@@ -48,7 +48,7 @@ class MVN(Layer):
         self.axes = 1 if mvn.across_channels else 2  # those that tell apart what is normalised
         self.divides: bool = mvn.normalize_variance
         self.eps: float = mvn.eps
-        self.reads = frozenset("y" if self.divides else "")
+        self.reads = frozenset("y" if self.divides and not overwrites(param) else "")
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [bottom[0]]

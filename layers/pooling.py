@@ -36,7 +36,7 @@ class Pooling(Layer):
                     With round_mode FLOOR it is floor; with padding, windows that start behind it are dropped.
              mask   optional, MAX only: the index in the plane of every maximum, as a float; -1 for none
     Param    pooling_param: pool MAX (default), AVE or STOCHASTIC; kernel_size, stride (1), pad (0), or each as _h and
-             _w; global_pooling takes whole planes; round_mode
+             _w; global_pooling takes whole planes; round_mode (ceil_mode: false, a word of forks, is FLOOR)
     Example  bottom: "x" top: "y" pooling_param { pool: MAX kernel_size: 3 stride: 2 }
 
     A window that lies wholly behind the input (a stride larger than the kernel) gives -FLT_MAX with MAX, else 0, and

@@ -8,12 +8,12 @@ import numpy as np
 
 from brew import cuda
 from brew.cuda import Kernels
-from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Param, Shape, Shapes, Wanted, count
+from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, count
 from brew.ops.fold import Fold, fold
 from brew.ops.in_place import overwrites
 from brew.ops.pieces import fold_piece, fold_pieces
 from brew.ops.reduction import partial_sums, sum_outside
-from brew.proto.brew_pb2 import FillerParameter
+from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 from brew.registry import register_layer
 
 _SHORT = 128  # products of fewer terms are better taken by einsum than by vecdot
@@ -54,6 +54,11 @@ class PReLU(Layer):
     type = "PReLU"
     in_place = True
     reads = frozenset("x")
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        if overwrites(param):
+            self.reads = frozenset()  # x is kept where backward needs it
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         if len(bottom[0]) < 2:

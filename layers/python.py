@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
+import numpy as np
+
+from brew import cuda
 from brew.blob import Blob, Memory
 from brew.layer import (
     Array,
@@ -46,6 +49,7 @@ class Python(Layer):
     tops = at_least(0)
     in_place = True
     once = True  # the class may count its calls, or draw
+    rewrites = False  # the class may leave elements as they are
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -60,6 +64,7 @@ class Python(Layer):
             lambda text, hint=None: self.error(text, "python_param", "module", hint=hint),
         )
         self._ready = False
+        self.copied: list[int] = []  # tops that the file has in place, and the net cannot: they begin as their bottoms
         self.bottom = [LentBlob((0,), context.dtype, name) for name in param.bottom]
         self.top = [
             self.bottom[t] if name in param.bottom[t : t + 1] else LentBlob((0,), context.dtype, name)
@@ -89,6 +94,12 @@ class Python(Layer):
         python = self.param.python_param
         text = f"{python.layer}.{method} raised {described(error, python.module)}"
         return self.error(text, "python_param", "layer")
+
+    def with_own_top(self, top: int, bottom: str) -> Python:
+        """This very layer: the class may have been set up. It finds in the top what it would find in place."""
+        self.top[top] = LentBlob(self.bottom[top].shape, self.context.dtype, self.param.top[top])
+        self.copied.append(top)
+        return self
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Calls setup the first time, and reshape."""
@@ -126,6 +137,8 @@ class _Called(Implementation[Python]):
 
     def forward(self, io: Arrays) -> None:
         layer = self.layer
+        for t in layer.copied:
+            self._copy(io.y[t], io.x[t])
         self._lend(io)
         layer.call("forward", layer.bottom, layer.top)
         for blob, y in zip(layer.top, io.y, strict=True):
@@ -141,12 +154,18 @@ class _Called(Implementation[Python]):
 
     def backward(self, io: Arrays) -> None:
         layer = self.layer
+        for t in layer.copied:
+            if (dx := io.dx[t]) is not None:
+                self._copy(dx, io.dy[t])
         self._lend(io)
         for memory in self._gradients():
             memory.download()
         layer.call("backward", layer.top, list(self._wanted.bottoms), layer.bottom)
         for memory in self._gradients():
             memory.upload()
+
+    def _copy(self, target: Array, source: Array) -> None:
+        (cuda.copy if self.device == "cuda" else np.copyto)(target, source)
 
     def _lend(self, io: Arrays) -> None:
         """The blobs show the values as they are now."""

@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.feed import feeds
+from brew.data.label_sample import LabelSample
 from brew.data.paths import find, find_prefix
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.data.window_list import WindowList
 from brew.data.window_source import Framing, WindowImages, WindowSource
+from brew.data_layer import Drawn
 from brew.errors import DataError
 from brew.layer import Context, Shape, exactly, shape_text
 from brew.proto.brew_pb2 import LayerParameter
@@ -38,12 +40,12 @@ class WindowData(PrefetchingLayer):
     """
 
     type = "WindowData"
+    section = "window_data_param"
     tops = exactly(2)
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
         windows, transform = param.window_data_param, param.transform_param
-        self.batch_size: int = windows.batch_size
         self.ahead: int = param.data_param.prefetch
         self.crop: int = transform.crop_size
         self._place = context.place("window_data_param", "source")
@@ -57,7 +59,6 @@ class WindowData(PrefetchingLayer):
     def _check(self) -> None:
         windows = self.param.window_data_param
         for wrong, field, message in (
-            (self.batch_size == 0, "batch_size", "batch_size must be at least 1"),
             (not 0 <= windows.fg_fraction <= 1, "fg_fraction", f"fg_fraction {windows.fg_fraction:g} is not in 0 to 1"),
             (
                 windows.crop_mode not in ("warp", "square"),
@@ -96,7 +97,8 @@ class WindowData(PrefetchingLayer):
         """The window file, read once, and how its windows are made."""
         windows, folder = self.param.window_data_param, self.context.folder
         what = f'layer "{self.name}" (WindowData)'
-        file = find(windows.source, folder, what=f"{what}: source", place=self._place)
+        hint = self.elsewhere("source")
+        file = find(windows.source, folder, what=f"{what}: source", place=self._place, hint=hint)
         listed = WindowList.read(
             file, fg_threshold=windows.fg_threshold, bg_threshold=windows.bg_threshold, what=what, place=self._place
         )
@@ -119,10 +121,27 @@ class WindowData(PrefetchingLayer):
         _ = self.images
         return [(self.batch_size, 3, self.crop, self.crop), (self.batch_size,)]
 
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """Those of all objects, and 0 where there is background."""
+        if top != 1:
+            return None
+        windows = self.images.windows
+        kinds = [windows.foreground, windows.background]
+        values = np.concatenate([kind.label for kind in kinds])
+        lines = np.concatenate([kind.line for kind in kinds])
+        return LabelSample(values, lambda number: str(windows.place(int(lines[number]))))
+
+    def drawn(self) -> Drawn:
+        windows = self.images.windows
+        order = ("windows", len(windows.background), len(windows.foreground), self.objects)
+        mirror = self.param.transform_param.mirror
+        words = "drawn from a list of windows"
+        return Drawn(None, windows.file.resolve(), order, shuffled=True, mirror=mirror, in_words=words)
+
     def open_source(self, record: int) -> WindowSource:
         mirror = self.param.transform_param.mirror
         return WindowSource(
-            self.images, self.batch_size, record, objects=self.objects, mirror=mirror, seed=self.seed, name=self.name
+            self.images, self.batch_size, record, objects=self.objects, mirror=mirror, seed=self.seed, name=self.draws
         )
 
 

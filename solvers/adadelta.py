@@ -29,6 +29,8 @@ class AdaDelta(UpdateRule):
 
     type = "AdaDelta"
     slots = 2
+    keeps = "means of squared gradients and steps"
+    squares = (0, 1)
     reads = ("delta",)
     kernel = _kernels.adadelta_update
 

@@ -27,6 +27,8 @@ class AdaGrad(UpdateRule):
 
     type = "AdaGrad"
     slots = 1
+    keeps = "sums of squared gradients"
+    squares = (0,)
     takes_momentum = False
     reads = ("delta",)
     kernel = _kernels.adagrad_update

@@ -30,6 +30,8 @@ class Adam(UpdateRule):
 
     type = "Adam"
     slots = 2
+    keeps = "means of gradients and of their squares"
+    squares = (1,)
     below_one = True
     reads = ("momentum2", "delta")
     kernel = _kernels.adam_update

@@ -27,6 +27,7 @@ class Nesterov(UpdateRule):
 
     type = "Nesterov"
     slots = 1
+    keeps = "the last step"
     takes_local_rate = True
     kernel = _kernels.nesterov_update
 

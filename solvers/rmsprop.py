@@ -27,6 +27,8 @@ class RMSProp(UpdateRule):
 
     type = "RMSProp"
     slots = 1
+    keeps = "means of squared gradients"
+    squares = (0,)
     takes_momentum = False
     reads = ("rms_decay", "delta")
     kernel = _kernels.rmsprop_update

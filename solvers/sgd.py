@@ -20,6 +20,7 @@ class SGD(UpdateRule):
 
     type = "SGD"
     slots = 1
+    keeps = "the last step"
     takes_local_rate = True
     plain_momentum = True
     kernel = _kernels.sgd_update

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from brew.errors import UsageError
 from .command import Command
 from .net_options import names, parse_shapes, shape_option, state_options
 from .output import echo
+
+if TYPE_CHECKING:
+    from brew.layer import Shape
+    from brew.summary import Summary
 
 _log = logging.getLogger("brew")
 
@@ -24,6 +29,7 @@ _log = logging.getLogger("brew")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input (1).")
 @click.option("--overwrite", is_flag=True, help="Replace OUT, a net, where Brew did not write it.")
 @click.option("--auxiliary", is_flag=True, help="Keep heads whose loss weighs less than another of the same labels.")
+@click.option("--input-fields", is_flag=True, help="Inputs as the net's input and input_dim, for old readers.")
 def verb(
     source: str,
     target: str,
@@ -33,6 +39,7 @@ def verb(
     batch: int | None,
     auxiliary: bool,
     overwrite: bool,
+    input_fields: bool,
 ) -> None:
     """Make the deploy net of a net or solver, and write it to OUT ("-" is stdout).
 
@@ -53,7 +60,7 @@ def verb(
     net = read_net(source, TEST)
     made = deploy(
         net.definition, states=net.states, level=level, stages=names(stage), shapes=given, batch=batch,
-        auxiliary=auxiliary,
+        auxiliary=auxiliary, input_fields=input_fields,
     )  # fmt: skip
     for text in made.assumed:
         _log.warning("assumed: %s", text)
@@ -64,8 +71,16 @@ def verb(
         return
     with replacing(target, KIND, overwrite=overwrite) as temporary:
         temporary.write_text(text, "utf-8")
-    read = {name for layer in summary.layers for name in layer.bottoms}
-    ends = {name: shape for layer in summary.layers for name, shape in layer.tops if name not in read}
     starts = {name: shape for layer in summary.layers if not layer.bottoms for name, shape in layer.tops}
-    for word, blobs in (("takes", starts), ("gives", ends)):
+    for word, blobs in (("takes", starts), ("gives", _ends(summary))):
         echo(f"{target} {word} " + ", ".join(f"{name} ({shape_text(shape)})" for name, shape in blobs.items()))
+
+
+def _ends(summary: Summary) -> dict[str, Shape]:
+    """The blobs that no layer reads, or none after the one that made them anew in place."""
+    ends: dict[str, Shape] = {}
+    for layer in summary.layers:
+        for name in layer.bottoms:
+            ends.pop(name, None)
+        ends |= dict(layer.tops)
+    return ends

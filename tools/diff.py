@@ -58,19 +58,21 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
 
 
 def _kind(path: str) -> str:
-    """What a file holds, by its contents."""
-    from brew import hdf5_file, regular_file
-    from brew.file_kind import file_kind
+    """What a file holds, by its contents; InputError where it is nothing that can be compared."""
+    from brew.errors import InputError
+    from brew.known_file import NET, SOLVER, STATE, WEIGHTS, recognise
     from brew.net_file import read_prototxt
     from brew.proto.brew_pb2 import NetParameter
 
-    head = regular_file.head(path, 512) if Path(path).is_file() else b""
-    if hdf5_file.is_hdf5(path):
-        return "a solver state" if hdf5_file.holds_state(path) else "a weights file"
-    if head and file_kind(head) is None:
-        starts_with_iteration = head[:1] == b"\x08" and head[8:9] != b"{"  # safetensors: a length, then JSON
-        return "a solver state" if starts_with_iteration else "a weights file"
-    return "a net" if isinstance(read_prototxt(path).message, NetParameter) else "a solver"
+    known = recognise(path)
+    if known is not None and known.noun in (STATE, WEIGHTS):
+        return known.noun
+    try:
+        return NET if isinstance(read_prototxt(path).message, NetParameter) else SOLVER
+    except InputError as error:
+        if known is not None and known.noun not in (NET, SOLVER, "a text file"):
+            error.message, error.hint = f"this is {known.noun}", "nets, solvers, weights and solver states are compared"
+        raise
 
 
 # --- nets and solvers -------------------------------------------------------------------------------------------------

@@ -138,5 +138,9 @@ def scores(tested: Tested) -> str:
 
     No ", loss = " in it: by that Caffe's parse_log.sh knows the lines of training.
     """
-    outputs = "; ".join(f"{name} = {value:.6g}" for name, value in tested.scores.items())
-    return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}"
+    from brew.outputs import MOST_SHOWN, first
+
+    shown = first(tested.scores, MOST_SHOWN)
+    outputs = "; ".join(f"{name} = {value:.6g}" for name, value in shown.items())
+    more = "; ..." if len(shown) < len(tested.scores) else ""
+    return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}{more}"

@@ -101,6 +101,7 @@ def plan_table(lines: Sequence[PlanLine]) -> list[str]:
         notes += [f"writes into {line.writes_into}"] if line.writes_into else []
         notes += [f"converts {text}" for text in line.conversions]
         notes += ["runs again for backward"] if line.again else []
+        notes += [f"not in place: {line.apart}"] if line.apart else []
         rows.append((line.name, line.type, "+" if follows else line.engine, line.layout, "; ".join(notes)))
     return [line.rstrip() for line in render(("layer", "type", "runs", "tops lie", "and"), rows)]
 

@@ -85,12 +85,17 @@ def fill_inputs(net: Net) -> None:
             array[...] = values
 
 
+def learns(net: Net) -> bool:
+    """Whether there is a step of training: a loss above something learned."""
+    return any(net.blob_loss_weights.values()) and net.parameters.gradient_arena.size >= net.parameters.arena.size
+
+
 def measure(net: Net, iterations: int, *, train: bool) -> Times:
     """Time `iterations` steps, then each layer's passes. The update's rate is 0, so that weights stay as they are.
 
     Raises UsageError where a step of training is asked of a net that has nothing to learn from.
     """
-    if train and net.parameters.gradient_arena.size < net.parameters.arena.size:
+    if train and not learns(net):
         raise UsageError(f'net "{net.name}" has no loss, so there is no step of training', hint="give --mode forward")
     rule = rule_class("SGD")
     if rule is None:

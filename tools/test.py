@@ -59,26 +59,27 @@ def verb(
 
 
 def score(net: Net, iterations: int, settings: Settings) -> list[str]:
-    """Caffe's closing lines: `Loss: v`, then `name = v (* w = wv loss)` for every element of every output."""
+    """Caffe's closing lines: `Loss: v`, then `name = v (* w = wv loss)` for the elements of every output."""
+    from brew.outputs import Means, left_out, shown
+
     _log.info("Running for %d iterations.", iterations, extra={"glog": "caffe.cpp:281"})
-    loss = 0.0
-    sums: list[float] = []
-    outputs: list[tuple[str, float]] = []
+    loss, means = 0.0, Means()
     with bar(settings) as progress:
         for batch in range(iterations):
             net.run_forward()
             loss += net.loss()
-            outputs = [(name, weight) for name, values, weight in net.output_values() for _ in values]
-            scores = [float(value) for _, values, _ in net.output_values() for value in values]
-            sums = [total + value for total, value in zip(sums or [0.0] * len(scores), scores, strict=True)]
-            for (name, _), value in zip(outputs, scores, strict=True):
-                _log.info("Batch %d, %s = %.6g", batch, name, value, extra={"glog": "caffe.cpp:304"})
+            outputs = net.output_values()
+            means.add(outputs)
+            for name, values, _ in outputs:
+                for value in shown(values):
+                    _log.info("Batch %d, %s = %.6g", batch, name, value, extra={"glog": "caffe.cpp:304"})
             progress("batches", batch + 1, iterations)
     lines = [f"Loss: {loss / iterations:.6g}"]
-    for (name, weight), total in zip(outputs, sums, strict=True):
-        mean = total / iterations
-        share = f" (* {weight:.6g} = {weight * mean:.6g} loss)" if weight else ""
-        lines.append(f"{name} = {mean:.6g}{share}")
+    for name, values, weight in means.outputs():
+        for mean in shown(values):
+            share = f" (* {weight:.6g} = {weight * mean:.6g} loss)" if weight else ""
+            lines.append(f"{name} = {mean:.6g}{share}")
+        lines += [note] if (note := left_out(name, values.size)) else []
     for number, line in enumerate(lines):
         _log.info("%s", line, extra={"glog": "caffe.cpp:321" if number else "caffe.cpp:309"})
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,8 @@ from .net_options import engine_option, fuse_option, names, net_options, parse_s
 from .output import echo
 
 if TYPE_CHECKING:
+    from brew.net import Net
+
     from .stopwatch import Times
 
 _log = logging.getLogger("brew")
@@ -30,7 +33,7 @@ _log = logging.getLogger("brew")
 @engine_option
 @fuse_option
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
-@click.option("--mode", type=Choice(("train", "forward")), default="train", help="What a step is (train).")
+@click.option("--mode", type=Choice(("train", "forward")), help="What a step is (train, or forward without a loss).")
 @shape_option("Constant data in place of a data layer.")
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one JSON object.")
 def verb(
@@ -41,14 +44,15 @@ def verb(
     level: int | None,
     stage: str,
     phase: str,
-    mode: str,
+    mode: str | None,
     shapes: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Time a net's steps.
 
-    A step is forward, backward and an update (SGD, momentum 0.9, decay 5e-4), or forward alone. It is timed whole,
-    after two steps to warm up; then forward and backward of every layer on their own.
+    A step is forward, backward and an update (SGD, momentum 0.9, decay 5e-4), or forward alone: with --mode forward,
+    and where the net has no loss, as deploy nets have none. It is timed whole, after two steps to warm up; then forward
+    and backward of every layer on their own.
     """
     given = parse_shapes(shapes)
     device = device_for(gpu) or "cpu"
@@ -58,31 +62,36 @@ def verb(
     from . import stopwatch
 
     resident = stopwatch.resident_mib()
-    net = Net(
-        model,
-        phase=TRAIN if phase == "TRAIN" else TEST,
-        weights=weights,
-        level=level,
-        stages=names(stage),
-        device=device,
-        shapes=given or None,
-        keep=(),
-        forward_only=mode == "forward",
-    )
-    try:
-        if net.inputs:
-            _log.info("%s: no data comes there; it is filled with random values", ", ".join(net.inputs))
-        stopwatch.fill_inputs(net)
-        times = stopwatch.measure(net, iterations, train=mode == "train")
-    finally:
-        net.close()
+    make = partial(
+        Net, model, phase=TRAIN if phase == "TRAIN" else TEST, weights=weights, level=level, stages=names(stage),
+        device=device, shapes=given or None, keep=(),
+    )  # fmt: skip
+    name, mode, times = _timed(make, mode, iterations)
     log_as_caffe(times)
     for line in table(times):
         echo(line)
     if as_json:
-        facts = {"net": net.name, "mode": mode, "phase": phase, "device": device, **times.facts()}
+        facts = {"net": name, "mode": mode, "phase": phase, "device": device, **times.facts()}
         facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
         echo(json.dumps(facts | {"layers": times.layer_facts()}))
+
+
+def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
+    """Net's name, mode and times. Without a mode, forward alone of a net that has nothing to train."""
+    from . import stopwatch
+
+    net = make(forward_only=mode == "forward")
+    try:
+        if mode is None and not stopwatch.learns(net):
+            _log.warning('net "%s" has no loss: forward alone is timed (--mode forward)', net.name)
+            net.close()
+            mode, net = "forward", make(forward_only=True)
+        if net.inputs:
+            _log.info("%s: no data comes there; it is filled with random values", ", ".join(net.inputs))
+        stopwatch.fill_inputs(net)
+        return net.name, mode or "train", stopwatch.measure(net, iterations, train=mode != "forward")
+    finally:
+        net.close()
 
 
 def log_as_caffe(times: Times) -> None:

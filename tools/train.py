@@ -44,6 +44,9 @@ _log = logging.getLogger("brew")
 @click.option("--sigint-effect", type=Choice(EFFECTS), default="stop", help="What Ctrl-C does (stop).")
 @click.option("--sighup-effect", type=Choice(EFFECTS), default="snapshot", help="What SIGHUP does (snapshot).")
 @click.option("--data-from-start", is_flag=True, help="On resume, read the data from its beginning, as Caffe does.")
+@click.option(
+    "--reset-history", is_flag=True, help="On resume, begin momentum and the like anew (another solver type)."
+)
 @click.option("--max-memory", metavar="SIZE", help="Refuse nets that together need more than 8G or 500M.")
 @click.option("--recompute", is_flag=True, default=None, help="Keep less for backward: less memory, more time.")
 @click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
@@ -68,6 +71,7 @@ def verb(
     sigint_effect: str,
     sighup_effect: str,
     data_from_start: bool,
+    reset_history: bool,
     max_bad_records: int | None,
     **settings_of_solver: str | bool | None,
 ) -> int:
@@ -77,7 +81,7 @@ def verb(
     snapshot_prefix says.
     """
     solver = one_solver(file, solver)
-    check_start(weights, snapshot, resume)
+    check_start(weights, snapshot, resume, ignore_mismatched)
     ordered = device_for(gpu)
     from brew import get_solver, lock
     from brew.solver_config import snapshot_prefix
@@ -95,6 +99,7 @@ def verb(
             level=level,
             stages=names(stage),
             data_from_start=data_from_start,
+            reset_history=reset_history,
             ignore_mismatched=ignore_mismatched,
             max_bad_records=max_bad_records,
             keep=(),
@@ -148,8 +153,7 @@ def configured(
     from brew.proto.brew_pb2 import SolverParameter
 
     document = prototxt.read(solver, SolverParameter)
-    for change in changes:
-        prototxt.override(document.message, change)
+    prototxt.override_all(document.message, changes)
     for field, value in settings.items():
         if value is not None:
             setattr(document.message, field, value)
@@ -214,7 +218,7 @@ def _say(line: int, text: str) -> None:
     _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
 
 
-def check_start(weights: str | None, snapshot: str | None, resume: bool) -> None:
+def check_start(weights: str | None, snapshot: str | None, resume: bool, ignore_mismatched: bool = False) -> None:
     """Refuse starts that cannot be meant: two of them, or the one file in the other's place."""
     if snapshot and resume:
         raise UsageError(
@@ -225,6 +229,11 @@ def check_start(weights: str | None, snapshot: str | None, resume: bool) -> None
         raise UsageError(
             "--weights and --snapshot cannot be given together",
             hint="--snapshot resumes a training where it stopped; --weights starts a new one from weights",
+        )
+    if snapshot and ignore_mismatched:
+        raise UsageError(
+            "--ignore-mismatched is for --weights: a snapshot holds the history of the net that it was taken of",
+            hint="--weights with the snapshot's .caffemodel starts a new training from what fits",
         )
     if snapshot and snapshot.endswith((".caffemodel", ".caffemodel.h5")):
         state = snapshot.replace(".caffemodel", ".solverstate")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from brew.data import pairs, record_shape
+from brew.data_layer import data_layers
+from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
 from brew.proto.brew_pb2 import LayerParameter
 
@@ -29,6 +33,25 @@ def mirrored_test(view: View) -> Iterator[Note]:
             yield view.note(number, what, "transform_param", "mirror", hint="mirror: false in TEST")
 
 
+@NET_RULES.add("B228")
+def parted(view: View) -> Iterator[Note]:
+    """Data layers whose records go in pairs, and whose shuffles, crops, mirrors or skipped records take them apart."""
+    if view.graph is None:
+        return
+    with suppress(BrewError):  # an error of its own
+        for remark in pairs.settle([node.layer for node in view.graph.nodes]).remarks:
+            yield Note(remark.message, remark.place, remark.hint)
+
+
+@NET_RULES.add("B232")
+def channels_last(view: View) -> Iterator[Note]:
+    """Images of height x width x channels, where channels x height x width is expected: 3 columns of many channels."""
+    for layer in data_layers(view.graph) if view.graph is not None else ():
+        what = record_shape.mistaken(layer)
+        if what is not None:
+            yield Note(f'layer "{layer.name}" ({layer.type}): {what}', layer.context.place(), record_shape.REMEDY)
+
+
 @PAIR_RULES.add("B222")
 def other_preparation(views: Sequence[View]) -> Iterator[Note]:
     """Scale, mean or crop of the test data unlike that of the training data: the net sees other numbers in tests."""
@@ -46,9 +69,11 @@ def other_preparation(views: Sequence[View]) -> Iterator[Note]:
 @PAIR_RULES.add("B223")
 def same_source(views: Sequence[View]) -> Iterator[Note]:
     """All tests read the source of the training: they cannot tell how well the net does on anything new."""
-    pairs = [(number, view, _source(view.param(number)), _source(train)) for number, view, train in _pairs(views)]
-    if pairs and all(mine and mine == theirs for _, _, mine, theirs in pairs):
-        number, view, mine, _ = pairs[0]
+    found = [
+        (number, view, _source(view.param(number)), _source(train)) for number, view, train in _counterparts(views)
+    ]
+    if found and all(mine and mine == theirs for _, _, mine, theirs in found):
+        number, view, mine, _ = found[0]
         what = f"the test reads {mine}, which the training reads too"
         hint = "name the source of the test data"
         yield view.note(number, what, _SECTIONS[view.param(number).type], "source", hint=hint)
@@ -56,6 +81,11 @@ def same_source(views: Sequence[View]) -> Iterator[Note]:
 
 def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
     """(layer, its test's view, the training's layer that makes the same blob), where these are two layers."""
+    return ((number, view, train) for number, view, train in _counterparts(views) if train != view.param(number))
+
+
+def _counterparts(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
+    """As `_pairs`; one layer that serves both phases is its own, in a net that is meant to be tested."""
     made = {
         source.param.top[0]: source.param
         for view in views if view.phase == TRAIN
@@ -64,9 +94,10 @@ def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
     for view in views:
         if view.phase != TEST:
             continue
+        meant = view.used or any(rule.phase == TEST for s in view.layers for rule in s.param.include)
         for number, source in enumerate(view.layers):
             train = made.get(source.param.top[0]) if source.param.top else None
-            if train is not None and train.type == source.param.type and train != source.param:
+            if train is not None and train.type == source.param.type and (meant or train != source.param):
                 yield number, view, train
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from brew.errors import BrewError
+from brew.errors import BrewError, InputError
+from brew.known_file import DATA, NET, SOLVER, WEIGHTS, recognise
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
-from . import data_rules, label_rules, net_rules, nets, solver_rules, weights
+from . import data_rules, label_rules, net_rules, nets, parameter_rules, score_rules, solver_rules, start_rules, weights
 from .finding import Finding, merged
 from .kinds import is_solver
 from .states import Options, heard
@@ -34,6 +35,10 @@ def _findings(path: str, options: Options) -> Iterator[Finding]:
 
 
 def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
+    known = recognise(path)
+    if known is not None and known.noun not in (NET, SOLVER, WEIGHTS, "a text file"):
+        hint = "`brew data check` looks at data" if known.noun in DATA else known.use
+        raise InputError(f"this is {known.noun}; a net, a solver or weights can be checked", hint=hint)
     if Path(path).is_file() and weights.is_weights(Path(path)):
         yield from weights.weights_findings(path)
         return
@@ -44,6 +49,10 @@ def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
     else:
         document = texts.read(path, NetParameter)
         yield from nets.net_findings(document, replace(options, broken=frozenset(texts.broken)))
+
+
+# Modules that are imported for their rules alone.
+RULES = (parameter_rules, score_rules, start_rules)
 
 
 def meanings() -> dict[str, str]:

@@ -1,75 +1,220 @@
-"""Labels against the number of classes, by the first records of the database they come from."""
+"""Labels against the layers that compare scores with them, by the first records of the source they come from.
+
+`brew check` and a training that begins look alike: the rules work on a net as it is built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, suppress
-from itertools import islice
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
+import numpy as np
 
-from brew.data.database import open_database
+from brew.data.label_sample import LabelSample
+from brew.data_layer import DataLayer
 from brew.errors import DataError
-from brew.graph import Node
-from brew.proto.brew_pb2 import Datum, LayerParameter
+from brew.graph import Graph, Node
+from brew.layer import TRAIN
+from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note, Rules
 from .view import View
 
+log = logging.getLogger("brew")
+
 LABEL_RULES: Rules[View] = Rules()
 
 _READ = 200  # records: enough to meet a number that is too large, little beside opening the database
-_SCORES = {"SoftmaxWithLoss": "softmax_param", "Accuracy": "accuracy_param", "InfogainLoss": "infogain_loss_param"}
+_READ_IN_TRAINING = 50
+_FEW = 10  # records that may well be all of one class
+_SCORES = {  # layers that compare scores with classes, and the message that names the axis of the scores
+    "SoftmaxWithLoss": "softmax_param", "Accuracy": "accuracy_param", "InfogainLoss": "infogain_loss_param",
+    "HingeLoss": None, "MultinomialLogisticLoss": None,
+}  # fmt: skip
+_SHAPING = ("Split", "Reshape", "Flatten")  # what lies between a source and those who read it, values unchanged
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A layer that takes what the top `top` of layer `source` brings for labels; `classes` is None where unknown."""
+
+    node: Node
+    source: DataLayer
+    top: int
+    bottom: int
+    classes: int | None = None
+    ignored: int | None = None
+
+    def note(self, message: str, hint: str) -> Note:
+        param = self.node.layer.param
+        place = self.node.source.place("bottom", self.bottom)
+        return Note(f'layer "{param.name}" ({param.type}): {message}', place, hint)
 
 
 @LABEL_RULES.add("B227")
 def label_range(view: View) -> Iterator[Note]:
-    """A label among the first 200 records of a Data layer that is no class of the scores it is compared with."""
-    labels: dict[int, list[tuple[str, int]]] = {}
-    for number, param in view.of_type(*_SCORES):
-        source = view.maker.get((number, 1))
-        classes = _classes(view, number)
-        if source is None or source[1] != 1 or classes is None or view.param(source[0]).type != "Data":
+    """A label among the first records of a data layer that is no class of the scores it is compared with."""
+    yield from out_of_range(uses_of(view), _samples(view))
+
+
+@LABEL_RULES.add("B229")
+def label_fraction(view: View) -> Iterator[Note]:
+    """Labels that are no whole numbers, where a class is wanted: 0.5 counts as class 0."""
+    yield from fractions(uses_of(view), _samples(view))
+
+
+@LABEL_RULES.add("B230")
+def label_missing(view: View) -> Iterator[Note]:
+    """A Data layer with a label top over records that have none: each counts as class 0."""
+    yield from missing(uses_of(view), _samples(view))
+
+
+@LABEL_RULES.add("B231")
+def one_class(view: View) -> Iterator[Note]:
+    """A training whose labels are all the same, as far as they were read: there is nothing to tell apart."""
+    if view.phase == TRAIN:
+        yield from all_alike(uses_of(view), _samples(view))
+
+
+Samples = Mapping[tuple[str, int], LabelSample]
+
+
+def uses_of(view: View) -> list[Use]:
+    return [] if view.graph is None else list(uses(view.graph))
+
+
+def _samples(view: View) -> Samples:
+    return samples(uses_of(view), _READ)
+
+
+def uses(graph: Graph) -> Iterator[Use]:
+    """Every bottom of a net that a data layer fills, by way of Splits and the like, and that is no image."""
+    for node in graph.nodes:
+        kind = node.layer.param.type
+        if kind in _SHAPING or kind == "Silence":
             continue
-        if source[0] not in labels:
-            labels[source[0]] = list(_labels(_node(view, source[0])))
-        ignored = _ignored(param)
-        for key, label in labels[source[0]]:
-            if label != ignored and not 0 <= label < classes:
-                what = f"record {key!r} has the label {label}, the scores are of {classes} classes, 0 to {classes - 1}"
-                hint = "num_output of the last layer is the number of classes, and labels count from 0"
-                yield view.note(number, what, "bottom", 1, hint=hint)
-                break
+        for b, blob in enumerate(node.bottoms):
+            source, top = _origin(graph, blob)
+            if isinstance(source, DataLayer) and (top > 0 or (kind in _SCORES and b == 1)):
+                compares = kind in _SCORES and b == 1
+                classes = _classes(graph, node) if compares else None
+                yield Use(node, source, top, b, classes, _ignored(node.layer.param) if compares else None)
 
 
-def _classes(view: View, number: int) -> int | None:
+def samples(found: list[Use], most: int) -> Samples:
+    """The first labels of every source, as far as they can be read: `brew data check` says what is wrong."""
+    read: dict[tuple[str, int], LabelSample] = {}
+    for use in found:
+        key = use.source.name, use.top
+        if key not in read:
+            try:
+                sample = use.source.labels(use.top, most)
+            except DataError:
+                continue
+            if sample is not None:
+                read[key] = sample
+    return read
+
+
+def out_of_range(found: list[Use], read: Samples) -> Iterator[Note]:
+    """Labels that are no class."""
+    for use in found:
+        sample = read.get((use.source.name, use.top))
+        if sample is None or use.classes is None:
+            continue
+        values = sample.values
+        wrong = ~((values > -1) & (values < use.classes)) & (values != use.ignored)
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            what = f"{sample.name(first)} has the label {values[first]:g}, the scores are of {use.classes} classes"
+            last = f", 0 to {use.classes - 1}"
+            yield use.note(
+                what + last, "num_output of the last layer is the number of classes, and labels count from 0"
+            )
+
+
+def fractions(found: list[Use], read: Samples) -> Iterator[Note]:
+    """Labels between the classes."""
+    for use in _once(found, comparing=True):
+        sample = read.get((use.source.name, use.top))
+        if sample is None or sample.values.dtype.kind != "f":
+            continue
+        with np.errstate(invalid="ignore"):
+            wrong = sample.values != np.trunc(sample.values)
+        wrong &= np.isfinite(sample.values)
+        if wrong.any():
+            first = int(np.argmax(wrong))
+            value = sample.values[first]
+            what = f"{sample.name(first)} has the label {value:g}, which counts as class {int(value)}"
+            yield use.note(what, "classes are whole numbers; EuclideanLoss and SigmoidCrossEntropyLoss take others")
+
+
+def missing(found: list[Use], read: Samples) -> Iterator[Note]:
+    """Records without a label."""
+    for use in _once(found, comparing=False):
+        sample = read.get((use.source.name, use.top))
+        if sample is not None and sample.missing is not None:
+            what = f'{sample.missing} of layer "{use.source.name}" has no label, and counts as class 0'
+            hint = "write the records with their labels, or leave the label top out"
+            yield use.note(what, hint)
+
+
+def all_alike(found: list[Use], read: Samples) -> Iterator[Note]:
+    """Labels of one class only."""
+    for use in _once(found, comparing=True):
+        sample = read.get((use.source.name, use.top))
+        if sample is None or use.classes == 1:
+            continue
+        values = sample.values[sample.values != use.ignored] if use.ignored is not None else sample.values
+        if len(values) >= _FEW and (values == values[0]).all():
+            extent = f"all {len(values)} labels" if sample.whole else f"the first {len(values) - 1} labels and the last"
+            what = f'{extent} of layer "{use.source.name}" are {values[0]:g}: there is nothing to tell apart'
+            yield use.note(what, "are the labels written as they should be?")
+
+
+def _once(found: list[Use], *, comparing: bool) -> Iterator[Use]:
+    """The first use of every source; with `comparing` the first that is compared with scores."""
+    seen = set()
+    for use in found:
+        key = use.source.name, use.top
+        if key not in seen and (use.classes is not None or not comparing):
+            seen.add(key)
+            yield use
+
+
+def tell(nets: Iterable[tuple[Graph, int]]) -> None:
+    """What the rules have to say of the labels of nets (with their phases) that are to run: warnings in the log."""
+    said: dict[str, None] = {}
+    for graph, phase in nets:
+        found = list(uses(graph))
+        read = samples(found, _READ_IN_TRAINING)
+        notes = [*out_of_range(found, read), *fractions(found, read), *missing(found, read)]
+        if phase == TRAIN:
+            notes += all_alike(found, read)
+        said.update((f"{note.place}: {note.message} ({note.hint})", None) for note in notes)
+    for line in said:
+        log.warning("%s", line.removeprefix("None: "))
+
+
+def _origin(graph: Graph, blob: int) -> tuple[object, int]:
+    """The layer that fills a blob, as far as values go, and the number of its top."""
+    while True:
+        node = graph.nodes[graph.blobs[blob].producer]
+        if node.layer.param.type not in _SHAPING or not node.bottoms:
+            return node.layer, node.tops.index(blob) if blob in node.tops else 0
+        blob = node.bottoms[0]
+
+
+def _classes(graph: Graph, node: Node) -> int | None:
     """How many scores there are for each label, where that is known."""
-    node, param = _node(view, number), view.param(number)
-    if node is None or view.graph is None or not node.bottoms:
-        return None
-    shape = view.graph.blobs[node.bottoms[0]].shape
-    axis: int = getattr(param, _SCORES[param.type]).axis
+    shape = graph.blobs[node.bottoms[0]].shape
+    section = _SCORES[node.layer.param.type]
+    axis: int = getattr(node.layer.param, section).axis if section is not None else 1
     return shape[axis] if -len(shape) <= axis < len(shape) else None
-
-
-def _node(view: View, number: int) -> Node | None:
-    """The layer as it was built."""
-    param = view.param(number)
-    nodes = view.graph.nodes if view.graph is not None else []
-    return next((n for n in nodes if (n.layer.name, n.layer.param.type) == (param.name, param.type)), None)
 
 
 def _ignored(param: LayerParameter) -> int | None:
     """The label that does not count."""
     settings = param.accuracy_param if param.type == "Accuracy" else param.loss_param
     return settings.ignore_label if settings.HasField("ignore_label") else None
-
-
-def _labels(node: Node | None) -> Iterator[tuple[str, int]]:
-    """Key and label of the first records; as far as they can be read, for `brew data check` says what is wrong."""
-    path = getattr(node.layer, "path", None) if node is not None else None
-    if path is None:
-        return
-    with suppress(DataError, DecodeError), closing(open_database(path)) as database:
-        for key, value in islice(database.scan(0), _READ):
-            yield key.decode(errors="replace"), Datum.FromString(value).label

@@ -13,7 +13,7 @@ from .view import View, is_loss, layer_class
 
 NET_RULES: Rules[View] = Rules()
 
-_WEIGHTS = {  # where the filler of a layer's first parameter stands
+WEIGHTS = {  # where the filler of a layer's first parameter stands
     "Convolution": "convolution_param",
     "Deconvolution": "convolution_param",
     "InnerProduct": "inner_product_param",
@@ -22,10 +22,10 @@ _WEIGHTS = {  # where the filler of a layer's first parameter stands
 _OF_IMAGES = ("Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm", "Scale", "Dropout", "ReLU")
 _WITH_LABELS = ("Data", "ImageData", "MemoryData", "WindowData")
 _COMPUTING = {
-    *_WEIGHTS, "Pooling", "LRN", "BatchNorm", "Scale", "Bias", "Dropout", "ReLU", "PReLU", "ELU", "Sigmoid", "TanH",
+    *WEIGHTS, "Pooling", "LRN", "BatchNorm", "Scale", "Bias", "Dropout", "ReLU", "PReLU", "ELU", "Sigmoid", "TanH",
     "Concat", "Eltwise", "Flatten", "Reshape", "Crop", "MVN", "Im2col",
 }  # fmt: skip
-_WITH_BLOBS = {*_WEIGHTS, "BatchNorm", "Scale", "Bias", "PReLU", "LSTM", "RNN", "Parameter", "Python"}
+_WITH_BLOBS = {*WEIGHTS, "BatchNorm", "Scale", "Bias", "PReLU", "LSTM", "RNN", "Parameter", "Python"}
 _SCORE_LOSSES = ("SoftmaxWithLoss", "InfogainLoss", "SigmoidCrossEntropyLoss")
 
 
@@ -67,58 +67,6 @@ def label_as_image(view: View) -> Iterator[Note]:
             if top == 1 and view.param(maker).type in _WITH_LABELS:
                 what = f'reads the label "{name}" of layer "{view.param(maker).name}"'
                 yield view.note(number, what, "bottom", b, hint=f'its bottom should be "{view.param(maker).top[0]}"?')
-
-
-@NET_RULES.add("B204")
-def zero_weights(view: View) -> Iterator[Note]:
-    """Two layers in a row whose weights start at 0, as without a weight_filler: neither ever learns."""
-    if not view.trains or view.started:
-        return
-    zero = {i for i, _ in view.of_type(*_WEIGHTS) if _starts_at_zero(view, i)}
-    pairs = [(number, other) for number in sorted(zero) for other in _learned_below(view, number) if other in zero]
-    if pairs:
-        involved = sorted({number for pair in pairs for number in pair})
-        names = [f'"{view.param(number).name}"' for number in involved]
-        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        yield view.note(
-            involved[0], f"the weights of {shown} all start at 0, so no gradient comes through and nothing is learned",
-            hint='add weight_filler { type: "msra" } or "xavier"; no matter where weights are loaded (--weights)',
-        )  # fmt: skip
-
-
-def _starts_at_zero(view: View, number: int) -> bool:
-    param = view.param(number)
-    if param.param and (param.param[0].name or param.param[0].lr_mult == 0):
-        return False
-    filler = getattr(param, _WEIGHTS[param.type]).weight_filler
-    return bool(filler.type == "constant" and filler.value == 0)
-
-
-def _learned_below(view: View, number: int) -> Iterator[int]:
-    """The nearest layers with weights below a layer."""
-    waiting, seen = [number], {number}
-    while waiting:
-        here = waiting.pop()
-        for b in range(len(view.param(here).bottom)):
-            maker = view.maker.get((here, b), (here, 0))[0]
-            if maker in seen:
-                continue
-            seen.add(maker)
-            if view.param(maker).type in _WEIGHTS:
-                yield maker
-            else:
-                waiting.append(maker)
-
-
-@NET_RULES.add("B205")
-def activated_twice(view: View) -> Iterator[Note]:
-    """A Softmax before SoftmaxWithLoss, or a Sigmoid before SigmoidCrossEntropyLoss: the loss has its own inside."""
-    for loss, inner in (("SoftmaxWithLoss", "Softmax"), ("SigmoidCrossEntropyLoss", "Sigmoid")):
-        for number, _ in view.of_type(loss):
-            below = next(view.below(number), None)
-            if below is not None and below.type == inner:
-                what = f'reads layer "{below.name}", a {inner}, and does another {inner} itself'
-                yield view.note(number, what, "bottom", 0, hint=f'read the bottom of "{below.name}" instead')
 
 
 @NET_RULES.add("B206")
@@ -167,9 +115,9 @@ def nothing_learned(view: View) -> Iterator[Note]:
     """A training net in which every lr_mult is 0."""
     if not view.trains:
         return
-    learned = [i for i, s in enumerate(view.layers) if s.param.type in _WEIGHTS]
+    learned = [i for i, s in enumerate(view.layers) if s.param.type in WEIGHTS]
     frozen = [i for i in learned if _frozen(view.param(i))]
-    others = any(s.param.type in _WITH_BLOBS - {*_WEIGHTS, "BatchNorm"} for s in view.layers)
+    others = any(s.param.type in _WITH_BLOBS - {*WEIGHTS, "BatchNorm"} for s in view.layers)
     if learned and frozen == learned and not others:
         yield view.note(
             learned[-1], "every layer with weights has lr_mult 0: nothing is learned", "param", 0, "lr_mult",
@@ -178,7 +126,7 @@ def nothing_learned(view: View) -> Iterator[Note]:
 
 
 def _frozen(param: LayerParameter) -> bool:
-    section = getattr(param, _WEIGHTS[param.type])
+    section = getattr(param, WEIGHTS[param.type])
     blobs = 2 if section.bias_term else 1
     return len(param.param) >= blobs and not any(spec.lr_mult for spec in param.param)
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from brew import foreign, solver_checks
+from brew.best import best_problem
 from brew.data import paths
-from brew.errors import BrewError, NetError, Place, ResourceError
-from brew.layer import TEST, TRAIN
+from brew.errors import BrewError, NetError, Place, ResourceError, SolverError
+from brew.layer import TEST, TRAIN, count
 from brew.net_source import NetDefinition, define
 from brew.net_state import Source, exists, merged_state
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
@@ -21,12 +22,13 @@ from brew.upgrade import upgrade_solver_type
 from .data_rules import PAIR_RULES
 from .finding import Finding
 from .label_rules import LABEL_RULES
-from .net_rules import NET_RULES
+from .net_rules import NET_RULES, WEIGHTS
+from .parameter_rules import has_filler
 from .solver_rules import SOLVER_RULES, SolverView
 from .states import HEARD, NoData, Options, State, look, states_of
 from .texts import Texts
-from .view import View
-from .weights import fit_findings
+from .view import EVERYTHING, View
+from .weights import fit_findings, layers_of
 
 NO_DATA = "B224"
 STATISTICS = "B225"
@@ -52,8 +54,7 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
     yield from _statistics(document.message, document)
     yield from _foreign(document)
     states = states_of(definition, options)
-    if not any(source.param.include or source.param.exclude for source in definition.net.layers):
-        options = replace(options, started=True)  # nothing says that it is for training, and not for use
+    options = replace(options, loaded=_loaded(definition, options))
     looks = [(state, *look(definition, state, options)) for state in states]
     views = [view for _, view, _ in looks if view is not None]
     for state, view, errors in looks:
@@ -62,8 +63,22 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
             yield from (replace(finding, severity="warning", code=NO_DATA) for finding in absent)
             errors = [e for e in errors if not isinstance(e, NoData)]
         yield from _of_state(view, errors, document.file, *([state.name] if len(states) > 1 else []))
-    yield from PAIR_RULES.findings(views, document.file)
+    if _has_rules(definition):  # else it may be for one phase alone
+        yield from PAIR_RULES.findings(views, document.file)
     yield from (f for file in options.weights for view in views for f in fit_findings(file, view))
+
+
+def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
+    """The layers whose weights come from elsewhere than their fillers: where most of those that learn have none and no
+    rule says that the net is for training, it is for use or for fine-tuning, and all do."""
+    layers = [source.param for source in definition.net.layers if source.param.type in WEIGHTS]
+    filled = [has_filler(param) for param in layers if not (param.param and param.param[0].lr_mult == 0)]
+    for_training = _has_rules(definition) or (any(filled) and 2 * sum(filled) >= len(filled))
+    return layers_of(options.weights) if for_training else EVERYTHING
+
+
+def _has_rules(definition: NetDefinition) -> bool:
+    return any(source.param.include or source.param.exclude for source in definition.net.layers)
 
 
 def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state: str) -> Iterator[Finding]:
@@ -105,26 +120,48 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
         yield Finding.of(error, file)
     yield from (Finding.of(error, file) for error in solver_checks.problems(document))
     for remark in solver_checks.remarks(document):
-        yield Finding("warning", HEARD, remark.message, remark.place, "add it to the solver")
+        yield Finding("warning", HEARD, remark.message, remark.place, remark.hint)
     yield from _foreign(document)
     yield from _files(document)
-    nets = _Nets(document, replace(options, started=bool(document.message.weights)), texts)
+    loaded = layers_of([*options.weights, *_own_weights(document)])
+    nets = _Nets(document, replace(options, loaded=loaded, decay=document.message.weight_decay), texts)
     yield from nets.findings()
+    yield from _best(document, nets.solver_view())
     yield from SOLVER_RULES.findings(nets.solver_view(), file)
     views = list(nets.views.values())
     yield from PAIR_RULES.findings(views, file)
     yield from (f for path in options.weights for view in views for f in fit_findings(path, view))
 
 
-def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
-    """Files that must be there, and the folder that must take snapshots."""
-    param, folder = document.message, Path(document.file).parent
-    for i, names in enumerate(param.weights):
+def _best(document: Document[SolverParameter], solver: SolverView) -> Iterator[Finding]:
+    """Whether the test nets have the output to watch."""
+    views = list(solver.tests.values())
+    if views and all(view.whole for view in views):
+        outputs = [{name: count(shape) for name, shape in view.outputs.items()} for view in views]
+        if problem := best_problem(document.message.best, outputs):
+            place = document.place("best")
+            yield Finding("error", SolverError.code, f"solver: {problem.message}", place, problem.hint)
+
+
+def _own_weights(document: Document[SolverParameter], missing: list[BrewError] | None = None) -> Iterator[str]:
+    """The files that a solver starts from; the names of those that are not there, and their errors in `missing`."""
+    folder = Path(document.file).parent
+    for i, names in enumerate(document.message.weights):
         for name in names.split(","):
             try:
-                paths.find(name.strip(), folder, what="solver: weights", place=document.place("weights", i))
+                place = document.place("weights", i)
+                yield str(paths.find(name.strip(), folder, what="solver: weights", place=place))
             except BrewError as error:
-                yield Finding.of(error, document.file)
+                yield name.strip()
+                if missing is not None:
+                    missing.append(error)
+
+
+def _files(document: Document[SolverParameter]) -> Iterator[Finding]:
+    """Files that must be there, and the folder that must take snapshots."""
+    param, missing = document.message, list[BrewError]()
+    list(_own_weights(document, missing))
+    yield from (Finding.of(error, document.file) for error in missing)
     target = Path(param.snapshot_prefix or document.file).parent
     wanted = param.snapshot or param.snapshot_epochs or param.snapshot_after_train
     if wanted and not target.is_dir():
@@ -164,6 +201,7 @@ class _Nets:
             options = replace(self.options, broken=frozenset(self.texts.broken))
             view, errors = look(definition, state, options)
             if view is not None:
+                view.used = True
                 self.views[phase, number] = view
             yield from _of_state(view, errors, self.document.file, state.name)
 

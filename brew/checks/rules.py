@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 from brew.errors import Place
 
 from .finding import Finding
 
 T = TypeVar("T")
+# When a run says what `brew check` finds too: as soon as there is a net, before a training begins, or never.
+Told: TypeAlias = Literal["net", "training", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +30,18 @@ class Rules(Generic[T]):
 
     def __init__(self) -> None:
         self._rules: dict[str, Callable[[T], Iterator[Note]]] = {}
+        self._told: dict[str, Told] = {}
 
-    def add(self, code: str) -> Callable[[Callable[[T], Iterator[Note]]], Callable[[T], Iterator[Note]]]:
-        """Decorator: register the function under `code`."""
+    def add(
+        self, code: str, *, told: Told = ""
+    ) -> Callable[[Callable[[T], Iterator[Note]]], Callable[[T], Iterator[Note]]]:
+        """Decorator: register the function under `code`. `told`: when a run warns of it, besides `brew check`."""
 
         def register(rule: Callable[[T], Iterator[Note]]) -> Callable[[T], Iterator[Note]]:
             if code in self._rules:
                 raise ValueError(f"{code} is taken")
             self._rules[code] = rule
+            self._told[code] = told
             return rule
 
         return register
@@ -45,6 +51,16 @@ class Rules(Generic[T]):
         for code, rule in self._rules.items():
             for note in rule(thing):
                 yield Finding("warning", code, note.message, note.place or Place(file), note.hint, states)
+
+    def notes(self, thing: T, told: Told) -> Iterator[tuple[str, list[Note]]]:
+        """Code and notes of each rule that is told then and has found something."""
+        for code, rule in self._rules.items():
+            if self._told[code] == told and (found := list(rule(thing))):
+                yield code, found
+
+    def told(self) -> set[str]:
+        """The codes of which runs warn too."""
+        return {code for code, when in self._told.items() if when}
 
     def meanings(self) -> dict[str, str]:
         """What each code warns of, in one line."""

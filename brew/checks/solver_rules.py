@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from brew.data_layer import DataLayer
 from brew.errors import BrewError
-from brew.layer import Layer
+from brew.layer import Layer, count
 from brew.learning_rate import POLICIES
 from brew.net_state import Source
+from brew.outputs import MOST_SHOWN
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.solver_checks import is_given
@@ -194,6 +195,20 @@ def absent_layers(solver: SolverView) -> Iterator[Note]:
             source.place("include" if param.include else "exclude", 0),
             "check phase, stage and level of its rules against the solver's train_state and test_state",
         )
+
+
+@SOLVER_RULES.add("B262")
+def large_outputs(solver: SolverView) -> Iterator[Note]:
+    """An output with more elements than the log tells: a blob that nobody reads counts as one."""
+    param = solver.param
+    nets = [(solver.train, param.display)] if solver.train is not None else []
+    for view, told in [*nets, *((view, 1) for view in solver.tests.values())]:
+        for number, source in enumerate(view.layers) if told and view.whole else ():
+            for t, name in enumerate(source.param.top):
+                size = count(view.outputs.get(name, ()))
+                if size > MOST_SHOWN and not view.readers[number, t]:
+                    what = f'nobody reads its top "{name}" of {size} elements: the log tells {MOST_SHOWN} of them'
+                    yield view.note(number, what, "top", t, hint='layer { type: "Silence" } takes what is not wanted')
 
 
 def _net_field(param: SolverParameter) -> tuple[str, ...]:

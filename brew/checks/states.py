@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from brew.layer import TEST, TRAIN, Context, Shape
 from brew.net_source import NetDefinition, replace_data
 from brew.net_state import Source, exists, merged_state
 from brew.proto.brew_pb2 import NetState
-from brew.splits import insert_splits
+from brew.splits import Absent, insert_splits
 
 from .finding import Finding
 from .trial import Trial
@@ -40,7 +40,8 @@ class Options:
     weights: tuple[str, ...] = ()
     broken: frozenset[Place] = frozenset()  # layers of which the text could not be read in full
     shaped: set[str] = field(default_factory=set)
-    started: bool = False  # there are weights to start from, these or a solver's own
+    decay: float = 0.0  # the solver's weight_decay
+    loaded: Container[str] = frozenset()  # layers whose weights are there to start from, in these or a solver's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,18 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
     errors: list[BrewError] = []
     layers = list(_existing(definition.net.layers, merged, errors))
     tops = {top for source in layers if not source.param.bottom for top in source.param.top}
-    view = View(state.name, merged.phase, layers, options.started or bool(options.weights))
+    view = View(state.name, merged.phase, layers, options.loaded, decay=options.decay)
     shapes = {name: shape for name, shape in options.shapes.items() if name in tops}
     options.shaped.update(shapes)
     unknown: list[NetError] = []
     trial = Trial(shell.force_backward, options.data, options.broken)
-    for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown)):
+    absent = Absent.of(merged, definition.net.layers, layers)
+    for number, source in enumerate(insert_splits(replace_data(layers, shapes), unknown, absent)):
         phase = source.param.phase if source.param.HasField("phase") else merged.phase
         trial.add(number, source, Context(phase, place=source.place, folder=definition.folder))
     trial.plan_backward()
+    trial.pair_data()
+    trial.graph.outputs = list(trial.unread)
     view.graph = trial.graph
     if layers and not tops:
         return None, [_no_data(layers[0], state), *errors, *trial.errors]

@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew._graph_checks import check_counts
-from brew.data import paths
+from brew.data import pairs, paths
 from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
 from brew.graph import BlobNode, Builder, Node, make_layer
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.net_state import Source
+from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.upgrade import input_layer
 
 from .view import layer_class
 
@@ -62,6 +62,14 @@ class Trial(Builder):
             self._complete(number)
         else:
             self._stand_in(number, source, context)
+
+    def pair_data(self) -> None:
+        """Data layers that belong together, as a net settles it."""
+        with suppress(DataError):  # a source that cannot be read is among the errors already
+            try:
+                pairs.settle([node.layer for node in self.graph.nodes])
+            except NetError as error:
+                self.refuse(error)
 
     def _check_fillers(self, node: Node) -> None:
         """Fillers are read when weights are filled, which does not happen here."""

@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from brew import registry
-from brew.graph import Graph
-from brew.layer import TRAIN, Layer
+from brew.graph import Graph, Node
+from brew.layer import TRAIN, Layer, Shape
 from brew.net_state import Source
 from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note
 
 Spot = tuple[int, int]  # (layer number, number of its top or bottom)
+# Layers that hand on what they read, in another shape or a part of it.
+RESHAPING = frozenset({"Split", "Reshape", "Flatten", "Slice", "Concat", "Crop", "Tile", "BatchReindex", "Filter"})
+
+
+class _Everything:
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+EVERYTHING: Container[str] = _Everything()
 
 
 @dataclass(slots=True)
 class View:
     """The layers of a state, from the first to the last.
 
-    `state` is its name, `started` says that weights to start from are given, `graph` has what could be built of it.
-    `maker` gives the top that a bottom reads, `readers` the bottoms that read a top.
+    state     its name
+    loaded    the names of the layers whose weights come from elsewhere than their fillers
+    graph     what could be built of it
+    decay     the solver's weight_decay
+    used      whether a solver uses this state
+    maker     the top that a bottom reads
+    readers   the bottoms that read a top
     """
 
     state: str
     phase: int
     layers: list[Source]
-    started: bool = False
+    loaded: Container[str] = frozenset()
     graph: Graph | None = None
+    decay: float = 0.0
+    used: bool = False
     maker: dict[Spot, Spot] = field(init=False, default_factory=dict)
     readers: dict[Spot, list[Spot]] = field(init=False, default_factory=lambda: defaultdict(list))
+    _nodes: dict[tuple[str, str], Node] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         newest: dict[str, Spot] = {}
@@ -53,6 +71,46 @@ class View:
         """A note on layer `number`, at a field of it."""
         param = self.param(number)
         return Note(f'layer "{param.name}" ({param.type}): {message}', self.layers[number].place(*path), hint)
+
+    def node(self, number: int) -> Node | None:
+        """Layer `number` as it was built; None where nothing was."""
+        if self._nodes is None:
+            nodes = self.graph.nodes if self.graph is not None else []
+            self._nodes = {(n.layer.name, n.layer.param.type): n for n in reversed(nodes)}
+        param = self.param(number)
+        return self._nodes.get((param.name, param.type))
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the net could be built, so that nothing is known by its name alone."""
+        nodes = self.graph.nodes if self.graph is not None else []
+        return bool(nodes) and all(node.top_shapes or not node.layer.param.top for node in nodes)
+
+    @property
+    def outputs(self) -> dict[str, Shape]:
+        """The shapes of the blobs that nobody reads."""
+        return {self.graph.blobs[b].name: self.graph.blobs[b].shape for b in self.graph.outputs} if self.graph else {}
+
+    def bottom_shape(self, number: int, bottom: int = 0) -> Shape:
+        """The shape of what layer `number` reads; () where it is not known."""
+        node = self.node(number)
+        if node is None or self.graph is None or bottom >= len(node.bottoms):
+            return ()
+        return self.graph.blobs[node.bottoms[bottom]].shape
+
+    def origins(self, number: int, bottom: int = 0, through: Container[str] = RESHAPING) -> Iterator[int]:
+        """The layers that made what a bottom reads, behind those of the types `through`."""
+        waiting, seen = [self.maker.get((number, bottom))], set()
+        while waiting:
+            spot = waiting.pop()
+            if spot is None or spot[0] in seen:
+                continue
+            here = spot[0]
+            seen.add(here)
+            if self.param(here).type in through:
+                waiting += [self.maker.get((here, b)) for b in range(len(self.param(here).bottom))]
+            else:
+                yield here
 
     def below(self, number: int) -> Iterator[LayerParameter]:
         """The layers whose tops a layer reads, in the order of its bottoms."""

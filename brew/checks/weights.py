@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from brew.layer import Shape, shape_text
 from brew.wire import LayerBlobs, StoredBlob
 
 from .finding import Finding
-from .view import View
+from .view import EVERYTHING, View
 
 NOT_FINITE, ALL_ZERO, EMPTY_STATISTICS, NOT_IN_FILE, NOT_IN_NET = "B281", "B282", "B283", "B284", "B285"
 MEANINGS = {
@@ -57,6 +57,14 @@ def _count(blob: StoredBlob) -> tuple[int, bool]:
         bad += int(piece.size - np.isfinite(piece).sum())
         zero = zero and not piece.any()
     return bad, zero
+
+
+def layers_of(paths: Iterable[str]) -> Container[str]:
+    """The names of the layers that these files have weights of; all there are where one cannot be read."""
+    try:
+        return frozenset(layer.name for path in paths for layer in weights.read(path) if layer.blobs)
+    except BrewError:
+        return EVERYTHING  # what is wrong with it is said of the file itself
 
 
 def fit_findings(path: str, view: View) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
             try:
                 shape, low, high = look()
             except BrewError as error:
-                out.say("bad", error.message)
+                out.say("bad", f"{error.message} ({error.hint})" if error.hint else error.message)
             except MemoryError:
                 out.say("bad", f"it needs more than the {limits.memory >> 20} MiB of memory it may have")
             else:

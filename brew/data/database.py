@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, TypeAlias
 
 from brew.errors import DataError, Place
+from brew.known_file import recognise
 
 log = logging.getLogger("brew")
 
@@ -39,6 +40,10 @@ class Database(ABC):
     @abstractmethod
     def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
         """The records of `keys`, in the order given; DataError where one is not there."""
+
+    @abstractmethod
+    def last(self) -> Record:
+        """The record of the last key."""
 
     @abstractmethod
     def close(self) -> None:
@@ -72,7 +77,9 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
 
     if not path.is_dir():
         expected = "the folder of an LMDB or LevelDB is expected"
-        raise DataError(f"{what}: {path} is {'a file' if path.exists() else 'not there'}; {expected}", place=place)
+        known = recognise(path)
+        is_what = known.noun if known else "a file" if path.exists() else "not there"
+        raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
     kind: type[LMDB | LevelDB]
     if (path / "data.mdb").exists():
         kind = LMDB

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
@@ -15,8 +17,9 @@ from google.protobuf.message import DecodeError
 from brew.errors import DataError
 from brew.proto.brew_pb2 import Datum
 
-from .database import Record
+from .database import Database, Record
 from .image import BadImage, decode_image
+from .label_sample import LabelSample
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -33,7 +36,7 @@ class ColorRule:
 
 
 def decode(record: Record, rule: ColorRule = ColorRule()) -> tuple[Pixels, int]:
-    """Pixels (channels, height, width), uint8 or float32, and label of one record.
+    """Pixels (channels, height, width), uint8 or float32, and label of one record, 0 where it has none.
 
     Raises DataError, naming the record's key, for bytes that are no Datum, a size that does not fit the pixels, a
     Datum without pixels, and an encoded image that cannot be decoded.
@@ -45,6 +48,32 @@ def decode(record: Record, rule: ColorRule = ColorRule()) -> tuple[Pixels, int]:
     except DecodeError:
         raise _bad(key, f"its {len(value)} bytes are no Datum") from None
     return _pixels(key, datum, rule), datum.label
+
+
+def first_labels(database: Database, most: int) -> LabelSample:
+    """The labels of the first `most` records and of the last one. DataError where the database is damaged."""
+    first, last = list(islice(database.scan(0), most)), database.last()
+    whole = len(first) < most or first[-1][0] == last[0]
+    labelled: list[tuple[bytes, int]] = []
+    missing = None
+    with suppress(DecodeError):  # to be named when its turn comes
+        for key, value in first if whole else [*first, last]:
+            datum = Datum.FromString(value)
+            if datum.HasField("label"):
+                labelled.append((key, datum.label))
+            else:
+                missing = missing or _name(key)
+    values = np.array([label for _, label in labelled], np.int64)
+    return LabelSample(values, lambda number: _name(labelled[number][0]), missing, whole)
+
+
+def _name(key: bytes) -> str:
+    return f"record {key.decode(errors='replace')!r}"
+
+
+def has_label(record: Record) -> bool:
+    """Whether a record that can be decoded has a label."""
+    return Datum.FromString(record[1]).HasField("label")
 
 
 def decode_batch(
@@ -89,7 +118,7 @@ def _pixels(key: bytes, datum: Datum, rule: ColorRule) -> Pixels:
 
 
 def _bad(key: bytes, what: str) -> DataError:
-    return DataError(f"record {key.decode(errors='replace')!r}: {what}")
+    return DataError(f"{_name(key)}: {what}")
 
 
 @dataclass(frozen=True, slots=True)

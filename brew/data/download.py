@@ -80,7 +80,7 @@ def download(mirrors: Sequence[str], expected: Expected, folder: Path, progress:
         return content
     raise DataError(
         f"{target.name} could not be downloaded: {'; '.join(failures)}",
-        hint="fetch the files by other means and name their folder",
+        hint="fetch the files by other means, and name their folder with --from",
     )
 
 

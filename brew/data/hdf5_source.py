@@ -1,4 +1,4 @@
-"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time in memory.
+"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time, in parts (hdf5_rows).
 
 An HDF5 file can name other files of the machine as the place of its data: external storage, external links, virtual
 datasets. Data comes from strangers, so all of these are refused, soft links with them.
@@ -6,7 +6,9 @@ datasets. Data comes from strangers, so all of these are refused, soft links wit
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +16,50 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import regular_file
-from brew.errors import DataError, Place, ResourceError
+from brew.errors import DataError, Place
 from brew.layer import Shape, shape_text
 from brew.random import Stream
 
-from .paths import find
+from .hdf5_rows import Blocks, Rows, Which, open_rows
+from .list_lines import doubt, read_lines
+from .paths import find, is_there
 from .prefetch import Batch
 
+_LOOKED_AT = 1 << 20  # numbers that are read for a look at labels
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
 
 
 def read_list(path: Path, *, what: str, place: Place | None) -> list[Path]:
-    """The files named in a source list, one a line: from the working directory, else from the list's folder."""
+    """The files named in a source list, one a line: from the working directory, else from the list's folder.
+
+    Several names in a line, as Caffe takes them, where no file is called as the whole line is.
+    """
     try:
-        lines = regular_file.read_text(path).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        looks = " (is it an HDF5 file itself? a text file that names HDF5 files is expected)"
-        raise DataError(f"{what}: {path} cannot be read as a list of files: {error}{looks}", place=place) from None
+        lines = read_lines(path, what=what, place=place)
+    except DataError as error:
+        error.hint = error.hint or "is it an HDF5 file itself? A text file that names HDF5 files is expected"
+        raise
     files = []
-    for number, line in enumerate(lines, 1):
-        if name := line.strip():
-            files.append(find(name, path.parent, what=what, place=Place(str(path), number)))
+    for number, line in lines:
+        where = Place(str(path), number)
+        for name in _names(line.strip(), path.parent):
+            files.append(find(name, path.parent, what=what, place=where, hint=_remedy(name)))
     if not files:
         raise DataError(f"{what}: {path} names no file", place=place)
     return files
+
+
+def _names(line: str, folder: Path) -> list[str]:
+    words = line.split()
+    several = len(words) > 1 and not is_there(line, folder) and all(is_there(word, folder) for word in words)
+    return words if several else [line]
+
+
+def _remedy(name: str) -> str | None:
+    """What may be wrong with the name of a file that is not there."""
+    if re.search(r"\s[+-]?[0-9.]+$", name):
+        return "a list of HDF5 files has no labels: these are a dataset of the files"
+    return doubt(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,19 @@ class HDF5Files:
             raise DataError(f"{files[0]}: there is not one row of data in the whole source")
         return cls(files, names, rows, [first[1:] for first in shapes[0]])
 
+    def shapes(self, number: int) -> dict[str, Shape]:
+        """The shapes of the datasets in file `number`, by name."""
+        return {name: (self.rows[number], *row) for name, row in zip(self.names, self.row_shapes, strict=True)}
+
+
+def _named(taken: list[tuple[Path, Which]], number: int) -> str:
+    for file, which in taken:
+        rows = range(which.start, which.stop) if isinstance(which, slice) else which
+        if number < len(rows):
+            return f"row {rows[number]} of {file}"
+        number -= len(rows)
+    raise IndexError(number)
+
 
 class HDF5Source:
     """Fills batches with rows, file after file, from row number `start` (counted over epochs) on.
@@ -90,7 +125,7 @@ class HDF5Source:
         self._file_order = Stream(seed, f"{name}/files")
         self._row_order = Stream(seed, f"{name}/rows")
         self._epoch, offset = divmod(start, sum(files.rows))
-        self._loaded: tuple[int, list[npt.NDArray[Any]]] | None = None
+        self._opened: tuple[int, list[Rows]] | None = None
         self._position = 0  # in this epoch's order of files
         order = self._order(self._file_order, len(files.files), self._epoch)
         while offset >= files.rows[order[self._position]]:
@@ -101,24 +136,26 @@ class HDF5Source:
 
     def fill(self, batch: Batch) -> None:
         tops = batch.take([(self._batch_size, *shape) for shape in self._files.row_shapes])
-        filled = 0
+        filled, taken = 0, []
         while filled < self._batch_size:
-            assert self._loaded is not None  # _enter has loaded it
-            number, datasets = self._loaded
+            assert self._opened is not None  # _enter has opened it
+            number, datasets = self._opened
             take = min(self._batch_size - filled, self._files.rows[number] - self._row)
-            rows = self._rows[self._row : self._row + take]
+            which = self._rows[self._row : self._row + take] if self._shuffle else slice(self._row, self._row + take)
             for top, data in zip(tops, datasets, strict=True):
-                if self._shuffle:
-                    np.take(data, rows, axis=0, out=top[filled : filled + take])
-                else:
-                    top[filled : filled + take] = data[self._row : self._row + take]
+                data.put(which, top[filled : filled + take])
+            taken.append((self._files.files[number], which))
             filled += take
             self._row += take
             if self._row == self._files.rows[number]:
                 self._advance()
+        batch.name = partial(_named, taken)
 
     def close(self) -> None:
-        self._loaded = None
+        if self._opened is not None:
+            for rows in self._opened[1]:
+                rows.close()
+        self._opened = None
 
     def _advance(self) -> None:
         """To the next file that has rows, in the next epoch after the last one."""
@@ -134,10 +171,13 @@ class HDF5Source:
                 return
 
     def _enter(self, number: int) -> None:
-        """Make file `number` the current one, loading it unless it is loaded."""
-        if self._loaded is None or self._loaded[0] != number:
-            self._loaded = None  # two files need not fit into memory
-            self._loaded = number, _load(self._files.files[number], self._files.names, self._dtype)
+        """Make file `number` the current one, opening it unless it is open."""
+        if self._opened is None or self._opened[0] != number:
+            self.close()  # two files need not fit into memory
+            file = self._files.files[number]
+            shapes = self._files.shapes(number)
+            alone = len(self._files.files) == 1
+            self._opened = number, _open(file, shapes, self._dtype, in_order=not self._shuffle, again=alone)
         index = self._epoch * len(self._files.files) + number
         self._rows = self._order(self._row_order, self._files.rows[number], index)
 
@@ -158,24 +198,23 @@ def _shapes(file: Path, names: list[str]) -> list[Shape]:
     return shapes
 
 
-def _load(file: Path, names: list[str], dtype: np.dtype[Any]) -> list[npt.NDArray[Any]]:
-    arrays = []
-    with open_hdf5(file) as h5:
-        for name in names:
+def _open(file: Path, shapes: dict[str, Shape], dtype: np.dtype[Any], *, in_order: bool, again: bool) -> list[Rows]:
+    """The rows of the datasets that are to have these `shapes`."""
+    found: list[Rows] = []
+    for name, shape in shapes.items():
+        h5 = open_hdf5(file)
+        rows: Rows | None = None
+        try:
             dataset = find_dataset(h5, name, file)
-            try:
-                array = np.empty(dataset.shape, dtype)
-                if array.size:
-                    dataset.read_direct(array)
-            except MemoryError:
-                raise ResourceError(
-                    f'{file}: no memory for dataset "{name}" ({shape_text(dataset.shape)})',
-                    hint="HDF5Data holds one file in memory; split it into several",
-                ) from None
-            except (OSError, RuntimeError, ValueError) as error:
-                raise DataError(f'{file}: dataset "{name}" cannot be read: {error}') from None
-            arrays.append(array)
-    return arrays
+            if dataset.shape != shape:
+                now = shape_text(dataset.shape)
+                raise DataError(f'{file}: dataset "{name}" is {now} now, and was {shape_text(shape)}')
+            rows = open_rows(h5, dataset, file, dtype, in_order=in_order, again=again)
+        finally:
+            if not isinstance(rows, Blocks):  # only these read on through it
+                h5.close()
+        found.append(rows)
+    return found
 
 
 def open_hdf5(file: Path) -> Any:

@@ -1,78 +1,28 @@
-"""Lists of image files with labels, and batches made of them: what ImageData reads."""
+"""The images of a list, and batches made of them: what ImageData reads."""
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import regular_file, threads
+from brew import threads
 from brew.errors import DataError, Place
 from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .image import read_image
+from .image_list import ImageList, remedy
 from .order import Order
+from .paths import is_there
 from .prefetch import Batch
 from .resize import resize
 from .transformer import Transformer
-
-_NUMBER = re.compile(r"\s*([+-]?[0-9]+)", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class ImageList:
-    """The lines of a source list: the name of each image, its label, and the line it stands in."""
-
-    file: Path
-    names: list[str]
-    labels: npt.NDArray[np.int64]
-    lines: list[int]
-
-    @classmethod
-    def read(cls, file: Path, *, what: str, place: Place | None = None) -> ImageList:
-        """One image a line, its label behind the last space; blank lines are passed over.
-
-        A label is read as C's atoi does: the digits it begins with, 0 where there are none. DataError for a file
-        that is no text, names no image, or has a label beyond 32 bits.
-        """
-        try:
-            # Names are what the system's files are called, in UTF-8 or not.
-            text = regular_file.read_text(file, errors="surrogateescape")
-        except OSError as error:
-            raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
-        names, labels, lines = [], [], []
-        for line, content in enumerate(text.split("\n"), 1):
-            if not content.strip():
-                continue
-            name, _, written = content.rstrip("\r").rpartition(" ")
-            label = atoi(written)
-            if not -(1 << 31) <= label < 1 << 31:
-                raise DataError(f"{what}: the label {label} does not fit into 32 bits", place=Place(str(file), line))
-            names.append(name or written)
-            labels.append(label)
-            lines.append(line)
-        if not names:
-            raise DataError(f"{what}: {file} names no image", place=place)
-        return cls(file, names, np.array(labels, np.int64), lines)
-
-    def place(self, number: int) -> Place:
-        """Where image `number` is named."""
-        return Place(str(self.file), self.lines[number])
-
-
-def atoi(text: str) -> int:
-    """
-    >>> [atoi(t) for t in ("7", " -3", "2.9", "cat", "")]
-    [7, -3, 2, 0, 0]
-    """
-    match = _NUMBER.match(text)
-    return int(match[1]) if match else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +51,16 @@ class ImageFiles:
         return (channels, *(self.size or size))
 
     def _read(self, number: int) -> npt.NDArray[np.uint8]:
-        return read_image(self.path(number), color=self.color, place=self.images.place(number))
+        path = self.path(number)
+        try:
+            return read_image(path, color=self.color, place=self.images.place(number))
+        except DataError as error:
+            error.hint = error.hint or (None if is_there(str(path), Path()) else remedy(self.images.names[number]))
+            raise
+
+
+def _named(files: ImageFiles, numbers: list[int], number: int) -> str:
+    return f"image {files.path(numbers[number])} ({files.images.place(numbers[number])})"
 
 
 class ImageSource:
@@ -136,6 +95,7 @@ class ImageSource:
         self._transformer(images, self._record, data)
         label[...] = self._files.images.labels[numbers]
         self._record += len(images) + batch.passed
+        batch.name = partial(_named, self._files, numbers)
 
     def close(self) -> None:
         self._workers.shutdown()

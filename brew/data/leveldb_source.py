@@ -100,6 +100,14 @@ class LevelDB(Database):
                 raise self.gone(key)
             yield key, value
 
+    def last(self) -> Record:
+        try:
+            with self._database.iterator(reverse=True, verify_checksums=True) as items:
+                record: Record = next(items)
+                return record
+        except self._errors as error:
+            raise self._damaged(error) from None
+
     def _damaged(self, error: Exception) -> DataError:
         return DataError(f"LevelDB {self.path} is damaged: {error}")
 

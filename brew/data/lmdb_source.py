@@ -175,6 +175,19 @@ class LMDB(Database):
             text = f"LMDB {self._file} has been truncated since it was opened: {size} bytes of {self._whole} are there"
             raise DataError(text, hint="nothing may write to the database of a training; copy it again")
 
+    def last(self) -> Record:
+        import lmdb
+
+        try:
+            self._check_size()
+            with self._environment.begin(buffers=False) as transaction:
+                cursor = transaction.cursor()
+                cursor.last()
+                record: Record = cursor.item()
+                return record
+        except lmdb.Error as error:
+            raise self._damaged("at its last record", error) from None
+
     def _damaged(self, where: str, error: Exception) -> DataError:
         return DataError(f"LMDB {self.path} is damaged {where}: {error}")
 

@@ -29,7 +29,9 @@ def check_target(folder: Path, *, overwrite: bool = False) -> None:
         what = f"holds {', '.join(others[:3])}" if others else "is no LMDB"
         raise DataError(f"{folder} {what}: it is not replaced by a database", hint="choose another folder")
     if not overwrite:
-        raise DataError(f"{folder} is already there and not empty", hint="remove it, or replace it with --overwrite")
+        raise DataError(
+            f"{folder} is already there and not empty", hint="--overwrite replaces it (overwrite=True from Python)"
+        )
 
 
 def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = False) -> int:

@@ -20,7 +20,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     thing in messages ('layer "mnist": source'). Raises DataError with both places, and `hint`, when there is nothing.
     """
     if not written:
-        raise DataError(f"{what} is empty: a path is expected", place=place)
+        raise DataError(f"{what} is empty: a path is expected", place=place, hint=hint)
     try:
         first = Path(written).expanduser()
         second = folder / first
@@ -47,3 +47,12 @@ def find_prefix(root: str, name: str, folder: Path, *, what: str, place: Place |
     """
     found = find(root + name, folder, what=what, place=place)
     return root if found == Path(root + name).expanduser() else f"{folder}{os.sep}{root}"
+
+
+def is_there(name: str, folder: Path) -> bool:
+    """Whether `find` would find `name`."""
+    try:
+        path = Path(name).expanduser()
+        return path.exists() or (folder / path).exists()
+    except (OSError, RuntimeError, ValueError):
+        return False

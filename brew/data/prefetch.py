@@ -18,7 +18,7 @@ from brew.layer import Shape, count
 class Batch:
     """The buffers of one batch, one array per top. `take` gives them shapes; memory grows and never shrinks.
 
-    `passed` records were read and left out when it was filled.
+    `passed` records were read and left out when it was filled; `name(i)` is its record number i in words.
     """
 
     def __init__(self, dtype: npt.DTypeLike, tops: int) -> None:
@@ -26,6 +26,7 @@ class Batch:
         self._storage = [np.empty(0, dtype) for _ in range(tops)]
         self.tops: list[npt.NDArray[Any]] = []
         self.passed = 0
+        self.name: Callable[[int], str] = str
 
     def take(self, shapes: list[Shape]) -> list[npt.NDArray[Any]]:
         """The tops' arrays for batches of these shapes; their content is not defined."""
@@ -73,6 +74,11 @@ class Prefetcher:
             self._free.put(self._taken)
         self._taken = batch
         return batch
+
+    @property
+    def taken(self) -> Batch | None:
+        """The batch that `next` returned last."""
+        return self._taken
 
     def close(self) -> None:
         """Stop the thread and wait for it; no batch can be had after it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, ClassVar, Protocol, SupportsIndex
 
+import numpy as np
 import numpy.typing as npt
 
 from brew.data_layer import DataLayer
@@ -19,6 +21,9 @@ from .prefetch import Batch, Prefetcher
 log = logging.getLogger("brew")
 
 
+_SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_param", "memory_data_param"
+
+
 class Source(Protocol):
     """Something opened at a record that fills one batch after the other; it must not refer to its layer."""
 
@@ -27,23 +32,48 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
+def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], name: Callable[[int], str]) -> str | None:
+    """The first record among `tops`, whose blobs have these `names`, with a value that is not finite; in words."""
+    for values, blob in zip(tops, names, strict=True):
+        bad = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
+        if bad.any():
+            first = int(np.argmax(bad))
+            value = next(v for v in values[first].reshape(-1).tolist() if not math.isfinite(v))
+            count = int(bad.sum())
+            more = f" ({count} records of the batch are bad)" if count > 1 else ""
+            return f'"{blob}": {name(first)} has {value}{more}'
+    return None
+
+
 class PrefetchingLayer(DataLayer):
-    """A data layer over a `Source`. Subclasses set `batch_size` and `ahead` and write `open_source`.
+    """A data layer over a `Source`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
     The cursor counts the records handed out, and those passed over on the way, over epochs; what was read ahead does
     not count.
     """
 
-    batch_size: int
+    section: ClassVar[str]
     ahead: int = 0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
+        self.batch_size: int = getattr(param, self.section).batch_size
+        if self.batch_size == 0:
+            hint = self.elsewhere("batch_size") or "batch_size: 64, say"
+            raise self.error("batch_size must be at least 1", self.section, "batch_size", hint=hint)
         self._seed: SupportsIndex = context.seed  # another one after a resume
         self._record = 0
         self._source: Source | None = None
         self._prefetcher: Prefetcher | None = None
         self._process = 0  # that opened them
+
+    def elsewhere(self, field: str) -> str | None:
+        """A hint where `field` is set in the message of another data layer, which this one does not read."""
+        for section in _SECTIONS:
+            message = getattr(self.param, section)
+            if section != self.section and self.param.HasField(section) and message.HasField(field):
+                return f"{self.type} reads {self.section} {{ {field} }}, and it stands in {section}"
+        return None
 
     def open_source(self, record: int) -> Source:
         """The source, opened so that the first batch begins with record number `record`, counted over epochs."""
@@ -61,6 +91,10 @@ class PrefetchingLayer(DataLayer):
         batch = self._batches().next()
         self._record += self.batch_size + batch.passed
         return batch.tops
+
+    def not_finite(self) -> str | None:
+        batch = self._prefetcher.taken if self._prefetcher is not None else None
+        return first_not_finite(batch.tops, self.param.top, batch.name) if batch is not None else None
 
     def state(self) -> SourceState:
         return SourceState(layer=self.name, record=self._record, seed=self.seed)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +18,10 @@ from .database import Database, Record
 from .datum import Labels, Pixels, decode, decode_batch
 from .prefetch import Batch
 from .transformer import Transformer
+
+
+def _named(keys: list[bytes], path: Path, number: int) -> str:
+    return f"record {keys[number].decode(errors='replace')!r} of {path}"
 
 
 class RecordSource:
@@ -64,6 +70,7 @@ class RecordSource:
         self._transformer(images, self._record, tops[0])
         if len(tops) > 1:
             tops[1][...] = labels
+        batch.name = partial(_named, [key for key, _ in records], self._database.path)
         self._record += len(records) + batch.passed
 
     def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, int]:

@@ -20,7 +20,12 @@ from brew.random import Stream
 
 from .datum import ColorRule, Pixels
 from .paths import find
+from .record_shape import REMEDY, seems_channels_last
 
+_FORCE = (
+    "force_color: true in transform_param decodes all images as colour, force_gray: true as grey; records that are not "
+    "encoded stay as they were written"
+)
 _WORDS = 4  # random words per record: mirror, row, column, one to spare
 
 
@@ -34,8 +39,9 @@ class Transformer:
     scale       after the mean; pixels of bytes count 0 to 255
 
     `mean` is float32 (channels, height, width) of the file, or (values, 1, 1), or None.
-    `seed` may be set anew (a resume). The layer is known by `name` and `kind`, its type, alone: prefetch threads hold
-    the transformer, and through the layer itself they would keep each other alive.
+    `seed` may be set anew (a resume), and so may `draws`, the name the random numbers are drawn under. The layer is
+    known by `name` and `kind`, its type, alone: prefetch threads hold the transformer, and through the layer itself
+    they would keep each other alive.
     """
 
     def __init__(self, param: TransformationParameter, context: Context, name: str, kind: str) -> None:
@@ -43,6 +49,7 @@ class Transformer:
         self.phase = context.phase
         self.seed: SupportsIndex = context.seed
         self._name = name
+        self.draws = name  # what keys the random numbers: two layers may draw alike
         self._kind = kind
         self._place = context.place
         self.crop: int = param.crop_size
@@ -59,9 +66,14 @@ class Transformer:
             self.mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
 
     @property
+    def random_crop(self) -> int:
+        """The side of what is cut out anywhere; 0 where that is nothing, or the middle."""
+        return self.crop if self.phase == TRAIN else 0
+
+    @property
     def random(self) -> bool:
         """Whether a record's number changes what comes of it."""
-        return bool(self.param.mirror or (self.crop and self.phase == TRAIN))
+        return bool(self.param.mirror or self.random_crop)
 
     def output_shape(self, image: Shape) -> Shape:
         """(channels, height, width) of what images of shape `image` become; checks that they fit the parameters."""
@@ -72,7 +84,9 @@ class Transformer:
             return image
         if self.crop > min(height, width):
             size = f"{self.crop} x {self.crop}"
-            raise self._error(f"a crop of {size} does not fit into images of {height} x {width}", "crop_size")
+            hint = REMEDY if seems_channels_last(image) else None
+            text = f"a crop of {size} does not fit into images of {height} x {width}"
+            raise self._error(text, "crop_size", hint=hint)
         return channels, self.crop, self.crop
 
     def batch_shape(self, images: Pixels | Sequence[Pixels], name: Callable[[int], str]) -> Shape:
@@ -82,6 +96,11 @@ class Transformer:
         """
         expected = self.output_shape(images[0].shape)
         for number, image in enumerate(images if isinstance(images, list) else ()):
+            if image.shape[0] != images[0].shape[0]:
+                raise DataError(
+                    f"{name(number)} has {image.shape[0]} channels, the batch begins with {images[0].shape[0]}",
+                    hint=_FORCE,
+                )
             if image.shape != images[0].shape and self.output_shape(image.shape) != expected:
                 raise DataError(
                     f"{name(number)} is {shape_text(image.shape)}, the batch begins with {shape_text(images[0].shape)}",
@@ -124,7 +143,7 @@ class Transformer:
         count = len(images)
         words = np.zeros((count, _WORDS), np.uint64)
         if self.random:
-            stream = Stream(self.seed, f"{self._name}/transform")
+            stream = Stream(self.seed, f"{self.draws}/transform")
             words = stream.words(count * _WORDS, block=first).reshape(count, _WORDS)
         mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(bool).tolist()
         if not self.crop:
@@ -154,15 +173,24 @@ class Transformer:
     def _check_mean(self, mean: Shape, image: Shape) -> None:
         if self.param.mean_value:
             if mean[0] not in (1, image[0]):
-                values = f"{mean[0]} values of mean_value"
-                raise self._error(f"{values} for images of {image[0]} channels: one, or one a channel", "mean_value")
+                channels = f"{image[0]} channel{'s' * (image[0] != 1)}"
+                text = f"{mean[0]} values of mean_value for images of {channels}: one, or one a channel"
+                raise self._error(text, "mean_value", hint=_channels_hint(image))
         elif mean != image:
             raise self._error(
                 f"the mean file {self.param.mean_file} has the shape {shape_text(mean)}, the images (before the "
                 f"crop) have {shape_text(image)}",
                 "mean_file",
+                hint=_channels_hint(image) if mean[0] != image[0] else None,
             )
 
-    def _error(self, message: str, field: str) -> NetError:
+    def _error(self, message: str, field: str, hint: str | None = None) -> NetError:
         text = f'layer "{self._name}" ({self._kind}): {message}'
-        return NetError(text, place=self._place("transform_param", field))
+        return NetError(text, place=self._place("transform_param", field), hint=hint)
+
+
+def _channels_hint(image: Shape) -> str | None:
+    """What may be wrong with the number of channels of an image that do not suit a mean."""
+    if seems_channels_last(image):
+        return REMEDY
+    return _FORCE if image[0] in (1, 3, 4) else None

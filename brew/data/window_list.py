@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from brew import regular_file
 from brew.errors import DataError, Place
+
+from .list_lines import BLANKS, read_lines
 
 _HEADER = "#", "path", "channels", "height", "width", "number of windows"
 _FIELDS = 6  # numbers in a window's line
+_MOST = 1 << 31  # no class and no corner is beyond
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,7 @@ class WindowList:
 
         DataError, placed in the file, for anything that is not as above, and for an object of class 0.
         """
-        try:
-            text = regular_file.read_text(file, errors="surrogateescape")
-        except OSError as error:
-            raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
-        reader = _Reader(file, text, what)
+        reader = _Reader(file, read_lines(file, what=what, place=place), what)
         names, name_lines, tables, lines = [], [], [], []
         while not reader.done:
             name, line, windows = reader.header()
@@ -93,12 +91,11 @@ class WindowList:
 class _Reader:
     """The lines of a window file that are not blank, one after the other."""
 
-    def __init__(self, file: Path, text: str, what: str) -> None:
-        lines = [line.strip() for line in text.split("\n")]
+    def __init__(self, file: Path, lines: list[tuple[int, str]], what: str) -> None:
         self._file = file
         self._what = what
-        self._numbers = np.array([n for n, line in enumerate(lines, 1) if line], np.int64)
-        self._lines = [line for line in lines if line]
+        self._numbers = np.array([number for number, _ in lines], np.int64)
+        self._lines = [line.lstrip(BLANKS) for _, line in lines]
         self._at = 0
 
     @property
@@ -112,7 +109,7 @@ class _Reader:
         if not mark.startswith("#"):
             raise self._error(start, f'"#" and a number begin an image, here stands "{mark}"')
         for number, (value, field) in enumerate(zip(sizes, _HEADER[2:], strict=True), 2):
-            if not value.isdecimal():
+            if not (value.isascii() and value.isdecimal() and len(value) < 10):
                 raise self._error(start + number, f'{field} must be a number, here stands "{value}"')
         return name, int(self._numbers[start + 1]), int(sizes[-1])
 
@@ -126,7 +123,7 @@ class _Reader:
         try:
             table = np.array(" ".join(lines).split(), np.float64).reshape(count, _FIELDS)
             whole = np.delete(table, 1, axis=1)
-            if np.array_equal(whole, np.rint(whole)) and np.isfinite(table).all():
+            if np.array_equal(whole, np.rint(whole)) and np.isfinite(table).all() and (np.abs(whole) < _MOST).all():
                 return table
         except ValueError:
             pass
@@ -150,4 +147,5 @@ def _is_window(line: str) -> bool:
         values = [float(field) for field in line.split()]
     except ValueError:
         return False
-    return len(values) == _FIELDS and all(v.is_integer() for v in values[:1] + values[2:]) and np.isfinite(values[1])
+    whole = values[:1] + values[2:]
+    return len(values) == _FIELDS and all(v.is_integer() and abs(v) < _MOST for v in whole) and np.isfinite(values[1])

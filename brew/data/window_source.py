@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ class WindowImages:
         y[window] = part[..., ::-1] if mirrored else part
         if self.mean is not None:
             y[window] -= np.broadcast_to(self.mean, y.shape)[window]
-        y[window] *= y.dtype.type(self.scale)
+        with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss will tell
+            y[window] *= y.dtype.type(self.scale)
 
     def _image(self, number: int) -> npt.NDArray[np.uint8]:
         path = Path(self.prefix + self.windows.names[number]).expanduser()
@@ -129,6 +131,10 @@ def _content(path: Path, place: Place) -> bytes:
         return regular_file.read_bytes(path)
     except OSError as error:
         raise DataError(f"image {path} cannot be read: {error.strerror or error}", place=place) from None
+
+
+def _named(windows: WindowList, lines: list[int], number: int) -> str:
+    return f"the window at {windows.place(lines[number])}"
 
 
 class WindowSource:
@@ -166,6 +172,8 @@ class WindowSource:
             pass
         label[...] = [kind.label[number] for kind, number in zip(self._kinds, numbers, strict=True)]
         self._record += count
+        lines = [int(kind.line[number]) for kind, number in zip(self._kinds, numbers, strict=True)]
+        batch.name = partial(_named, self._images.windows, lines)
 
     def close(self) -> None:
         self._workers.shutdown()

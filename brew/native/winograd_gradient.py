@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import numpy as np
-
 from . import drivers, products, tiles
 from .blocked import Array, Blocked, Tiling, spread, tile_table, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .llvm import Function, function
 from .slots import Table
+from .sums import channel_sums
 from .team import bound
 
 _PART = 4 << 20  # bytes of tiles between two additions to a gradient, at least
@@ -46,7 +45,7 @@ class Gradient:
         """The calls; to `bias` the sums of the target's gradient are added."""
         own = gradient.reshape(self.source.group, -1)
         calls = [c for g in range(self.source.group) for c in self._group(g, source, target, own[g], scratch)]
-        return calls if bias is None else [*calls, *self._sums(target, bias)]
+        return calls if bias is None else [*calls, *channel_sums(self.target, target, bias)]
 
     def _group(self, group: int, source: Array, target: Array, gradient: Array, scratch: Array) -> list[Call]:
         taken = tile_table(
@@ -79,19 +78,6 @@ class Gradient:
             "columns": bank.columns, "panels": bank.panels, "panel": bank.panel, "start": start, "count": count,
             "of_unit": _UNIT, "units": -(-count // _UNIT), "more": int(start > 0),
         })  # fmt: skip
-
-    def _sums(self, target: Array, bias: Array) -> list[Call]:
-        of, sums = self.target, np.zeros(self.target.group * self.target.blocks * width(), np.float32)
-        slots = of.slots(target, 0)
-        table = tiles.SUM.table({
-            "blob": slots["blob"], "image": slots["image"], "block": of.plane, "blocks": of.blocks * of.group,
-            "images": of.images, "plane": of.plane, "sums": sums.ctypes.data,
-        })  # fmt: skip
-
-        def add() -> None:
-            np.add(bias, sums[: of.channels], out=bias)
-
-        return [bound(function("sum", tiles.write_sum), table, (sums, target)), add]
 
     def _codes(self) -> dict[str, Function]:
         name, rows, columns = self.scheme.name, self.ROWS, self.filters.columns

@@ -106,27 +106,30 @@ class Writer:
         """A vector full of the float32 that lies there."""
         return Vector(self, self._full("float", self.line(f"load float, ptr {self._pointer(address)}, align 4")))
 
-    def gather(self, address: Int, stride: Int, count: Int) -> Vector:
-        """The first `count` of float32 that lie `stride` bytes apart; 0 for the rest."""
-        pointers, mask = self._lanes(address, stride, count)
+    def gather(self, address: Int, stride: Int, count: Int, first: Int | None = None) -> Vector:
+        """Of float32 that lie `stride` bytes apart the lanes below `count`, from `first` on; 0 for the rest."""
+        pointers, mask = self._lanes(address, stride, count, first)
         name = f"@llvm.masked.gather.v{self.width}f32.v{self.width}p0"
         return Vector(
             self, self.line(f"call {self.vector} {name}({pointers}, i32 4, {mask}, {self.vector} zeroinitializer)")
         )
 
-    def scatter(self, address: Int, stride: Int, count: Int, value: Vector) -> None:
-        """Write the first `count` lanes of `value`, `stride` bytes apart."""
-        pointers, mask = self._lanes(address, stride, count)
+    def scatter(self, address: Int, stride: Int, count: Int, value: Vector, first: Int | None = None) -> None:
+        """Write the lanes of `value` below `count`, from `first` on, `stride` bytes apart."""
+        pointers, mask = self._lanes(address, stride, count, first)
         name = f"@llvm.masked.scatter.v{self.width}f32.v{self.width}p0"
         self.line(f"call void {name}({self.vector} {value.name}, {pointers}, i32 4, {mask})", named=False)
 
-    def _lanes(self, address: Int, stride: Int, count: Int) -> tuple[str, str]:
+    def _lanes(self, address: Int, stride: Int, count: Int, first: Int | None) -> tuple[str, str]:
         """Pointers and mask of lanes `stride` bytes apart."""
         many, lanes = f"<{self.width} x i64>", f"<{', '.join(f'i64 {i}' for i in range(self.width))}>"
         steps = self.line(f"mul {many} {lanes}, {self._full('i64', stride.name)}")
         places = self.line(f"add {many} {steps}, {self._full('i64', address.name)}")
         pointers = self.line(f"inttoptr {many} {places} to <{self.width} x ptr>")
         mask = self.line(f"icmp slt {many} {lanes}, {self._full('i64', count.name)}")
+        if first is not None:
+            behind = self.line(f"icmp sge {many} {lanes}, {self._full('i64', first.name)}")
+            mask = self.line(f"and <{self.width} x i1> {mask}, {behind}")
         return f"<{self.width} x ptr> {pointers}", f"<{self.width} x i1> {mask}"
 
     def _full(self, kind: str, number: str) -> str:

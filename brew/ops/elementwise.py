@@ -21,8 +21,12 @@ from brew.ops.pieces import PIECE, pieces
 class Elementwise(Layer):
     """One bottom of any shape, one top of that shape, and perhaps in place."""
 
-    in_place = True
-    sign_is_enough = False  # of x, and y has it too: no copy of x in place
+    in_place = True  # where the sign of x is enough, y has it too: no copy of x is kept
+
+    @property
+    def left_for_backward(self) -> frozenset[str]:
+        keeps_x = overwrites(self.param) and not self.sign_is_enough
+        return self.reads - {"x"} if keeps_x else self.reads
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [bottom[0]]

@@ -44,12 +44,11 @@ class Affine:
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         zero = ctypes.c_float(1e-30)  # 1 + it is 1; behind the channels, where variances are 0, 1 / sqrt is a number
         make = "batch_normalization"
-        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags).needs_code()
+        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, zero, flags)
         if wanted.backward:
-            kind = onednn.BACKWARD if any(wanted.params) else onednn.BACKWARD_DATA
-            arguments = (kind, self.x, self.x, self.x, zero, flags)
-            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
-            self.sums = any(wanted.params)
+            # For BACKWARD_DATA alone oneDNN refuses a scale: the sums are made, wanted or not.
+            arguments = (onednn.BACKWARD, self.x, self.x, self.x, zero, flags)
+            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op)
         self.size = shape[1]
 
     @cached_property
@@ -75,8 +74,8 @@ class Affine:
         """`sums` take the gradients of a and b; dx may be dy."""
         arguments = {onednn.SRC: (self.x, x), onednn.DIFF_DST: (self.x, dy), onednn.DIFF_SRC: (self.x, dx)}
         arguments |= self._given(a, None)
-        if self.sums and self.scale:
+        if self.scale:
             arguments[onednn.DIFF_SCALE] = (self.channels, sums[0])
-        if self.sums and self.shift:
+        if self.shift:
             arguments[onednn.DIFF_SHIFT] = (self.channels, sums[1])
         return self.backward_op.bind(arguments)

@@ -80,7 +80,7 @@ class Rectified(_Convolved):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         slope = relu_slope(self.layers)
         assert slope is not None
-        size = self.filters.y_layout.size(shapes.y[0])
+        size = self.filters.lies.y.size(shapes.y[0])
         self.relu = ReLUBackward(size, slope) if wanted.backward else None
         return self.filters.prepare(shapes, wanted, After().relu(slope))
 
@@ -111,18 +111,15 @@ class Folded(_Convolved):
     Weights and bias are made again when a parameter may have changed. A sum with another blob is added at the end.
     """
 
-    stateful = True
-    both = False
-
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        if self.layers[0].context.phase == TRAIN:
-            raise Unsupported("training")
+        if self.layers[0].context.phase == TRAIN or wanted.backward:
+            raise Unsupported("training, or gradients: the layers' own backward needs what their own forward leaves")
         self._read_layers(shapes)
         weights, after = shapes.w[0], After()
         channels = (weights[0],)
         self.other: Description | None = None
         if len(shapes.x) > 1:
-            self.other = onednn.describe(shapes.y[0], self.filters.y_layout)
+            self.other = onednn.describe(shapes.y[0], self.filters.lies.y)
             self.place = after.add(self.other)
         if (slope := relu_slope(self.layers)) is not None:
             after.relu(slope)

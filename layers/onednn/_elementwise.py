@@ -28,24 +28,26 @@ class EltwiseOneDNN(Implementation[E]):
         return 0.0, 0.0
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        if not self.keeps_zeros and bottoms[0].size(shapes.x[0]) != count(shapes.x[0]):
+        self.size = bottoms[0].size(shapes.x[0])
+        if not self.keeps_zeros and self.size != count(shapes.x[0]):
             raise Unsupported("what lies behind the channels would not stay zero")
         return super().layouts(shapes, bottoms, wanted)
 
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.wanted = wanted
+        row = self.row = Description((self.size,), "a")
+        kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
+        numbers = [ctypes.c_float(number) for number in self.numbers()]
+        hint = self.forward_op = Operation("eltwise_forward", kind, self.algorithm, row, row, *numbers)
+        if wanted.bottoms[0]:
+            self.backward_op = Operation("eltwise_backward", self.algorithm, row, row, row, *numbers, hint=hint)
         return {}
 
     def bind(self, io: Arrays) -> None:
-        row = Description((io.x[0].size,), "a")
-        kind = onednn.FORWARD_TRAINING if self.wanted.backward else onednn.FORWARD_INFERENCE
-        numbers = [ctypes.c_float(number) for number in self.numbers()]
-        forward = Operation("eltwise_forward", kind, self.algorithm, row, row, *numbers)
-        self.run = forward.bind({onednn.SRC: (row, io.x[0]), onednn.DST: (row, io.y[0])})
+        row = self.row
+        self.run = self.forward_op.bind({onednn.SRC: (row, io.x[0]), onednn.DST: (row, io.y[0])})
         if io.dx and io.dx[0] is not None:
-            back = Operation("eltwise_backward", self.algorithm, row, row, row, *numbers, hint=forward)
             read = (onednn.DST, io.y[0]) if "y" in self.layer.reads else (onednn.SRC, io.x[0])
-            self.run_back = back.bind(
+            self.run_back = self.backward_op.bind(
                 {read[0]: (row, read[1]), onednn.DIFF_DST: (row, io.dy[0]), onednn.DIFF_SRC: (row, io.dx[0])}
             )
 

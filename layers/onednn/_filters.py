@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
@@ -14,7 +15,9 @@ from brew.layout import PLAIN, Layout, Layouts
 from brew.onednn import Description, Unsupported
 from brew.onednn_after import After
 
+from ._converted import Converted, Lies
 from ._depthwise import Depthwise, depthwise
+from ._grouped import grouped
 from ._passes import (
     BACKWARD,
     BOTTOM,
@@ -55,13 +58,30 @@ class FiltersOneDNN(Implementation[Filters]):
         if len(shapes.x) != 1 or len(x) != 4 or len(self.weight_shape(shapes.w[0])) not in (4, 5):
             raise Unsupported("only one bottom of 4 axes")
         blocked = Layout(onednn.block())
-        few = x[1] <= 4 and not wanted.bottoms[0] and self.layer.own.group == 1
+        few = x[1] <= 4 and self.layer.own.group == 1
         self.ours = None if few else self._ours(x, y)
         fast = isinstance(self.ours, Tiled) and self.ours.forward().cost.pays
-        self.x_layout, self.y_layout = PLAIN if few else blocked, blocked
+        self.lies = Lies(PLAIN if few else blocked, blocked)
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
-            self.x_layout, self.y_layout, self.ours = Layout(x[1]), Layout(y[1]), None
-        return Layouts((self.x_layout,), (self.y_layout,))
+            self.lies, self.ours = Lies(Layout(x[1]), Layout(y[1])), None
+        training = self.layer.context.phase == TRAIN
+        self.grouped = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
+        if self.ours is None and self.grouped is None and not self._has_code(shapes, self.lies):
+            self.lies = next((lies for lies in self._others(shapes) if self._has_code(shapes, lies)), self.lies)
+        return Layouts((self.lies.x,), (self.lies.y,))
+
+    @staticmethod
+    def _others(shapes: Shapes) -> Sequence[Lies]:
+        """Layouts in which oneDNN may have code that it does not have for another."""
+        blocked = Layout(onednn.block())
+        return Lies(blocked, blocked), Lies(PLAIN, PLAIN), Lies(Layout(shapes.x[0][1]), Layout(shapes.y[0][1]))
+
+    def _has_code(self, shapes: Shapes, lies: Lies) -> bool:
+        """Whether oneDNN has more than reference code for forward in these layouts."""
+        try:
+            return "ref" not in self._sizes(shapes, lies).hint.implementation
+        except Unsupported:
+            return False
 
     def _ours(self, x: Shape, y: Shape) -> Tiled | Depthwise | None:
         """This layer for code of our own; None where there is none for it."""
@@ -79,14 +99,17 @@ class FiltersOneDNN(Implementation[Filters]):
 
     def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
         """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""
-        sizes, bias = self._sizes(shapes), shapes.w[1] if len(shapes.w) > 1 else None
+        bias = shapes.w[1] if len(shapes.w) > 1 else None
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
-        hint = sizes.operation("forward", kind, after=after)
-        direct: dict[str, Callable[[], Pass]] = {FORWARD: lambda: DirectForward(sizes, hint)}
+        makers: dict[str, Callable[[Sizes], Pass]] = {FORWARD: lambda sizes: DirectForward(sizes, kind, after)}
         if any(wanted.params):
-            direct[FILTERS] = lambda: DirectWeights(sizes, hint, bias)
+            makers[FILTERS] = lambda sizes: DirectWeights(sizes, bias)
         if wanted.bottoms[0]:
-            direct[BOTTOM] = lambda: DirectData(sizes, hint)
+            makers[BOTTOM] = DirectData
+        grouped = {} if self.grouped is None else self.grouped.passes(after, wanted)
+        direct: dict[str, Callable[[], Pass]] = {
+            what: partial(self._direct, what, make, shapes, grouped.get(what)) for what, make in makers.items()
+        }
         ours = {} if self.ours is None else self.ours.passes(after, wanted, biased=bias is not None)
         if BACKWARD in ours:
             direct[BACKWARD] = partial(DirectBackward, direct.pop(FILTERS), direct.pop(BOTTOM))
@@ -94,6 +117,25 @@ class FiltersOneDNN(Implementation[Filters]):
         self.passes = {what: self._chosen(what, shapes, make, ours.get(what)) for what, make in direct.items()}
         self.backward_passes = list(self.passes.values())[1:]
         return {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
+
+    def _direct(
+        self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes, grouped: Callable[[], Pass] | None
+    ) -> Pass:
+        """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by
+        oneDNN on copies in other layouts."""
+        blocked = Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None and self.lies == blocked and self.grouped is not None and self.grouped.pays(what):
+            return grouped()
+        try:
+            return make(self._sizes(shapes, self.lies))
+        except Unsupported as error:
+            reason = error
+        if grouped is not None and self.grouped is not None and self.grouped.fills(what):
+            return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
+        for lies in self._others(shapes):
+            with suppress(Unsupported):
+                return Converted(what, make(self._sizes(shapes, lies)), shapes, self.lies, lies)
+        raise reason
 
     def _chosen(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Pass | None) -> Pass:
         """The pass `what` by oneDNN, or where code of our own can do it, the faster: by the rule, or as timed."""
@@ -114,12 +156,12 @@ class FiltersOneDNN(Implementation[Filters]):
         bias = ", bias" if len(shapes.w) > 1 else ""
         return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.count()} threads"
 
-    def _sizes(self, shapes: Shapes) -> Sizes:
+    def _sizes(self, shapes: Shapes, lies: Lies) -> Sizes:
         window = self.layer.bank(shapes.x[0]).window
         pads = onednn.dims(*window.pad)
         return Sizes(
-            kind=self.kind, algorithm=self.algorithm, x=onednn.describe(shapes.x[0], self.x_layout),
-            y=onednn.describe(shapes.y[0], self.y_layout),
+            kind=self.kind, algorithm=self.algorithm, x=onednn.describe(shapes.x[0], lies.x),
+            y=onednn.describe(shapes.y[0], lies.y),
             weights=Description(self.weight_shape(shapes.w[0]), "any"), plain_w=self.plain_weights(shapes.w[0]),
             bias=Description(shapes.w[1], "a") if len(shapes.w) > 1 else None,
             window=[onednn.dims(*window.stride), onednn.dims(*(d - 1 for d in window.dilation)), pads, pads],

@@ -16,6 +16,7 @@ from brew.layout import Layout, Layouts
 from brew.onednn import Unsupported
 
 from ._norms import Row, norm
+from ._sums import copy
 
 
 @fuses("BatchNorm", "Scale", "ReLU")
@@ -65,6 +66,7 @@ class Normalised(Fused):
     def bind(self, io: Arrays) -> None:
         x = io.work[self.source] if self.source else io.x[0]
         scale, shift = io.w[3] if self.row.scaled else None, io.w[4] if self.row.shifted else None
+        self.take = copy(io.x[0], x) if self.source and not self.fed else None
         self.run, self.run_back = self.way.bind(io, x, scale, shift)
 
     def forward(self, io: Arrays) -> None:
@@ -86,6 +88,8 @@ class Normalised(Fused):
             factor = 0 if weight == 0 else 1 / weight
             np.multiply(weights[0], factor, out=mean)
             np.multiply(weights[1], factor, out=variance)
+        if self.take is not None:
+            self.take()
         self.run()
 
     def backward(self, io: Arrays) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE = "direct", "Winograd", "depthwise"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,17 @@ class Sizes:
     training: bool
 
     def operation(self, what: str, *kind: int, hint: Operation | None = None, after: After | None = None) -> Operation:
+        """Unsupported where oneDNN has nothing fast for these descriptions."""
+        return Operation(*self._asked(what, *kind), hint=hint, attributes=after)
+
+    @property
+    def hint(self) -> Operation:
+        """Forward, for the others to be made after; it need not be fast."""
+        return Operation(*self._asked("forward", onednn.FORWARD_TRAINING), hint_only=True)
+
+    def _asked(self, what: str, *kind: int) -> tuple[Any, ...]:
         bias = [] if what == "backward_data" else [self.bias]
-        arguments = (*kind, self.algorithm, self.x, self.weights, *bias, self.y, *self.window)
-        return Operation(f"{self.kind}_{what}", *arguments, hint=hint, attributes=after)
+        return (f"{self.kind}_{what}", *kind, self.algorithm, self.x, self.weights, *bias, self.y, *self.window)
 
 
 class Pass:
@@ -129,8 +138,8 @@ class _Direct(Pass):
 
 
 class DirectForward(_Direct, Forward):
-    def __init__(self, sizes: Sizes, operation: Operation) -> None:
-        super().__init__(sizes, operation, "w")
+    def __init__(self, sizes: Sizes, kind: int, after: After | None) -> None:
+        super().__init__(sizes, sizes.operation("forward", kind, after=after), "w")
 
     def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
         sizes = self.sizes
@@ -141,8 +150,8 @@ class DirectForward(_Direct, Forward):
 
 
 class DirectData(_Direct):
-    def __init__(self, sizes: Sizes, hint: Operation) -> None:
-        super().__init__(sizes, sizes.operation("backward_data", hint=hint), "data_w")
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__(sizes, sizes.operation("backward_data", hint=sizes.hint), "data_w")
 
     def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
         dx = io.dx[0]
@@ -153,10 +162,10 @@ class DirectData(_Direct):
 
 
 class DirectWeights(Pass):
-    def __init__(self, sizes: Sizes, hint: Operation, bias: tuple[int, ...] | None) -> None:
+    def __init__(self, sizes: Sizes, bias: tuple[int, ...] | None) -> None:
         super().__init__()
         self.sizes = sizes
-        self.operation = sizes.operation("backward_weights", hint=hint)
+        self.operation = sizes.operation("backward_weights", hint=sizes.hint)
         self.own = self.operation.description("diff_weights")
         self.buffers["dw"] = _flat(self.own)
         if bias is not None:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from brew import onednn
 from brew.layer import Array
 from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
-_MOST_TERMS = 16  # oneDNN does no more than 32 things after an operation
+_MOST_TERMS = 16  # more of them oneDNN adds up by its reference code, or not at all
 
 
-def weighted_sum(arrays: Sequence[Array], factors: Sequence[float], out: Array) -> Call:
+def weighted_sum(arrays: Sequence[Array], factors: Sequence[float], out: Array) -> Callable[[], None]:
     """A call that writes the sum of factor * array to `out`, which may be the first of them."""
     row = Description((out.size,), "a")
-    operation = Operation.sum(row, factors, [row] * len(arrays))
-    sources = {onednn.MULTIPLE_SRC + i: (row, array) for i, array in enumerate(arrays)}
-    return operation.bind({**sources, onednn.DST: (row, out)})
+    calls, left = [], list(zip(arrays, factors, strict=True))
+    while left:
+        some, left = left[:_MOST_TERMS], left[_MOST_TERMS:]
+        operation = Operation.sum(row, [factor for _, factor in some], [row] * len(some))
+        sources = {onednn.MULTIPLE_SRC + i: (row, array) for i, (array, _) in enumerate(some)}
+        calls.append(operation.bind({**sources, onednn.DST: (row, out)}))
+        left = [(out, 1.0), *left] if left else []
+    return calls[0] if len(calls) == 1 else _one_after_the_other(calls)
 
 
-def total(arrays: Sequence[Array], out: Array) -> Call:
+def _one_after_the_other(calls: Sequence[Call]) -> Callable[[], None]:
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+def total(arrays: Sequence[Array], out: Array) -> Callable[[], None]:
     """A call that writes the sum of two arrays or more to `out`, which may be the first of them.
 
     As `weighted_sum` with factors of 1, to the last bit, and up to twice as fast: the sum primitive goes over `out`

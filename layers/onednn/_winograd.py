@@ -11,6 +11,7 @@ from brew.native.winograd import Convolution, Finish, Overlapped
 from brew.native.winograd_gradient import Gradient
 from brew.onednn_after import After
 
+from ._grouped import FEW_OF_GROUP
 from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Listed, Pass
 
 _FELT = 0.1  # of a pass's time
@@ -57,7 +58,7 @@ def tiled(
     if not holds(onednn.block()) or not all((*x, *y)):
         return None
     square = kernel in ((3, 3), (5, 5)) and tuple(stride) == tuple(dilation) == (1, 1)
-    whole = group == 1 or (x[1] // group % width() == 0 and y[1] // group % width() == 0)
+    whole = group == 1 or all(n // group % width() == 0 and n // group >= FEW_OF_GROUP for n in (x[1], y[1]))
     if not square or not whole or any(p >= kernel[0] for p in pad):
         return None
     source, target = (Blocked(n, c, height, across, group) for n, c, height, across in (x, y))

@@ -37,10 +37,10 @@ class _OneDNN(Implementation[BatchNorm]):
         # Only in training does oneDNN tell the batch's statistics.
         kind = onednn.FORWARD_TRAINING if wanted.backward or not stored else onednn.FORWARD_INFERENCE
         make = "batch_normalization"
-        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, eps, flags).needs_code()
+        self.forward_op = Operation(f"{make}_forward", kind, self.x, self.x, eps, flags)
         if wanted.bottoms[0]:
             arguments = (onednn.BACKWARD_DATA, self.x, self.x, self.x, eps, flags)
-            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op).needs_code()
+            self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op)
         self.keeps_x = wanted.bottoms[0] and not stored and overwrites(self.layer.param)
         buffers = {name: Buffer((channels,), kept=wanted.backward) for name in ("mean", "variance")}
         buffers["unbiased"] = Buffer((channels,))

@@ -21,7 +21,7 @@ class _OneDNN(PerChannel[Bias]):
 
     def bind(self, io: Arrays) -> None:
         self.run = self.affine.bind(io.x[0], None, io.w[0], io.y[0])
-        if io.dx:
+        if io.dy:
             # Backward reads no values; oneDNN wants an array for x, and the gradient will do.
             dx = io.work["dx"] if io.dx[0] is None else io.dx[0]
             self.run_back = self.affine.bind_back(io.dy[0], None, io.dy[0], dx, tuple(io.work["sums"]))
@@ -32,4 +32,4 @@ class _OneDNN(PerChannel[Bias]):
     def backward(self, io: Arrays) -> None:
         self.run_back()
         if (db := io.dw[0]) is not None:
-            db += io.work["sums"][1]
+            db += io.work["sums"][1].reshape(db.shape)

@@ -59,7 +59,7 @@ class InnerProductOneDNN(Implementation[InnerProduct]):
         self.x, self.y = (Description((self.rows, n), "ab") for n in (self.inputs, self.outputs))
         self.w = Description((self.inputs, self.outputs), "ab" if self.layer.own.transpose else "ba")
         self.bias = Description((1, self.outputs), "ab") if biased else None
-        self.forward_op = Operation("matmul", self.x, self.w, self.bias, self.y, attributes=after).needs_code()
+        self.forward_op = Operation("matmul", self.x, self.w, self.bias, self.y, attributes=after)
 
     def bind(self, io: Arrays) -> None:
         self.products = self._bind_direct(io) if self.direct else self._bind_packed(io)

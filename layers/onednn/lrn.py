@@ -29,11 +29,11 @@ class _OneDNN(Implementation[LRN]):
         alpha, beta, k = (ctypes.c_float(n) for n in (layer.param.lrn_param.alpha, layer.beta, layer.base))
         numbers = (ctypes.c_int64(size), alpha, beta, k)
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
-        self.forward_op = Operation("lrn_forward", kind, algorithm, self.x, self.x, *numbers).needs_code()
+        self.forward_op = Operation("lrn_forward", kind, algorithm, self.x, self.x, *numbers)
         self.workspace = self.forward_op.workspace
         if wanted.bottoms[0]:
             arguments = (algorithm, self.x, self.x, self.x, *numbers)
-            self.backward_op = Operation("lrn_backward", *arguments, hint=self.forward_op).needs_code()
+            self.backward_op = Operation("lrn_backward", *arguments, hint=self.forward_op)
         return {} if self.workspace is None else {"scale": Buffer((self.workspace.bytes // 4,), saved=True)}
 
     def bind(self, io: Arrays) -> None:

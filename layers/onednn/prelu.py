@@ -30,13 +30,13 @@ class _OneDNN(Implementation[PReLU]):
         some = Description((1, channels, 1, 1), "any")
         self.plain = onednn.describe((1, channels, 1, 1))
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
-        self.forward_op = Operation("prelu_forward", kind, self.x, some, self.x).needs_code()
+        self.forward_op = Operation("prelu_forward", kind, self.x, some, self.x)
         self.slopes = self.forward_op.description("weights")
         self.keeps_x = wanted.backward and overwrites(self.layer.param)
         buffers = {"slopes": Buffer((self.slopes.bytes // 4,))}
         if wanted.backward:
             arguments = (self.x, some, self.x, some, self.x)
-            self.backward_op = Operation("prelu_backward", *arguments, hint=self.forward_op).needs_code()
+            self.backward_op = Operation("prelu_backward", *arguments, hint=self.forward_op)
             self.gradient = self.backward_op.description("diff_weights")
             buffers |= {"sums": Buffer((self.gradient.bytes // 4,)), "da": Buffer((channels,))}
             if self.backward_op.description("weights") != self.slopes:

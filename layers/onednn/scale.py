@@ -45,4 +45,4 @@ class _OneDNN(PerChannel[Scale]):
         self.run_back()
         for dw, total in zip(io.dw, io.work["sums"], strict=False):
             if dw is not None:
-                dw += total
+                dw += total.reshape(dw.shape)

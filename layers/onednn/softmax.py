@@ -28,10 +28,10 @@ class _OneDNN(Implementation[Softmax]):
         axis = self.layer.axis(self.layer.param.softmax_param.axis, len(shape), "softmax_param", "axis")
         self.x = onednn.describe(shape, self.layout)
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
-        self.forward_op = Operation("softmax_forward", kind, onednn.SOFTMAX, self.x, self.x, axis).needs_code()
+        self.forward_op = Operation("softmax_forward", kind, onednn.SOFTMAX, self.x, self.x, axis)
         if wanted.bottoms[0]:
             arguments = (onednn.SOFTMAX, self.x, self.x, self.x, axis)
-            self.backward_op = Operation("softmax_backward", *arguments, hint=self.forward_op).needs_code()
+            self.backward_op = Operation("softmax_backward", *arguments, hint=self.forward_op)
         return {}
 
     def bind(self, io: Arrays) -> None:

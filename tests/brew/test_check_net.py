@@ -83,7 +83,7 @@ CASES = {
              (DATA + CONV.replace(ZERO, "") + IP + LOSS).replace('type: "SoftmaxWithLoss"', 'type: "SoftmaxWithLoss" exclude { stage: "x" }')),
     "B205": (
         after('layer { name: "p" type: "Softmax" bottom: "ip" top: "p" }\n').replace('bottom: "ip" bottom', 'bottom: "p" bottom'), 8,
-        after('layer { name: "p" type: "Sigmoid" bottom: "ip" top: "p" }\n').replace('bottom: "ip" bottom', 'bottom: "p" bottom'),
+        after('layer { name: "p" type: "TanH" bottom: "ip" top: "p" }\n').replace('bottom: "ip" bottom', 'bottom: "p" bottom'),
     ),
     "B206": (
         after('layer { name: "r" type: "ReLU" bottom: "ip" top: "ip" }\n'), 8,

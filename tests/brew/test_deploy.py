@@ -217,3 +217,74 @@ def test_the_trained_weights_give_the_same_outputs(tmp_path: Path, caplog: pytes
     np.testing.assert_allclose(prob, scores / scores.sum(axis=1, keepdims=True), rtol=1e-5)
     assert prob.std() > 0.01
     assert Net(tmp_path / "net.prototxt", TRAIN).params.keys() == deployed.params.keys()
+
+
+TWO = """
+layer {{ name: "d" type: "Input" top: "data" top: "info" input_param {{ {0} }} }}
+layer {{ name: "{1}" type: "InnerProduct" bottom: "info" top: "x" inner_product_param {{ num_output: 3 }} }}
+""".replace("{{", "{").replace("}}", "}")
+FOUR = "shape { dim: [1, 3, 6, 6] } shape { dim: [1, 4, 1, 1] }"
+
+
+def two(shapes: str = FOUR, name: str = "ip") -> str:
+    return TWO.replace("{0}", shapes).replace("{1}", name) + IP.format("fc", "data")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (two(), ["data", "info"]),
+        (two("shape { dim: [1, 3, 6, 6] }"), ["data", "info"]),
+        (two(name="info"), ["data", "d"]),
+        (two(name="info").replace('"fc"', '"data"', 1), ["d", "info_input"]),
+        (two(name="d").replace('name: "fc"', 'name: "data"'), ["data_input", "info"]),
+    ],
+)
+def test_every_input_has_a_layer_of_its_own(text: str, names: list[str]):
+    net = made(text)
+    inputs = [layer for layer in net.layer if layer.type == "Input"]
+    assert [list(layer.top) for layer in inputs] == [["data"], ["info"]]
+    assert all(len(layer.input_param.shape) == 1 for layer in inputs)
+    assert len({layer.name for layer in net.layer}) == len(net.layer)
+    assert Net(prototxt.parse(prototxt.to_text(net), NetParameter), TEST).inputs == ["data", "info"]
+
+
+def test_what_other_readers_do_not_know_or_need():
+    text = DATA + """
+    layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+            convolution_param { num_output: 4 kernel_size: 3 engine: CUDNN } }
+    layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" batch_norm_param { use_global_stats: false eps: 0.1 } }
+    layer { name: "bn2" type: "BatchNorm" bottom: "conv" top: "bn2" batch_norm_param { use_global_stats: true } }
+    layer { name: "relu" type: "ReLU" bottom: "bn2" top: "bn2" relu_param { engine: ONEDNN negative_slope: 0.017 } }
+    """ + IP.format("fc", "bn2") + LOSS  # fmt: skip
+    result = deploy(prototxt.parse(text, NetParameter))
+    written = result.text()
+    assert "engine" not in written and "use_global_stats: false" not in written.split("layer {", 1)[1]
+    by_name = {layer.name: layer for layer in result.net.layer}
+    assert by_name["bn"].batch_norm_param.eps == pytest.approx(0.1) and by_name["bn2"].batch_norm_param.use_global_stats
+    assert "# Left out: use_global_stats: false of 1 BatchNorm layers; the learned averages count." in written
+    assert "negative_slope: 0.017\n" in written
+
+
+@pytest.mark.parametrize("value", ["0.017", "0.00390625", "103.939", "1e-05", "0.1"])
+def test_numbers_are_written_in_the_fewest_digits(value: str):
+    text = DATA.replace("scale: 0.5", f"scale: {value}").replace("117", value) + IP.format("fc", "data") + LOSS
+    written = deploy(prototxt.parse(text, NetParameter)).text().replace("\n#  ", "")
+    assert f"minus 104, {value}, 123 by channel" in written and f"times {value}\n" in written
+
+
+@pytest.mark.parametrize(
+    ("shapes", "field"),
+    [
+        (FOUR, "input_dim: 1\ninput_dim: 3\ninput_dim: 6\ninput_dim: 6\ninput_dim: 1\ninput_dim: 4\n"),
+        ("shape { dim: [1, 3, 6, 6] } shape { dim: [1, 4] }", "input_shape {\n  dim: 1\n  dim: 4\n}\n"),
+    ],
+)
+def test_inputs_as_fields_of_the_net(shapes: str, field: str):
+    document = prototxt.parse(two(shapes), NetParameter)
+    result = deploy(document, input_fields=True)
+    assert list(result.net.input) == ["data", "info"] and "Input" not in {layer.type for layer in result.net.layer}
+    assert field in result.text()
+    layered = deploy(document).net
+    ours, old = (Net(prototxt.parse(prototxt.to_text(net), NetParameter), TEST) for net in (layered, result.net))
+    assert {name: blob.shape for name, blob in ours.blobs.items()} == {n: b.shape for n, b in old.blobs.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -73,3 +74,28 @@ def test_the_first_bad_layer_is_named(tmp_path: Path, device: str, bad: str, nam
     with pytest.raises(DivergedError) as caught:
         solver.step(1)
     assert named in str(caught.value) and "iteration 0: the loss is nan" in str(caught.value)
+    assert caught.value.hint is not None and caught.value.hint.startswith("no update has been made yet")
+
+
+def test_the_rate_is_told_once_there_was_one(tmp_path: Path, device: str):
+    solver = make(tmp_path, "display: 1", device)
+    solver.step(1)
+    solver.net.params["conv"][0].data[0] = np.nan
+    with pytest.raises(DivergedError) as caught:
+        solver.step(1)
+    assert caught.value.hint is not None and caught.value.hint.endswith("; last rate 0.1")
+
+
+def test_bad_data_is_no_matter_of_the_rate(tmp_path: Path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.array([[1, 2], [np.nan, 3]], np.float32)
+    (tmp_path / "list").write_text(str(tmp_path / "a.h5"))
+    (tmp_path / "n").write_text(f"""
+    layer {{ name: "d" type: "HDF5Data" top: "x" hdf5_data_param {{ source: "{tmp_path / "list"}" batch_size: 1 }} }}
+    layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param {{ num_output: 2 }} }}
+    layer {{ name: "l" type: "Reduction" bottom: "y" top: "l" loss_weight: 1 }}""")
+    text = f'net: "{tmp_path / "n"}" base_lr: 0.1 lr_policy: "fixed" max_iter: 9 display: 1 snapshot_prefix: "{tmp_path}/s"'
+    solver = Solver(prototxt.parse(text, SolverParameter), device="cpu")
+    with pytest.raises(DivergedError, match=r'"d" .HDF5Data. brings the first blob that is not finite') as caught:
+        solver.step(9)
+    assert caught.value.hint is not None and caught.value.hint.startswith("mend the record")

@@ -61,9 +61,6 @@ def test_mistakes_in_calls_are_errors_of_ours():
     for call in (net.forward, net.backward):
         with pytest.raises(brew.BrewError, match=r'no blob "flt" \(did you mean "flat"'):
             call(["flt"])
-    for arguments, options in (((0, 0, [], None, 5), {}), ((0,), {"stages": "abc"}), ((), {"phase": "TEST"})):
-        with pytest.raises(brew.BrewError, match="Net takes"):
-            Net(NetParameter(), *arguments, **options)  # type: ignore[arg-type]
 
 
 def test_a_top_may_have_the_name_of_an_automatic_one():
@@ -95,3 +92,58 @@ def test_a_step_stays_bound_until_a_blob_of_its_own_changes():
     net.blobs["x"].data[3] = 2.0
     assert net.forward()["y"].tolist() == [[0.0] * 3] * 3 + [[2.0] * 3]
     assert net.executor.steps[1].io is not bound
+
+
+ENDS = """force_backward: true
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 3, 8, 8] } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "c"
+  convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "relu" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "ip" type: "InnerProduct" bottom: "c" top: "y"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "sum" type: "Reduction" bottom: "y" top: "sum" }
+"""
+
+
+@pytest.mark.parametrize("options", [{}, {"keep": ["c"]}, {"keep": ["c"], "forward_only": True}, {"engine": "caffe"}])
+def test_a_pass_that_ends_early_asks_nothing_of_the_layers_behind(device: str, options: dict[str, object]):
+    net = net_of(ENDS, device=device, **options)
+    net.blobs["x"].data[...] = 1
+    before = net.forward()["sum"].copy()
+    for size in (10, 12, 12, 5):
+        net.blobs["x"].reshape(1, 3, size, size)
+        net.blobs["x"].data[...] = 1
+        out = net.forward(end="relu")["c"]
+        assert out.shape == (1, 4, size - 2, size - 2)
+        np.testing.assert_allclose(out, np.broadcast_to(out[..., :1, :1], out.shape), rtol=1e-5)
+        for _ in range(2):
+            with pytest.raises(brew.BrewError, match=r'layer "ip".*parameter 0 is 2 x 144'):
+                net.forward()
+    net.blobs["x"].reshape(1, 3, 8, 8)
+    net.blobs["x"].data[...] = 1
+    np.testing.assert_array_equal(net.forward()["sum"], before)
+
+
+def test_backward_from_where_a_pass_ended(device: str):
+    net = net_of(ENDS, device=device)
+    net.blobs["x"].reshape(2, 3, 9, 9)
+    net.blobs["x"].data[...] = np.random.default_rng(5).normal(size=(2, 3, 9, 9))
+    net.forward(end="relu")
+    net.blobs["c"].diff[...] = 1
+    net.backward(start="relu")
+    other = net_of(ENDS.split('layer { name: "ip"')[0], device=device)
+    other.params["conv"][0].data[...] = net.params["conv"][0].data
+    other.blobs["x"].reshape(2, 3, 9, 9)
+    other.blobs["x"].data[...] = net.blobs["x"].data
+    other.forward()
+    other.blobs["c"].diff[...] = 1
+    other.backward()
+    np.testing.assert_array_equal(net.blobs["x"].diff, other.blobs["x"].diff)
+
+
+def test_layers_behind_follow_where_they_can(device: str):
+    net = net_of(VIEWS, device=device)
+    net.blobs["in"].reshape(4, 3, 2)
+    net.blobs["in"].data[...] = 1
+    net.forward(end="power")
+    assert (net.forward(start="flat")["y"] == np.full((4, 1), 12)).all()

@@ -14,7 +14,7 @@ from brew.net_source import NetSource, select
 from brew.proto import brew_pb2
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document, override, parse
-from brew.upgrade import upgrade_net_file, upgrade_solver_file
+from brew.upgrade_file import upgrade_net_file, upgrade_solver_file
 
 INPUT = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [2, 3, 8, 8] } } }\n'
 

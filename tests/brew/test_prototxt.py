@@ -240,3 +240,54 @@ def test_a_wrong_setting_changes_nothing(setting: str, said: str) -> None:
     assert caught.value.place == Place(f"--set {setting}")
     assert said in str(caught.value)
     assert solver == SolverParameter(base_lr=1.0)
+
+
+@pytest.mark.parametrize(("word", "mode"), [("true", PoolingParameter.CEIL), ("0", PoolingParameter.FLOOR)])
+def test_a_forks_word_for_a_field_of_caffes(word: str, mode: int) -> None:
+    net = parse(f"layer {{\n pooling_param {{ pad: 1 ceil_mode: {word} }} }}", NetParameter)
+    pooling = net.message.layer[0].pooling_param
+    assert pooling.HasField("round_mode") and pooling.round_mode == mode
+    assert net.place("layer", 0, "pooling_param", "round_mode") == Place("<string>", 2, 25)
+    assert net.foreign == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("ceil_mode: CEIL", "PoolingParameter.ceil_mode must be true or false, not CEIL"),
+        ("ceil_mode { }", 'expected ":" after "ceil_mode"'),
+        ("round_mode: CEIL ceil_mode: true", "ceil_mode, which is round_mode, is given twice; the first stands at"),
+        ("ceil_mode: true round_mode: CEIL", "round_mode is given twice; the first stands at"),
+        ("ceil_mode: true ceil_mode: true", "is given twice"),
+    ],
+)
+def test_a_forks_word_is_checked_as_any_other(fields: str, says: str) -> None:
+    with pytest.raises(PrototxtError, match=re.escape(says)):
+        parse(f"layer {{ pooling_param {{ {fields} }} }}", NetParameter)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "gbk", "shift-jis", "euc-kr", "cp1251", "utf-8-sig", "utf-8"])
+def test_comments_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    words = {"latin-1": "café", "gbk": "这是注释表", "shift-jis": "これは表", "euc-kr": "주석", "cp1251": "слой"}
+    word = words.get(encoding, "café 这是")
+    text = f'# {word}\nname: "a" # {word}\nlayer {{ # {word}\n  name: "b" }}# {word}'
+    (tmp_path / "net.prototxt").write_bytes(text.encode(encoding))
+    net = read(tmp_path / "net.prototxt", NetParameter)
+    assert net.message == parse('name: "a" layer { name: "b" }', NetParameter).message
+    assert net.place("layer", 0, "name").line == 4
+
+
+@pytest.mark.parametrize(
+    ("raw", "where"),
+    [
+        (b'name: "a"\nlayer { name: "\xe9" } # \xe9', "2:16: byte 0xe9"),
+        (b"# \xe9\nname: '\xc0'", "2:8: byte 0xc0"),
+        (b"# \xe9\nname: \xff", "2:7: byte 0xff"),
+        (b"# \xe9\nlayers { \xa0 }", "2:10: byte 0xa0"),
+    ],
+)
+def test_other_bytes_outside_of_comments(tmp_path: Path, raw: bytes, where: str) -> None:
+    (tmp_path / "n").write_bytes(raw)
+    with pytest.raises(PrototxtError, match=f":{where} is not UTF-8 text") as caught:
+        read(tmp_path / "n", NetParameter)
+    assert caught.value.hint == "save the file as UTF-8"

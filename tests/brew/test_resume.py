@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import prototxt, resume, snapshot
+from brew import history, prototxt, resume, snapshot
 from brew.layers.onednn._filters import FiltersOneDNN
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.solver import Solver
@@ -160,7 +160,7 @@ def test_history_of_another_net_is_refused(tmp_path: Path):
         Path(__file__).parents[1] / "data/conformance/solvers/sgd_plain/out_iter_12.solverstate"
     )
     with pytest.raises(brew.BrewError, match="history blob 0 is 8 x 6"):
-        resume._restore_history(solver, stored, "x.solverstate")
+        history.check(solver, stored, "x.solverstate")
     solver.close()
 
 

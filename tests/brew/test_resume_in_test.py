@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew import events, prototxt, resume
+from brew import events, history, prototxt
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
@@ -65,8 +65,8 @@ class Run:
         solver, best = self.solver, self.solver.best
         solver.close()
         weights = [b.data.tobytes() for blobs in solver.net.params.values() for b in blobs]
-        history = [values.tobytes() for values in resume.history_values(solver)]
-        return [*weights, *history, best.score, best.iteration, best.waited]
+        kept = [values.tobytes() for values in history.values(solver)]
+        return [*weights, *kept, best.score, best.iteration, best.waited]
 
 
 @pytest.fixture

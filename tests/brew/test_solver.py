@@ -100,6 +100,16 @@ def test_events_and_requests(tmp_path: Path):
     }  # fmt: skip
 
 
+def test_no_batch_to_test_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    solver = make(tmp_path, "test_iter: 0 test_interval: 5 test_compute_loss: true")
+    assert [r.message.split(": ", 1)[1] for r in caplog.records] == ["test_iter is 0: tests of this net run no batch"]
+    caplog.set_level("INFO")
+    assert solver.test_all() == [{}]
+    solver.solve()
+    assert caplog.messages.count("Iteration 5, Testing net (#0)") == 1
+    assert not any("Test net output" in m or "Test loss" in m for m in caplog.messages)
+
+
 def test_smoothed_loss_is_the_mean_of_the_window(tmp_path: Path, device: str):
     solver = make(tmp_path, "average_loss: 3", device=device)
     single = []
@@ -175,6 +185,7 @@ def test_learning_rates(text: str, rates: dict[int, float]):
         (("max_iter: 10", 'max_iter: 10 type: "SDG"'), 'unknown type "SDG"'),
         (("max_iter: 10", "max_iter: 10 iter_size: 0"), "iter_size must be at least 1"),
         (("max_iter: 10", "max_iter: 10 test_iter: 3"), "no test_interval"),
+        (("max_iter: 10", "max_iter: 10 test_iter: -1 test_interval: 1"), "test_iter must not be negative, it is -1"),
         (("max_iter: 10", 'max_iter: 10 regularization_type: "L3"'), "L1 or L2"),
         (("max_iter: 10", "max_iter: 10 test_iter: 3 test_interval: 1 test_state { } test_state { }"), "2 times for 1 test"),
         (("net.prototxt", "nat.prototxt"), "there is no"),

@@ -61,7 +61,8 @@ def test_an_epoch_needs_data_with_an_end(tmp_path: Path):
         ("max_epochs: -1", "max_epochs must not be negative"),
         ('max_iter: 5 max_time: "soon"', 'max_time is "soon", which is no length of time'),
         ("max_iter: 5 patience: 3", "patience needs to know what to watch"),
-        ('max_iter: 5 best: "accuracy"', "there is no test net"),
+        ('max_iter: 5 best: "accuracy"', "there is no test"),
+        ('max_iter: 5 test_iter: 0 test_interval: 1 best: "accuracy"', "there is no test"),
         (
             'max_iter: 5 best: "acuracy" test_iter: 1 test_interval: 1',
             'no test net puts out; .*did you mean "accuracy"',

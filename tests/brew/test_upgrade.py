@@ -12,7 +12,7 @@ import brew
 from brew import prototxt
 from brew.errors import NetError, SolverError
 from brew.net import Net
-from brew.proto.brew_pb2 import LayerParameter, NetParameter, SolverParameter, V1LayerParameter
+from brew.proto.brew_pb2 import LayerParameter, NetParameter, PoolingParameter, SolverParameter, V1LayerParameter
 from brew.registry import layer_class
 from brew.solver_config import SolverConfig
 from brew.upgrade import upgrade_net, upgrade_solver
@@ -207,3 +207,27 @@ def test_a_solver_upgrades_the_net_inside_it_once(said: pytest.LogCaptureFixture
     assert train.definition is test.definition
     with pytest.raises(NetError, match=r"^solver.prototxt:1\d:\d+: layer \"ip\".*num_output"):
         Net(train.definition, brew.TRAIN)
+
+
+CEIL_MODE = 14  # Synopsys' number
+POOL = 'layer { name: "d" type: "Input" top: "d" input_param { shape { dim: [1, 1, 6, 6] } } } layer { name: "p" type: "Pooling" bottom: "d" top: "p" pooling_param { kernel_size: 3 stride: 2 %s } }'
+
+
+@pytest.mark.parametrize(("value", "word", "size"), [(0, "FLOOR", 2), (1, "CEIL", 3), (0, "CEIL", 3), (1, "FLOOR", 2)])
+def test_ceil_mode_of_a_binary_net(value: int, word: str, size: int, said: pytest.LogCaptureFixture):
+    both = (value == 1) != (word == "CEIL")  # then the field of Caffe's counts
+    given = message(POOL % (f"round_mode: {word}" if both else ""))
+    given.layer[1].pooling_param.MergeFromString(bytes([CEIL_MODE << 3, value]))
+    before = given.SerializeToString()
+    assert upgrade_net(given).message() == message(POOL % f"round_mode: {word}")
+    assert said.messages == ['net "": upgraded: ceil_mode (field 14) of 1 Pooling layers is round_mode']
+    assert given.SerializeToString() == before
+    assert Net(given, brew.TEST).blobs["p"].shape == (1, 1, size, size)
+
+
+def test_ceil_mode_of_2014(said: pytest.LogCaptureFixture):
+    text = 'layers { name: "p" type: POOLING bottom: "d" top: "p" pooling_param { kernel_size: 3 ceil_mode: false } }'
+    assert upgraded(text).layer[0].pooling_param.round_mode == PoolingParameter.FLOOR
+    given = message(text.replace("ceil_mode: false", ""))
+    given.layers[0].pooling_param.MergeFromString(bytes([CEIL_MODE << 3, 0]))
+    assert upgrade_net(given).layers[0].param.pooling_param.round_mode == PoolingParameter.FLOOR

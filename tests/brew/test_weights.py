@@ -114,3 +114,39 @@ def test_damaged_hdf5_states_are_errors_of_ours(tmp_path: Path, name: str, value
             file[name] = value
     with pytest.raises(brew.BrewError, match=r"s\.solverstate\.h5"):
         hdf5_file.read_solver_state(path)
+
+
+SCALARS = """
+layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [2, 3] } } }
+layer { name: "prelu" type: "PReLU" bottom: "x" top: "p" prelu_param { channel_shared: true filler { value: 0.7 } } }
+layer { name: "scale" type: "Scale" bottom: "p" top: "s" scale_param { num_axes: 0 filler { value: 3 } } }
+layer { name: "bias" type: "Bias" bottom: "s" top: "b" bias_param { num_axes: 0 filler { value: 5 } } }
+"""
+
+
+@pytest.mark.parametrize("ending", ["caffemodel", "h5", "safetensors"])
+def test_scalar_blobs(ending: str, tmp_path: Path):
+    def net() -> Net:
+        return Net(prototxt.parse(SCALARS, NetParameter), brew.TEST)
+
+    first, path = net(), tmp_path / f"w.{ending}"
+    first.save(path)
+    second = net()
+    for blobs in second.params.values():
+        blobs[0].data[...] = 0
+    second.copy_from(path)
+    assert {name: float(blobs[0].data) for name, blobs in second.params.items()} == pytest.approx(
+        {"prelu": 0.7, "scale": 3, "bias": 5}
+    )
+    if ending == "caffemodel":  # a shape without axes kills OpenCV 4.14; four of 1 fit Caffe's scalars and its tensors
+        for layer in NetParameter.FromString(path.read_bytes()).layer[1:]:
+            (blob,) = layer.blobs
+            assert (blob.num, blob.channels, blob.height, blob.width) == (1, 1, 1, 1)
+            assert blob.HasField("width") and not blob.HasField("shape") and len(blob.data) == 1
+        theirs = NetParameter.FromString(path.read_bytes())  # as Caffe writes it
+        for layer in theirs.layer[1:]:
+            for field in ("num", "channels", "height", "width"):
+                layer.blobs[0].ClearField(field)
+            layer.blobs[0].shape.SetInParent()
+        path.write_bytes(theirs.SerializeToString())
+        net().copy_from(path)

@@ -108,7 +108,7 @@ def test_what_is_written_protobuf_reads(tmp_path: Path, caplog: pytest.LogCaptur
     assert diff is not None
     np.testing.assert_array_equal(layers[0].blobs[0].data, w.T)
     np.testing.assert_array_equal(diff, -w.T)
-    assert layers[0].blobs[1].shape == ()
+    assert (layers[0].blobs[1].shape, layers[0].blobs[1].legacy) == ((1, 1, 1, 1), True)  # fits (), as in Caffe
     assert layers[0].blobs[1].data.dtype == np.float64
     assert layers[1].blobs[0].shape == (0, 3)
     assert not caplog.records
@@ -220,7 +220,8 @@ VALUE = length_delimited(5, struct.pack("<2f", 1, 2))
         (b"PK\x03\x04" + bytes(30), "a zip archive"),
         (b"\x89HDF\r\n\x1a\n" + bytes(30), "an HDF5 file"),
         (b"\x80\x04\x95" + bytes(30), "a Python pickle"),
-        (b'name: "LeNet"\nlayer { }', "a text file"),
+        (b'name: "LeNet"\nlayer { }', "this is a net; the file has"),
+        (b"Who reads this?", "a text file"),
         (b"\xc8\x3e\x05", "no layer in it"),
         (net_with(VALUE + length_delimited(7, b"\x0a\x01\x02"))[:-3], "needs"),
         (

@@ -156,9 +156,9 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], No
             "        return before(files, number)\n"
             "    check_walks._image = look\n"
             "    before_datum = check_walks._datum\n"
-            "    def look_at(record):\n"
+            "    def look_at(record, classes):\n"
             f"        if record[0].startswith(b'00000004'): {code}\n"
-            "        return before_datum(record)\n"
+            "        return before_datum(record, classes)\n"
             "    check_walks._datum = look_at\n"
         )
         environment = checking._environment()

@@ -123,3 +123,36 @@ def test_the_list_of_files(tmp_path):
     (tmp_path / "list.txt").write_bytes(b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DataError, match="is it an HDF5 file itself"):
         read_list(tmp_path / "list.txt", what="source", place=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("\ufeffa.h5\r\nb.h5 \t\r\n", ["a.h5", "b.h5"]),
+        ("a.h5\rb.h5\r", ["a.h5", "b.h5"]),
+        ("a.h5 b.h5\n\n\tb.h5", ["a.h5", "b.h5", "b.h5"]),  # Caffe reads words
+        ("a b.h5\n", ["a b.h5"]),
+    ],
+)
+def test_the_list_in_other_spellings(tmp_path, text, names):
+    for name in ("a.h5", "b.h5", "a b.h5"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "list.txt").write_text(text, "utf-8", newline="")
+    assert read_list(tmp_path / "list.txt", what="source", place=None) == [tmp_path / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("# my files", "no comments"),
+        ('"a.h5"', "without quotes"),
+        ("a.h5 0", "no labels"),
+        ("a.h5,", "no comma"),
+    ],
+)
+def test_names_that_look_like_something_else(tmp_path, text, hint):
+    (tmp_path / "a.h5").write_bytes(b"")
+    (tmp_path / "list.txt").write_text(f"a.h5\n{text}\n")
+    with pytest.raises(DataError, match=hint) as error:
+        read_list(tmp_path / "list.txt", what="source", place=None)
+    assert error.value.place.line == 2

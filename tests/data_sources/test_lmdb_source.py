@@ -98,7 +98,7 @@ def test_not_a_database(folder, tmp_path):
         open_database(folder)
     with pytest.raises(DataError, match=r"holds neither data.mdb .* nor CURRENT"):
         open_database(tmp_path)
-    with pytest.raises(DataError, match="is a file; the folder"):
+    with pytest.raises(DataError, match="is an HTML page; the folder"):
         open_database(folder / "data.mdb")
     with pytest.raises(DataError, match="is not there"):
         open_database(tmp_path / "nowhere")

@@ -41,7 +41,7 @@ def test_an_existing_target_is_left_alone_unless_told(tmp_path):
     folder = tmp_path / "db"
     folder.mkdir()
     write_lmdb(folder, records(3))  # an empty folder is not in the way
-    with pytest.raises(DataError, match="already there and not empty"):
+    with pytest.raises(DataError, match=r"already there and not empty \(--overwrite replaces it"):
         write_lmdb(folder, records(5))
     assert write_lmdb(folder, records(5), overwrite=True) == 5
     database = open_database(folder)

@@ -59,6 +59,13 @@ def test_between_the_thresholds_is_neither(tmp_path):
         ("1 0.5 1 1 2 2", "1 0.5 1 1.5 2 2", 8, "class, overlap, x1"),
         ("1 0.5 1 1 2 2", "1 nan 1 1 2 2", 8, "class, overlap, x1"),
         ("1 0.5 1 1 2 2", "0 0.5 1 1 2 2", 8, "an object of class 0"),
+        ("1 0.5 1 1 2 2", "-1 0.5 1 1 2 2", 8, "an object of class -1"),
+        ("1 0.5 1 1 2 2", "0.5 0.5 1 1 2 2", 8, "class, overlap, x1"),
+        ("1 0.5 1 1 2 2", "cat 0.5 1 1 2 2", 8, "class, overlap, x1"),
+        ("1 0.5 1 1 2 2", "3000000000 0.5 1 1 2 2", 8, "class, overlap, x1"),
+        ("1 0.5 1 1 2 2", "1 0.5 1 1 2 1e300", 8, "class, overlap, x1"),
+        ("1 0.5 1 1 2 2", "1 0.5 1 1 2 2 7", 8, "class, overlap, x1"),
+        ("8\n1\n", "8\n1" + "0" * 5000 + "\n", 16, "number of windows must be a number"),
         ("8\n1\n", "8\n2\n", 17, "the file ends here; 2 windows are expected"),
         ("# 1\nc.png\n3\n6\n8\n1\n3 0.1 0 1 2 3\n", "# 1\nc.png\n3\n", 13, "the file ends here; an image's path"),
     ],
@@ -67,6 +74,15 @@ def test_what_is_wrong_is_placed(tmp_path, old, new, line, what):
     assert old in GOOD
     with pytest.raises(DataError, match=rf"w.txt:{line}: source: .*{re.escape(what)}"):
         read(tmp_path, GOOD.replace(old, new))
+
+
+def test_other_spellings_of_the_same(tmp_path):
+    plain = read(tmp_path, GOOD)
+    spelt = "\ufeff" + GOOD.replace("\n", " \t\r\n").replace("3 0.1 0", "\t3  0.1\t0")
+    (tmp_path / "w.txt").write_text(spelt, "utf-8", newline="")
+    windows = WindowList.read(tmp_path / "w.txt", what="source", fg_threshold=0.5, bg_threshold=0.5)
+    assert windows.names == plain.names and windows.lines == plain.lines
+    assert windows.background.box.tolist() == plain.background.box.tolist()
 
 
 def test_an_empty_file(tmp_path):

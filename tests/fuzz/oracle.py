@@ -30,7 +30,7 @@ from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationPar
 from brew.random import Seed
 from brew.solver import Solver
 from brew.solver_config import SolverConfig
-from brew.upgrade import upgrade_net_file
+from brew.upgrade_file import upgrade_net_file
 from brew.wire import StoredBlob, read_blob
 
 from .corpus import CONFORMANCE, NET

@@ -160,6 +160,15 @@ def test_a_shuffled_resume_is_exact_in_the_middle_of_an_epoch(either, record):
     resumed.close()
 
 
+def test_a_look_at_labels(either):
+    layer = data(either)
+    for most, values, whole in ((3, [0, 1, 2, 9], False), (10, list(range(10)), True), (99, list(range(10)), True)):
+        sample = layer.labels(1, most)
+        assert (sample.values.tolist(), sample.whole, sample.missing) == (values, whole, None)
+        assert sample.name(len(values) - 1) == "record '00000009'"
+    assert layer.labels(0, 3) is None
+
+
 def test_skip_to_any_record(folder):
     layer = data(folder)
     for record, first in [(0, 0), (7, 7), (1003, 3)]:

@@ -124,10 +124,11 @@ def test_only_the_gradients_that_are_wanted(weights: int, bias: int, below: int,
         depthwise("c", "in", "pad: 1").replace("group: 24", "group: 12"),
     ],
 )
-def test_what_it_cannot_do_is_done_directly(text: str) -> None:
+def test_what_it_cannot_do_others_do(text: str) -> None:
     text = "force_backward: true\n" + IN + text
     ours, numpy = net("onednn", brew.TRAIN, text), net("caffe", brew.TRAIN, text)
-    assert ways(ours) == {"c": {"forward": "direct", "filters": "direct", "bottom": "direct"}}
+    assert set(ways(ours)["c"]) == {"forward", "filters", "bottom"}
+    assert set(ways(ours)["c"].values()) <= {"direct", "grouped"}
     shape = (2, 24, 14, 13)
     same(trained(ours, shape), trained(numpy, shape))
 

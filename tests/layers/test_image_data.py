@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.image_source import ImageList
 from brew.errors import DataError, NetError
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
@@ -64,15 +63,6 @@ def test_in_a_net(folder, device, monkeypatch):
     assert net.blobs["label"].data.tolist() == [4, 5, 6, 7]
     assert np.array_equal(net.blobs["data"].data, np.full((4, 1, 4, 6), 2) * np.arange(4, 8).reshape(4, 1, 1, 1))
     net.close()
-
-
-def test_lines_as_caffe_splits_them(tmp_path):
-    lines = ["a b.png 3", "c.png 2.9", "d.png cat", "", "e.png", "f.png -1\r", "g.png "]
-    (tmp_path / "list.txt").write_text("\n".join(lines), newline="")
-    images = ImageList.read(tmp_path / "list.txt", what="source")
-    assert images.names == ["a b.png", "c.png", "d.png", "e.png", "f.png", "g.png"]
-    assert images.labels.tolist() == [3, 2, 0, 0, -1, 0]
-    assert images.lines == [1, 2, 3, 5, 6, 7]
 
 
 def test_shuffle_takes_every_image_once_an_epoch(folder):

@@ -229,7 +229,7 @@ WEIGHT_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "13 a web page": (lambda p: p.write_text("<!DOCTYPE html><html><body>404</body></html>"), "HTML"),
     "13 a Git LFS pointer": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "LFS"),
     "13 gzip": (lambda p: p.write_bytes(gzip.compress(WEIGHTS.read_bytes())), "gzip"),
-    "13 prototxt": (lambda p: p.write_text(MATCHING), "text"),
+    "13 prototxt": (lambda p: p.write_text(MATCHING), "this is a net"),
     "13 a folder": (lambda p: p.mkdir(), "folder|directory"),
     "14 shape and data differ": (
         lambda p: p.write_bytes(_net_with(shape=BlobShape(dim=[8, 6]), data=[0.0] * 7)), r"ip1.*(48|8 x 6).*7"),
@@ -246,7 +246,7 @@ WEIGHT_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "18 virtual dataset": (lambda p: _h5(p, _virtual), "/data/ip1/0.*refused"),
     "18 wrong type": (lambda p: _h5(p, lambda f: f.create_dataset("data/ip1/0", data=["a"])), "/data/ip1/0 holds"),
     "18 shape bomb": (lambda p: _h5(p, lambda f: f.create_dataset("data/ip1/0", (1 << 20, 1 << 12), "f4")), "declares"),
-    "18 no weights": (lambda p: _h5(p, lambda f: f.create_dataset("x", data=[1.0])), "/data"),
+    "18 no weights": (lambda p: _h5(p, lambda f: f.create_dataset("x", data=[1.0])), "a file of records"),
 }  # fmt: skip
 
 

@@ -95,9 +95,12 @@ def test_options_for_data_that_is_elsewhere(folder: Path, brew_run: Run) -> None
 def test_what_is_no_net_is_one_finding(folder: Path, brew_run: Run, edited: Any) -> None:
     item = 'item { name: "n0156" label: 1 display_name: "person" }\n'
     (folder / "map.prototxt").write_text(item * 50)
-    label_map = "error B110: this is a label map of SSD's, neither net nor solver\n"
+    label_map = "error B100: this is a label map of SSD's; a net, a solver or weights can be checked\n"
     assert brew_run("check", "map.prototxt").out == f"map.prototxt: {label_map}"
-    edited("solver.prototxt", '"net.prototxt"', '"solver.prototxt"')
+    edited("solver.prototxt", '"net.prototxt"', '"map.prototxt"')
+    label_map = "error B110: this is a label map of SSD's, neither net nor solver\n"
+    assert brew_run("check", "solver.prototxt").out == f"map.prototxt: {label_map}"
+    edited("solver.prototxt", '"map.prototxt"', '"solver.prototxt"')
     out = brew_run("check", "solver.prototxt").out
     assert out == "solver.prototxt: error B110: this is a solver, and a net was expected\n"
 

@@ -40,3 +40,13 @@ def test_the_source_is_not_overwritten(brew_run: Run, folder: Path):
     assert (folder / "net.prototxt").read_text() == before
     assert brew_run("deploy", "none", "out").code == 3
     assert brew_run("deploy", "net.prototxt", "none/out").code == 7
+
+
+def test_a_net_that_ends_in_place_and_inputs_as_fields(brew_run: Run, folder: Path):
+    with (folder / "net.prototxt").open("a") as file:
+        file.write('layer { name: "relu" type: "ReLU" bottom: "ip" top: "ip" }')
+    done = brew_run("deploy", "net.prototxt", "out", "--input-fields")
+    assert done.out == "out takes data (1 x 6)\nout gives ip (1 x 2)\n"
+    net = prototxt.read("out", NetParameter).message
+    assert list(net.input) == ["data"] and list(net.input_shape[0].dim) == [1, 6]
+    assert [layer.type for layer in net.layer] == ["InnerProduct", "ReLU"]

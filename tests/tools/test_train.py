@@ -135,13 +135,19 @@ def test_time_ends_with_one_json_object(brew_run: Run, folder: Path, mode: str) 
     assert (facts["backward_ms"] > 0) == (facts["update_ms"] > 0) == (mode == "train")
 
 
-def test_time_of_a_net_without_loss_says_what_to_do(brew_run: Run, folder: Path) -> None:
+@pytest.mark.parametrize("learned", [True, False])
+def test_of_a_net_without_loss_forward_alone_is_timed(learned: bool, brew_run: Run, folder: Path) -> None:
     text = (folder / "net.prototxt").read_text().partition('layer { name: "loss"')[0]
+    if not learned:
+        text = text.partition('layer { name: "ip"')[0]
     (folder / "net.prototxt").write_text(text)
-    outcome = brew_run("time", "-model=net.prototxt", "-iterations=1")
-    assert outcome.code == 2
-    assert "--mode forward" in outcome.err
-    assert brew_run("time", "-model=net.prototxt", "-iterations=1", "-mode=forward").code == 0
+    outcome = brew_run("time", "-model=net.prototxt", "-iterations=1", "--json")
+    assert outcome.code == 0 and json.loads(outcome.out.splitlines()[-1])["mode"] == "forward"
+    assert 'net "tiny" has no loss: forward alone is timed (--mode forward)' in outcome.err
+    said = brew_run("time", "-model=net.prototxt", "-iterations=1", "-mode=forward")
+    assert said.code == 0 and "forward alone" not in said.err
+    ordered = brew_run("time", "-model=net.prototxt", "-iterations=1", "-mode=train")
+    assert ordered.code == 2 and "give --mode forward" in ordered.err
 
 
 @contextmanager
@@ -330,3 +336,15 @@ def test_the_engine_holds_for_one_command(brew_run: Run, folder: Path, engine: s
     assert mode.default_engine() == before
     outcome = brew_run("train", "-solver=solver.prototxt", "--engine=mkl")
     assert outcome.code == 2 and "caffe" in outcome.err
+
+
+def test_a_snapshot_of_another_net_is_no_matter_of_ignoring(brew_run: Run, folder: Path) -> None:
+    assert brew_run("train", "--solver", "solver.prototxt").code == 0
+    text = (folder / "net.prototxt").read_text().replace("num_output: 2", "num_output: 3")
+    (folder / "net.prototxt").write_text(text.replace("dim: 4 dim: 2", "dim: 4 dim: 3"))
+    resumed = "train", "--solver", "solver.prototxt", "--snapshot", "tiny_iter_20.solverstate"
+    refused = brew_run(*resumed)
+    assert refused.code == 3 and "the file has 2 x 6, the net 3 x 6" in refused.err
+    assert "--weights tiny_iter_20.caffemodel --ignore-mismatched takes over what fits" in refused.err
+    ignoring = brew_run(*resumed, "--ignore-mismatched")
+    assert ignoring.code == 2 and "--ignore-mismatched is for --weights" in ignoring.err

@@ -83,3 +83,29 @@ def test_what_cannot_be_read_leaves_out_as_it_was(contents: bytes, says: str, br
 def test_a_missing_file_and_a_missing_folder(brew_run: Run, folder: Path):
     assert brew_run("upgrade", "net", "none", "new").code == 3
     assert brew_run("upgrade", "net", "net.prototxt", "none/new").code == 7
+
+
+def test_the_number_that_forks_have_for_ceil_mode_is_warned_of(brew_run: Run, folder: Path):
+    text = 'layer { name: "p" type: "Pooling" bottom: "d" top: "p" pooling_param { kernel_size: 3 %s } }'
+    (folder / "old").write_bytes(message(text % "round_mode: FLOOR").SerializeToString())
+    done = brew_run("upgrade", "net", "old", "new")
+    assert done.code == 0 and "old: field 13 of pooling_param is read as Caffe's round_mode; in some forks" in done.err
+    (folder / "old").write_bytes(message(text % "").SerializeToString())
+    assert "field 13" not in brew_run("upgrade", "net", "old", "new").err
+    (folder / "old").write_text(text % "ceil_mode: false")
+    done = brew_run("upgrade", "net", "old", "new")
+    assert "field 13" not in done.err and "round_mode: FLOOR" in (folder / "new").read_text()
+
+
+@pytest.mark.parametrize("solver", [False, True])
+def test_every_input_becomes_a_layer(solver: bool, brew_run: Run, folder: Path):
+    net = """input: "data" input: "info" input_dim: [1, 3, 8, 8] input_dim: [1, 2, 1, 1]
+    layer { name: "c" type: "Flatten" bottom: "data" top: "c" }"""
+    (folder / "old").write_text(f"net_param {{ {net} }} test_net_param {{ {net} }}" if solver else net)
+    assert brew_run("upgrade", "solver" if solver else "net", "old", "new").code == 0
+    read = prototxt.read("new", SolverParameter if solver else NetParameter).message
+    for new in [read.net_param, read.test_net_param[0]] if solver else [read]:
+        assert [(x.name, x.type, list(x.top)) for x in new.layer] == [
+            ("data", "Input", ["data"]), ("info", "Input", ["info"]), ("c", "Flatten", ["c"])
+        ]  # fmt: skip
+        assert list(new.layer[1].input_param.shape[0].dim) == [1, 2, 1, 1]

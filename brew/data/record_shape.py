@@ -1,0 +1,45 @@
+"""Records whose shape looks like height x width x channels, which Caffe's data layers take for something else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from brew.data_layer import DataLayer
+from brew.layer import Shape, shape_text
+
+log = logging.getLogger("brew")
+
+REMEDY = "records are channels x height x width: write image.transpose(2, 0, 1)"
+_COLOURS = 3, 4  # channels an image may have, where the width should stand
+_LEAST = 8  # of height and width
+
+
+def seems_channels_last(image: Shape) -> bool:
+    """Whether (channels, height, width) is an image's (height, width, channels), by all appearance.
+
+    >>> seems_channels_last((8, 10, 3)), seems_channels_last((3, 8, 10)), seems_channels_last((512, 7, 1))
+    (True, False, False)
+    """
+    if len(image) != 3:
+        return False
+    height, width, channels = image
+    return channels in _COLOURS and min(height, width) >= _LEAST and 1 <= 4 * height / width <= 16
+
+
+def mistaken(layer: DataLayer) -> str | None:
+    """What to say of a layer whose images seem to have their channels last; None of others."""
+    image = layer.image_shape()
+    if not seems_channels_last(image):
+        return None
+    return f"its records are {shape_text(image)}, taken for {image[0]} channels of {image[1]} x {image[2]} pixels"
+
+
+def tell(layers: Iterable[DataLayer]) -> None:
+    """A warning for each of the layers of a net of which `mistaken` says something."""
+    for layer in layers:
+        what = mistaken(layer)
+        if what is not None:
+            place = layer.context.place()
+            where = f"{place}: " if place else ""
+            log.warning('%slayer "%s" (%s): %s (%s)', where, layer.name, layer.type, what, REMEDY)

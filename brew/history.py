@@ -1,0 +1,121 @@
+"""What an update rule remembers of a training (momentum, means of squares), as blobs of a solver state and back.
+
+Rules read the same arrays in different ways: the state of one is nonsense to another, unless both keep the same
+(`UpdateRule.keeps`). Brew's states name their type. Caffe's do not, and the numbers themselves have to tell.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda
+from brew.errors import WeightsError
+from brew.layer import Array, shape_text
+from brew.update_rule import rule_class
+from brew.wire import StoredBlob, StoredState
+
+if TYPE_CHECKING:
+    from brew.solver import Solver
+
+log = logging.getLogger("brew")
+
+_ENOUGH = 64  # numbers above 0 without one below: hardly steps or gradients
+_HINT = "--weights takes over the weights alone; --reset-history goes on from the state without its history"
+
+
+def _pieces(solver: Solver) -> list[tuple[Array, tuple[int, ...]]]:
+    """(flat piece of the arena, shape) for every slot of the rule and every owner: Caffe's order of history blobs."""
+    parameters = solver.net.parameters
+    pieces = []
+    for arena in solver.update.history:
+        for i in parameters.owners:
+            blob, start = parameters.slots[i], parameters.starts[i]
+            pieces.append((arena[start : start + blob.count], blob.shape))
+    return pieces
+
+
+def values(solver: Solver) -> list[npt.NDArray[Any]]:
+    """The history blobs as host arrays."""
+    pieces = _pieces(solver)
+    return [(p if solver.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
+
+
+def check(solver: Solver, state: StoredState, path: str | Path) -> None:
+    """WeightsError where the history in a state is not one that the solver can go on from. Nothing is changed."""
+    rule, pieces = solver.update.rule, _pieces(solver)
+    writer = state.resume.solver_type if state.resume is not None else ""
+    other = rule_class(writer) if writer else None
+    if writer and (other is None or other.keeps != rule.keeps):
+        kept = f", whose history is {other.keeps}" if other is not None else ""
+        raise WeightsError(
+            f'{path}: the state of a solver of type "{writer}"{kept}; this one, "{rule.type}", keeps {rule.keeps}',
+            hint=f'type: "{writer}" goes on with it; {_HINT}',
+        )
+    if len(pieces) != len(state.history):
+        raise WeightsError(
+            f"{path}: {len(state.history)} history blobs, this solver ({rule.type}) needs {len(pieces)}",
+            hint=f"the net or the solver type has changed since; {_HINT}",
+        )
+    for number, ((piece, shape), stored) in enumerate(zip(pieces, state.history, strict=True)):
+        if stored.raw.size != piece.size:
+            raise WeightsError(
+                f"{path}: history blob {number} is {shape_text(stored.shape)}, the net's {shape_text(shape)}",
+                hint=_HINT,
+            )
+    if not writer:
+        _check_signs(solver, state, path)
+
+
+def _check_signs(solver: Solver, state: StoredState, path: str | Path) -> None:
+    """Squares are never negative; steps and gradients are, now and then."""
+    rule, owners = solver.update.rule, len(solver.net.parameters.owners)
+    for slot in range(rule.slots):
+        negative, above = _signs(state.history[slot * owners : (slot + 1) * owners])
+        if slot in rule.squares and negative:
+            raise WeightsError(
+                f"{path}: {negative} numbers of its history are below 0: it is not of {rule.type}, which keeps "
+                f"{rule.keeps}", hint=f"the type it was trained with goes on with it; {_HINT}",
+            )  # fmt: skip
+        if slot not in rule.squares and not negative and above >= _ENOUGH:
+            log.warning(
+                "%s: no number of its history is below 0, as with squared gradients: was it trained with %s? "
+                "(--reset-history goes on without it)", path, rule.type,
+            )  # fmt: skip
+
+
+def _signs(blobs: list[StoredBlob]) -> tuple[int, int]:
+    """How many numbers are negative, and how many above 0."""
+    negative = above = 0
+    for blob in blobs:
+        for piece in blob.pieces():
+            negative += int(np.count_nonzero(piece < 0))
+            above += int(np.count_nonzero(piece > 0))
+    return negative, above
+
+
+def restore(solver: Solver, state: StoredState) -> None:
+    """Put back the history of a state that `check` has found to fit."""
+    for (piece, _), stored in zip(_pieces(solver), state.history, strict=True):
+        start = 0
+        for part in stored.pieces():  # a large state is never in memory as a whole
+            there = piece[start : start + part.size]
+            start += part.size
+            if solver.device == "cpu":
+                there[...] = part
+            else:
+                cuda.upload(there, part)
+
+
+def reset(solver: Solver) -> None:
+    """Begin the history anew, as on request."""
+    for piece, _ in _pieces(solver):
+        if solver.device == "cpu":
+            piece[...] = 0
+        else:
+            cuda.upload(piece, np.zeros(piece.size, solver.net.dtype))
+    log.info("the history (%s) begins anew", solver.update.rule.keeps)

@@ -1,0 +1,123 @@
+"""The passes of a convolution or deconvolution for whose groups, channels or taps oneDNN has no code
+(brew.native.grouped)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from brew import onednn, threads
+from brew.layer import Array, Arrays, Buffer, Shape, Wanted
+from brew.native.blocked import Blocked, holds, width
+from brew.native.grouped import Multiplied, Summed
+from brew.native.grouped_plan import Filters
+from brew.native.sums import channel_sums
+from brew.native.winograd import Finish
+from brew.onednn_after import After
+from brew.ops.columns import Bank
+
+from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
+
+FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """Filters between blobs in blocks of channels; `turned`: forward goes from their target to their source."""
+
+    filters: Filters
+    turned: bool
+    training: bool
+
+    def pays(self, what: str) -> bool:
+        """Whether a pass is faster than oneDNN's, where that has code for it (measured on Zen 3)."""
+        filters, turned = self.filters, (what == FORWARD) == self.turned
+        if what == FILTERS or filters.group == 1:
+            return False
+        of_group = max(filters.source.channels, filters.target.channels) // filters.group
+        return turned if filters.depthwise else of_group < FEW_OF_GROUP
+
+    def fills(self, what: str) -> bool:
+        """Whether most lanes of what a pass writes are channels; else oneDNN is faster in some other layout."""
+        filters, turned = self.filters, (what == FORWARD) == self.turned
+        written = filters.source if turned else filters.target
+        return what == FILTERS or filters.group > 1 or written.channels > width() // 2
+
+    def passes(self, after: After | None, wanted: Wanted) -> dict[str, Callable[[], Pass]]:
+        """What makes them."""
+        passes: dict[str, Callable[[], Pass]] = {FORWARD: lambda: GroupedForward(self, after or After())}
+        if any(wanted.params):
+            passes[FILTERS] = lambda: GroupedWeights(self)
+        if wanted.bottoms[0]:
+            passes[BOTTOM] = lambda: GroupedData(self)
+        return passes
+
+
+def grouped(bank: Bank, *, turned: bool, training: bool) -> Grouped | None:
+    """How our code sees a bank of filters between blobs in blocks of channels; None where there is no such code."""
+    if not holds(onednn.block()) or not all((bank.batch, *bank.size, *bank.out)):
+        return None
+    source = Blocked(bank.batch, bank.inputs, *bank.size)
+    target = Blocked(bank.batch, bank.outputs, *bank.out)
+    window = bank.window
+    pairs: list[Shape] = [window.kernel, window.stride, window.pad, window.dilation]
+    return Grouped(Filters(source, target, bank.group, *((a, b) for a, b in pairs)), turned, training)
+
+
+class _Multiplied(Listed):
+    way = GROUPED
+    derives = True
+
+    def __init__(self, of: Grouped, prefix: str, *, turned: bool) -> None:
+        super().__init__(keeps=not of.training)
+        self.run_on = Multiplied(of.filters, threads.count(), turned=turned)
+        self.w, self.copies = f"{prefix}w", f"{prefix}copies"
+        self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
+        self.buffers[self.copies] = Buffer((self.run_on.scratch,))
+
+    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
+        self.seen, w = -1, io.work[self.w]
+        self.transform = self.run_on.transform(io.w[0], w)
+        self.calls = self.run_on.bind(source, target, w, io.work[self.copies], finish)
+
+    def derive(self, io: Arrays) -> None:
+        for call in self.transform:
+            call()
+
+
+class GroupedForward(_Multiplied, Forward):
+    def __init__(self, of: Grouped, after: After) -> None:
+        super().__init__(of, "", turned=of.turned)
+        self.after = after
+
+    def bind(self, io: Arrays) -> None:
+        bias = io.w[1] if len(io.w) > 1 else None
+        self._bind(io, io.x[0], io.y[0], Finish(bias, self.addend, self.after.slope))
+
+
+class GroupedData(_Multiplied):
+    def __init__(self, of: Grouped) -> None:
+        super().__init__(of, "data_", turned=not of.turned)
+
+    def bind(self, io: Arrays) -> None:
+        dx = io.dx[0]
+        assert dx is not None
+        self._bind(io, io.dy[0], dx)
+
+
+class GroupedWeights(Listed):
+    way = GROUPED
+
+    def __init__(self, of: Grouped) -> None:
+        super().__init__()
+        self.of, self.run_on = of, Summed(of.filters, threads.count())
+        self.buffers["sums"] = Buffer((self.run_on.scratch,))
+
+    def bind(self, io: Arrays) -> None:
+        source, target = (io.dy[0], io.x[0]) if self.of.turned else (io.x[0], io.dy[0])
+        self.calls = []
+        if io.dw[0] is not None:
+            self.calls += self.run_on.bind(source, target, io.dw[0], io.work["sums"])
+        if len(io.dw) > 1 and (db := io.dw[1]) is not None:
+            top = self.of.filters.source if self.of.turned else self.of.filters.target
+            self.calls += channel_sums(top, io.dy[0], db)

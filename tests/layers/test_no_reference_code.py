@@ -1,0 +1,228 @@
+"""No primitive of oneDNN is reference code: random layers and rows of layers, asked for what computes them.
+
+Each net runs forward and backward, so that every primitive it could make is made, and is held against NumPy.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+
+import numpy as np
+import pytest
+
+from brew import fused, onednn, prototxt
+from brew.errors import NetError
+from brew.net import Net
+from brew.onednn import Description, Operation, Unsupported
+from brew.proto.brew_pb2 import NetParameter
+
+pytestmark = pytest.mark.onednn
+
+FAST, SLOW, PORTION = 200, 2000, 25
+CHANNELS = (1, 2, 3, 4, 6, 8, 9, 12, 13, 16, 17, 20, 24, 30, 32, 33, 48)
+ROWS = fused.rows()
+SINGLE = (
+    "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "InnerProduct", "LRN", "PReLU",
+    "Pooling", "Power", "ReLU", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "Swish", "TanH",
+)  # fmt: skip
+LINE = 'filler { type: "uniform" min: 0.5 max: 2 }'
+
+
+class Drawn:
+    """A random net: layers `it`, behind an input or a convolution that lies in blocks."""
+
+    def __init__(self, seed: int) -> None:
+        self.draw = random.Random(seed)
+        draw = self.draw
+        self.phase = draw.choice((0, 0, 1))
+        self.shape = (draw.choice((1, 2, 3)), draw.choice(CHANNELS), draw.randint(5, 14), draw.randint(5, 14))
+        self.top, self.layers, self.forced = "x", list[str](), draw.random() < 0.8
+        if draw.random() < 0.5:
+            self.add("Convolution", self.filters(1), in_place=False)
+        kind = draw.random()
+        if kind < 0.5:
+            self.add(draw.choice(("Convolution", "Convolution", "Deconvolution")), self.filters(), in_place=False)
+        elif kind < 0.75:
+            self.row(draw.choice(ROWS))
+        else:
+            self.add(draw.choice(SINGLE), in_place=draw.random() < 0.3)
+        if draw.random() < 0.3 and self.top:
+            self.add("ReLU", in_place=True)
+        if self.top:  # without force_backward the bottom's gradient is not wanted, the parameters' are
+            self.layers.append(f'layer {{ name: "l" type: "Reduction" bottom: "{self.top}" top: "l" loss_weight: 1 }}')
+
+    @property
+    def text(self) -> str:
+        dims = " ".join(f"dim: {n}" for n in self.shape)
+        force = f"force_backward: {'true' if self.forced else 'false'}"
+        given = f'layer {{ name: "x" type: "Input" top: "x" input_param {{ shape {{ {dims} }} }} }}'
+        return "\n".join([force, given, *self.layers])
+
+    def add(self, kind: str, fields: str | None = None, *, in_place: bool) -> None:
+        name, bottoms = f"it{len(self.layers)}", [self.top]
+        in_place = in_place and self.top != "x"  # the input stays
+        tops = (
+            [self.top] if in_place and kind not in ("Concat", "InnerProduct", "LRN", "Pooling", "Softmax") else [name]
+        )
+        if kind in ("Eltwise", "Concat"):
+            bottoms = self.beside(self.draw.choice((2, 2, 3, 18)))
+            tops = [name]
+        elif kind in ("Split", "Slice"):
+            tops = [f"{name}_{i}" for i in range(2)] if kind == "Split" or self.draw.random() < 0.5 else [name]
+        elif kind == "Silence":
+            tops = []
+        ends = " ".join([f'bottom: "{b}"' for b in bottoms] + [f'top: "{t}"' for t in tops])
+        fields = self.fields(kind) if fields is None else fields
+        frozen = " ".join(
+            f"param {{ lr_mult: {self.draw.choice((0, 1, 1)) if self.forced else 1} }}"
+            for _ in range(self.learned(kind, fields))
+        )
+        self.layers.append(f'layer {{ name: "{name}" type: "{kind}" {ends} {frozen} {fields} }}')
+        self.top = tops[0] if tops else ""
+
+    def beside(self, number: int) -> list[str]:
+        """The top, and others of its shape."""
+        names = [f"{self.top}_b{i}" for i in range(number - 1)]
+        for name in names:
+            scaled = f"power_param {{ scale: {self.draw.choice((0.5, 2.0))} }}"
+            self.layers.append(f'layer {{ name: "{name}" type: "Power" bottom: "{self.top}" top: "{name}" {scaled} }}')
+        return [self.top, *names]
+
+    @staticmethod
+    def learned(kind: str, fields: str) -> int:
+        if kind in ("Convolution", "Deconvolution", "InnerProduct"):
+            return 1 if "bias_term: false" in fields else 2
+        return {"Scale": 2 if "bias_term: true" in fields else 1, "Bias": 1, "PReLU": 1}.get(kind, 0)
+
+    def row(self, types: tuple[str, ...]) -> None:
+        """The layers of a row that may run together, in place where that lets them."""
+        self.forced = True
+        for i, kind in enumerate(types):
+            self.add(kind, in_place=i > 0 or self.draw.random() < 0.3)
+
+    def filters(self, most: int = 48) -> str:
+        draw = self.draw
+        group = 1 if most == 1 else draw.choice((1, 1, 2, 3, 4, 8, 32))
+        channels = self.channels()
+        if channels is None or channels % group:
+            group = 1
+        outputs = group * draw.choice((1, 2, 3, 4, 6, 8, 12, 16)) if group > 1 else draw.choice(CHANNELS)
+        if group == 1 and channels and most > 1 and draw.random() < 0.15:
+            group = outputs = channels  # a filter for each channel
+        sizes = f"kernel_size: {draw.choice((1, 1, 2, 3, 3, 4, 5))}"
+        if draw.random() < 0.2:
+            sizes = f"kernel_h: {draw.randint(1, 4)} kernel_w: {draw.randint(1, 4)}"
+        self.last = outputs
+        return (
+            f"convolution_param {{ num_output: {outputs} {sizes} group: {group} stride: {draw.choice((1, 1, 2, 3))} "
+            f"pad: {draw.choice((0, 0, 1, 2))} dilation: {draw.choice((1, 1, 1, 2))} bias_term: {draw.choice(('true', 'false'))} "
+            f'weight_filler {{ type: "xavier" }} bias_filler {{ type: "uniform" min: -1 max: 1 }} }}'
+        )
+
+    def channels(self) -> int | None:
+        return getattr(self, "last", self.shape[1])
+
+    def fields(self, kind: str) -> str:
+        draw = self.draw
+        if kind in ("Convolution", "Deconvolution"):
+            return self.filters()
+        bias = "true" if draw.random() < 0.5 else "false"
+        options = {
+            "Scale": [f"scale_param {{ {LINE} bias_term: {bias} }}"],
+            "Bias": [f"bias_param {{ {LINE} }}"],
+            "PReLU": [f"prelu_param {{ {LINE} }}", "prelu_param { channel_shared: true }"],
+            "BatchNorm": ["", "batch_norm_param { use_global_stats: true }", "batch_norm_param { use_global_stats: false }"],
+            "ELU": ["", "elu_param { alpha: 0.5 }"],
+            "ReLU": ["", "", "relu_param { negative_slope: 0.1 }"],
+            "Clip": ["clip_param { min: -0.5 max: 0.3 }"],
+            "Power": ["power_param { scale: 0.5 }", "power_param { power: 2 }"],
+            "Softmax": ["", "softmax_param { axis: 2 }"],
+            "LRN": [f"lrn_param {{ local_size: {draw.choice((3, 5, 7))} alpha: 0.3 norm_region: {draw.choice(('ACROSS_CHANNELS', 'WITHIN_CHANNEL'))} }}"],
+            "Pooling": [f"pooling_param {{ pool: {draw.choice(('MAX', 'AVE'))} kernel_size: {draw.choice((2, 3, 4))} stride: {draw.choice((1, 2, 3))} pad: {draw.choice((0, 1))} }}",
+                        "pooling_param { pool: AVE global_pooling: true }"],
+            "Eltwise": ["", "", "eltwise_param { operation: MAX }"],
+            "InnerProduct": [f'inner_product_param {{ num_output: {draw.choice((1, 7, 32))} weight_filler {{ type: "xavier" }} }}'],
+        }  # fmt: skip
+        return draw.choice(options.get(kind, [""]))
+
+
+def made(drawn: Drawn) -> tuple[Net, Net] | None:
+    """The net by oneDNN and by NumPy; None where the layers do not fit one another."""
+    message = prototxt.parse(drawn.text, NetParameter)
+    try:
+        nets = [Net(message, drawn.phase, engine=engine, seed=7) for engine in ("onednn", "caffe")]
+    except NetError:  # a window that is too large, say
+        return None
+    for name, blobs in nets[1].params.items():
+        for mine, its in zip(nets[0].params[name], blobs, strict=True):
+            mine.data[...] = its.data
+    return nets[0], nets[1]
+
+
+def run(net: Net) -> None:
+    values = np.random.default_rng(1)
+    net.blobs["x"].data[...] = values.standard_normal(net.blobs["x"].shape)
+    net.forward()  # nobody has looked at a blob yet: rows run together
+    net.backward()
+    net.clear_param_diffs()
+    net.forward()
+    if "l" not in net.outputs:
+        for name in net.outputs:
+            net.blobs[name].diff[...] = values.standard_normal(net.blobs[name].shape)
+    net.backward()
+
+
+def reference_code() -> list[str]:
+    """The names of living primitives' code that is the reference one."""
+    living = [o for o in gc.get_objects() if isinstance(o, Operation) and hasattr(o, "primitive")]
+    return [name for o in living if "ref" in (name := o.implementation)]
+
+
+def check(seeds: range) -> None:
+    ran: list[tuple[Drawn, tuple[Net, Net]]] = []  # alive until their primitives have been asked
+    for seed in seeds:
+        drawn = Drawn(seed)
+        nets = made(drawn)
+        if nets is None:
+            continue
+        ran.append((drawn, nets))
+        for net in nets:
+            run(net)
+        for name, blob in nets[1].blobs.items():
+            for what in ("data", "diff") if name == "x" else ("data",):
+                want, got = getattr(blob, what), getattr(nets[0].blobs[name], what)
+                bound = 2e-4 * max(1.0, float(np.abs(want).max(initial=0)))
+                np.testing.assert_allclose(
+                    got, want, rtol=0, atol=bound, err_msg=f"seed {seed}: {name} {what}\n{drawn.text}"
+                )
+        for name, blobs in nets[1].params.items():
+            for mine, its in zip(nets[0].params[name], blobs, strict=True):
+                bound = 5e-4 * max(1.0, float(np.abs(its.diff).max(initial=0)))
+                np.testing.assert_allclose(
+                    mine.diff, its.diff, rtol=0, atol=bound, err_msg=f"seed {seed}: {name}\n{drawn.text}"
+                )
+    assert not reference_code(), "\n\n".join(drawn.text for drawn, _ in ran)
+    assert len(ran) > len(seeds) // 2
+
+
+@pytest.mark.parametrize("first", range(0, FAST, PORTION))
+def test_random_layers(first: int) -> None:
+    check(range(first, first + PORTION))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(FAST, FAST + SLOW, PORTION))
+def test_more_random_layers(first: int) -> None:
+    check(range(first, first + PORTION))
+
+
+def test_reference_code_is_refused() -> None:
+    """A convolution in blocks of 3 channels that wants padding around one pixel: only `ref` has it."""
+    block = f"aBcd{onednn.block()}b"
+    x, y, w = Description((1, 3, 8, 8), block), Description((1, 16, 10, 10), block), Description((16, 3, 1, 1))
+    window = [onednn.dims(1, 1), onednn.dims(0, 0), onednn.dims(1, 1), onednn.dims(1, 1)]
+    arguments = (onednn.FORWARD_TRAINING, onednn.CONVOLUTION_DIRECT, x, w, None, y, *window)
+    assert "ref" in Operation("convolution_forward", *arguments, hint_only=True).implementation
+    with pytest.raises(Unsupported, match="reference code"):
+        Operation("convolution_forward", *arguments)
