@@ -58,7 +58,7 @@ def changes(old: Message, new: Message, skip: Collection[str] = (), path: Path =
                 yield Change(here, before, after)
         elif path and old.HasField(name) != new.HasField(name):
             implied = _filler(field, old)
-            if implied is not None and not any(changes(*(_or(m, name, implied) for m in (old, new)), path=here)):
+            if implied is not None and not any(changes(_or(old, name, implied), _or(new, name, implied))):
                 continue
             yield Change(here, *(_line(getattr(m, name)) if m.HasField(name) else None for m in (old, new)))
         else:

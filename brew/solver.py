@@ -155,7 +155,7 @@ class Solver:
         """The last display, of one more forward, and the last test."""
         self.bookmark.set()
         if self.param.display and self.iter % self.param.display == 0:
-            self._display.last()
+            self.display.last()
         if self.param.test_interval and self.iter % self.param.test_interval == 0:
             self.test_all()
         if not self.stopped:

@@ -22,7 +22,7 @@ from brew.overwriting import Kind
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 from brew.tensorboard import TensorBoard
-from brew.upgrade import upgrade_net_file, upgrade_solver_file
+from brew.upgrade_file import upgrade_net_file, upgrade_solver_file
 
 NET = """name: "n" layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 3 } } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 4 } }
