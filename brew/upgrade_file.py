@@ -15,11 +15,13 @@ from brew.atomic import replacing
 from brew.errors import InputError, Place
 from brew.file_kind import file_kind
 from brew.known_file import WEIGHTS, recognise
+from brew.net_file import holds_net, holds_solver
 from brew.overwriting import Kind
 from brew.portable_net import separate_inputs
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document
 from brew.upgrade import upgrade_net, upgrade_solver
+from brew.wire import begins_as_weights
 
 from ._upgrade_pooling import is_doubtful
 
@@ -116,8 +118,9 @@ def _write(new: M, target: str, old: M, source: str, *, text: bool, overwrite: b
     contents = prototxt.to_text(new).encode() if text else new.SerializeToString()
 
     def holds(path: Path) -> bool:
-        read = _read(str(path), type(new))
-        return (read[1] is not None) == text
+        if isinstance(new, NetParameter):
+            return holds_net(path) if text else begins_as_weights(path)
+        return holds_solver(path) if text else _read(str(path), type(new))[1] is None
 
     def wrote(path: Path) -> bool:
         return path.samefile(source) or regular_file.read_bytes(path) == contents
