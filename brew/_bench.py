@@ -51,6 +51,7 @@ class Bench:
         self.implementation = self.layer.implementation(device)
         self.buffers = self.implementation.prepare(shapes, self.want)
         self.io = self._allocate(shapes)
+        self.implementation.bind(self.io)
 
     def _allocate(self, shapes: Shapes) -> Arrays:
         x, dx = ([self._empty(s, self.dtype) for s in shapes.x] for _ in range(2))

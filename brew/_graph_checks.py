@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from brew import sizes
 from brew.errors import NetError
 from brew.layer import Layer, Shape, shape_text
 from brew.proto.brew_pb2 import LayerParameter
@@ -24,11 +25,12 @@ def check_counts(layer: Layer, param: LayerParameter) -> None:
             )  # fmt: skip
 
 
-def check_shapes(layer: Layer, shapes: list[Shape]) -> None:
-    """No top with a negative size."""
+def check_shapes(layer: Layer, shapes: Sequence[Shape], what: str = "top") -> None:
+    """No top, or parameter, of a shape that no blob can have (brew.sizes)."""
     for t, shape in enumerate(shapes):
-        if any(n < 0 for n in shape):
-            raise layer.error(f"top {t} would have the shape {shape_text(shape)}")
+        if fault := sizes.fault(shape):
+            text = shape_text(shape) if len(shape) <= sizes.MAX_AXES else f"{shape_text(shape[:4])} x ..."
+            raise layer.error(f"{what} {t} would have the shape {text}: {fault}")
 
 
 def loss_weights(layer: Layer, tops: int) -> list[float]:

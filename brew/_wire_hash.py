@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import regular_file
+
 if TYPE_CHECKING:
     from ._wire_write import Writer
 
@@ -40,5 +42,5 @@ class HashedStream:
 
 def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file in hexadecimal."""
-    with Path(path).open("rb") as file:
+    with regular_file.opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

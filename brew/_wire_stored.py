@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from . import regular_file
 from ._wire_scan import Floats
 from .errors import Place, WeightsError, did_you_mean
 
@@ -65,7 +66,7 @@ def mapped(path: str | Path, wanted: str) -> memoryview:
     path = Path(path)
     place = Place(str(path))
     try:
-        with path.open("rb") as file:
+        with regular_file.opened(path) as file:
             size = file.seek(0, 2)
             if size == 0:
                 raise WeightsError(f"the file is empty; {wanted} was expected", place=place)

@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 from collections import deque
 from pathlib import Path
+from typing import Protocol
 
+from brew import regular_file
 from brew.errors import ResourceError
 
 log = logging.getLogger("brew")
 
 WAITING = 10_000  # pieces kept for a disk that is full; the oldest go first
+
+
+class Sink(Protocol):
+    """What takes pieces one after the other, and fails in silence or with a warning of its own."""
+
+    def write(self, piece: bytes, /) -> object: ...
 
 
 class AppendedFile:
@@ -25,11 +33,13 @@ class AppendedFile:
         self._waiting: deque[bytes] = deque(maxlen=WAITING)
         self._failing = False
         try:
+            if self.path.exists():
+                regular_file.check(self.path)
             _append(self.path, b"")
         except OSError as error:
             raise ResourceError(f"cannot write {self.path}: {error.strerror or error}") from error
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes, /) -> None:
         """Append what waits, and `piece`."""
         self._waiting.append(piece)
         try:

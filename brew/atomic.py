@@ -20,6 +20,7 @@ from pathlib import Path
 
 from brew.errors import ResourceError
 from brew.memory import mib
+from brew.overwriting import Kind, check
 
 log = logging.getLogger("brew")
 
@@ -29,23 +30,27 @@ _SPARE = 1.2  # of free space, over what is going to be written
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, kind: Kind, *, overwrite: bool | None = None) -> Iterator[Path]:
     """Yield a path to write; when the block ends well, it becomes `path`. Otherwise `path` is as it was.
 
     The temporary file stands in the same folder, so that the rename cannot cross file systems, and has the mode the
-    umask says. ResourceError when the disk is full or the folder cannot be written.
+    umask says. ResourceError when the disk is full, the folder cannot be written, or what stands there is nothing that
+    a file of this kind may replace (brew.overwriting).
     """
-    with replacing_all([path]) as [temporary]:
+    with replacing_all([(path, kind)], overwrite=overwrite) as [temporary]:
         yield temporary
 
 
 @contextmanager
-def replacing_all(paths: Sequence[str | Path]) -> Iterator[list[Path]]:
+def replacing_all(files: Sequence[tuple[str | Path, Kind]], *, overwrite: bool | None = None) -> Iterator[list[Path]]:
     """As `replacing`, for files of one folder that belong together; the last one is their record."""
-    targets = [Path(path) for path in paths]
-    for path, target in zip(paths, targets, strict=True):
+    targets = [Path(path) for path, _ in files]
+    for (path, kind), target in zip(files, targets, strict=True):
         if not target.name:
             raise ResourceError(f'cannot write "{path}": a file name is needed')
+        check(target, kind, overwrite=overwrite)
+        if target is not targets[-1]:
+            check(old_name(target), kind, overwrite=overwrite)
     temporaries: list[Path] = []
     try:
         for target in targets:

@@ -16,14 +16,13 @@ from weakref import WeakSet
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, onednn
+from brew import cuda, onednn, sizes
 from brew.layer import Array, Shape, count, shape_text
 from brew.layout import PLAIN
 from brew.memory_plan import Lease
 
 log = logging.getLogger("brew")
 
-MAX_AXES = 32
 _stamps = itertools.count(1)
 
 
@@ -240,8 +239,8 @@ class Blob:
     def reshape(self, *shape: int) -> None:
         """Change the shape; memory grows when it must (earlier views then belong to the old memory)."""
         shape = tuple(int(n) for n in shape)
-        if len(shape) > MAX_AXES or any(n < 0 for n in shape):
-            raise ValueError(f"blob shape {shape_text(shape)}: at most {MAX_AXES} axes, none negative")
+        if fault := sizes.fault(shape):
+            raise ValueError(f"blob shape {shape_text(shape)}: {fault}")
         if shape == self._shape and self.stamp:
             return
         for memory in (self.data_memory, self.diff_memory):

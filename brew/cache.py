@@ -1,7 +1,8 @@
 """What one process leaves for the next: files that are made anew wherever they are missing.
 
 They lie in BREW_CACHE, else in `brew` in XDG_CACHE_HOME or ~/.cache, in a folder for each purpose. A file begins with a
-digest of itself, so that nothing damaged is ever used. Where none can be written, that costs only time.
+digest of its name and of itself, so that nothing damaged is ever used, and no file that was copied over another. Where
+none can be written, that costs only time.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from brew import regular_file
+
 log = logging.getLogger("brew")
 
 VARIABLE = "BREW_CACHE"
@@ -21,11 +24,11 @@ _DIGEST = hashlib.sha256().digest_size
 def read(folder: str, name: str) -> bytes | None:
     """What was last kept under this name; None where nothing was, or not whole."""
     try:
-        content = _path(folder, name).read_bytes()
+        content = regular_file.read_bytes(_path(folder, name))
     except OSError:
         return None
     kept = content[_DIGEST:]
-    return kept if hashlib.sha256(kept).digest() == content[:_DIGEST] else None
+    return kept if _digest(folder, name, kept) == content[:_DIGEST] else None
 
 
 def keep(folder: str, name: str, content: bytes) -> None:
@@ -36,13 +39,17 @@ def keep(folder: str, name: str, content: bytes) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
+                file.write(_digest(folder, name, content) + content)
             Path(temporary).replace(path)
         except OSError:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         log.debug("cache: %s/%s cannot be kept: %s", folder, name, error)
+
+
+def _digest(folder: str, name: str, content: bytes) -> bytes:
+    return hashlib.sha256(f"{folder}/{name}\0".encode() + content).digest()
 
 
 def _path(folder: str, name: str) -> Path:

@@ -6,6 +6,7 @@ in CuPy's place (brew/_cupy.py). Here are devices and arrays.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,8 +85,9 @@ def _allocated(make: str, shape: Sequence[int] | int, dtype: npt.DTypeLike) -> A
     except Exception as error:
         if type(error).__name__ != "OutOfMemoryError":  # CuPy's own class, which only CuPy can name
             raise
+        size = shape if isinstance(shape, int) else math.prod(shape)
         raise ResourceError(
-            f"the GPU has no room for {np.prod(shape, dtype=np.int64) * np.dtype(dtype).itemsize} bytes more",
+            f"the GPU has no room for {size * np.dtype(dtype).itemsize} bytes more",
             hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
         ) from error
     return array

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import Message
 
-from brew import prototxt
+from brew import prototxt, regular_file
 from brew.data_shapes import data_shapes
 from brew.errors import NetError
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
+from brew.net_file import holds_net
 from brew.net_source import NetDefinition, NetLike, define
 from brew.net_state import Source, filter_layers, merged_state
+from brew.overwriting import Kind
+from brew.plain_text import one_line
 from brew.portable_net import input_layers, uses_batch_statistics, with_input_fields, without_engine
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
 from brew.registry import layer_class
@@ -30,6 +33,10 @@ from ._deploy_flow import PROBABILITIES, Flow, Value
 log = logging.getLogger("brew")
 
 _WIDTH = 100  # of a comment
+
+
+_MADE = "# Made by Brew "
+KIND = Kind("a net", holds_net, lambda path: regular_file.head(path, len(_MADE)) == _MADE.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Deployed:
         """The prototxt, with the notes as comments; `origin` is the file it was made from."""
         head = f"Made by Brew from {origin}, whose weights fit." if origin else "Made by Brew for deployment."
         lines = [line for note in (head, *self.notes) for line in textwrap.wrap(note, _WIDTH, subsequent_indent="  ")]
-        return "".join(f"# {line}\n" for line in lines) + prototxt.to_text(self.net)
+        return "".join(f"# {one_line(line)}\n" for line in lines) + prototxt.to_text(self.net)
 
 
 def deploy(

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from brew.blob import Blob
 from brew.data_layer import DataLayer
-from brew.errors import DivergedError
-from brew.net import Net
+from brew.errors import DivergedError, WeightsError
+from brew.finite import not_finite
+from brew.net import Net, Weights
 from brew.proto.brew_pb2 import SolverParameter
 from brew.statistics import Statistics
 
@@ -57,6 +62,37 @@ class Guard:
         self.skipped += 1
         self._statistics.put_back()
         return True
+
+    def check_state(self, history: Sequence[npt.NDArray[Any]], when: str) -> None:
+        """DivergedError where weights or what an update rule keeps of them are no finite numbers any more.
+
+        A finite loss does not say that they are: a ReLU makes 0 of NaN. On CUDA the loss alone is looked at.
+        """
+        if bad := _bad_state(self.net, history):
+            raise DivergedError(f"{when}: {bad}", hint=_CAUSES)
+
+
+def check_loaded(net: Net, files: Weights, history: Sequence[npt.NDArray[Any]] = ()) -> None:
+    """WeightsError where what came from `files` is not finite: no training goes on from that."""
+    if bad := _bad_state(net, history):
+        names = files if isinstance(files, str | Path) else ", ".join(map(str, files))
+        raise WeightsError(f"{names}: {bad}", hint="brew check counts them; take an earlier snapshot")
+
+
+def _bad_state(net: Net, history: Sequence[npt.NDArray[Any]]) -> str | None:
+    """What of the net's own weights, or of the history of their updates, is not finite, in words; CPU."""
+    if net.device != "cpu":
+        return None
+    if not_finite(net.parameters.arena):
+        for node in net.graph.nodes:
+            for number, slot in enumerate(node.params):
+                if not _finite(net.parameters.slots[slot]):
+                    kind = f'layer "{node.layer.name}" ({node.layer.type})'
+                    return f"weights of {kind} are not finite (its blob {number})"
+    for number, values in enumerate(history):
+        if not_finite(values.reshape(-1)):
+            return f"the weights are finite, and the history of their updates is not (its blob {number})"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
+
+from brew import regular_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,8 @@ class Place:
         if not self.line:
             return None
         try:
-            lines = Path(self.file).read_text("utf-8", errors="replace").splitlines()
-        except OSError:
+            lines = regular_file.read_text(self.file, errors="replace").splitlines()
+        except (OSError, MemoryError):
             return None
         return lines[self.line - 1] if self.line <= len(lines) else None
 

@@ -125,6 +125,7 @@ class Builder:
                 f"has {len(declared)} parameter blobs, {len(specs)} param {{ }} are given", "param", len(declared),
                 hint="one param { } for each at most: mostly the weights, then the bias where bias_term is not false",
             )  # fmt: skip
+        check_shapes(node.layer, [blob.shape for blob in declared], "parameter")
         for i, blob in enumerate(declared):
             spec = ParamSpec()
             spec.MergeFrom(specs[i] if i < len(specs) else spec)  # sharing changes it; what is saved stays as written

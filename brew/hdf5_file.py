@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
+from brew import regular_file
 from brew.errors import WeightsError
 from brew.known_file import recognise
 from brew.proto.brew_pb2 import ResumeState
@@ -29,8 +30,7 @@ _MAX_DECLARED = 4 << 30  # bytes; larger datasets must not be mostly holes
 def is_hdf5(path: str | Path) -> bool:
     """Whether the file begins as HDF5 does."""
     try:
-        with Path(path).open("rb") as file:
-            return file.read(len(SIGNATURE)) == SIGNATURE
+        return regular_file.head(path, len(SIGNATURE)) == SIGNATURE
     except OSError:
         return False
 
@@ -39,6 +39,16 @@ def holds_state(path: str | Path) -> bool:
     """Whether the HDF5 file at `path` is a solver state rather than weights."""
     with _opened(path) as file:
         return "iter" in file and "history" in file
+
+
+def holds_weights(path: str | Path) -> bool:
+    """Whether the HDF5 file at `path` is one of weights: a group /data, and no dataset right in it."""
+    import h5py
+
+    with _opened(path) as file:
+        if file.get("data", getclass=True) is not h5py.Group:
+            return False
+        return not any(file["data"].get(name, getclass=True) is h5py.Dataset for name in file["data"])
 
 
 def read_weights(path: str | Path) -> list[LayerBlobs]:
@@ -190,6 +200,7 @@ def _opened(path: str | Path) -> Iterator[Any]:
     import h5py
 
     try:
+        regular_file.check(path)
         file = h5py.File(path, "r")
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read as HDF5 ({error})") from error

@@ -27,8 +27,12 @@ class Keeper:
         self.failed = False
 
     def snapshot(self) -> SnapshotPaths:
-        """Write weights and solver state, then delete what `keep` does not keep; ResourceError when writing fails."""
+        """Write weights and solver state, then delete what `keep` does not keep.
+
+        ResourceError when writing fails, DivergedError where there is nothing worth it (Guard.check_state).
+        """
         solver = self.solver
+        self.check_state()
         solver.net.choices.settle()  # what is only known later could not be replayed
         # A signal may ask for one in the middle of a test, when the net holds averaged weights.
         with solver.average.trained() if solver.average is not None else nullcontext():
@@ -49,8 +53,14 @@ class Keeper:
             self.failed = True
             log.warning("snapshot at iteration %d failed, training goes on: %s", self.solver.iter, error)
 
+    def check_state(self) -> None:
+        """DivergedError where weights or history are not finite: they reach no file."""
+        solver = self.solver
+        solver.guard.check_state(solver.update.history, f"iteration {solver.iter}")
+
     def save_best(self) -> None:
         """The weights of the best test so far, as they were tested, in a file of their own; a failure warns."""
+        self.check_state()
         param, best = self.solver.param, self.solver.best
         ending = ".h5" if param.snapshot_format == SolverParameter.HDF5 else ""
         path = Path(f"{param.snapshot_prefix}_best.caffemodel{ending}")

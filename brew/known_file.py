@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
+from . import regular_file
 from ._prototxt_schema import fields_of
 from ._prototxt_tokens import Source, Tokens
 from ._wire_scan import BYTES, FIXED32, VARINT, Cursor, Malformed
@@ -72,8 +73,7 @@ def _folder(path: Path) -> str:
 def _file(path: Path) -> str | None:
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+    head = regular_file.head(path, _HEAD)
     kind = file_kind(head[:512])
     if kind == "an HDF5 file":
         return _hdf5(path)

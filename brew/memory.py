@@ -54,7 +54,14 @@ class MemoryReport:
         return max(free - fixed, 0) * self.batch // grows if self.batch and grows else None
 
     def text(self) -> str:
-        """One line for the log."""
+        """One short line for the log."""
+        free = available_bytes()
+        most = None if free is None else self.largest_batch(free)
+        room = f"; a batch of about {most} fits in the {mib(free)} that are free" if free and most else ""
+        return f"Memory predicted: {mib(self.total)}{room}"
+
+    def details(self) -> str:
+        """What that is made of, for those who ask to be told more."""
         parts = [
             ("activations", self.data),
             ("their gradients", self.gradients),
@@ -64,11 +71,7 @@ class MemoryReport:
             ("workspace", self.workspace),
             ("used in turns", self.arena),
         ]
-        listed = ", ".join(f"{name} {mib(size)}" for name, size in parts if size)
-        free = available_bytes()
-        most = None if free is None else self.largest_batch(free)
-        room = f"; a batch of about {most} fits in the {mib(free)} that are free" if free and most else ""
-        return f"Memory predicted: {mib(self.total)} ({listed}){room}"
+        return "Memory: " + (", ".join(f"{name} {mib(size)}" for name, size in parts if mib(size) != mib(0)) or mib(0))
 
 
 def mib(size: int) -> str:

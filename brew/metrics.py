@@ -12,28 +12,34 @@ import time
 from pathlib import Path
 from typing import Any
 
-from brew.appending import AppendedFile
+from brew import regular_file
+from brew.appending import AppendedFile, Sink
 from brew.atomic import replacing
 from brew.errors import ResourceError
 from brew.events import Displayed, Event, Snapshotted, Stopped, Tested
+from brew.overwriting import Kind, check
 from brew.snapshot import of_state
 
 log = logging.getLogger("brew")
 
+_START = b'{"time": '
+
 
 class Metrics:
-    """A watcher of a solver (`Solver.watch`) that appends its events to the file `path`.
+    """A watcher of a solver (`Solver.watch`) that appends its events to the file `path`, or sends them to a sink.
 
     `iteration` is where the training begins: 0, or what it was resumed at, from the solver state `state`. Lines of what
     is still to come are dropped first, and so is a last line that a kill cut short. Where a kill came between the
     snapshot and its line, the line is made up for. ResourceError when the file cannot be written at the start; later
-    the training goes on without it (AppendedFile).
+    the training goes on without it (AppendedFile). Of a sink nothing can be dropped.
     """
 
-    def __init__(self, path: str | Path, iteration: int = 0, state: str | Path | None = None) -> None:
-        self.path = Path(path)
-        kept = _rewind(self.path, iteration)
-        self._file = AppendedFile(self.path)
+    def __init__(self, path: str | Path | Sink, iteration: int = 0, state: str | Path | None = None) -> None:
+        kept: list[dict[str, Any]] = []
+        if isinstance(path, str | Path):
+            kept = _rewind(Path(path), iteration)
+            path = AppendedFile(path)
+        self._file: Sink = path
         snapshots = [record for record in kept if (record["iteration"], record.get("kind")) == (iteration, "snapshot")]
         self._known = {(iteration, record.get("state")) for record in snapshots}
         if state is not None and kept and not snapshots:
@@ -94,12 +100,13 @@ def _rewind(path: Path, iteration: int) -> list[dict[str, Any]]:
     try:
         if not path.exists():
             return []
-        with path.open("rb") as file:
+        check(path, KIND)
+        with regular_file.opened(path) as file:
             lines = [(line, _parsed(line)) for line in file]
         whole = [(line, record) for line, record in lines if record is not None]
         kept = [(line, record) for line, record in whole if not _is_to_come(record, iteration)]
         if len(kept) < len(lines):
-            with replacing(path) as new, new.open("wb") as file:
+            with replacing(path, KIND) as new, new.open("wb") as file:
                 file.writelines(line for line, _ in kept)
     except OSError as error:
         raise ResourceError(f"cannot read {path}: {error.strerror or error}") from error
@@ -108,6 +115,18 @@ def _rewind(path: Path, iteration: int) -> list[dict[str, Any]]:
     if len(whole) < len(lines):
         log.warning("%s: damaged lines are dropped: %d", path, len(lines) - len(whole))
     return [record for _, record in kept]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether half its lines are ours, however damaged the others are, or it is one line of ours that was cut short."""
+    with regular_file.opened(path) as file:
+        start = file.read(len(_START))
+        file.seek(0)
+        whole = [_parsed(line) is not None for line in file]
+    return 2 * sum(whole) >= len(whole) or (len(whole) == 1 and start == _START)
+
+
+KIND = Kind("metrics", _is_ours)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from brew import prototxt
-from brew.errors import PrototxtError
+from brew.errors import InputError, PrototxtError
 from brew.layer import TRAIN
 from brew.net_source import NetDefinition, define
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
@@ -42,6 +42,23 @@ def read_prototxt(path: str | Path) -> NetOrSolver:
         except PrototxtError as error:
             failures.append(error)
     raise max(failures, key=_reached)
+
+
+def holds_net(path: str | Path) -> bool:
+    """Whether a file is the prototxt of a net that can be read."""
+    return _holds(path, NetParameter)
+
+
+def holds_solver(path: str | Path) -> bool:
+    """The same of a solver."""
+    return _holds(path, SolverParameter)
+
+
+def _holds(path: str | Path, kind: type[NetParameter] | type[SolverParameter]) -> bool:
+    try:
+        return isinstance(read_prototxt(path).message, kind)
+    except InputError:
+        return False
 
 
 def _reached(error: PrototxtError) -> tuple[int, int]:

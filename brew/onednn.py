@@ -18,7 +18,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from brew import after_fork
 from brew._onednn_library import Found, search
+from brew.after_fork import Inherited
 from brew.errors import DeviceError
 from brew.layout import PLAIN, Layout, Shape
 
@@ -97,7 +99,7 @@ def _engine() -> tuple[c_void_p, c_void_p]:
 
 
 def check(what: str, status: int) -> None:
-    if status in (1, 2, 3):  # out of memory, invalid arguments, unimplemented
+    if status in (1, 2, 3, 5):  # out of memory, invalid arguments, unimplemented, a failure such as of sizes
         raise Unsupported(what)
     if status:
         raise RuntimeError(f"oneDNN: {what} failed with status {status}")
@@ -173,7 +175,8 @@ class Call:
         self._fixed = (primitive, _engine()[1], len(memories), self._args)
 
     def __call__(self) -> None:
-        status = self._run(*self._fixed)
+        thread = Inherited.thread  # None but in a child made by fork
+        status = self._run(*self._fixed) if thread is None else after_fork.run(self._run, *self._fixed)
         if status:
             raise RuntimeError(f"oneDNN: execution failed with status {status}")
 

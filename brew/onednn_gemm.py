@@ -7,6 +7,8 @@ from ctypes import c_char, c_float, c_int64, c_void_p
 
 import numpy as np
 
+from brew import after_fork
+from brew.after_fork import Inherited
 from brew.layer import Array
 from brew.onednn import check, library
 
@@ -30,6 +32,6 @@ def gemm(
 
     def call() -> None:
         _ = keep
-        check("sgemm", run(*arguments))
+        check("sgemm", run(*arguments) if Inherited.thread is None else after_fork.run(run, *arguments))
 
     return call

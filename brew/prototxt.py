@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
+from . import regular_file
 from ._prototxt_hints import unknown_field_hint
 from ._prototxt_parser import Node, Parser
 from ._prototxt_schema import Field, fields_of
@@ -24,6 +25,7 @@ from .errors import InputError, Place, PrototxtError, did_you_mean
 from .file_kind import file_kind
 from .forks import ForeignField
 from .known_file import NOT_PROTOTXT, is_binary, recognise
+from .plain_text import octal
 
 M = TypeVar("M", bound=Message)
 
@@ -95,8 +97,11 @@ def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[
 
 
 def to_text(message: Message) -> str:
-    """`message` as prototxt that Caffe reads: fields by number, floats as short as they round-trip."""
-    return text_format.MessageToString(message, as_utf8=True)
+    """`message` as prototxt that Caffe reads: fields by number, floats as short as they round-trip.
+
+    What would move a terminal's cursor, or hide or reorder letters, is written as an escape.
+    """
+    return octal(text_format.MessageToString(message, as_utf8=True))
 
 
 def override_all(message: Message, settings: Sequence[str]) -> None:
@@ -185,7 +190,7 @@ def _contents(path: str) -> bytes:
         if size > LARGEST_FILE:
             limit = f"prototxt may have up to {LARGEST_FILE >> 20} MiB"
             raise PrototxtError(f"the file has {size} bytes: {limit}", place=place)
-        raw = file.read_bytes()
+        raw = regular_file.read_bytes(file, LARGEST_FILE)
     except FileNotFoundError:
         siblings = [p.name for p in file.parent.iterdir()] if file.parent.is_dir() else []
         raise InputError("no such file", place=place, hint=did_you_mean(file.name, siblings)) from None

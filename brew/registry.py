@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from brew import forks
@@ -73,19 +73,30 @@ def layer_class(type_name: str) -> type[Layer] | None:
 
 def layer_type_list() -> list[str]:
     """Every layer type that can be used, sorted. Imports all of them."""
+    _import_all()
+    return sorted({*_layers, *_entry_points()})
+
+
+@cache
+def _import_all() -> None:
     for name in _stems():
         importlib.import_module(f"brew.layers.{name}")
-    return sorted({*_layers, *_entry_points()})
 
 
 def unknown_layer_hint(type_name: str) -> str:
     """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
     fact = forks.layer_type(type_name)
     if fact is None:
-        near = layer_type_hint(type_name) or did_you_mean(type_name, layer_type_list(), most=3)
+        near = layer_type_hint(type_name) or _nearest(type_name, tuple(layer_type_list()))
         return f"{near + ' ' if near else ''}brew layers lists all types"
     note = f"; {fact.note}" if fact.note else ""
     return f"{type_name} comes from {fact.owners} and is not available here{note}; brew layers lists what is"
+
+
+@lru_cache
+def _nearest(type_name: str, known: tuple[str, ...]) -> str | None:
+    """Kept: a net may use one wrong name in each of thousands of layers."""
+    return did_you_mean(type_name, known, most=3)
 
 
 @cache

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from brew import __version__, cuda, history, snapshot
 from brew.average import WeightAverage
 from brew.data_layer import DataLayer
+from brew.divergence import check_loaded
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
@@ -79,6 +80,7 @@ def restore(solver: Solver, path: str | Path) -> None:
     else:
         history.check(solver, state, path)
         history.restore(solver, state)
+    check_loaded(solver.net, str(path), solver.update.history)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
     solver.bookmark.clear()

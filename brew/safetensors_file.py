@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import Place, WeightsError
 from brew.wire import LayerBlobs, StoredBlob
 
@@ -33,8 +34,7 @@ _METADATA = "__metadata__"
 def is_safetensors(path: str | Path) -> bool:
     """Whether the file begins as safetensors do: the header's length in eight bytes, then its brace."""
     try:
-        with Path(path).open("rb") as file:
-            head = file.read(9)
+        head = regular_file.head(path, 9)
     except OSError:
         return False
     return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER

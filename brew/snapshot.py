@@ -7,6 +7,7 @@ weights (docs/decisions/0004).
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,18 @@ from brew.atomic import check_space, old_name, put_back, replacing_all
 from brew.average import WeightAverage
 from brew.errors import WeightsError
 from brew.net import Net
+from brew.overwriting import Kind, check, is_of
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.wire import StoredState
 
 log = logging.getLogger("brew")
+
+
+def _is_state(path: Path) -> bool:
+    return hdf5_file.holds_state(path) if hdf5_file.is_hdf5(path) else wire.begins_as_state(path)
+
+
+STATE = Kind("a solver state", _is_state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,15 @@ def of_state(state: Path) -> SnapshotPaths:
     return SnapshotPaths(state.with_name(state.name.replace(".solverstate", ".caffemodel")), state)
 
 
+def check_names(param: SolverParameter) -> None:
+    """ResourceError where a file of another kind has a name that one of the training's snapshots would take."""
+    first = Path(f"{param.snapshot_prefix}_")
+    taken = re.compile(re.escape(first.name) + r"(iter_\d+|best)(_average)?\.(?P<kind>caffemodel|solverstate)(\.h5)?")
+    for path in first.parent.iterdir() if first.parent.is_dir() else ():
+        if match := taken.fullmatch(path.name):
+            check(path, STATE if match["kind"] == "solverstate" else weights.KIND)
+
+
 def write(
     net: Net,
     param: SolverParameter,
@@ -67,7 +85,11 @@ def write(
     settle(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
     wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
-    with replacing_all(wanted) as [new_weights, *between, new_state]:
+    with replacing_all([*((path, weights.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
+        new_weights,
+        *between,
+        new_state,
+    ]:
         log.info("Snapshotting to %s file %s", kind, files.weights, extra={"glog": "solver.cpp:464"})
         ending = files.weights.suffix
         resume.weights_sha256 = weights.write(net, new_weights, ending, diff=param.snapshot_diff, digest=True)
@@ -97,7 +119,7 @@ def settle(files: SnapshotPaths) -> None:
     """Finish or undo what a crash between the renames has left: afterwards the files are those that the state means."""
     for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
         old = old_name(path)
-        if not old.exists():
+        if not old.exists() or not is_of(old, weights.KIND):
             continue
         try:
             settled = _digest(read_state(files.state), record) == _sha256(path)

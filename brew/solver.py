@@ -13,6 +13,7 @@ from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.display import Display
+from brew.divergence import check_loaded
 from brew.duration import seconds
 from brew.errors import DivergedError
 from brew.events import KINDS, Displayed, Event, Step, Stopped, Tested
@@ -26,7 +27,7 @@ from brew.outputs import MOST_KEPT, first
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
-from brew.snapshot import SnapshotPaths
+from brew.snapshot import SnapshotPaths, check_names
 from brew.solver_config import Intervals, NetChoice, SolverConfig
 from brew.stuck import Stuck
 from brew.test_run import Bookmark
@@ -79,6 +80,7 @@ class Solver:
         self._deadline = float("inf")
         if self.param.snapshot or self.param.snapshot_after_train:
             check_writable(self.param.snapshot_prefix)
+            check_names(self.param)
         self.seed = Seed(self.config.seed())
         with memory.limited(memory.size(self.param.max_memory)):
             self._build(level, stages)
@@ -92,6 +94,7 @@ class Solver:
         self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
         epochs.settle(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
+        log.debug("%s", self.net.memory.details())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
@@ -109,6 +112,7 @@ class Solver:
         self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
         if files := self.config.weights():
             self.load_weights(files)
+        self.guard.check_state((), "before the first iteration")
         log.info("Solver scaffolding done.", extra=_SOLVER)
 
     def _make_net(
@@ -133,12 +137,14 @@ class Solver:
             self.restore(resume_file)
         try:
             self.step(max(self.param.max_iter - self.iter, 0))
+            just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
+            if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
+                self.snapshot()
+            else:
+                self.keeper.check_state()
         except DivergedError:
             self.tell(Stopped(self.iter, "diverged"))
             raise
-        just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
-        if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
-            self.snapshot()
         if self.stopped:
             log.info("Optimization stopped early.", extra=_SOLVER)
         else:
@@ -149,9 +155,7 @@ class Solver:
         """The last display, of one more forward, and the last test."""
         self.bookmark.set()
         if self.param.display and self.iter % self.param.display == 0:
-            self.net.run_forward()
-            self.losses.add(0, 1)
-            log.info("Iteration %d, loss = %g", self.iter, self.losses.mean(), extra=_SOLVER)
+            self.display.last()
         if self.param.test_interval and self.iter % self.param.test_interval == 0:
             self.test_all()
         if not self.stopped:
@@ -248,6 +252,7 @@ class Solver:
         """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
         for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
             net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
+            check_loaded(net, files)
         if self.average is not None:
             self.average.reset()
 

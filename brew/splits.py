@@ -6,15 +6,20 @@ Names are Caffe's (they show in `net.blobs`, saved weights and logs): layer `<bl
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from brew.errors import NetError, did_you_mean
 from brew.net_state import Source, absence, state_text
 from brew.proto.brew_pb2 import LayerParameter, NetState
 
 Top = tuple[int, int]  # (layer number, top number)
+
+_SUGGESTED = 50  # errors that names like the wrong one are looked for: it takes as long as the net is large
+_LISTED = 20  # blobs that a hint names, the last ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,15 @@ def _uses(
     reads: dict[tuple[int, int], Top] = {}
     uses: Counter[Top] = Counter()
     errors: list[NetError] = []
+    makers: Mapping[str, list[int]] = {}
     for number, source in enumerate(layers):
         param = source.param
         for b, name in enumerate(param.bottom):
             if name not in newest:
-                errors.append(_unknown_bottom(source, b, newest, layers[number + 1 :], absent))
+                makers = makers or _makers(layers)
+                later = [layers[n].param.name for n in makers[name][bisect(makers[name], number) :][:1]]
+                near = len(errors) < _SUGGESTED
+                errors.append(_unknown_bottom(source, b, newest, later, absent, near=near))
                 continue
             reads[number, b] = newest[name]
             uses[newest[name]] += 1
@@ -83,19 +92,30 @@ def _uses(
     return reads, uses, errors
 
 
+def _makers(layers: Sequence[Source]) -> Mapping[str, list[int]]:
+    """By the name of a blob, the numbers of the layers that make it."""
+    makers: defaultdict[str, list[int]] = defaultdict(list)
+    for number, source in enumerate(layers):
+        for name in source.param.top:
+            makers[name].append(number)
+    return makers
+
+
 def _unknown_bottom(
-    source: Source, b: int, known: dict[str, Top], later: Sequence[Source], absent: Absent | None
+    source: Source, b: int, known: dict[str, Top], later: Sequence[str], absent: Absent | None, *, near: bool
 ) -> NetError:
+    """`later` are the layers further down that make the blob; `near` says whether to look for names like it."""
     name = source.param.bottom[b]
-    makers = [s.param.name for s in later if name in s.param.top]
     elsewhere = [s for s in (absent.layers if absent else ()) if name in s.param.top]
-    if makers:
-        hint = f'layer "{makers[0]}", further down, makes it; a layer can only read what stands above it'
+    if later:
+        hint = f'layer "{later[0]}", further down, makes it; a layer can only read what stands above it'
     elif absent is not None and elsewhere:
         hint = f'layer "{elsewhere[0].param.name}" makes it, but {absence(elsewhere[0], absent.state)}'
     else:
-        hint = did_you_mean(name, known) or f"blobs so far: {', '.join(known) or 'none'}"
-    where = f" in {state_text(absent.state)}" if absent is not None and elsewhere and not makers else ""
+        few = [*islice(reversed(known), _LISTED)][::-1]
+        listed = f"blobs so far: {'... ' * (len(known) > _LISTED)}{', '.join(few) or 'none'}"
+        hint = (did_you_mean(name, known) if near else None) or listed
+    where = f" in {state_text(absent.state)}" if absent is not None and elsewhere and not later else ""
     text = f'layer "{source.param.name}" ({source.param.type}): no layer above makes its bottom "{name}"{where}'
     return NetError(text, place=source.place("bottom", b), hint=hint)
 

@@ -24,6 +24,8 @@ from brew.memory_uses import SAVED
 from brew.onednn import Unsupported
 from brew.scratch import Scratch, elements
 
+from ._graph_checks import check_shapes
+
 What: TypeAlias = Literal["forward", "again", "backward"]
 
 
@@ -134,7 +136,9 @@ class Step:
         settled = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
         if not self.bottoms or (settled and tuple(bottom) == self.shapes.x):
             return
-        for blob, shape in zip(self.tops, self.layer.infer_shapes(bottom), strict=True):
+        tops = self.layer.infer_shapes(bottom)
+        check_shapes(self.layer, tops)
+        for blob, shape in zip(self.tops, tops, strict=True):
             blob.reshape(*shape)
         declared = [p.shape for p in self.layer.declare_params(bottom)]
         for i, (blob, shape) in enumerate(zip(self.params, declared, strict=True)):

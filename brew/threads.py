@@ -166,6 +166,11 @@ def openmp_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def has_openmp_team() -> bool:
+    """Whether the calling thread has run nets on OpenMP with others beside it."""
+    return bool(getattr(_State.openmp, "told", (None, 0))[1] > 1)
+
+
 def openmp_threads(library: ctypes.CDLL) -> bool:
     """Tell the OpenMP that `library` is linked to, for the calling thread, to use `count()` threads.
 

@@ -10,15 +10,18 @@ from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from brew import foreign, prototxt
+from brew import foreign, prototxt, regular_file
 from brew.atomic import replacing
 from brew.errors import InputError, Place
 from brew.file_kind import file_kind
 from brew.known_file import WEIGHTS, recognise
+from brew.net_file import holds_net, holds_solver
+from brew.overwriting import Kind
 from brew.portable_net import separate_inputs
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document
 from brew.upgrade import upgrade_net, upgrade_solver
+from brew.wire import begins_as_weights
 
 from ._upgrade_pooling import is_doubtful
 
@@ -29,16 +32,17 @@ _LARGEST_MESSAGE = (2 << 30) - 1  # bytes
 _ROUNDING = "%s: field 13 of pooling_param is read as Caffe's round_mode; in some forks it is ceil_mode, the opposite"
 
 
-def upgrade_net_file(source: str, target: str) -> bool:
+def upgrade_net_file(source: str, target: str, *, overwrite: bool = False) -> bool:
     """Write the net in `source` to `target` in today's format: text as text, binary as binary. Comments are lost.
 
-    The two may be one file. Returns whether everything found a place. InputError where `source` cannot be read or
-    upgraded, ResourceError where `target` cannot be written.
+    The two may be one file; another net at `target` is replaced with `overwrite` alone. Returns whether everything
+    found a place. InputError where `source` cannot be read or upgraded, ResourceError where `target` cannot be written.
     """
     old, document = _read(source, NetParameter)
     with _text_is_utf8(source):
         upgraded = upgrade_net(old, document, file=source)
-        _write(_separated(upgraded.message(), old), target, old, source, text=document is not None)
+        new = _separated(upgraded.message(), old)
+        _write(new, target, old, source, text=document is not None, overwrite=overwrite)
     return upgraded.complete and not foreign.left_out(document)
 
 
@@ -49,7 +53,7 @@ def _separated(net: NetParameter, old: NetParameter) -> NetParameter:
     return net
 
 
-def upgrade_solver_file(source: str, target: str) -> bool:
+def upgrade_solver_file(source: str, target: str, *, overwrite: bool = False) -> bool:
     """The same for a solver, with the nets written inside it."""
     old, document = _read(source, SolverParameter)
     with _text_is_utf8(source):
@@ -59,7 +63,7 @@ def upgrade_solver_file(source: str, target: str) -> bool:
             pairs = zip(inner, before, strict=True) if field == "test_net_param" else [(inner, before)]
             for net, old_net in pairs:
                 _separated(net, old_net)
-        _write(new, target, old, source, text=document is not None)
+        _write(new, target, old, source, text=document is not None, overwrite=overwrite)
     return complete and not foreign.left_out(document)
 
 
@@ -83,7 +87,7 @@ def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
             f"the file has {size} bytes; protobuf takes up to {_LARGEST_MESSAGE}", place=Place(source),
             hint="there is no need to upgrade weights: those of any age are read",
         )  # fmt: skip
-    contents = path.read_bytes() if size else b""
+    contents = regular_file.read_bytes(path) if size else b""
     if contents and file_kind(contents[:512]) is None:
         message, known = message_type(), recognise(source)
         wanted = WEIGHTS if isinstance(message, NetParameter) else None
@@ -108,8 +112,19 @@ def _warn_of_rounding(message: Message, source: str) -> None:
         log.warning(_ROUNDING, source)
 
 
-def _write(new: Message, target: str, old: Message, source: str, *, text: bool) -> None:
+def _write(new: M, target: str, old: M, source: str, *, text: bool, overwrite: bool) -> None:
     if new == old:
         log.info("%s: nothing to upgrade", source)
-    with replacing(target) as temporary:
-        temporary.write_bytes(prototxt.to_text(new).encode() if text else new.SerializeToString())
+    contents = prototxt.to_text(new).encode() if text else new.SerializeToString()
+
+    def holds(path: Path) -> bool:
+        if isinstance(new, NetParameter):
+            return holds_net(path) if text else begins_as_weights(path)
+        return holds_solver(path) if text else _read(str(path), type(new))[1] is None
+
+    def wrote(path: Path) -> bool:
+        return path.samefile(source) or regular_file.read_bytes(path) == contents
+
+    kind = Kind("a net" if isinstance(new, NetParameter) else "a solver", holds, wrote)
+    with replacing(target, kind, overwrite=overwrite) as temporary:
+        temporary.write_bytes(contents)

@@ -15,9 +15,11 @@ from brew import cuda, hdf5_file, safetensors_file, subnormals, wire
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
+from brew.finite import not_finite
 from brew.layer import Array, Shape, shape_text
 from brew.load_report import LayerReport, LoadReport, Outcome
 from brew.net import Net, Weights
+from brew.overwriting import Kind
 from brew.proto.brew_pb2 import LayerParameter
 from brew.wire import LayerBlobs, StoredBlob
 
@@ -202,17 +204,10 @@ def _copy(source: StoredBlob, target: Blob) -> int:
             else:
                 flat[there] = values
                 values = flat[there]
-        bad += _not_finite(values)
+        bad += not_finite(values)
     if memory.device == "cuda":
         memory.download()
     return bad
-
-
-def _not_finite(values: _Values) -> int:
-    """How many are NaN or infinite. The product of the values with themselves is finite only if all of them are."""
-    with np.errstate(all="ignore"):
-        product = np.dot(values, values)
-    return 0 if np.isfinite(product) else values.size - int(np.isfinite(values).sum())
 
 
 def _log(report: LoadReport) -> None:
@@ -220,6 +215,15 @@ def _log(report: LoadReport) -> None:
         log.info("Ignoring source layer %s", layer.name)
     level = logging.WARNING if report.left or report.mismatched else logging.INFO
     log.log(level, "%s", report.text())
+
+
+def _are_weights(path: Path) -> bool:
+    if hdf5_file.is_hdf5(path):
+        return hdf5_file.holds_weights(path)
+    return safetensors_file.is_safetensors(path) or wire.begins_as_weights(path)
+
+
+KIND = Kind("weights", _are_weights)
 
 
 # --- out of a net ---------------------------------------------------------------------------------------------------
@@ -233,7 +237,7 @@ def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
     path = Path(path)
     if diff and path.suffix == ".safetensors":
         raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
-    with replacing(path) as temporary:
+    with replacing(path, KIND) as temporary:
         write(net, temporary, path.suffix, diff=diff)
 
 

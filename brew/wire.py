@@ -20,10 +20,12 @@ from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
 from ._upgrade_types import V0_TYPES, present_type
 from ._wire_blob import stored_blob
 from ._wire_hash import HashedStream, sha256_of
+from ._wire_kind import begins_as_state, begins_as_weights
 from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
 from ._wire_stored import StoredBlob, mapped
 from ._wire_write import write_solver_state, write_weights
 from .errors import Place, WeightsError
+from .finite import not_finite
 from .known_file import BLOB, STATE, WEIGHTS, recognise
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "LayerBlobs",
     "StoredBlob",
     "StoredState",
+    "begins_as_state",
+    "begins_as_weights",
     "read_blob",
     "read_solver_state",
     "read_weights",
@@ -74,9 +78,13 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
 
 
 def read_blob(path: str | Path, name: str = "mean") -> StoredBlob:
-    """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError."""
+    """The one blob of a mean file (.binaryproto), or of one that holds a `name`; WeightsError, also for NaN in it."""
     scan = partial(_named, f"the {name}", _filled)
-    return _read(path, f"a {name} file (.binaryproto)", BLOB, scan)
+    blob = _read(path, f"a {name} file (.binaryproto)", BLOB, scan)
+    if bad := sum(not_finite(piece) for piece in blob.pieces()):
+        what = f"{bad} of the {blob.raw.size} numbers of the {name} are NaN or infinite"
+        raise WeightsError(what, place=Place(str(path)))
+    return blob
 
 
 def read_solver_state(path: str | Path) -> StoredState:

@@ -6,6 +6,7 @@ process. A child made by fork makes its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -24,6 +25,8 @@ from brew import subnormals, threads
 PIECE = 1 << 17
 SHARED = 1 << 19  # elements together: below, waking threads costs more than they bring
 
+log = logging.getLogger("brew")
+
 T = TypeVar("T")
 _Done: TypeAlias = "SimpleQueue[BaseException | None]"
 _Job: TypeAlias = tuple[Context, Callable[[int], None], _Done]
@@ -34,10 +37,16 @@ class Workers:
 
     def __init__(self, number: int) -> None:
         self.threads = number
-        self._jobs: list[SimpleQueue[_Job | None]] = [SimpleQueue() for _ in range(number - 1)]
+        self._jobs: list[SimpleQueue[_Job | None]] = []
         self._busy = threading.Lock()
-        for i, jobs in enumerate(self._jobs, 1):
-            threading.Thread(target=_serve, args=(i, jobs), name=f"brew-worker-{i}", daemon=True).start()
+        for i in range(1, number):
+            jobs: SimpleQueue[_Job | None] = SimpleQueue()
+            try:
+                threading.Thread(target=_serve, args=(i, jobs), name=f"brew-worker-{i}", daemon=True).start()
+            except RuntimeError as error:  # a limit of memory or of threads: fewer do the same work
+                log.warning("%d threads instead of %d: %s", i, number, error)
+                break
+            self._jobs.append(jobs)
         weakref.finalize(self, _end, self._jobs)
 
     def each(self, task: Callable[[T, int], None], items: Iterable[T]) -> None:

@@ -123,8 +123,10 @@ class _Accuracy(Implementation[Accuracy]):
 class _CPU(_Accuracy):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         super().prepare(shapes, wanted)
-        self.rows, self.columns = np.ogrid[: self.fold.outer, : self.fold.inner]
         return {"below": Buffer(self.fold, np.bool_)}
+
+    def bind(self, io: Arrays) -> None:
+        self.rows, self.columns = np.ogrid[: self.fold.outer, : self.fold.inner]
 
     def forward(self, io: Arrays) -> None:
         (outer, dim, inner), layer, below = self.fold, self.layer, io.work["below"]

@@ -150,13 +150,15 @@ class _CPU(_ArgMax):
         super().prepare(shapes, wanted)
         outer, dim, inner = self.fold
         self.step = max(1, min(outer, 8 * PIECE // max(1, dim * inner)))  # of outer, taken together
-        self.ranks = np.arange(1, dim + 1, dtype=self.layer.context.dtype)[:, None]
         if self.layer.top_k == 1:
             return {"rank": Buffer((self.step, dim, inner)), "best": Buffer((self.step, inner))}
         rows = self.step, inner, dim
         groups = max(64, 4 * self.layer.top_k)
         self.groups = groups if dim >= 2 * groups else 0  # of a row's elements; 0 where all of it is sorted
         return {"rows": Buffer(rows), "maxima": Buffer((*rows[:2], self.groups))}
+
+    def bind(self, io: Arrays) -> None:
+        self.ranks = np.arange(1, self.fold.dim + 1, dtype=self.layer.context.dtype)[:, None]
 
     def forward(self, io: Arrays) -> None:
         x, (index, value) = self.fold.of(io.x[0]), self.tops(io.y[0])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, exactly
+from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
 from brew.ops.fold import Fold
 from brew.ops.reduction import dot_outside, partial_sums
 from brew.registry import register_layer
@@ -41,7 +41,7 @@ class EuclideanLoss(Layer):
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         a, b = bottom
-        if not a or not b or a[0] != b[0] or np.prod(a[1:]) != np.prod(b[1:]):
+        if not a or not b or a[0] != b[0] or count(a[1:]) != count(b[1:]):
             raise self.shape_error("two bottoms with as many items of one size", bottom)
         return [()]
 
@@ -49,7 +49,7 @@ class EuclideanLoss(Layer):
 class _Euclidean(Implementation[EuclideanLoss]):
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         self.items = max(1, shapes.x[0][0])
-        size = int(np.prod(shapes.x[0]))
+        size = count(shapes.x[0])
         self.fold = Fold(size, 1, 1)
         return {"difference": Buffer((size,)), "partial": partial_sums(self.fold)}
 

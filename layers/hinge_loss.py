@@ -85,9 +85,8 @@ class _Hinge(Implementation[HingeLoss]):
 
 @HingeLoss.runs_on("cpu")
 class _CPU(_Hinge):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.rows = np.arange(shapes.x[0][0])
-        return super().prepare(shapes, wanted)
+    def bind(self, io: Arrays) -> None:
+        self.rows = np.arange(self.items)  # here: `prepare` takes no memory for a net that is only looked at
 
     def forward(self, io: Arrays) -> None:
         shortfall = io.work["shortfall"]

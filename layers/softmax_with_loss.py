@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import Array, Arrays, Buffer, Shapes, Wanted, exactly
+from brew.layer import Array, Arrays, exactly
 from brew.ops.labels import LABEL_OF
 from brew.ops.loss import LOSS_PART
 from brew.registry import register_layer
@@ -84,10 +82,8 @@ class SoftmaxWithLoss(SoftmaxLoss):
 
 @SoftmaxWithLoss.runs_on("cpu")
 class _CPU(SoftmaxLossCPU[SoftmaxWithLoss]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        buffers = super().prepare(shapes, wanted)
+    def bind(self, io: Arrays) -> None:
         self.rows, self.columns = np.ogrid[: self.fold.outer, : self.fold.inner]
-        return buffers
 
     def losses(self, io: Arrays, label: Array, out: Array) -> None:
         np.maximum(io.work["probability"][self.rows, label, self.columns], _LEAST, out=out)

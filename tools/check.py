@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.errors import UsageError
+from brew.plain_text import plain
 
 from .command import Command, Settings
 from .net_options import names, parse_shapes, shape_option, state_options
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.checks.finding import Finding
@@ -47,18 +49,18 @@ def verb(
     if unused := set(options.shapes) - options.shaped:
         raise UsageError(f"--shape: no data layer makes {', '.join(sorted(unused))}")
     if as_json:
-        click.echo(json.dumps([f.as_dict() for f in found], indent=2))
+        echo(json.dumps([f.as_dict() for f in found], indent=2))
     else:
         for finding in folded(found):
-            click.echo(_styled(finding, settings))
+            echo(_styled(finding, settings), styled=True)
             if finding.hint:
-                click.echo(f"  = {finding.hint}")
-        click.echo(_summary(found, len(set(files))), err=True)
+                echo(f"  = {finding.hint}")
+        echo(_summary(found, len(set(files))), err=True)
     return checks.worst(found, strict=strict)
 
 
 def _styled(finding: Finding, settings: Settings) -> str:
-    text = str(finding)
+    text = plain(str(finding))
     if not settings.colour or not sys.stdout.isatty():
         return text
     kind = f"{finding.severity} {finding.code}"

@@ -15,7 +15,7 @@ import click
 from brew import __version__
 
 from .command import Group, Settings
-from .log import silence
+from .output import echo, silence
 from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
 
 INTERRUPTED = 130
@@ -48,6 +48,14 @@ def brew() -> None:
     """A Caffe for today: train, test and time networks written as prototxt."""
 
 
+@brew.command(name="help", hidden=True)
+@click.argument("verbs", nargs=-1)
+@click.pass_context
+def help_on(ctx: click.Context, verbs: tuple[str, ...]) -> None:
+    """`brew help VERB` is `brew VERB --help`."""
+    brew.main([*verbs, "--help"], prog_name="brew", standalone_mode=False, obj=ctx.obj)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()
@@ -72,9 +80,9 @@ def explain(error: Exception, settings: Settings) -> int:
     known = as_brew_error(error)
     try:
         if settings.traceback:
-            traceback.print_exception(error, file=sys.stderr)
+            echo("".join(traceback.format_exception(error)), err=True, nl=False)
         if known is not None:
-            click.echo(block(known, colour=settings.colour), err=True, color=settings.colour)
+            echo(block(known, colour=settings.colour), err=True, styled=True)
         else:
             _own_up(error, settings)
     except OSError:
@@ -85,11 +93,11 @@ def explain(error: Exception, settings: Settings) -> int:
 def _own_up(error: Exception, settings: Settings) -> None:
     """Print what stands for a traceback, and where the traceback is."""
     what = "; ".join(f"{type(error).__name__}: {error}".splitlines())
-    click.echo(f"internal error: {what}", err=True)
+    echo(f"internal error: {what}", err=True)
     if not settings.traceback:
         saved = save_traceback(error)
         where = f"the traceback was saved in {saved}" if saved else "--traceback shows where"
-        click.echo(f"  = this is a bug in Brew; {where}", err=True)
+        echo(f"  = this is a bug in Brew; {where}", err=True)
 
 
 def _silence() -> None:

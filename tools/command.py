@@ -92,7 +92,8 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            hint = did_you_mean(name, self.list_commands(ctx)) or "verbs: " + ", ".join(self.list_commands(ctx))
+            shown = [verb for verb in self.list_commands(ctx) if verb in self.lazy or not self.commands[verb].hidden]
+            hint = did_you_mean(name, shown) or "verbs: " + ", ".join(shown)
             raise click.UsageError(f'no such command "{name}"; {hint}', ctx)
         return super().resolve_command(ctx, args)
 

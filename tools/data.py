@@ -8,6 +8,7 @@ import click
 
 from .command import Command, Group, Settings
 from .live import bar
+from .output import echo
 
 
 @click.group(name="data", cls=Group, lazy={"check": "brew.tools.data_check"})
@@ -21,7 +22,7 @@ def verb() -> None:
 @click.option(
     "--from", "from_folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Take the files from here."
 )
-@click.option("--overwrite", is_flag=True, help="Replace databases that are there.")
+@click.option("--overwrite", is_flag=True, help="Replace databases that are there (no other files).")
 @click.pass_obj
 def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, overwrite: bool) -> None:
     """Write a data set into DIR as two LMDBs, for training and testing.
@@ -33,5 +34,5 @@ def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, o
 
     with bar(settings) as progress:
         written = datasets.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
-    for path in [*written, *recipes.write(name, folder, overwrite=overwrite)]:
-        click.echo(path)
+    for path in [*written, *recipes.write(name, folder)]:
+        echo(path)

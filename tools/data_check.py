@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from brew.plain_text import one_line
+
 from .command import Command, Settings
 from .live import bar
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.data.check import Report
@@ -51,7 +54,7 @@ def verb(
     code = 0
     with bar(settings) as progress:
         for report in check(sources, limits, listed=limit, progress=progress):
-            click.echo(describe(report))
+            echo(describe(report))
             code = max(code, _UNUSABLE if not report.usable else _BAD if report.bad else 0)
     return code
 
@@ -75,9 +78,4 @@ def describe(report: Report) -> str:
     unlisted = report.bad - len(report.findings)
     if unlisted:
         lines.append(f"  and {unlisted} more")
-    return "\n".join(map(_plain, lines))
-
-
-def _plain(line: str) -> str:
-    """Without what would move the cursor of a terminal: names come from the files of strangers."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in line)
+    return "\n".join(map(one_line, lines))

@@ -12,6 +12,7 @@ from brew.errors import UsageError
 
 from .command import Command
 from .net_options import names, parse_shapes, shape_option, state_options
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.layer import Shape
@@ -26,6 +27,7 @@ _log = logging.getLogger("brew")
 @state_options
 @shape_option("Shape of an input, in place of the data's own.")
 @click.option("--batch", type=click.IntRange(min=1), metavar="N", help="First axis of every input (1).")
+@click.option("--overwrite", is_flag=True, help="Replace OUT, a net, where Brew did not write it.")
 @click.option("--auxiliary", is_flag=True, help="Keep heads whose loss weighs less than another of the same labels.")
 @click.option("--input-fields", is_flag=True, help="Inputs as the net's input and input_dim, for old readers.")
 def verb(
@@ -36,6 +38,7 @@ def verb(
     shapes: tuple[str, ...],
     batch: int | None,
     auxiliary: bool,
+    overwrite: bool,
     input_fields: bool,
 ) -> None:
     """Make the deploy net of a net or solver, and write it to OUT ("-" is stdout).
@@ -43,13 +46,13 @@ def verb(
     Data layers become one Input each, of the size after the crop; SoftmaxWithLoss becomes a Softmax named "prob",
     SigmoidCrossEntropyLoss a Sigmoid; other losses, accuracies, labels, auxiliary heads and all that only they need
     go, and so do fillers, learning rates and rules. What training did to its data is written as a comment. Layers keep
-    their names, so that the weights fit.
+    their names, so that the weights fit. What stands at OUT is replaced where it is a deploy net of Brew's.
     """
     given = parse_shapes(shapes)
     if target != "-" and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} would be overwritten: give the deploy net a file of its own")
     from brew.atomic import replacing
-    from brew.deploy import deploy
+    from brew.deploy import KIND, deploy
     from brew.layer import TEST, shape_text
     from brew.net_file import read_net
     from brew.summary import summarise
@@ -64,13 +67,13 @@ def verb(
     text = made.text(Path(source).name)
     summary = summarise(made.net, TEST)  # a net that would not run is not written
     if target == "-":
-        click.echo(text, nl=False)
+        echo(text, nl=False)
         return
-    with replacing(target) as temporary:
+    with replacing(target, KIND, overwrite=overwrite) as temporary:
         temporary.write_text(text, "utf-8")
     starts = {name: shape for layer in summary.layers if not layer.bottoms for name, shape in layer.tops}
     for word, blobs in (("takes", starts), ("gives", _ends(summary))):
-        click.echo(f"{target} {word} " + ", ".join(f"{name} ({shape_text(shape)})" for name, shape in blobs.items()))
+        echo(f"{target} {word} " + ", ".join(f"{name} ({shape_text(shape)})" for name, shape in blobs.items()))
 
 
 def _ends(summary: Summary) -> dict[str, Shape]:

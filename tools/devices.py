@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .command import Command
+from .output import echo
 
 _MIB = 1 << 20
 _LIMITS = {
@@ -30,16 +31,16 @@ def verb(gpu: str) -> None:
     if reason is not None:
         if wanted is not None:
             raise DeviceError(reason)
-        click.echo(f"CPU: {engine.described()}")
-        click.echo(f"no GPU: {reason}")
+        echo(f"CPU: {engine.described()}")
+        echo(f"no GPU: {reason}")
         return
     if wanted is None:
-        click.echo(f"CPU: {engine.described()}")
+        echo(f"CPU: {engine.described()}")
     count = cuda.device_count()
     for name in wanted or [str(number) for number in range(count)]:
         if not name.isdecimal() or int(name) >= count:
             raise DeviceError(f"GPU {name} was asked for; this machine has {count} (0 to {count - 1})")
-        click.echo(describe(int(name), cuda.device_properties(int(name))))
+        echo(describe(int(name), cuda.device_properties(int(name))))
 
 
 def describe(number: int, facts: dict[str, Any]) -> str:

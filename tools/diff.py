@@ -12,6 +12,7 @@ import click
 from brew.errors import Place, UsageError
 
 from .command import Command
+from .output import echo
 from .table import render
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
     }
     equal, lines, facts = compare[kinds[0]]()
     if as_json:
-        click.echo(json.dumps({"a": a, "b": b, "kind": kinds[0].removeprefix("a "), "equal": equal, **facts}))
+        echo(json.dumps({"a": a, "b": b, "kind": kinds[0].removeprefix("a "), "equal": equal, **facts}))
     else:
         for line in lines:
-            click.echo(line)
+            echo(line)
     return 0 if equal else 1
 
 

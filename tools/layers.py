@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .command import Command
+from .output import echo
 
 
 @click.command(name="layers", cls=Command, short_help="List the layer types, or tell all about one.")
@@ -15,25 +16,25 @@ def verb(layer_type: str | None, markdown: bool) -> None:
     from brew import catalogue
 
     if markdown:
-        click.echo(catalogue.markdown(), nl=False)
+        echo(catalogue.markdown(), nl=False)
         return
     if layer_type is None:
         lines = catalogue.one_liners()
         width = max(map(len, lines))
         for name, line in lines.items():
-            click.echo(f"{name:{width}}  {line}")
+            echo(f"{name:{width}}  {line}")
         return
     item = catalogue.entry(layer_type)
-    click.echo(f"{item.type}: {item.line}\n\n{item.text}\n")
+    echo(f"{item.type}: {item.line}\n\n{item.text}\n")
     for message, fields in item.messages.items():
-        click.echo(f"{message} {{")
+        echo(f"{message} {{")
         wide = max(len(f.name) for f in fields)
         for field in fields:
             default = f" = {field.default}" if field.default and field.default != "any number" else ""
             several = " (repeated)" if field.default == "any number" else ""
-            click.echo(
+            echo(
                 f"  {field.name:{wide}}  {field.type}{default}{several}"
                 + (f"  # {field.meaning}" if field.meaning else "")
             )
-        click.echo("}\n")
-    click.echo(item.example)
+        echo("}\n")
+    echo(item.example)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
+from brew.plain_text import plain
 
 from .command import Settings
+from .output import echo
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -36,7 +37,7 @@ class Results:
 
     def print(self) -> None:
         for tested in self.last.values():
-            click.echo(scores(tested))
+            echo(scores(tested))
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def bar(settings: Settings) -> Iterator[Callable[[str, int, int | None], None]]:
 
         def move(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(what, total=total, numbers="")
+                tasks[what] = progress.add_task(plain(what), total=total, numbers="")
             progress.update(tasks[what], completed=done, total=total)
 
         yield move
@@ -76,9 +77,9 @@ def _progress(settings: Settings, what: str) -> Progress:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn(what),
+        TextColumn(what, markup=False),
         BarColumn(bar_width=20),
-        TextColumn("{task.fields[numbers]}"),
+        TextColumn("{task.fields[numbers]}", markup=False),
         TextColumn("ETA"),
         TimeRemainingColumn(),
         console=Console(stderr=True, no_color=not settings.colour, highlight=False),
@@ -104,10 +105,15 @@ class LiveLine:
             self._step(event)
         elif isinstance(event, Stopped):
             self._move()
+            self.progress.update(self.task, completed=event.iteration)
+            self.progress.refresh()
         elif isinstance(event, Tested):
-            self.progress.console.print(scores(event))
+            self._say(scores(event))
         elif isinstance(event, Snapshotted):
-            self.progress.console.print(f"snapshot: {event.weights} and {event.state}", soft_wrap=True)
+            self._say(f"snapshot: {event.weights} and {event.state}")
+
+    def _say(self, text: str) -> None:
+        self.progress.console.print(plain(text), soft_wrap=True, markup=False)
 
     def _step(self, step: Step) -> None:
         self.seconds = _SMOOTHING * (self.seconds or step.seconds) + (1 - _SMOOTHING) * step.seconds
@@ -128,10 +134,13 @@ class LiveLine:
 
 
 def scores(tested: Tested) -> str:
-    """One line for a test: the iteration and the outputs by name."""
+    """One line for a test: the iteration and the outputs by name.
+
+    No ", loss = " in it: by that Caffe's parse_log.sh knows the lines of training.
+    """
     from brew.outputs import MOST_SHOWN, first
 
     shown = first(tested.scores, MOST_SHOWN)
-    outputs = ", ".join(f"{name} = {value:.6g}" for name, value in shown.items())
-    more = ", ..." if len(shown) < len(tested.scores) else ""
+    outputs = "; ".join(f"{name} = {value:.6g}" for name, value in shown.items())
+    more = "; ..." if len(shown) < len(tested.scores) else ""
     return f"iteration {tested.iteration}, test net #{tested.net}: {outputs}{more}"

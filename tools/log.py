@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,6 +16,10 @@ from datetime import datetime
 from typing import TextIO
 
 import click
+
+from brew.plain_text import plain
+
+from .output import fitting, silence
 
 _LETTERS = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
 
@@ -32,7 +35,7 @@ class GlogFormatter(logging.Formatter):
         letter = _LETTERS.get(record.levelno, "I")
         place = getattr(record, "glog", None) or f"{record.filename}:{record.lineno}"
         stamp = f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():5d} {place}] "
-        return "\n".join(stamp + line for line in record.getMessage().splitlines() or [""])
+        return "\n".join(stamp + line for line in plain(record.getMessage()).split("\n"))
 
 
 class TerminalFormatter(logging.Formatter):
@@ -43,7 +46,7 @@ class TerminalFormatter(logging.Formatter):
         self.colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage()
+        message = plain(record.getMessage())
         if record.levelno < logging.WARNING:
             return message
         level = record.levelname.lower()
@@ -105,15 +108,6 @@ def when_reader_goes(callback: Callable[[], None]) -> Iterator[None]:
             handler.reader_goes = None
 
 
-def silence(*streams: TextIO) -> None:
-    """Point streams at nothing, so that flushing them at exit cannot fail again."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    for stream in streams:
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(nothing, stream.fileno())
-    os.close(nothing)
-
-
 class _Handler(logging.StreamHandler[TextIO]):
     """Ours, told from others' handlers. Writes to what `sys.stderr` is at the time, for the live line's sake."""
 
@@ -124,6 +118,9 @@ class _Handler(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
+
+    def format(self, record: logging.LogRecord) -> str:
+        return fitting(super().format(record), self.stream)
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A reader that has gone ends the command, as for any filter; a full disk under the log does not.

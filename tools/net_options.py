@@ -9,11 +9,14 @@ from typing import Any
 
 import click
 
+from brew import sizes
 from brew.errors import UsageError
 
 from .command import Choice
 
 _SHAPE = re.compile(r"(?P<blob>[^:=]+)[:=](?P<dims>\d+([x,]\d+)*)")
+
+_MOST_DIGITS = 20  # of a number that is too large in any case
 
 _STATE = (
     click.option("--level", type=int, metavar="N", help="Level of the net's layer rules."),
@@ -105,7 +108,10 @@ def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
         match = _SHAPE.fullmatch(text)
         if match is None:
             raise UsageError(f'--shape takes BLOB:NxCxHxW, not "{text}"', hint="for example data:64x3x227x227")
-        shapes[match["blob"]] = tuple(int(dim) for dim in re.split("[x,]", match["dims"]))
+        shape = tuple(int(dim[:_MOST_DIGITS]) for dim in re.split("[x,]", match["dims"]))
+        if fault := sizes.fault(shape):
+            raise UsageError(f'--shape "{text}": {fault}')
+        shapes[match["blob"]] = shape
     return shapes
 
 

@@ -13,11 +13,14 @@ from pathlib import Path
 import click
 
 from brew.errors import BrewError, InputError, Place, ResourceError, UsageError
+from brew.plain_text import plain
 
 INTERNAL_BUG = 70
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _WORD = re.compile(r"[\w.+-]+|\"[^\"]*\"?|'[^']*'?|\S")
 _HINT_BESIDE_CARET = 60
+_LONGEST_LINE, _BEFORE = 160, 80  # characters of a file's line that are shown, and of them before the column
+_LONGEST = 8000  # characters of a message
 
 
 def as_brew_error(error: BaseException) -> BrewError | None:
@@ -29,6 +32,8 @@ def as_brew_error(error: BaseException) -> BrewError | None:
     if isinstance(error, MemoryError):
         said = f": {error}" if str(error) else ""
         return ResourceError(f"out of memory{said}", hint="a smaller batch_size needs less")
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return ResourceError(str(error), hint="ulimit -a and the cgroup show limits of memory and threads")
     if isinstance(error, OSError) and error.filename is not None:
         kind = ResourceError if error.errno in _FULL else InputError
         return kind(f"{error.strerror or error}: {error.filename}")
@@ -48,10 +53,10 @@ def block(error: BrewError, *, colour: bool = False) -> str:
     def style(text: str, name: str) -> str:
         return click.style(text, fg=name, bold=True) if colour else text
 
-    lines = [f"{style(f'error[{error.code}]', 'red')}: {error.message}"]
-    hint = error.hint
+    lines = [f"{style(f'error[{error.code}]', 'red')}: {plain(_shortened(error.message))}"]
+    hint = error.hint and plain(_shortened(error.hint))
     if error.place is not None:
-        lines.append(f"  --> {error.place}")
+        lines.append(f"  --> {plain(str(error.place))}")
         excerpt = error.place.excerpt()
         if excerpt is not None:
             beside = hint if hint and len(hint) <= _HINT_BESIDE_CARET and error.place.column else None
@@ -62,16 +67,24 @@ def block(error: BrewError, *, colour: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _shortened(text: str) -> str:
+    """`text` without its middle where it is longer than anybody reads: a file may have a name of megabytes in it."""
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} more characters ...] {text[-half:]}"
+
+
 def save_traceback(error: BaseException) -> Path | None:
     """Write the traceback of an internal error to a new file of the temporary folder; None where that fails."""
-    text = f"brew {' '.join(sys.argv[1:])}\n{os.uname() if hasattr(os, 'uname') else os.name}\n"
-    text += f"Python {sys.version}\n\n" + "".join(traceback.format_exception(error))
     try:
+        text = f"brew {' '.join(sys.argv[1:])}\n{os.uname() if hasattr(os, 'uname') else os.name}\n"
+        text += f"Python {sys.version}\n\n" + "".join(traceback.format_exception(error))
         with tempfile.NamedTemporaryFile(
             "w", prefix="brew-traceback-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write(text)
-    except OSError:
+    except (OSError, MemoryError, UnicodeError):
         return None
     return Path(file.name)
 
@@ -83,13 +96,20 @@ def _usage_error(error: click.ClickException) -> BrewError:
 
 
 def _excerpt(line: str, place: Place, hint: str) -> list[str]:
-    """The numbered line and, where the column is known, a caret under its word. Tabs keep their width."""
+    """The numbered line and, where the column is known, a caret under its word. Tabs keep their width.
+
+    Of a long line, what stands around the column.
+    """
     number = f"{place.line:>5} | "
-    shown = [f"{number}{line}"]
+    cut = max(place.column - 1 - _BEFORE, 0) if len(line) > _LONGEST_LINE else 0
+    piece = line[cut : cut + _LONGEST_LINE]
+    dots = "..." * (cut > 0), "..." * (cut + len(piece) < len(line))
+    shown = [f"{number}{dots[0]}{plain(piece)}{dots[1]}"]
     if 0 < place.column <= len(line) + 1:
-        start = place.column - 1
-        word = _WORD.match(line, start)
-        pad = "".join("\t" if c == "\t" else " " for c in line[:start])
-        carets = "^" * (len(word[0]) if word else 1)
+        start = place.column - 1 - cut
+        word = _WORD.match(piece, start)
+        before = plain(piece[:start])
+        pad = " " * len(dots[0]) + "".join("\t" if c == "\t" else " " for c in before)
+        carets = "^" * (len(plain(word[0])) if word else 1)
         shown.append(f"{'':>5} | {pad}{carets} {hint}".rstrip())
     return shown

@@ -11,6 +11,7 @@ import click
 
 from .command import Choice, Command
 from .net_options import engine_option, fuse_option, names, parse_shapes, shape_option, state_options
+from .output import echo
 from .table import quantity, render, size
 
 if TYPE_CHECKING:
@@ -74,14 +75,14 @@ def verb(
     if plan:
         lines = planned(net.definition, number, **asked)  # type: ignore[arg-type]
         for text in [json.dumps([asdict(line) for line in lines])] if as_json else plan_table(lines):
-            click.echo(text)
+            echo(text)
         return
     summary = summarise(net.definition, number, history_slots=net.history_slots, **asked)  # type: ignore[arg-type]
     if as_json:
-        click.echo(json.dumps(facts(summary)))
+        echo(json.dumps(facts(summary)))
         return
     for line in (*heading(summary), "", *table(summary, everything=everything), "", *totals(summary)):
-        click.echo(line)
+        echo(line)
 
 
 def heading(summary: Summary) -> list[str]:

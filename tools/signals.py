@@ -1,16 +1,17 @@
 """What SIGINT, SIGHUP and SIGTERM do to a training: stop, snapshot, or nothing; a log that nobody reads stops it.
 
-A handler only leaves a request with the solver, which honours it after the iteration at hand. A SIGINT that comes
-while the solver is asked to stop does not wait for that.
+A handler only leaves a request with the solver, which honours it after the iteration at hand. A second SIGINT or
+SIGTERM does not wait for that, nor for threads that hang.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from typing import Any, Protocol
 from .log import when_reader_goes
 
 _log = logging.getLogger("brew")
+_PATIENCE = 5.0  # seconds from the second signal on
 EFFECTS = ("stop", "snapshot", "none")
 
 
@@ -48,15 +50,25 @@ class Signals:
 
     def handle(self, number: int, _: FrameType | None) -> None:
         effect = self.effects[number]
-        if number == signal.SIGINT and self.stopped_by is not None:
+        if number in (signal.SIGINT, signal.SIGTERM) and self.stopped_by is not None:
+            _end_soon(128 + self.stopped_by)
             raise KeyboardInterrupt
         if effect == "none" or self.stopped_by is not None:
             return
         if effect == "stop":
             self.stopped_by = number
             # A line written here might interrupt one that is half written.
-            threading.Thread(target=_say_stopping, args=(number,), daemon=True).start()
+            with suppress(RuntimeError):  # there is no room for a thread
+                threading.Thread(target=_say_stopping, args=(number,), daemon=True).start()
         self.solver.request(effect)
+
+
+def _end_soon(code: int) -> None:
+    """End the process in any case: a thread that hangs in a read would keep it for ever, at the exit too."""
+    with suppress(RuntimeError):
+        timer = threading.Timer(_PATIENCE, os._exit, (code,))
+        timer.daemon = True
+        timer.start()
 
 
 def _say_stopping(number: int) -> None:

@@ -6,6 +6,8 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+from brew.plain_text import one_line
+
 _GAP = "  "
 _LEAST = 12  # columns of text are not cut below this
 
@@ -15,6 +17,7 @@ def render(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Seque
 
     On a terminal, the first column is cut in its middle where a line would be too long.
     """
+    titles, *rows = [[one_line(cell) for cell in row] for row in (titles, *rows)]
     widths = [max(len(row[i]) for row in (titles, *rows)) for i in range(len(titles))]
     if sys.stdout.isatty():
         excess = sum(widths) + len(_GAP) * (len(widths) - 1) - shutil.get_terminal_size().columns

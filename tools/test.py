@@ -11,6 +11,7 @@ from .command import Command, Settings
 from .gpu import device_for, gpu_option
 from .live import bar
 from .net_options import engine_option, fuse_option, names, net_options, threads_option
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.net import Net
@@ -49,8 +50,10 @@ def verb(
     net = Net(model, phase=TEST, level=level, stages=names(stage), device=device, keep=(), forward_only=True)
     try:
         net.copy_from(weights, ignore_mismatched=ignore_mismatched)
+        if net.inputs:
+            _log.warning("%s: an input without data stays 0; such scores say nothing", ", ".join(net.inputs))
         for line in score(net, iterations, settings):
-            click.echo(line)
+            echo(line)
     finally:
         net.close()
 

@@ -13,6 +13,7 @@ import click
 from .command import Choice, Command
 from .gpu import device_for, gpu_option
 from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
+from .output import echo
 
 if TYPE_CHECKING:
     from brew.net import Net
@@ -68,11 +69,11 @@ def verb(
     name, mode, times = _timed(make, mode, iterations)
     log_as_caffe(times)
     for line in table(times):
-        click.echo(line)
+        echo(line)
     if as_json:
         facts = {"net": name, "mode": mode, "phase": phase, "device": device, **times.facts()}
         facts |= {"peak_rss_mib": round(stopwatch.peak_mib(), 1), "rss_after_import_mib": round(resident, 1)}
-        click.echo(json.dumps(facts | {"layers": times.layer_facts()}))
+        echo(json.dumps(facts | {"layers": times.layer_facts()}))
 
 
 def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
@@ -85,6 +86,8 @@ def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple
             _log.warning('net "%s" has no loss: forward alone is timed (--mode forward)', net.name)
             net.close()
             mode, net = "forward", make(forward_only=True)
+        if net.inputs:
+            _log.info("%s: no data comes there; it is filled with random values", ", ".join(net.inputs))
         stopwatch.fill_inputs(net)
         return net.name, mode or "train", stopwatch.measure(net, iterations, train=mode != "forward")
     finally:

@@ -15,6 +15,7 @@ from brew.errors import UsageError
 from .command import Choice, Command, Settings
 from .gpu import device_for, gpu_option
 from .net_options import engine_option, fuse_option, names, threads_option
+from .output import Stdout
 from .signals import EFFECTS, handled
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ _log = logging.getLogger("brew")
 
 
 @click.command(name="train", cls=Command)
-@click.option("--solver", required=True, metavar="FILE", help="The solver prototxt.")
+@click.argument("file", required=False, metavar="[SOLVER]")
+@click.option("--solver", metavar="FILE", help="The solver prototxt; it may stand without --solver too.")
 @click.option("--weights", metavar="FILE[,FILE...]", help="Fine-tune from these weights.")
 @click.option("--ignore-mismatched", is_flag=True, help="Leave layers whose weights have other shapes at their filler.")
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
@@ -49,13 +51,14 @@ _log = logging.getLogger("brew")
 @click.option("--recompute", is_flag=True, default=None, help="Keep less for backward: less memory, more time.")
 @click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
-@click.option("--metrics", metavar="FILE", help="Write a line of JSON for every display, test and snapshot.")
+@click.option("--metrics", metavar="FILE", help="Displays, tests and snapshots as lines of JSON (-: stdout).")
 @click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
 @click.pass_obj
 def verb(
     settings: Settings,
     /,
-    solver: str,
+    file: str | None,
+    solver: str | None,
     weights: str | None,
     ignore_mismatched: bool,
     snapshot: str | None,
@@ -77,6 +80,7 @@ def verb(
     Log lines go to stderr, in Caffe's form where it is not a terminal. Snapshots go where the solver's
     snapshot_prefix says.
     """
+    solver = one_solver(file, solver)
     check_start(weights, snapshot, resume, ignore_mismatched)
     ordered = device_for(gpu)
     from brew import get_solver, lock
@@ -101,27 +105,42 @@ def verb(
             keep=(),
         )
         with contextlib.closing(running):
-            return _train(running, snapshot, settings, (sigint_effect, sighup_effect))
+            return _train(running, solver, snapshot, settings, (sigint_effect, sighup_effect))
 
 
-def _train(running: Solver, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
+def one_solver(file: str | None, solver: str | None) -> str:
+    """The solver's file, given with --solver or without; UsageError where there is none, or two."""
+    if file is not None and solver is not None:
+        raise UsageError(f"two solvers are given: {file} and --solver {solver}", hint="give one of them")
+    given = file if solver is None else solver
+    if given is None:
+        raise UsageError("a solver is needed: brew train SOLVER", hint='"brew train --help" lists the options')
+    return given
+
+
+def _train(running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
     """Train until the end or a signal; the exit code."""
-    from brew.events import Tested
+    from brew.events import Snapshotted, Tested
 
+    from .farewell import Farewell
     from .live import Results, watch
 
-    results = Results()
+    results, farewell = Results(), Farewell(solver, running.param)
     running.watch(results, Tested)
+    running.watch(farewell, Snapshotted)
     with watch(running, settings) as seen, handled(running, *effects) as signals:
         if snapshot:
             _say(235, f"Resuming from {snapshot}")
+            if settings.terminal:  # where Caffe's own lines are left to log files
+                _log.info("going on from %s", snapshot)
             running.restore(snapshot)
         record(running, snapshot)
         _say(239, "Starting Optimization")
         running.solve()
         if signals.exit_code and not running.param.snapshot_after_train:
             running.snapshot()  # stopped by a signal, there is one whatever the file says
-    if not seen and not signals.reader_gone:
+    farewell.say(done=not running.stopped)
+    if not seen and not signals.reader_gone and not _to_stdout(running.param):
         results.print()
     return signals.exit_code
 
@@ -163,11 +182,16 @@ def record(running: Solver, resumed: str | None = None) -> None:
     if param.metrics:
         from brew.metrics import Metrics
 
-        running.watch(Metrics(param.metrics, running.iter, resumed))
+        running.watch(Metrics(Stdout() if _to_stdout(param) else param.metrics, running.iter, resumed))
     if param.tensorboard:
         from brew.tensorboard import TensorBoard
 
         running.watch(TensorBoard(param.tensorboard, running.iter))
+
+
+def _to_stdout(param: SolverParameter) -> bool:
+    """Whether the metrics take stdout, which then has nothing else on it."""
+    return param.metrics in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 def wished_device(document: Document[SolverParameter]) -> str:

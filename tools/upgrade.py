@@ -6,6 +6,8 @@ import click
 
 from .command import Command, Group
 
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace OUT where it is another file of IN's kind.")
+
 
 class _Upgrade(Group):
     """`upgrade_net_proto_text IN OUT` is `upgrade net IN OUT`, and so on."""
@@ -26,24 +28,26 @@ def verb() -> None:
 @verb.command(name="net", cls=Command)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-def net(source: str, target: str) -> int:
+@_overwrite
+def net(source: str, target: str, overwrite: bool) -> int:
     """Upgrade a net: a prototxt, or weights (.caffemodel).
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
     from brew.upgrade_file import upgrade_net_file
 
-    return 0 if upgrade_net_file(source, target) else 1
+    return 0 if upgrade_net_file(source, target, overwrite=overwrite) else 1
 
 
 @verb.command(name="solver", cls=Command)
 @click.argument("source", metavar="IN")
 @click.argument("target", metavar="OUT")
-def solver(source: str, target: str) -> int:
+@_overwrite
+def solver(source: str, target: str, overwrite: bool) -> int:
     """Upgrade a solver, and the nets written inside it.
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
     from brew.upgrade_file import upgrade_solver_file
 
-    return 0 if upgrade_solver_file(source, target) else 1
+    return 0 if upgrade_solver_file(source, target, overwrite=overwrite) else 1

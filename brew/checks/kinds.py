@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from brew import prototxt, regular_file
 from brew.known_file import are_a_solvers, top_names
 
 
@@ -23,7 +24,7 @@ def no_net(path: str | Path) -> str | None:
 
 def _top_names(path: str | Path) -> Iterator[str]:
     try:
-        text = Path(path).read_text("utf-8-sig", errors="replace")
+        text = regular_file.read_text(path, "utf-8-sig", errors="replace", most=prototxt.LARGEST_FILE)
     except OSError:
         return
     yield from top_names(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import weights
+from brew import regular_file, weights
 from brew.errors import BrewError, Place, WeightsError
 from brew.layer import Shape, shape_text
 from brew.wire import LayerBlobs, StoredBlob
@@ -120,6 +120,5 @@ def is_weights(path: Path) -> bool:
     """Whether a file is one of weights, by its name or because it is no text."""
     if path.suffix in (".caffemodel", ".h5", ".hdf5", ".safetensors"):
         return True
-    with path.open("rb") as file:
-        head = file.read(512)
+    head = regular_file.head(path, 512)
     return sum(byte < 9 or 13 < byte < 32 for byte in head) > 1

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError
 from brew.file_kind import file_kind
 from brew.layer import shape_text
@@ -56,8 +57,7 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
         raise DataError("this is the file of an LMDB; its folder is to be given")
     if _is_hdf5(source):
         return Walk("HDF5", None, _hdf5([source], limits))
-    with source.open("rb") as file:
-        head = file.read(512)
+    head = regular_file.head(source, 512)
     kind = file_kind(head)
     if kind not in (None, "a text file") or (
         b"\0" in head and not head.startswith(UTF_16)

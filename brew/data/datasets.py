@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,10 @@ def _mnist(folder: Path, from_folder: Path | None, progress: Progress | None) ->
         arriving = folder / ".mnist-download"
         arriving.mkdir(parents=True, exist_ok=True)
         contents = [download(known["mirrors"], file, arriving, progress) for file in files]
-        shutil.rmtree(arriving)
+        for file in files:
+            (arriving / f"{file.name}.gz").unlink()
+        with suppress(OSError):  # somebody else's files in it stay
+            arriving.rmdir()
     train_images, train_labels, test_images, test_labels = map(read_idx, contents)
     return [(train_images, train_labels), (test_images, test_labels)]
 

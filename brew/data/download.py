@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from brew import regular_file
 from brew.errors import DataError
 
 log = logging.getLogger("brew")
@@ -37,7 +38,7 @@ class Expected:
 
 def unpack(path: Path, expected: Expected) -> bytes:
     """The content of `path`, gzipped or not; DataError unless it is the expected one."""
-    raw = path.read_bytes()
+    raw = regular_file.read_bytes(path)
     if raw[:2] == b"\x1f\x8b":
         try:
             with gzip.open(path) as stream:

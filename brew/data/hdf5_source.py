@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError, Place
 from brew.layer import Shape, shape_text
 from brew.random import Stream
@@ -221,6 +222,7 @@ def open_hdf5(file: Path) -> Any:
     import h5py
 
     try:
+        regular_file.check(file)
         return h5py.File(file, "r", locking=False)
     except (OSError, RuntimeError) as error:
         raise DataError(f"{file} cannot be opened as HDF5: {error}") from None

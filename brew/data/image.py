@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError, Place
 
 if TYPE_CHECKING:
@@ -20,6 +21,11 @@ _STORED = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "P": 
 # Red, green, blue to gray as the libraries beneath OpenCV do it: weights, what is added before the shift, the shift.
 _PNG_GRAY = (9797, 19234, 3737), 0, 15
 _GRAY = (4899, 9617, 1868), 1 << 13, 14
+
+
+# What Pillow may open: what OpenCV opens for Caffe, whatever a file is called. Each of them is decoded within this
+# process; for others Pillow starts programs (EPS: Ghostscript), draws (WMF), or has decoders that few people use.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000")
 
 
 class BadImage(ValueError):
@@ -34,7 +40,7 @@ def read_image(
     DataError with the path, at `place` (the line that names it), when it cannot be read or decoded.
     """
     try:
-        data = path.read_bytes() if data is None else data
+        data = regular_file.read_bytes(path) if data is None else data
         return decode_image(data, color=color, gray=not color)
     except BadImage as error:
         raise DataError(f"image {path} {error}", place=place) from None
@@ -54,12 +60,12 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt
     if not data:
         raise BadImage("has no bytes")
     try:
-        with images.open(io.BytesIO(data)) as image:
+        with images.open(io.BytesIO(data), formats=FORMATS) as image:
             return _pixels(image, color, gray)
     except BadImage:
         raise
     except UnidentifiedImageError:
-        raise BadImage(f"of {len(data)} bytes is of no known format") from None
+        raise BadImage(f"of {len(data)} bytes is of no known format ({', '.join(FORMATS)})") from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise BadImage(f"cannot be decoded: {error}") from None
     except (images.DecompressionBombError, images.DecompressionBombWarning) as error:

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from brew import lock
+from brew import lock, regular_file
 from brew.errors import DataError
 
 from .database import Database, Record
@@ -39,6 +39,7 @@ class LevelDB(Database):
             import plyvel
         except ImportError:
             raise DataError(f"{path} is a LevelDB, and plyvel is not installed", hint=_HINT) from None
+        _check_files(path)
         _remove_abandoned(Path(tempfile.gettempdir()))
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
@@ -119,6 +120,16 @@ class LevelDB(Database):
         self._folder.cleanup()
         if self._claim is not None:
             self._claim.close()
+
+
+def _check_files(folder: Path) -> None:
+    """DataError unless all files in `folder` are such that LevelDB can read them to their end."""
+    for file in folder.iterdir():
+        try:
+            if not file.is_dir():
+                regular_file.check(file)
+        except OSError as error:
+            raise DataError(f"LevelDB {folder} cannot be opened: {file.name}: {error.strerror}") from None
 
 
 def _remove_abandoned(temporary: Path) -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from brew import regular_file
 from brew.errors import DataError
 
 _MAGIC = 0xBEEFC0DE
@@ -40,9 +41,7 @@ def check_pages(file: Path) -> None:
     images, all of one of digits.
     """
     try:
-        with file.open("rb") as stream:
-            head = stream.read(1 << 17)
-        size = file.stat().st_size
+        head, size = regular_file.head(file, 1 << 17), file.stat().st_size
     except OSError as error:
         raise DataError(f"LMDB {file} cannot be read: {error.strerror}") from None
     meta = _meta(file, head, size)

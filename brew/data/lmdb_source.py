@@ -6,18 +6,22 @@ assertion. So the tree is checked before LMDB walks it (lmdb_pages).
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
 from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
+from brew import regular_file
 from brew.errors import DataError
 
 from .database import Database, Record
 from .lmdb_pages import check_pages
+
+T = TypeVar("T")
 
 _SETTLED = 2.0  # seconds: a file written to since may be written to again with the same time stamp
 
@@ -26,14 +30,14 @@ class _Environments:
     """The environments open in this process: LMDB allows one per folder, nets may want several."""
 
     lock = threading.Lock()
-    open: ClassVar[dict[Path, tuple[Any, int]]] = {}
+    open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
     checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
 
     @classmethod
     def borrow(cls, path: Path) -> Any:
         import lmdb
 
-        key = path.resolve()
+        key = os.getpid(), path.resolve()
         with cls.lock:
             environment, users = cls.open.get(key, (None, 0))
             if environment is None:
@@ -50,6 +54,7 @@ class _Environments:
     @classmethod
     def _check(cls, file: Path) -> None:
         try:
+            regular_file.check(file)
             facts = file.stat()
         except OSError as error:
             raise DataError(f"LMDB {file} cannot be read: {error.strerror}") from None
@@ -60,14 +65,30 @@ class _Environments:
                 cls.checked.add(state)
 
     @classmethod
-    def give_back(cls, path: Path) -> None:
-        key = path.resolve()
+    def give_back(cls, key: tuple[int, Path]) -> None:
+        if key[0] != os.getpid():
+            return  # the parent's, in a child made by fork
         with cls.lock:
             environment, users = cls.open.pop(key)
             if users > 1:
                 cls.open[key] = environment, users - 1
             else:
                 environment.close()
+
+
+def _forget() -> None:
+    """In a child made by fork: LMDB allows no environment of the parent's, nor a second one beside it.
+
+    Another thread may have held the lock. Nothing of the parent's is changed: readers have no lock file.
+    """
+    _Environments.lock = threading.Lock()
+    for environment, _ in _Environments.open.values():
+        environment.close()
+    _Environments.open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class LMDB(Database):
@@ -78,8 +99,11 @@ class LMDB(Database):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._environment: Any = _Environments.borrow(path)
-        self._give_back = weakref.finalize(self, _Environments.give_back, path)
-        self._length: int = self._environment.stat()["entries"]
+        self._give_back = weakref.finalize(self, _Environments.give_back, (os.getpid(), path.resolve()))
+        facts = self._environment.stat()
+        self._length: int = facts["entries"]
+        self._file = str(path / "data.mdb")
+        self._whole: int = (self._environment.info()["last_pgno"] + 1) * facts["psize"]  # bytes
         if self._length == 0:
             self.close()
             raise DataError(f"LMDB {path} is empty: it has no record")
@@ -94,14 +118,15 @@ class LMDB(Database):
         key: bytes | None = None
         try:
             with self._environment.begin(buffers=False) as transaction:
+                self._check_size()
                 cursor = transaction.cursor()
                 cursor.first()
                 keys = cursor.iternext(keys=True, values=False)
-                for _ in islice(keys, skip):  # leaves the cursor on the last one skipped
+                for _ in islice(self._watched(keys), skip):  # leaves the cursor on the last one skipped
                     pass
                 if skip:
                     cursor.next()
-                for key, value in cursor.iternext(keys=True, values=True):
+                for key, value in self._watched(cursor.iternext(keys=True, values=True)):
                     yield key, value
         except lmdb.Error as error:
             where = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
@@ -112,7 +137,7 @@ class LMDB(Database):
 
         try:
             with self._environment.begin(buffers=False) as transaction:
-                yield from transaction.cursor().iternext(keys=True, values=False)
+                yield from self._watched(transaction.cursor().iternext(keys=True, values=False))
         except lmdb.Error as error:
             raise self._damaged("among its keys", error) from None
 
@@ -121,7 +146,7 @@ class LMDB(Database):
         import lmdb
 
         with self._environment.begin(buffers=False) as transaction:
-            for key in keys:
+            for key in self._watched(keys):
                 try:
                     value = transaction.get(key)
                 except lmdb.Error as error:
@@ -130,10 +155,31 @@ class LMDB(Database):
                     raise self.gone(key)
                 yield key, value
 
+    def _watched(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, with a look at the file before each: what reads a page that is gone ends the process (SIGBUS)."""
+        iterator = iter(items)
+        while True:
+            self._check_size()
+            try:
+                yield next(iterator)
+            except StopIteration:
+                return
+
+    def _check_size(self) -> None:
+        """A microsecond a record. Between the look and the reading there is not much time to lose a page."""
+        try:
+            size = os.stat(self._file).st_size  # noqa: PTH116 (a third of the time)
+        except OSError as error:
+            raise DataError(f"LMDB {self._file} cannot be read any more: {error.strerror or error}") from None
+        if size < self._whole:
+            text = f"LMDB {self._file} has been truncated since it was opened: {size} bytes of {self._whole} are there"
+            raise DataError(text, hint="nothing may write to the database of a training; copy it again")
+
     def last(self) -> Record:
         import lmdb
 
         try:
+            self._check_size()
             with self._environment.begin(buffers=False) as transaction:
                 cursor = transaction.cursor()
                 cursor.last()

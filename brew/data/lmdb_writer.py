@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -14,14 +13,22 @@ from brew.errors import DataError, ResourceError
 from .database import Record
 
 _PER_COMMIT = 1000  # as Caffe's tools
+_FILES = ("data.mdb", "lock.mdb")  # all that the folder of an LMDB holds
 _FIRST_MAP = 1 << 18  # bytes; doubled whenever it is full
 
 
 def check_target(folder: Path, *, overwrite: bool = False) -> None:
-    """DataError where `folder` is a file, or holds something and may not be overwritten."""
+    """DataError where `folder` is a file, holds something and may not be overwritten, or is no database."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; the folder of a database is to be written there")
-    if folder.is_dir() and not overwrite and any(folder.iterdir()):
+    there = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if not there:
+        return
+    others = [name for name in there if name not in _FILES or not (folder / name).is_file()]
+    if others or "data.mdb" not in there:
+        what = f"holds {', '.join(others[:3])}" if others else "is no LMDB"
+        raise DataError(f"{folder} {what}: it is not replaced by a database", hint="choose another folder")
+    if not overwrite:
         raise DataError(
             f"{folder} is already there and not empty", hint="--overwrite replaces it (overwrite=True from Python)"
         )
@@ -41,11 +48,13 @@ def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = Fal
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
             grown, compact = Path(temporary) / "grown", Path(temporary) / "compact"
             compact.mkdir(mode=0o755)
-            with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False) as environment:
+            # Without a lock file: it is mapped memory, and where the disk is full the first write to that is SIGBUS.
+            with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False, lock=False) as environment:
                 written = sum(_put(environment, chunk) for chunk in _chunks(records))
                 environment.copy(str(compact), compact=True)
             if folder.exists():
-                shutil.rmtree(folder)
+                check_target(folder, overwrite=overwrite)  # once more: writing took its time
+                folder.replace(Path(temporary) / "before")
             compact.replace(folder)
     except (OSError, lmdb.Error) as error:
         raise ResourceError(f"the database {folder} cannot be written: {error}") from None

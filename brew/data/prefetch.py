@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew.errors import ResourceError
 from brew.layer import Shape, count
 
 
@@ -84,6 +85,12 @@ class Prefetcher:
         if self._stop is not None:
             self._stop()
 
+    def abandon(self) -> None:
+        """Leave the thread to the process that has it."""
+        if isinstance(self._stop, weakref.finalize):
+            self._stop.detach()
+        self._stop = None
+
     def _get(self) -> Batch | BaseException:
         if self._ahead == 0:
             batch = self._free.get()
@@ -99,8 +106,15 @@ class Prefetcher:
             # is taken apart, so that it never runs in the ruins.
             work = (self._fill, self._free, self._ready, stopped)
             self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                self._thread = None
+                raise ResourceError(
+                    f"no thread can be started to read ahead: {error}",
+                    hint="prefetch: 0 reads without one; ulimit -a and the cgroup show limits of memory and threads",
+                ) from None
             self._stop = weakref.finalize(self, _stop, self._thread, self._free, stopped)
-            self._thread.start()
         return self._ready.get()
 
 

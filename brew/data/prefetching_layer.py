@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from typing import Any, ClassVar, Protocol, SupportsIndex
@@ -64,6 +65,7 @@ class PrefetchingLayer(DataLayer):
         self._record = 0
         self._source: Source | None = None
         self._prefetcher: Prefetcher | None = None
+        self._process = 0  # that opened them
 
     def elsewhere(self, field: str) -> str | None:
         """A hint where `field` is set in the message of another data layer, which this one does not read."""
@@ -108,6 +110,7 @@ class PrefetchingLayer(DataLayer):
 
     def close(self) -> None:
         """Stop prefetching and close the source; the next batch opens it again where it was."""
+        self._leave_to_parent()
         if self._prefetcher is not None:
             self._prefetcher.close()
             self._prefetcher = None
@@ -115,8 +118,17 @@ class PrefetchingLayer(DataLayer):
             self._source.close()
             self._source = None
 
+    def _leave_to_parent(self) -> None:
+        """In a child made by fork: the threads that read ahead, and what they have open, are the parent's."""
+        if self._prefetcher is not None and self._process != os.getpid():
+            self._prefetcher.abandon()
+            self._parents = (self._prefetcher, self._source)  # nothing of it is closed here
+            self._prefetcher = self._source = None
+
     def _batches(self) -> Prefetcher:
+        self._leave_to_parent()
         if self._prefetcher is None:
+            self._process = os.getpid()
             self._source = self.open_source(self._record)
             tops, dtype = len(self.param.top), self.context.dtype
             self._prefetcher = Prefetcher(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import threads
+from brew import regular_file, threads
 from brew.errors import DataError, Place
 from brew.random import Stream
 
@@ -128,7 +128,7 @@ class WindowImages:
 
 def _content(path: Path, place: Place) -> bytes:
     try:
-        return path.read_bytes()
+        return regular_file.read_bytes(path)
     except OSError as error:
         raise DataError(f"image {path} cannot be read: {error.strerror or error}", place=place) from None
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from brew import onednn, threads
+from brew import after_fork, onednn, threads
+from brew.after_fork import Inherited
 from brew.workers import workers
 
 from . import llvm
@@ -67,7 +68,11 @@ def bound(function: llvm.Function, table: Table, keep: object, *, most: int = _M
 
     def call() -> None:
         _ = alive, data
-        run(entry, place, min(threads.in_use(), most), 0)
+        number = min(threads.in_use(), most)
+        if Inherited.thread is None:
+            run(entry, place, number, 0)
+        else:
+            after_fork.run(run, entry, place, number, 0)
 
     return call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -48,7 +49,15 @@ class Affine:
             # For BACKWARD_DATA alone oneDNN refuses a scale: the sums are made, wanted or not.
             arguments = (onednn.BACKWARD, self.x, self.x, self.x, zero, flags)
             self.backward_op = Operation(f"{make}_backward", *arguments, hint=self.forward_op)
-        self.mean, self.variance = np.zeros(shape[1], np.float32), np.ones(shape[1], np.float32)
+        self.size = shape[1]
+
+    @cached_property
+    def mean(self) -> Array:
+        return np.zeros(self.size, np.float32)
+
+    @cached_property
+    def variance(self) -> Array:
+        return np.ones(self.size, np.float32)
 
     def _given(self, a: Array | None, b: Array | None) -> dict[int, tuple[Description, Array]]:
         given = {onednn.MEAN: (self.channels, self.mean), onednn.VARIANCE: (self.channels, self.variance)}

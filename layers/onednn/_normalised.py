@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from brew.fused import Fused, fuses
-from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layer import Arrays, Buffer, Shapes, Wanted, count
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
@@ -40,7 +40,7 @@ class Normalised(Fused):
         scales = [layer for layer in self.layers if isinstance(layer, Scale)]
         relus = [layer for layer in self.layers if isinstance(layer, ReLU)]
         x = shapes.x[0]
-        if len(x) < 2 or not np.prod(x):
+        if len(x) < 2 or not count(x):
             raise Unsupported("an empty bottom, or one of a single axis")
         self.fold = self.norm.fold(x)
         if any(len(layer.param.bottom) > 1 or layer.fold([x]) != self.fold for layer in scales):

@@ -19,8 +19,11 @@ import pytest
 
 from brew import atomic, hdf5_file, latest, prototxt, snapshot
 from brew.errors import ResourceError
+from brew.overwriting import Kind
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
+
+ANY = Kind("a file", lambda path: True)
 
 NET = """
 net_param {{
@@ -203,7 +206,7 @@ def test_without_second_names_the_old_file_gets_another(
 def test_the_mode_is_what_the_umask_says(tmp_path: Path):
     old = os.umask(0o027)
     try:
-        with atomic.replacing(tmp_path / "x") as temporary:
+        with atomic.replacing(tmp_path / "x", ANY) as temporary:
             temporary.write_text("x")
     finally:
         os.umask(old)
@@ -212,9 +215,9 @@ def test_the_mode_is_what_the_umask_says(tmp_path: Path):
 
 def test_a_temporary_file_of_another_is_not_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(atomic.secrets, "token_hex", lambda _: "0000")
-    with atomic.replacing(tmp_path / "x") as temporary:
+    with atomic.replacing(tmp_path / "x", ANY) as temporary:
         temporary.write_text("mine")
-        with pytest.raises(ResourceError, match="File exists"), atomic.replacing(tmp_path / "x"):
+        with pytest.raises(ResourceError, match="File exists"), atomic.replacing(tmp_path / "x", ANY):
             pass
     assert (tmp_path / "x").read_text() == "mine"
 

@@ -43,6 +43,18 @@ def test_what_is_damaged_is_as_if_it_were_not_there(home: Path, damage: object) 
     assert len(list(path.parent.iterdir())) == 1, "nothing half written stays"
 
 
+def test_a_file_under_another_s_name_is_as_if_it_were_not_there(home: Path) -> None:
+    """Machine code of another function, called as if it were this one, ends the process."""
+    cache.keep("a", "1", b"one")
+    cache.keep("a", "2", b"two")
+    folder = home / ".cache/brew/a"
+    (folder / "1").write_bytes((folder / "2").read_bytes())
+    assert cache.read("a", "1") is None and cache.read("a", "2") == b"two"
+    (folder.parent / "b").mkdir()
+    (folder.parent / "b" / "2").write_bytes((folder / "2").read_bytes())
+    assert cache.read("b", "2") is None
+
+
 def test_where_nothing_can_be_written_only_a_line_for_us_says_so(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -274,9 +274,9 @@ def test_an_upgrade_says_what_it_leaves_out(tmp_path: Path, caplog: pytest.LogCa
     assert f"{old}:6:71: LayerParameter.forward_type: FLOAT16 comes from NVIDIA Caffe: left out (2 times)" in lines(
         caplog
     )
-    assert upgrade_net_file(str(new), str(old))
+    assert upgrade_net_file(str(new), str(old), overwrite=True)
     old.write_text('base_lr: 1 eval_type: "detection"', "utf-8")
-    assert not upgrade_solver_file(str(old), str(new))
+    assert not upgrade_solver_file(str(old), str(tmp_path / "solver.prototxt"))
 
 
 @pytest.mark.parametrize(

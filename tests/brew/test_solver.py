@@ -15,8 +15,11 @@ import brew
 from brew import atomic, events, prototxt
 from brew.errors import BrewError, DivergedError, ResourceError
 from brew.learning_rate import Schedule
+from brew.overwriting import Kind
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
+
+ANY = Kind("a file", lambda path: True)
 
 NET = """
 name: "line"
@@ -254,7 +257,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(*((os, "fsync", fail) if broken == "fsync" else (Path, "replace", fail)))
-    with pytest.raises(ResourceError, match="cannot write"), atomic.replacing(target) as temporary:
+    with pytest.raises(ResourceError, match="cannot write"), atomic.replacing(target, ANY) as temporary:
         temporary.write_text("new")
     assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
-from brew.data.image import BadImage, decode_image
+from brew.data.image import FORMATS, BadImage, decode_image, read_image
+from brew.errors import DataError
 
 random = np.random.default_rng(0)
 
@@ -16,6 +18,46 @@ def png(array, mode=None, **options):
     image = Image.fromarray(array) if mode is None else Image.fromarray(array).convert(mode)
     image.save(stream, "PNG", **options)
     return stream.getvalue()
+
+
+EPS = b"""%!PS-Adobe-3.0 EPSF-3.0
+%%BoundingBox: 0 0 8 8
+%%EndComments
+(started) print showpage
+%%EOF
+"""
+
+
+def test_no_program_is_started_for_an_image(tmp_path, monkeypatch):
+    """Pillow starts Ghostscript for an EPS, whatever the file is called."""
+    ghostscript = tmp_path / "gs"
+    ghostscript.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    ghostscript.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)  # what an earlier look may have found
+    (tmp_path / "x.jpg").write_bytes(EPS)
+    with pytest.raises(DataError, match=r"x\.jpg of \d+ bytes is of no known format \(JPEG, PNG"):
+        read_image(tmp_path / "x.jpg", color=True)
+    assert not (tmp_path / "started").exists()
+    with Image.open(tmp_path / "x.jpg") as image, suppress(OSError):  # the test is one: Pillow by itself does
+        image.load()
+    assert (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_every_format_that_is_named_is_read(kind):
+    stream = io.BytesIO()
+    Image.fromarray(RGB).save(stream, kind)
+    assert decode_image(stream.getvalue()).shape == (3, 5, 4)
+
+
+@pytest.mark.parametrize("kind", ["ICO", "TGA", "PCX", "SGI", "DDS", "ICNS", "MSP", "SPIDER", "XBM", "EPS"])
+def test_others_are_not(kind):
+    stream = io.BytesIO()
+    mode = {"MSP": "1", "XBM": "1", "SPIDER": "F"}.get(kind, "RGB")
+    Image.fromarray(RGB).resize((16, 16)).convert(mode).save(stream, kind)
+    with pytest.raises(BadImage):
+        decode_image(stream.getvalue())
 
 
 RGB = random.integers(0, 256, (5, 4, 3), np.uint8)

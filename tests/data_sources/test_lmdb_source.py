@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import lmdb
 import pytest
@@ -113,3 +116,51 @@ def test_wrong_backend_is_noted_once_told(folder, caplog):
         assert not caplog.records
         open_database(folder, "LEVELDB", what="source").close()
     assert "holds LMDB data and is read so, though the file says backend: LEVELDB" in caplog.text
+
+
+TRUNCATED = """
+import os, sys
+from pathlib import Path
+from brew.data.database import open_database
+from brew.data.lmdb_writer import write_lmdb
+from brew.errors import DataError
+from brew.net import Net
+from brew.prototxt import parse
+from brew.proto.brew_pb2 import Datum, NetParameter
+datum = Datum(channels=1, height=8, width=8, data=bytes(64), label=1).SerializeToString()
+write_lmdb(Path("db"), ((b"%08d" % i, datum) for i in range(20000)))
+def use():
+    if sys.argv[1] == "net":
+        data = 'layer { name: "d" type: "Data" top: "x" top: "t" data_param { source: "db" batch_size: 8 %s } }' % sys.argv[2]
+        net = Net(parse(data, NetParameter), 0)
+        step = net.forward
+    else:
+        database = open_database(Path("db"))
+        if sys.argv[1] == "scan":
+            records = database.records(int(sys.argv[2]))
+            step = lambda: next(records)
+        else:
+            keys = list(database.keys())
+            step = lambda: list(database.read(keys[:100]))
+    for number in range(100_000):
+        step()
+        if number == 50:
+            os.truncate("db/data.mdb", 8192)
+try:
+    use()
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    [("net", ""), ("net", "prefetch: 0"), ("net", "shuffle: true"), ("scan", "0"), ("scan", "19000"), ("read", "")],
+)
+def test_truncated_while_it_is_read(how, tmp_path):
+    """What reads a page that is gone dies of SIGBUS."""
+    script = [sys.executable, "-c", TRUNCATED, *how]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    done = subprocess.run(script, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert "has been truncated since it was opened: 8192 bytes of" in done.stdout

@@ -118,6 +118,7 @@ class Oracle:
                     _touch(blob)
             weights.copy_into(self._small, path)
         finally:
+            path.with_suffix(".out").unlink(missing_ok=True)
             upgrade_net_file(str(path), str(path.with_suffix(".out")))
 
     def read_state(self, path: Path) -> None:

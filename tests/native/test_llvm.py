@@ -63,6 +63,22 @@ def test_damaged_code_is_never_run(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert path.read_bytes() == whole
 
 
+def test_another_function_s_code_is_never_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def other(w: Writer) -> None:
+        address, count = w.function(2)
+        w.store(address + count, w.splat(7.0))
+
+    llvm.function("doubled", doubled)
+    (path,) = folder.iterdir()
+    llvm.function("other", other)
+    (copied,) = set(folder.iterdir()) - {path}
+    whole = path.read_bytes()
+    path.write_bytes(copied.read_bytes())
+    monkeypatch.setattr(llvm, "_made", {})
+    check(llvm.function("doubled", doubled))
+    assert path.read_bytes() == whole
+
+
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BREW_CACHE", str(tmp_path / "file"))

@@ -98,9 +98,9 @@ def test_5_two_hundred_megabytes_are_refused_unread(brew_run: Run, write: Callab
 
 
 HUGE = {
-    "9 num_output of 4 billion": (
+    "9 num_output of 2 billion": (
         ("dim: 2 dim: 3", "num_output: 3"),
-        ("dim: 2 dim: 4000000000", "num_output: 4000000000"),
+        ("dim: 2 dim: 2000000000", "num_output: 2000000000"),
         "ip",
     ),
     "9 a huge input": (("dim: 2 ",), ("dim: 2000000000 ",), "data"),
@@ -118,6 +118,39 @@ def test_memory_is_counted_before_it_is_taken(case: str, brew_run: Run, write: C
     assert outcome.code == 7, outcome.err
     assert re.search(rf"the largest layers: {largest} \d+ MiB, ", outcome.err), outcome.err
     assert "batch_size" in outcome.err
+
+
+WHOLE = 'layer { name: "data" type: "Input" top: "data" input_param { shape { %s } } } layer { name: "r" type: "ReLU" bottom: "data" top: "r" }'
+IP = 'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: %s } }'
+BEYOND = {
+    "9 an axis beyond 32 bits": (WHOLE % "dim: 4294967296", "an axis of 4294967296; up to 2147483647 are possible"),
+    "9 that many outputs": (WHOLE % "dim: 1 dim: 1" + IP % 4294967295, "an axis of 4294967295"),
+    "9 axes that multiply beyond": (WHOLE % ("dim: 2147483647 " * 3), "elements; up to 1152921504606846975"),
+    "9 a parameter beyond": (WHOLE % "dim: 1 dim: 2147483647" + IP % 2147483647, "parameter 0 would have the shape"),
+    "9 axes by the dozen": (WHOLE % ("dim: 1 " * 33), "33 axes; up to 32 are possible"),
+    "9 a million axes": (WHOLE % ("dim: 1 " * 1_000_000), "1000000 axes; up to 32 are possible"),
+}
+
+
+@pytest.mark.parametrize("verb", [("show",), ("check",), ("deploy", "-"), ("time", "--mode", "forward")])
+@pytest.mark.parametrize("case", BEYOND, ids=str)
+def test_what_cannot_be_counted_is_an_error_everywhere(
+    case: str, verb: tuple[str, ...], brew_run: Run, write: Callable[..., None]
+) -> None:
+    net, message = BEYOND[case]
+    write(net)
+    asked = ["--model"] if verb[0] == "time" else []
+    outcome = brew_run(verb[0], *asked, "net.prototxt", *verb[1:])
+    assert outcome.code == (1 if verb[0] == "check" else 3), outcome.err
+    assert message in outcome.err + outcome.out
+    assert len(outcome.err + outcome.out) < 3000
+
+
+@pytest.mark.parametrize("shape", ["4294967296", "2147483647x2147483647x2147483647", "1" + "x1" * 32, "9" * 5000])
+def test_9_shapes_of_the_command_line_too(shape: str, brew_run: Run, write: Callable[..., None]) -> None:
+    write()
+    outcome = brew_run("time", "--model", "net.prototxt", "--shape", f"data:{shape}")
+    assert outcome.code == 2 and "possible" in outcome.err, outcome.err
 
 
 def test_9_less_than_is_needed_is_free(

@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,15 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]
 
 
-def test_help_is_quick_and_loads_no_numpy() -> None:
+def test_help_loads_little_and_no_numpy() -> None:
     script = (
         "import sys, json\nfrom brew.tools.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: print(json.dumps(sorted(sys.modules)))"
     )
-    fastest = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-        fastest = min(fastest, time.perf_counter() - start)
-    assert fastest < 0.4
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = json.loads(done.stdout.splitlines()[-1])
     assert "click" in loaded
+    assert len(loaded) < 260  # modules, 163 today: a count is the same on a busy machine, and seconds are not
     assert not {"numpy", "rich", "google.protobuf", "cupy", "lmdb", "h5py"} & set(loaded)
 
 

@@ -22,7 +22,7 @@ def test_lines_come_in_caffes_order(brew_run: Run, folder: Path) -> None:
         *expected,
         "Snapshotting to binary proto file tiny_iter_20.caffemodel",
         "Snapshotting solver state to binary proto file tiny_iter_20.solverstate",
-        *(line.format(20) for line in shown[:1] + test),
+        *(line.format(20) for line in shown[:1] + shown[-1:] + test),
         "Optimization Done.",
     ]
 

@@ -1,0 +1,48 @@
+"""What is printed, made harmless: names and paths come from the files of strangers, and a terminal obeys what it reads.
+
+Everything that a command writes to stdout or stderr passes through `brew.plain_text`: results by `echo`, log lines by
+the formatters of `log`, errors by `report`. Colours are put around it afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+import click
+
+from brew.plain_text import plain
+
+
+def fitting(text: str, stream: TextIO) -> str:
+    """`text` with what the stream's encoding has no letters for written out."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True, styled: bool = False) -> None:
+    """Print `text` as `plain` makes it, and a newline. Of `styled` text that is done already, and colours are in it."""
+    stream = sys.stderr if err else sys.stdout
+    click.echo(fitting(str(text) if styled else plain(str(text)), stream), err=err, nl=nl, color=styled or None)
+
+
+def silence(*streams: TextIO) -> None:
+    """Point streams at nothing, so that flushing them at exit cannot fail again."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+class Stdout:
+    """Stdout as a sink of bytes (brew.appending.Sink): a reader that goes is no reason to stop what writes."""
+
+    def write(self, piece: bytes) -> None:
+        try:
+            sys.stdout.write(plain(piece.decode()))
+            sys.stdout.flush()
+        except OSError:
+            silence(sys.stdout)
