@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for kind, unit in ((True, "multiply-add"), (False, "element")):
         of_kind = [cost for cost in every if (cost.case.products is not None) is kind]
         least = min((cost.cost for cost in of_kind), default=0)
-        print(f"nanoseconds of a {unit}; the cheapest: {least:.4f}")
+        print(f"nanoseconds for each {unit}; the cheapest: {least:.4f}")
         for cost in sorted(of_kind, key=lambda cost: -cost.cost):
             times = cost.cost / least
             over = "" if times <= LIMIT else f"  {cost.why or 'FAULT'}"
