@@ -127,7 +127,8 @@ def pack_table(
     """The table that `write_packed` and `write_added` read, and those it has addresses of."""
     output, one = of.source.channels // of.group * of.taps * 4, of.taps * 4
     lane, channel = (one, output) if turned and not of.depthwise else (output, one)
-    entries, places = listed(panels.entries(lane, channel, len(taps))), np.array([tap * 4 for tap in taps], np.int64)
+    # A stride longer than the blob leaves taps out; panels have room for all of them.
+    entries, places = listed(panels.entries(lane, channel, of.taps)), np.array([tap * 4 for tap in taps], np.int64)
     table = code.PACK.table({
         "entries": len(entries), "entry_table": entries.ctypes.data, "taps": len(taps),
         "tap_table": places.ctypes.data, "packed": packed.ctypes.data, "step": panels.columns * width() * 4,
