@@ -151,7 +151,7 @@ def _tidy(b: Builder, types: list[str]) -> None:
         "Eltwise": "",
     }
     for place, kind in enumerate(types):
-        if place and b.chance(0.12):
+        if place and b.chance(0.2):
             step(b, x, b.pick("TanH", "Pooling", "Power"))
         b.inplace = float(kind != "Eltwise" or b.chance(0.2))
         most = b.value(x).most + 3
