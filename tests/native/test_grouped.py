@@ -38,6 +38,10 @@ CASES: list[Case] = [
     (2, 5, 3, 2, 7, 8, (2, 3), (3, 1), (0, 2), (1, 2)),
     (2, 2, 3, 4, 9, 9, ONE, (2, 2), NO, ONE),  # places that no tap meets
     (1, 2, 8, 8, 4, 200, (3, 1), ONE, (4, 0), ONE),
+    (1, 1, 17, 17, 1, 1, (3, 3), (2, 2), ONE, ONE),  # a stride longer than the blob leaves taps out
+    (2, 17, 1, 1, 1, 1, (3, 3), (2, 2), ONE, ONE),
+    (2, 3, 5, 6, 2, 1, (5, 4), (4, 3), (2, 2), ONE),
+    (1, 2, 9, 10, 1, 7, (3, 3), (3, 2), ONE, ONE),
 ]  # fmt: skip
 
 
