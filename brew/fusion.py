@@ -158,7 +158,7 @@ class Plan:
         elif group.ran:
             group.ran = False
             begins = number == group.first and not backward  # all of them run now
-            stands = group.step.io is not None and group.step.key == group.step.stamps(self.scratch)
+            stands = group.step.io is not None and group.step.shapes == group.step.current_shapes()
             converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
             if stands and not begins and group.step.wanted.backward and (group.step.how.stateful or converted):
                 self._replay(group)

@@ -6,8 +6,10 @@ allocated, and that a mistake is reported with its layer, its line and the shape
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from brew import registry
 from brew.errors import NetError
@@ -21,6 +23,7 @@ from brew.proto.brew_pb2 import LayerParameter, ParamSpec
 
 from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights, made_twice
 
+Version: TypeAlias = tuple[int, int]  # a blob, and how often it has been written
 AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 
 
@@ -187,29 +190,41 @@ class Builder:
             blobs[top].gradient = node.backward
 
     def plan_backward(self) -> None:
-        """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward."""
-        blobs = self.graph.blobs
-        under_loss: set[str] = set()
-        blocked: set[str] = set()
-        for node in reversed(self.graph.nodes):
-            names = [blobs[t].name for t in node.tops]
-            contributes = any(w or n in under_loss for w, n in zip(node.loss_weights, names, strict=True))
-            if all(n in blocked for n in names):
+        """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward.
+
+        It goes by versions of blobs, where Caffe goes by names: what is above a layer in place does not speak for what
+        is below it.
+        """
+        under_loss: set[Version] = set()
+        blocked: set[Version] = set()
+        for node, (bottoms, tops) in reversed([*zip(self.graph.nodes, self._versions(), strict=True)]):
+            contributes = any(w or top in under_loss for w, top in zip(node.loss_weights, tops, strict=True))
+            if all(top in blocked for top in tops):
                 node.backward = False
                 node.bottom_gradients = [False] * len(node.bottoms)
             node.backward = node.backward and contributes
-            for i, b in enumerate(node.bottoms):
+            for i, bottom in enumerate(bottoms):
                 if contributes:
-                    under_loss.add(blobs[b].name)
+                    under_loss.add(bottom)
                 else:
                     node.bottom_gradients[i] = False
                 if not node.bottom_gradients[i]:
-                    blocked.add(blobs[b].name)
+                    blocked.add(bottom)
         for node in self.graph.nodes:
             if self.force_backward:
                 self._force(node)
             for error in gradient_errors(node.layer, node.bottom_gradients) if node.backward else ():
                 self.refuse(error)
+
+    def _versions(self) -> list[tuple[list[Version], list[Version]]]:
+        """For each layer, what it reads and what it makes."""
+        newest: Counter[int] = Counter()
+        result = []
+        for node in self.graph.nodes:
+            bottoms = [(b, newest[b]) for b in node.bottoms]
+            newest.update(set(node.tops))
+            result.append((bottoms, [(t, newest[t]) for t in node.tops]))
+        return result
 
     def _force(self, node: Node) -> None:
         """force_backward: every bottom that can have a gradient gets one (for looking at what a net sees)."""

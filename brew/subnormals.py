@@ -19,7 +19,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from brew import onednn, threads
+from brew import after_fork, onednn, threads
+from brew.after_fork import Inherited
 
 log = logging.getLogger("brew")
 
@@ -94,8 +95,11 @@ class Flushed:
     def _all(self, environment: _Environment) -> None:
         if self._number == 1:
             self._library.fesetenv(environment)
-        else:
+        elif Inherited.thread is None:
             _openmp()(self._set, ctypes.addressof(environment), self._number, 0)
+        else:  # OpenMP runs beside this thread
+            self._library.fesetenv(environment)
+            after_fork.run(_openmp(), self._set, ctypes.addressof(environment), self._number, 0)
 
 
 class _Threads(threading.local):

@@ -23,15 +23,16 @@ log = logging.getLogger("brew")
 def settle(graph: Graph) -> Graph:
     """The graph in which every layer has a top of its own that must not run in place."""
     uses, settled = _Uses(graph), False
-    for number, node in enumerate(graph.nodes):
-        for t, blob in enumerate(node.tops):
-            reason = next(uses.reasons(number, blob), "") if blob in node.bottoms[t : t + 1] else ""
-            if reason:
-                graph = graph if settled else _copy(graph)
-                settled = True
-                _separate(graph, number, t)
-                graph.nodes[number].apart = reason
-                uses = _Uses(graph)
+    for number, t in [(n, t) for n, node in enumerate(graph.nodes) for t in range(len(node.tops))]:
+        node = graph.nodes[number]
+        blob = node.tops[t]
+        reason = next(uses.reasons(number, blob), "") if blob in node.bottoms[t : t + 1] else ""
+        if reason:
+            graph = graph if settled else _copy(graph)
+            settled = True
+            _separate(graph, number, t)
+            graph.nodes[number].apart = reason
+            uses = _Uses(graph)
     for version in graph.blobs:
         if version.shown is not None:
             version.shows_gradient = uses.gradient_may_go(graph.blobs[version.shown].producer, version.shown)

@@ -17,6 +17,7 @@ from brew import __version__
 from .command import Group, Settings
 from .output import echo, silence
 from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
+from .signals import Process
 
 INTERRUPTED = 130
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
@@ -59,6 +60,7 @@ def help_on(ctx: click.Context, verbs: tuple[str, ...]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()
+    Process.ours = argv is None
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever called us
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))

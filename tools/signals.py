@@ -63,8 +63,16 @@ class Signals:
         self.solver.request(effect)
 
 
+class Process:
+    """`ours`: it is there for the command alone, and may be ended with it."""
+
+    ours = False
+
+
 def _end_soon(code: int) -> None:
     """End the process in any case: a thread that hangs in a read would keep it for ever, at the exit too."""
+    if not Process.ours:
+        return
     with suppress(RuntimeError):
         timer = threading.Timer(_PATIENCE, os._exit, (code,))
         timer.daemon = True

@@ -114,7 +114,10 @@ def one_solver(file: str | None, solver: str | None) -> str:
         raise UsageError(f"two solvers are given: {file} and --solver {solver}", hint="give one of them")
     given = file if solver is None else solver
     if given is None:
-        raise UsageError("a solver is needed: brew train SOLVER", hint='"brew train --help" lists the options')
+        raise UsageError(
+            "Missing option '--solver': a solver is needed, as in brew train SOLVER",
+            hint='"brew train --help" lists the options',
+        )
     return given
 
 

@@ -76,7 +76,7 @@ def test_the_log_is_caffes(tmp_path: Path, caplog: pytest.LogCaptureFixture):
         next(h for h in heads if h.startswith("Iteration 5 (")), "Train net output #0: loss", "Iteration 5",
         f"Snapshotting to binary proto file {tmp_path / 's_iter_10.caffemodel'}",
         f"Snapshotting solver state to binary proto file {tmp_path / 's_iter_10.solverstate'}",
-        "Iteration 10", "Iteration 10", "Test net output #0: loss", "Optimization Done.",
+        "Iteration 10", "Iteration 10", "Iteration 10", "Test net output #0: loss", "Optimization Done.",
     ]  # fmt: skip
     assert any("(* 1 = " in m and m.endswith(" loss)") for m in caplog.messages)
     assert all(hasattr(r, "glog") for r in caplog.records if r.message.startswith("Iteration"))

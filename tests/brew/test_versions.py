@@ -130,7 +130,10 @@ def test_an_input_with_layers_in_place_takes_what_is_fed_and_shows_the_last_vers
 def test_the_plan_and_the_log_say_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "brew")
     net = Net(
-        prototxt.parse(INPUTS + CONV + layer("ReLU", "a") + layer("BatchNorm", "b") + LOSS, NetParameter), brew.TRAIN
+        prototxt.parse(
+            INPUTS + CONV + layer("ReLU", "a") + layer("BatchNorm", "b") + layer("Scale", "s") + LOSS, NetParameter
+        ),
+        brew.TRAIN,
     )
     reason = 'the backward of layer "a" needs what it would overwrite'
     assert [line.apart for line in plan_lines(net.executor) if line.apart] == [reason]

@@ -7,20 +7,15 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import logging
-import multiprocessing
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 from brew import prototxt
 
-from . import SEED, files, grammar, pairs, ways
+from . import SEED, grammar, many, pairs, ways
 from .shrink import shrink
 from .spelling import spell
-from .ways import Checked
 
 
 def main() -> None:
@@ -39,7 +34,9 @@ def main() -> None:
     given = parser.parse_args()
     numbers = range(given.first, given.first + given.count)
     began, totals, kinds, shrunk = time.perf_counter(), Counter[str](), Counter[str](), defaultdict[str, int](int)
-    for number, found, seconds in _checked(given, numbers):
+    for number, found, seconds in many.checked(
+        given.seed, numbers, more=given.more, length=given.pairs, jobs=given.jobs
+    ):
         totals["nets"] += 1
         totals["runs"] += found.ways
         totals["dropped"] += bool(found.dropped)
@@ -57,30 +54,6 @@ def main() -> None:
     print(f"{dict(totals)} in {time.perf_counter() - began:.1f} s")
     for kind, count in kinds.most_common():
         print(f"{count:5d}  {kind}")
-
-
-def _checked(given: argparse.Namespace, numbers: range) -> Iterator[tuple[int, Checked, float]]:
-    tasks = [(given.seed, n, given.more, given.pairs) for n in numbers]
-    if given.jobs == 1:
-        _quiet()
-        yield from map(_check, tasks)
-        return
-    with multiprocessing.get_context("spawn").Pool(given.jobs, _quiet) as pool:
-        yield from pool.imap(_check, tasks, chunksize=4)
-
-
-def _quiet() -> None:
-    logging.getLogger("brew").setLevel(logging.CRITICAL)
-    folder = Path(tempfile.mkdtemp(prefix="differential"))
-    files.write(folder)
-    os.chdir(folder)
-
-
-def _check(task: tuple[int, int, int, int]) -> tuple[int, Checked, float]:
-    seed, number, more, length = task
-    began = time.perf_counter()
-    case = grammar.make(seed, number, length)
-    return number, ways.check(case, ways.drawn(case, more)), time.perf_counter() - began
 
 
 def _write(given: argparse.Namespace, number: int, failure: ways.Failure) -> None:

@@ -21,7 +21,7 @@ from .rows_shapes import SHAPES
 ROWS: dict[str, Row] = {**ELEMENTWISE, **SHAPES, **LEARNED}
 _TURNS = [
     *FUSED,
-    *(row for row in FUSED if len(row) > 2 and "Eltwise" in row),
+    *(row for row in FUSED if (len(row) > 2 and "Eltwise" in row) or row[1:] == ("Scale", "ReLU")),
 ]  # those twice: much must be right for one
 CHAINED = [
     "ReLU", "BatchNorm", "Scale", "Sigmoid", "TanH", "ELU", "Exp", "Softmax", "MVN", "Power", "Bias", "Dropout", "PReLU",
@@ -151,7 +151,7 @@ def _tidy(b: Builder, types: list[str]) -> None:
         "Eltwise": "",
     }
     for place, kind in enumerate(types):
-        if place and b.chance(0.12):
+        if place and b.chance(0.2):
             step(b, x, b.pick("TanH", "Pooling", "Power"))
         b.inplace = float(kind != "Eltwise" or b.chance(0.2))
         most = b.value(x).most + 3

@@ -65,7 +65,7 @@ def test_random_nets(part: int, folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(SLOW // PART))
 def test_random_nets_at_length(part: int, folder: Path) -> None:
-    hold(SEED + 1 if part % 2 else TODAY + 1, part * PART, PART, folder)
+    hold(SEED + 1 if part % 2 else TODAY + 1, part * PART, PART, folder, more=1)
 
 
 def test_every_type_with_a_forward_is_there() -> None:
