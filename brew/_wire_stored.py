@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,9 +75,9 @@ def mapped(path: str | Path, wanted: str) -> memoryview:
     except FileNotFoundError:
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise WeightsError("no such file", place=place, hint=did_you_mean(path.name, siblings)) from None
-    except IsADirectoryError:
-        raise WeightsError(f"this is a folder; {wanted} was expected", place=place) from None
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.EISDIR:
+            raise WeightsError(f"this is a folder; {wanted} was expected", place=place) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise WeightsError(f"the file cannot be read: {reason}", place=place) from None
 

@@ -1,7 +1,8 @@
 """One iteration of a training: iter_size passes whose gradients add up, the display, the update.
 
-Signals and the end of max_time are heeded between passes too. An iteration that is broken off has not been done: what
-its passes have moved (data, counters, BatchNorm's averages) is put back, and a training that goes on begins it again.
+On the CPU, signals and the end of max_time are heeded between passes too. An iteration that is broken off has not been
+done: what its passes have moved (data, counters, BatchNorm's averages) is put back, and a training that goes on begins
+it again.
 """
 
 from __future__ import annotations
@@ -45,12 +46,13 @@ class Iteration:
     def _passes(self, passes: int, interrupted: Callable[[], bool]) -> bool:
         """Forward and backward, `passes` times; whether all were done."""
         solver = self.solver
-        if self.guard.skips or passes > 1:
+        heeds = passes > 1 and solver.device == "cpu"  # on CUDA every iteration would read the state back
+        if self.guard.skips or heeds:
             self._statistics.keep()
-        if passes > 1 and solver.bookmark.state is None:  # else it marks the tests that this iteration began with
+        if heeds and solver.bookmark.state is None:  # else it marks the tests that this iteration began with
             solver.bookmark.set()
         for number in range(passes):
-            if number and self._broken_off(interrupted):
+            if number and heeds and self._broken_off(interrupted):
                 return False
             solver.net.forward_backward()
             solver.losses.add(number, passes)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 
+from brew import cuda
+from brew.layer import Array
 from brew.net import Net
-
-Values = list[npt.NDArray[np.generic]]
 
 
 class Statistics:
-    """The parameters of `net` that are not learned."""
+    """The parameters of `net` that are not learned. Copies of them lie on the net's device from the first `keep` on."""
 
     def __init__(self, net: Net) -> None:
         graph, slots = net.graph, net.parameters.slots
         self.net = net
         self._blobs = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
-        self._kept: Values = []
+        self._kept: list[Array] = []
+        self._aside: list[Array] = []
 
     def keep(self) -> None:
         """Remember them as they are now."""
-        self._kept = self._now()
+        if not self._kept:
+            self._kept, self._aside = self._empty(), self._empty()
+        self._copy(self._kept)
 
     def put_back(self) -> None:
         """Make them again what they were at the last `keep`."""
@@ -33,16 +35,27 @@ class Statistics:
     @contextmanager
     def as_kept(self) -> Iterator[None]:
         """For the length of a `with` they are what they were at the last `keep`."""
-        now = self._now()
+        self._copy(self._aside)
         self.put_back()
         try:
             yield
         finally:
-            self._write(now)
+            self._write(self._aside)
 
-    def _now(self) -> Values:
-        return [np.array(b.data_memory.host(b.shape)) for b in self._blobs]
+    def _empty(self) -> list[Array]:
+        make = np.empty if self.net.device == "cpu" else cuda.empty
+        return [make(blob.shape, self.net.dtype) for blob in self._blobs]
 
-    def _write(self, values: Values) -> None:
+    def _copy(self, values: Sequence[Array]) -> None:
         for blob, value in zip(self._blobs, values, strict=True):
-            self.net.parameters.write(blob, value)
+            blob.data_memory.upload()  # what was written to the host view counts
+            self._move(value, blob.data_memory.array(blob.shape))
+
+    def _write(self, values: Sequence[Array]) -> None:
+        for blob, value in zip(self._blobs, values, strict=True):
+            self._move(blob.data_memory.array(blob.shape), value)
+            blob.data_memory.download()
+        self.net.parameters.version.number += 1
+
+    def _move(self, target: Array, source: Array) -> None:
+        (np.copyto if self.net.device == "cpu" else cuda.copy)(target, source)
