@@ -112,9 +112,9 @@ def test_a_gradient_from_outside_is_there_in_every_pass() -> None:
     agree(INPUTS + CONV + weighted, INPUTS + CONV.replace('top: "c"', 'top: "p"') + plain)
 
 
-def test_an_input_with_layers_in_place_takes_what_is_fed_and_shows_the_last_version() -> None:
+def test_an_input_with_layers_in_place_takes_what_is_fed_and_shows_the_last_version(device: str) -> None:
     text = "force_backward: true" + INPUTS.replace('"x"', '"c"') + layer("Sigmoid", "a") + layer("Power", "b") + LOSS
-    net = Net(prototxt.parse(text, NetParameter), brew.TRAIN)
+    net = Net(prototxt.parse(text, NetParameter), brew.TRAIN, device=device)
     for n in (2, 5):
         net.blobs["c"].reshape(n, 4, 3, 3)
         net.blobs["t"].reshape(n, 4, 3, 3)
