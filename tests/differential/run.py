@@ -206,8 +206,9 @@ class Session:
                 if learns:
                     outcome[number, "learned", name, slot] = self.peek(blob, "diff")
         if self.backward and self.way.keep != "none":
+            fed = {net.graph.blobs[b].name: net._blob_list[b] for b in net.graph.inputs}  # as `backward` returns them
             for value, name in self.wanted().items():
-                outcome[number, "gradient", value] = self.peek(net.blobs[name], "diff")
+                outcome[number, "gradient", value] = self.peek(fed.get(name, net.blobs[name]), "diff")
 
     def wanted(self) -> dict[int, str]:
         """The inputs that get a gradient."""
