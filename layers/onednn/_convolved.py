@@ -164,9 +164,10 @@ class Folded(_Convolved):
             factor = 1 / np.sqrt(variance * known + w.dtype.type(self.norm.eps))
             summand = (bias - mean * known) * factor
         if self.scale is not None:
-            factor, summand = factor * params[0], summand * params[0]
-            if self.scale.param.scale_param.bias_term:
-                summand = summand + params[1]
+            scale, *shift = (param.reshape(-1) for param in params)  # they may cover further axes of size 1
+            factor, summand = factor * scale, summand * scale
+            if shift:
+                summand = summand + shift[0]
         np.multiply(w, factor.reshape(-1, *(1,) * (w.ndim - 1)), out=io.work["folded_w"])
         io.work["folded_b"][...] = summand
 

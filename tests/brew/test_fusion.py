@@ -385,3 +385,18 @@ def test_the_trunk_of_a_residual_net_keeps_its_gradient_in_one_place():
     assert end.io is not None
     branch, trunk = end.io.dx
     assert trunk is not None and np.shares_memory(trunk, end.io.dy[0]) and not np.shares_memory(branch, trunk)
+
+
+def test_a_scale_over_further_axes_of_size_1_is_folded() -> None:
+    text = (
+        'layer { name: "in" type: "Input" top: "data" input_param { shape { dim: 2 dim: 8 dim: 1 dim: 1 } } }\n'
+        + convolution("c", "data", "c", 24, "kernel_size: 1")
+        + 'layer { name: "s" type: "Scale" bottom: "c" top: "c" scale_param { num_axes: -1 bias_term: true'
+        ' filler { type: "uniform" min: 1 max: 2 } bias_filler { type: "uniform" min: -1 } } }\n'
+    )
+    found = []
+    for fuse in (True, False):
+        net = net_of(text, phase=brew.TEST, fuse=fuse, forward_only=True)
+        assert rows(net) == (["CS"] if fuse else [])
+        found.append(net.forward(data=np.random.default_rng(0).normal(size=(2, 8, 1, 1)))["c"].copy())
+    close(*found, "c")
