@@ -2,8 +2,9 @@
 
 A layer in place makes a new *version* of its blob, in the same memory. Somebody may still need the version before: a
 layer below, whose backward reads it; another view of that memory (Split, Reshape, Flatten, Slice, Concat) that is read
-later; who looks at such a view; the caller, whose input the next pass reads again. Such a layer gets a
-top of its own instead, and what reads its version reads that one. Caffe overwrites the memory all the same, and goes on
+later; who looks at such a view; the next pass, where no layer makes it anew. So it is with a gradient that comes from
+outside: a loss weight stays. Such a layer gets a top of its own instead, and what reads its version reads that one.
+Caffe overwrites the memory all the same, and goes on
 with wrong numbers (docs/differences.md). In place is left only what no number can tell from a top of its own, so
 whatever plans, fuses or recomputes may take one blob for one value in the order of the layers.
 """
