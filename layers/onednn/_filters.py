@@ -159,7 +159,8 @@ class FiltersOneDNN(Implementation[Filters]):
 
     def _sizes(self, shapes: Shapes, lies: Lies) -> Sizes:
         window = self.layer.bank(shapes.x[0]).window
-        pads = onednn.dims(*window.pad)
+        pads, channels = onednn.dims(*window.pad), (shapes.x[0][1], shapes.y[0][1])
+        last = not {lies.x, lies.y} <= {PLAIN, Layout(onednn.block())}
         return Sizes(
             kind=self.kind, algorithm=self.algorithm, x=_described(shapes.x[0], lies.x, lies.y),
             y=_described(shapes.y[0], lies.y, lies.x),
@@ -167,6 +168,7 @@ class FiltersOneDNN(Implementation[Filters]):
             bias=Description(shapes.w[1], "a") if len(shapes.w) > 1 else None,
             window=[onednn.dims(*window.stride), onednn.dims(*(d - 1 for d in window.dilation)), pads, pads],
             training=self.layer.context.phase == TRAIN,
+            overruns=last and max(window.stride) > 1 and any(n % onednn.block() for n in channels),
         )  # fmt: skip
 
     def ways(self) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from brew import onednn
 from brew.layer import Array, Arrays, Buffer
-from brew.onednn import Call, Description, Operation
+from brew.onednn import Call, Description, Operation, Unsupported
 from brew.onednn_after import After
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
@@ -26,6 +26,7 @@ class Sizes:
     """What the passes of a layer have in common: its blobs and filters, in oneDNN's words.
 
     training   weights change with every step: what is derived from them is scratch, and made anew each time
+    overruns   oneDNN's `jit_1x1` code must not compute the filters' gradient: see `DirectWeights`
     """
 
     kind: str  # "convolution" or "deconvolution"
@@ -37,6 +38,7 @@ class Sizes:
     bias: Description | None
     window: Sequence[object]  # strides, dilations, padding before and behind
     training: bool
+    overruns: bool = False
 
     def operation(self, what: str, *kind: int, hint: Operation | None = None, after: After | None = None) -> Operation:
         """Unsupported where oneDNN has nothing fast for these descriptions."""
@@ -162,10 +164,18 @@ class DirectData(_Direct):
 
 
 class DirectWeights(Pass):
+    """The gradients of filters and bias.
+
+    With strides, channels that lie last and do not fill blocks, oneDNN's `jit_1x1` code (3.x, every processor) gathers
+    the bottom into scratch memory that is too small: it writes behind it, or reads numbers that nobody has written.
+    """
+
     def __init__(self, sizes: Sizes, bias: tuple[int, ...] | None) -> None:
         super().__init__()
         self.sizes = sizes
         self.operation = sizes.operation("backward_weights", hint=sizes.hint)
+        if sizes.overruns and "jit_1x1" in self.operation.implementation:
+            raise Unsupported(f"{self.operation.implementation} overruns its memory")
         self.own = self.operation.description("diff_weights")
         self.buffers["dw"] = _flat(self.own)
         if bias is not None:
