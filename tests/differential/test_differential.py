@@ -23,7 +23,6 @@ from differential.spelling import spell
 
 TODAY = int(datetime.date.today().strftime("%Y%m%d"))
 FAST, SLOW, PART = 300, 4000, 50
-AT_LENGTH = 1000  # of SLOW, which take a quarter of an hour: `python -m differential --count 4000` runs them all
 SHORT = 7  # pairs in the nets of the fast suite
 
 
@@ -64,7 +63,7 @@ def test_random_nets(part: int, folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", range(AT_LENGTH // PART))
+@pytest.mark.parametrize("part", range(SLOW // PART))
 def test_random_nets_at_length(part: int, folder: Path) -> None:
     hold(SEED + 1 if part % 2 else TODAY + 1, part * PART, PART, folder, more=1)
 
