@@ -1,16 +1,21 @@
-"""Where a libdnnl is, and whether it is one we can use: 3.x, and right about one small convolution."""
+"""oneDNN's C library: where a libdnnl is, whether it is one we can use (3.x), and its one engine."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 from collections.abc import Iterator
-from ctypes import POINTER, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from brew import threads
+from brew.errors import DeviceError
+
+log = logging.getLogger("brew")
 
 VARIABLE = "BREW_ONEDNN"  # a path to the library; "0" or "off" for none
 _NAMES = ("libdnnl.so.3", "libdnnl.so", "libdnnl.3.dylib", "libdnnl.dylib", "dnnl.dll")
@@ -31,6 +36,51 @@ class _Version(ctypes.Structure):
         ("major", c_int), ("minor", c_int), ("patch", c_int), ("hash", c_char_p), ("cpu_runtime", c_uint),
         ("gpu_runtime", c_uint),
     )  # fmt: skip
+
+
+class Unsupported(Exception):
+    """oneDNN has no implementation of what was asked; the caller takes another way."""
+
+
+def why_not() -> str | None:
+    """Why oneDNN cannot be used here; None when it can."""
+    return _found().reason
+
+
+@cache
+def _found() -> Found:
+    found = search()
+    if found.library is not None:
+        log.debug("oneDNN: %s", found.path)
+    return found
+
+
+def library() -> ctypes.CDLL:
+    found = _found()
+    if found.library is None:
+        raise DeviceError(f"oneDNN cannot be used: {found.reason}", hint="pip install onednn-cpu-gomp")
+    return found.library
+
+
+def version() -> str:
+    found = library().dnnl_version().contents
+    return f"{found.major}.{found.minor}.{found.patch}"
+
+
+@cache
+def engine() -> tuple[c_void_p, c_void_p]:
+    """The CPU engine and its one stream."""
+    made, stream = c_void_p(), c_void_p()
+    check("engine", library().dnnl_engine_create(byref(made), 1, 0))
+    check("stream", library().dnnl_stream_create(byref(stream), made, 1))
+    return made, stream
+
+
+def check(what: str, status: int) -> None:
+    if status in (1, 2, 3, 5):  # out of memory, invalid arguments, unimplemented, a failure such as of sizes
+        raise Unsupported(what)
+    if status:
+        raise RuntimeError(f"oneDNN: {what} failed with status {status}")
 
 
 def search() -> Found:

@@ -8,23 +8,24 @@ again. All of them live as long as somebody holds them.
 from __future__ import annotations
 
 import ctypes
-import logging
 import weakref
 from collections.abc import Mapping, Sequence
 from ctypes import byref, c_char_p, c_float, c_int, c_int64, c_void_p
-from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from brew import after_fork
-from brew._onednn_library import Found, search
+from brew._onednn_library import Unsupported as Unsupported
+from brew._onednn_library import check as check
+from brew._onednn_library import engine
+from brew._onednn_library import library as library
+from brew._onednn_library import version as version
+from brew._onednn_library import why_not as why_not
+from brew._onednn_scratch import Scratchpad, plain_attributes
 from brew.after_fork import Inherited
-from brew.errors import DeviceError
 from brew.layout import PLAIN, Layout, Shape
-
-log = logging.getLogger("brew")
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -57,52 +58,6 @@ _Dims = c_int64 * _MOST_AXES
 
 class _Arg(ctypes.Structure):
     _fields_ = (("arg", c_int), ("memory", c_void_p))
-
-
-class Unsupported(Exception):
-    """oneDNN has no implementation of what was asked; the caller takes another way."""
-
-
-def why_not() -> str | None:
-    """Why oneDNN cannot be used here; None when it can."""
-    found = _found()
-    return found.reason
-
-
-@cache
-def _found() -> Found:
-    found = search()
-    if found.library is not None:
-        log.debug("oneDNN: %s", found.path)
-    return found
-
-
-def library() -> ctypes.CDLL:
-    found = _found()
-    if found.library is None:
-        raise DeviceError(f"oneDNN cannot be used: {found.reason}", hint="pip install onednn-cpu-gomp")
-    return found.library
-
-
-def version() -> str:
-    found = library().dnnl_version().contents
-    return f"{found.major}.{found.minor}.{found.patch}"
-
-
-@cache
-def _engine() -> tuple[c_void_p, c_void_p]:
-    """The CPU engine and its one stream."""
-    engine, stream = c_void_p(), c_void_p()
-    check("engine", library().dnnl_engine_create(byref(engine), 1, 0))
-    check("stream", library().dnnl_stream_create(byref(stream), engine, 1))
-    return engine, stream
-
-
-def check(what: str, status: int) -> None:
-    if status in (1, 2, 3, 5):  # out of memory, invalid arguments, unimplemented, a failure such as of sizes
-        raise Unsupported(what)
-    if status:
-        raise RuntimeError(f"oneDNN: {what} failed with status {status}")
 
 
 class Description:
@@ -160,7 +115,7 @@ class Memory:
         self.array, self.description = array, description
         handle = c_void_p()
         pointer = c_void_p(array.ctypes.data)
-        check("memory", library().dnnl_memory_create(byref(handle), description.handle, _engine()[0], pointer))
+        check("memory", library().dnnl_memory_create(byref(handle), description.handle, engine()[0], pointer))
         self.handle = handle
         weakref.finalize(self, library().dnnl_memory_destroy, handle)
 
@@ -168,13 +123,19 @@ class Memory:
 class Call:
     """An operation bound to arrays. Calling it runs it."""
 
-    def __init__(self, primitive: c_void_p, memories: Mapping[int, Memory], keep: Any) -> None:
-        self._keep = (dict(memories), keep)
-        self._args = (_Arg * len(memories))(*(_Arg(number, m.handle) for number, m in memories.items()))
+    def __init__(self, operation: Operation, memories: Mapping[int, Memory]) -> None:
+        self._keep = (dict(memories), operation)
+        self._scratch = operation.scratchpad()
+        handles = {number: memory.handle for number, memory in memories.items()}
+        if self._scratch is not None:
+            handles[SCRATCHPAD] = self._scratch.handle
+        self._args = (_Arg * len(handles))(*(_Arg(number, handle) for number, handle in handles.items()))
         self._run = library().dnnl_primitive_execute
-        self._fixed = (primitive, _engine()[1], len(memories), self._args)
+        self._fixed = (operation.primitive, engine()[1], len(handles), self._args)
 
     def __call__(self) -> None:
+        if self._scratch is not None:
+            self._scratch.lend()
         thread = Inherited.thread  # None but in a child made by fork
         status = self._run(*self._fixed) if thread is None else after_fork.run(self._run, *self._fixed)
         if status:
@@ -198,7 +159,7 @@ class Operation:
         converted = [a.handle if isinstance(a, Description) else a for a in arguments]
         tail: list[Any] = [hint.description_handle] if hint is not None else []
         self.hint = hint
-        self._create(kind, _engine()[0], *converted, *tail, attributes, hint_only=hint_only)
+        self._create(kind, engine()[0], *converted, *tail, attributes or plain_attributes(), hint_only=hint_only)
 
     def _create(self, kind: str, *arguments: Any, hint_only: bool = False) -> None:
         """Make descriptor and primitive; `arguments` follow the descriptor's place in oneDNN's function."""
@@ -226,15 +187,15 @@ class Operation:
     @classmethod
     def reorder(cls, source: Description, target: Description, attributes: Any = None) -> Operation:
         """Copies from one way of lying in memory to another."""
-        engine = _engine()[0]
-        return cls._of("reorder", source.handle, engine, target.handle, engine, attributes)
+        here = engine()[0]
+        return cls._of("reorder", source.handle, here, target.handle, here, attributes or plain_attributes())
 
     @classmethod
     def sum(cls, target: Description, scales: Sequence[float], sources: Sequence[Description]) -> Operation:
         """The sources times their scales, added up."""
         handles = (c_void_p * len(sources))(*(s.handle for s in sources))
         factors = (c_float * len(scales))(*scales)
-        return cls._of("sum", _engine()[0], target.handle, len(sources), factors, handles, None)
+        return cls._of("sum", engine()[0], target.handle, len(sources), factors, handles, plain_attributes())
 
     def description(self, which: str) -> Description:
         """ "src", "weights", "dst", "diff_src"...: how oneDNN wants it to lie."""
@@ -248,6 +209,14 @@ class Operation:
         description = Description.copy_of(c_void_p(handle)) if handle else None
         return description if description is not None and description.bytes else None
 
+    def scratchpad(self) -> Scratchpad | None:
+        """Scratch memory for one call; None where the operation needs none."""
+        handle = library().dnnl_primitive_desc_query_md(self.description_handle, _SCRATCHPAD_MD, 0)
+        description = c_void_p(handle)
+        if not handle or not library().dnnl_memory_desc_get_size(description):
+            return None
+        return Scratchpad(description)
+
     @property
     def implementation(self) -> str:
         """oneDNN's name for the code it chose."""
@@ -258,7 +227,7 @@ class Operation:
     def bind(self, arrays: Mapping[int, tuple[Description, Array]]) -> Call:
         """The operation on these arrays, by argument number."""
         memories = {number: Memory(description, array) for number, (description, array) in arrays.items()}
-        return Call(self.primitive, memories, self)
+        return Call(self, memories)
 
 
 def block() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from ctypes import byref, c_float, c_void_p
 
+from brew._onednn_scratch import new_attributes
 from brew.onednn import ADD, RELU, SRC_1, Description, check, library
 
 
@@ -55,8 +56,7 @@ class After:
     def _as_parameter_(self) -> c_void_p:
         """The attributes, for calls through ctypes."""
         if self._attributes is None:
-            self._attributes = c_void_p()
-            check("attributes", library().dnnl_primitive_attr_create(byref(self._attributes)))
+            self._attributes = new_attributes()
             weakref.finalize(self, library().dnnl_primitive_attr_destroy, self._attributes)
             check("attributes", library().dnnl_primitive_attr_set_post_ops(self._attributes, self._ops))
             for argument in self._scaled:
