@@ -17,10 +17,11 @@ KINKED = 0.2  # more than this, of its scale: the reference itself says nothing 
 class Scale:
     """How far results may lie from `reference`."""
 
-    def __init__(self, reference: Outcome, unsure: Callable[[], list[Outcome]]) -> None:
-        """`unsure` gives further outcomes that are as right as the reference is: what they differ in is no fault."""
-        self.reference, self._unsure = reference, unsure
-        self._others: list[Outcome] | None = None
+    def __init__(self, reference: Outcome, *unsure: Callable[[], list[Outcome]]) -> None:
+        """`unsure` give further outcomes that are as right as the reference is: what they differ in is no fault.
+        Those of the second are asked for only where the first leave a difference."""
+        self.reference, self._unsure = reference, list(unsure)
+        self._others: list[Outcome] = []
         most: dict[str, float] = {}
         self._largest = {key: float(abs(array).max(initial=0)) for key, array in reference.items()}
         for key, largest in self._largest.items():
@@ -52,16 +53,16 @@ class Scale:
         worst = float(off.max())
         if worst <= allowed:
             return None
-        if self._others is None:
-            self._others = self._unsure()
-        spread = max(
-            (float(abs(o[key] - want).max()) for o in self._others if key in o and o[key].shape == want.shape),
-            default=0.0,
-        )
-        if np.isfinite(worst) and worst <= allowed + 10 * spread:
-            return None
-        if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]):
-            return None
+        while True:
+            others = (o[key] for o in self._others if key in o and o[key].shape == want.shape)
+            spread = max((float(abs(other - want).max()) for other in others), default=0.0)
+            if np.isfinite(worst) and worst <= allowed + 10 * spread:
+                return None
+            if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]):
+                return None
+            if not self._unsure:
+                break
+            self._others += self._unsure.pop(0)()
         at = np.unravel_index(np.nanargmax(off) if not np.isnan(off).all() else 0, off.shape)
         nan = f", {int(np.isnan(got).sum())} of {got.size} NaN" if np.isnan(got).any() else ""
         return f"{got[at]:.6g} where {want[at]:.6g} is right at {list(map(int, at))}, largest {most:.3g}{nan}"

@@ -55,7 +55,7 @@ REFERENCE = Way(in_place=False, engine="caffe", float64=True, fuse=False)
 
 
 def feed(case: Case, number: int, *, off: int = 0) -> dict[int, Array]:
-    """What the inputs hold in this pass; `off` numbers changes of about one part in a million, 0 is none."""
+    """What the inputs hold in this pass; `off` numbers changes of some parts in a million, 0 is none."""
     if (number, off) not in case.fed:
         case.fed[number, off] = _feed(case, number, off)
     return case.fed[number, off]
@@ -76,7 +76,8 @@ def _feed(case: Case, number: int, off: int) -> dict[int, Array]:
         else:
             found[value] = np.clip(rng.normal(0, 1, shape), -facts.most, facts.most)
         if off and not facts.classes:
-            found[value] *= 1 + 2e-6 * np.random.default_rng([off, value]).standard_normal(shape)
+            size = 2e-6 if off <= 2 else 1e-5
+            found[value] *= 1 + size * np.random.default_rng([off, value]).standard_normal(shape)
         found[value] = found[value].astype(np.float32).astype(np.float64) if not off else found[value]
     return found
 
