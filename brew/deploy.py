@@ -18,7 +18,7 @@ from brew import prototxt, regular_file
 from brew.data_shapes import data_shapes
 from brew.errors import NetError
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
-from brew.net_file import holds_net
+from brew.net_or_solver import holds_net
 from brew.net_source import NetDefinition, NetLike, define
 from brew.net_state import Source, filter_layers, merged_state
 from brew.overwriting import Kind

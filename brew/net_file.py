@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, cast
 
-from brew import prototxt
-from brew.errors import InputError, PrototxtError
 from brew.layer import TRAIN
+from brew.net_or_solver import read_prototxt
 from brew.net_source import NetDefinition, define
-from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
-from brew.prototxt import Document
+from brew.proto.brew_pb2 import NetParameter, NetState
 from brew.solver_config import NetChoice, SolverConfig
 from brew.update import rule_class
-
-NetOrSolver: TypeAlias = "Document[NetParameter] | Document[SolverParameter]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,38 +26,6 @@ class NetFile:
     states: tuple[NetState, ...] = ()
     history_slots: int = 1
     recompute: bool = False
-
-
-def read_prototxt(path: str | Path) -> NetOrSolver:
-    """The net or solver in a file; where it is neither, the error of the reading that came further."""
-    failures: list[PrototxtError] = []
-    for kind in (NetParameter, SolverParameter):
-        try:
-            return cast(NetOrSolver, prototxt.read(path, kind))
-        except PrototxtError as error:
-            failures.append(error)
-    raise max(failures, key=_reached)
-
-
-def holds_net(path: str | Path) -> bool:
-    """Whether a file is the prototxt of a net that can be read."""
-    return _holds(path, NetParameter)
-
-
-def holds_solver(path: str | Path) -> bool:
-    """The same of a solver."""
-    return _holds(path, SolverParameter)
-
-
-def _holds(path: str | Path, kind: type[NetParameter] | type[SolverParameter]) -> bool:
-    try:
-        return isinstance(read_prototxt(path).message, kind)
-    except InputError:
-        return False
-
-
-def _reached(error: PrototxtError) -> tuple[int, int]:
-    return (error.place.line, error.place.column) if error.place else (0, 0)
 
 
 def read_net(path: str | Path, phase: int = TRAIN) -> NetFile:

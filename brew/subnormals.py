@@ -19,7 +19,8 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from brew import after_fork, onednn, threads
+from brew import after_fork, threads
+from brew._onednn_library import library, why_not
 from brew.after_fork import Inherited
 
 log = logging.getLogger("brew")
@@ -51,10 +52,10 @@ def _library() -> Any:
 @cache
 def _openmp() -> Any:
     """OpenMP's way to call a function on all threads; None where oneDNN has none."""
-    if onednn.why_not() is not None:
+    if why_not() is not None:
         return None
     try:
-        run = onednn.library().GOMP_parallel
+        run = library().GOMP_parallel
     except AttributeError:
         return None
     run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None

@@ -15,7 +15,7 @@ from brew.atomic import replacing
 from brew.errors import InputError, Place
 from brew.file_kind import file_kind
 from brew.known_file import WEIGHTS, recognise
-from brew.net_file import holds_net, holds_solver
+from brew.net_or_solver import holds_net, holds_solver
 from brew.overwriting import Kind
 from brew.portable_net import separate_inputs
 from brew.proto.brew_pb2 import NetParameter, SolverParameter

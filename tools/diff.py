@@ -61,7 +61,7 @@ def _kind(path: str) -> str:
     """What a file holds, by its contents; InputError where it is nothing that can be compared."""
     from brew.errors import InputError
     from brew.known_file import NET, SOLVER, STATE, WEIGHTS, recognise
-    from brew.net_file import read_prototxt
+    from brew.net_or_solver import read_prototxt
     from brew.proto.brew_pb2 import NetParameter
 
     known = recognise(path)
