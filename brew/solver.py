@@ -16,11 +16,11 @@ from brew.display import Display
 from brew.divergence import check_loaded
 from brew.duration import seconds
 from brew.errors import DivergedError
-from brew.events import KINDS, Displayed, Event, Step, Stopped, Tested
+from brew.events import KINDS, Displayed, Event, Iterated, Stopped, Tested
 from brew.iteration import Iteration
 from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
-from brew.learning_rate import Schedule
+from brew.learning_rate import RateSchedule
 from brew.loss_window import LossWindow
 from brew.net import Net, Weights
 from brew.outputs import MOST_KEPT, first
@@ -103,7 +103,7 @@ class Solver:
             net.debug_info.on |= self.param.debug_info
         data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
         self.update = make_update(self.net, rule)
-        self.schedule = Schedule(self.param)
+        self.schedule = RateSchedule(self.param)
         self.losses = LossWindow(self.net, self.param.average_loss)
         self.best = Best(self.config.document, self.test_nets)
         self.iteration = Iteration(self)
@@ -184,9 +184,9 @@ class Solver:
                 return
             spent = time.perf_counter() - began
             self.seconds += spent
-            if self._watchers[Step]:
+            if self._watchers[Iterated]:
                 images = self.net.batch_size * every.passes
-                self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
+                self.tell(Iterated(self.iter, self.losses.latest(), current_rate, spent, images))
             if (self._requests and self._asked("snapshot")) or (every.snapshot and self.iter % every.snapshot == 0):
                 self.keeper.snapshot_or_warn()
 
