@@ -8,7 +8,7 @@ from typing import TypeAlias, get_args
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Iterated:
     """An iteration ended. `loss` is the smoothed one, None where it was not read back; `seconds` since the last."""
 
     iteration: int
@@ -59,5 +59,5 @@ class Stopped:
     reason: str
 
 
-Event: TypeAlias = Step | Displayed | Tested | Snapshotted | Stopped
+Event: TypeAlias = Iterated | Displayed | Tested | Snapshotted | Stopped
 KINDS: tuple[type[Event], ...] = get_args(Event)

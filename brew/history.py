@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,9 @@ import numpy.typing as npt
 from brew import cuda
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
+from brew.training import Training
 from brew.update_rule import rule_class
 from brew.wire import StoredBlob, StoredState
-
-if TYPE_CHECKING:
-    from brew.solver import Solver
 
 log = logging.getLogger("brew")
 
@@ -28,26 +26,26 @@ _ENOUGH = 64  # numbers above 0 without one below: hardly steps or gradients
 _HINT = "--weights takes over the weights alone; --reset-history goes on from the state without its history"
 
 
-def _pieces(solver: Solver) -> list[tuple[Array, tuple[int, ...]]]:
+def _pieces(training: Training) -> list[tuple[Array, tuple[int, ...]]]:
     """(flat piece of the arena, shape) for every slot of the rule and every owner: Caffe's order of history blobs."""
-    parameters = solver.net.parameters
+    parameters = training.net.parameters
     pieces = []
-    for arena in solver.update.history:
+    for arena in training.update.history:
         for i in parameters.owners:
             blob, start = parameters.slots[i], parameters.starts[i]
             pieces.append((arena[start : start + blob.count], blob.shape))
     return pieces
 
 
-def values(solver: Solver) -> list[npt.NDArray[Any]]:
+def values(training: Training) -> list[npt.NDArray[Any]]:
     """The history blobs as host arrays."""
-    pieces = _pieces(solver)
-    return [(p if solver.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
+    pieces = _pieces(training)
+    return [(p if training.device == "cpu" else cuda.asnumpy(p)).reshape(shape) for p, shape in pieces]
 
 
-def check_type(solver: Solver, state: StoredState, path: str | Path) -> None:
+def check_type(training: Training, state: StoredState, path: str | Path) -> None:
     """WeightsError where a state names a type whose history is another's."""
-    rule, writer = solver.update.rule, _writer(state)
+    rule, writer = training.update.rule, _writer(state)
     other = rule_class(writer) if writer else None
     if writer and (other is None or other.keeps != rule.keeps):
         kept = f", whose history is {other.keeps}" if other is not None else ""
@@ -62,9 +60,9 @@ def _writer(state: StoredState) -> str:
     return state.resume.solver_type if state.resume is not None else ""
 
 
-def check(solver: Solver, state: StoredState, path: str | Path) -> None:
+def check(training: Training, state: StoredState, path: str | Path) -> None:
     """WeightsError where the history in a state does not fit the solver's net, or by its numbers is another type's."""
-    rule, pieces = solver.update.rule, _pieces(solver)
+    rule, pieces = training.update.rule, _pieces(training)
     if len(pieces) != len(state.history):
         raise WeightsError(
             f"{path}: {len(state.history)} history blobs, this solver ({rule.type}) needs {len(pieces)}",
@@ -77,12 +75,12 @@ def check(solver: Solver, state: StoredState, path: str | Path) -> None:
                 hint=_HINT,
             )
     if not _writer(state):
-        _check_signs(solver, state, path)
+        _check_signs(training, state, path)
 
 
-def _check_signs(solver: Solver, state: StoredState, path: str | Path) -> None:
+def _check_signs(training: Training, state: StoredState, path: str | Path) -> None:
     """Squares are never negative; steps and gradients are, now and then."""
-    rule, owners = solver.update.rule, len(solver.net.parameters.owners)
+    rule, owners = training.update.rule, len(training.net.parameters.owners)
     for slot in range(rule.slots):
         negative, above = _signs(state.history[slot * owners : (slot + 1) * owners])
         if slot in rule.squares and negative:
@@ -107,24 +105,24 @@ def _signs(blobs: list[StoredBlob]) -> tuple[int, int]:
     return negative, above
 
 
-def restore(solver: Solver, state: StoredState) -> None:
+def restore(training: Training, state: StoredState) -> None:
     """Put back the history of a state that `check` has found to fit."""
-    for (piece, _), stored in zip(_pieces(solver), state.history, strict=True):
+    for (piece, _), stored in zip(_pieces(training), state.history, strict=True):
         start = 0
         for part in stored.pieces():  # a large state is never in memory as a whole
             there = piece[start : start + part.size]
             start += part.size
-            if solver.device == "cpu":
+            if training.device == "cpu":
                 there[...] = part
             else:
                 cuda.upload(there, part)
 
 
-def reset(solver: Solver) -> None:
+def reset(training: Training) -> None:
     """Begin the history anew, as on request."""
-    for piece, _ in _pieces(solver):
-        if solver.device == "cpu":
+    for piece, _ in _pieces(training):
+        if training.device == "cpu":
             piece[...] = 0
         else:
-            cuda.upload(piece, np.zeros(piece.size, solver.net.dtype))
-    log.info("the history (%s) begins anew", solver.update.rule.keeps)
+            cuda.upload(piece, np.zeros(piece.size, training.net.dtype))
+    log.info("the history (%s) begins anew", training.update.rule.keeps)

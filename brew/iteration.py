@@ -8,77 +8,73 @@ it again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from brew import resume
-from brew.divergence import Guard
+from brew.bookmark import Bookmark
+from brew.display import Display
 from brew.solver_config import Intervals
-from brew.statistics import Statistics
-
-if TYPE_CHECKING:
-    from brew.solver import Solver
+from brew.training import Training
 
 
 class Iteration:
-    """The iterations of `solver`, one after another."""
+    """The iterations of `training`, one after another."""
 
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        self._statistics = Statistics(solver.net)
-        self.guard = Guard(solver.net, solver.param, self._statistics)
+    def __init__(self, training: Training, bookmark: Bookmark, display: Display) -> None:
+        self.training = training
+        self.bookmark = bookmark
+        self.display = display
 
     def run(self, every: Intervals, interrupted: Callable[[], bool]) -> float | None:
         """Do one, and give the rate it used; None where `interrupted`, asked between two passes, broke it off."""
-        solver = self.solver
-        display = bool(every.display) and solver.iter % every.display == 0
+        training = self.training
+        display = bool(every.display) and training.iter % every.display == 0
         if every.debug_info:
-            solver.net.debug_info.on = solver.net.source.debug_info or display
+            training.net.debug_info.on = training.net.source.debug_info or display
         if not self._passes(every.passes, interrupted):
             return None
-        loss = solver.losses.latest(read_back=display or self.guard.skips)
-        if self.guard.leaves_out(loss, solver.iter, solver.schedule.last_rate):
-            solver.losses.drop()
+        loss = training.losses.latest(read_back=display or training.guard.skips)
+        if training.guard.leaves_out(loss, training.iter, training.schedule.last_rate):
+            training.losses.drop()
         else:
             self._update(display)
-        solver.iter += 1
-        return solver.schedule.last_rate
+        training.iter += 1
+        return training.schedule.last_rate
 
     def _passes(self, passes: int, interrupted: Callable[[], bool]) -> bool:
         """Forward and backward, `passes` times; whether all were done."""
-        solver = self.solver
-        heeds = passes > 1 and solver.device == "cpu"  # on CUDA every iteration would read the state back
-        if self.guard.skips or heeds:
-            self._statistics.keep()
-        if heeds and solver.bookmark.state is None:  # else it marks the tests that this iteration began with
-            solver.bookmark.set()
+        training = self.training
+        heeds = passes > 1 and training.device == "cpu"  # on CUDA every iteration would read the state back
+        if training.guard.skips or heeds:
+            training.statistics.keep()
+        if heeds and self.bookmark.state is None:  # else it marks the tests that this iteration began with
+            self.bookmark.set()
         for number in range(passes):
             if number and heeds and self._broken_off(interrupted):
                 return False
-            solver.net.forward_backward()
-            solver.losses.add(number, passes)
-        solver.bookmark.clear()
+            training.net.forward_backward()
+            training.losses.add(number, passes)
+        self.bookmark.clear()
         return True
 
     def _broken_off(self, interrupted: Callable[[], bool]) -> bool:
-        with self._statistics.as_kept():  # a snapshot may be taken
+        statistics = self.training.statistics
+        with statistics.as_kept():  # a snapshot may be taken
             stop = interrupted()
         if stop:
-            self._statistics.put_back()
-            assert self.solver.bookmark.state is not None
-            resume.rewind(self.solver, self.solver.bookmark.state)
+            statistics.put_back()
+            self.bookmark.go_back()
         return stop
 
     def _update(self, display: bool) -> None:
         """The end of an iteration: its rate, what is shown of it, the update, the average."""
-        solver, schedule = self.solver, self.solver.schedule
-        current = schedule.rate(solver.iter, solver.losses.mean() if schedule.reads_loss else None)
+        training, schedule = self.training, self.training.schedule
+        current = schedule.rate(training.iter, training.losses.mean() if schedule.reads_loss else None)
         if display:
-            solver.display.show(current)
-        momentum_scale = schedule.momentum_scale(solver.iter)
-        if solver.net.debug_info.on:
-            with solver.net.debug_info.updating():
-                solver.update.apply(current, solver.iter, momentum_scale)
+            self.display.show(current)
+        momentum_scale = schedule.momentum_scale(training.iter)
+        if training.net.debug_info.on:
+            with training.net.debug_info.updating():
+                training.update.apply(current, training.iter, momentum_scale)
         else:
-            solver.update.apply(current, solver.iter, momentum_scale)
-        if solver.average is not None:
-            solver.average.update(solver.iter)
+            training.update.apply(current, training.iter, momentum_scale)
+        if training.average is not None:
+            training.average.update(training.iter)

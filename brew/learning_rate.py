@@ -1,8 +1,8 @@
 """Learning rate policies: Caffe's (GetLearningRate, FIELD formulas), its forks' and our own; and their warm-ups.
 
-A policy makes a solver's numbers into a rate for every iteration, or for every count of steps taken. `Schedule` adds
-what "multistep" and "plateau" remember, warm-up and floor. A policy reads the solver's fields once, at the start: a
-field of a message takes longer to read than a rate to compute.
+A policy makes a solver's numbers into a rate for every iteration, or for every count of steps taken. `RateSchedule`
+adds what "multistep" and "plateau" remember, warm-up and floor. A policy reads the solver's fields once, at the start:
+a field of a message takes longer to read than a rate to compute.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def warmup_rate(p: SolverParameter, iteration: int) -> float:
     return float(first + (p.base_lr - first) * way)
 
 
-class Schedule:
+class RateSchedule:
     """The learning rate of a training, iteration by iteration.
 
     The policy; before it, for the first iterations, the warm-up; never below min_lr where that is given. As in the
@@ -184,7 +184,7 @@ class Schedule:
     last_rate      what `rate` gave last
     reads_loss     whether `rate` has to be told the smoothed loss
 
-    >>> schedule = Schedule(SolverParameter(base_lr=1, gamma=0.5, stepsize=10, lr_policy="step"))
+    >>> schedule = RateSchedule(SolverParameter(base_lr=1, gamma=0.5, stepsize=10, lr_policy="step"))
     >>> [schedule.rate(i) for i in (0, 9, 10, 25)]
     [1.0, 1.0, 0.5, 0.25]
     """

@@ -10,51 +10,49 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import __version__, cuda, history, snapshot
+from brew import cuda, history, snapshot
 from brew.average import WeightAverage
 from brew.data_layer import DataLayer
 from brew.divergence import check_loaded
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
-
-if TYPE_CHECKING:
-    from brew.solver import Solver
+from brew.training import Training
+from brew.version import __version__
 
 log = logging.getLogger("brew")
 
 
-def state_of(solver: Solver) -> ResumeState:
-    """What Caffe's solver state lacks; in the middle of a test, as it was before, but for choices made since."""
-    settled = [NamedChoice(name=key, value=way) for key, way in sorted(solver.net.choices.settled.items())]
-    if solver.bookmark.state is not None:
-        before = ResumeState()
-        before.CopyFrom(solver.bookmark.state)
-        del before.choice[:]
-        before.choice.extend(settled)
-        return before
+def state_of(training: Training) -> ResumeState:
+    """What Caffe's solver state lacks, as it is now."""
     state = ResumeState(
-        random_seed=int(solver.seed), passes=solver.net.passes.begun, losses=solver.losses.losses(),
-        test_passes=[net.passes.begun for net in solver.test_nets], seconds=solver.seconds, choice=settled,
-        brew_version=__version__, skipped=solver.guard.skipped, solver_type=solver.update.rule.type,
+        random_seed=int(training.seed), passes=training.net.passes.begun, losses=training.losses.losses(),
+        test_passes=[net.passes.begun for net in training.test_nets], seconds=training.seconds,
+        choice=choices_of(training.net), brew_version=__version__, skipped=training.guard.skipped,
+        solver_type=training.update.rule.type,
     )  # fmt: skip
-    solver.best.save(state)
-    solver.schedule.save(state)
-    for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
+    training.best.save(state)
+    training.schedule.save(state)
+    for number, net in enumerate([training.net, *training.test_nets], start=-1):
         for layer in net.data_layers:
             source = layer.state()
             source.layer, source.net = layer.name, number
             state.source.append(source)
         for step in net.executor.steps:
             for name, array in step.carried().items():
-                host = array if solver.device == "cpu" else cuda.asnumpy(array)
+                host = array if training.device == "cpu" else cuda.asnumpy(array)
                 state.carried.append(_carried(host, number, step.layer.name, name))
     return state
+
+
+def choices_of(net: Net) -> list[NamedChoice]:
+    """Which way the passes of `net` go, as far as that is chosen."""
+    return [NamedChoice(name=key, value=way) for key, way in sorted(net.choices.settled.items())]
 
 
 def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> CarriedState:
@@ -64,39 +62,43 @@ def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> Carrie
     )
 
 
-def restore(solver: Solver, path: str | Path) -> None:
-    """Put `solver` where the snapshot `path` was taken. WeightsError when it belongs to another net or solver type."""
+def restore(
+    training: Training, path: str | Path, *, data_from_start: bool = False, reset_history: bool = False
+) -> None:
+    """Put `training` where the snapshot `path` was taken, but for its data or its history where that is asked for.
+
+    WeightsError when it belongs to another net or solver type.
+    """
     state = snapshot.read_state(path)
     for name, number in (("iteration", state.iter), ("current_step", state.current_step)):
         if not 0 <= number < 1 << 31:
             raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
-    if not solver.reset_history:
-        history.check_type(solver, state, path)
+    if not reset_history:
+        history.check_type(training, state, path)
     files = snapshot.weights_of(state, path)
     if files is not None:
-        _take_weights(solver.net, files)
-    if solver.reset_history:
-        history.reset(solver)
+        _take_weights(training.net, files)
+    if reset_history:
+        history.reset(training)
     else:
-        history.check(solver, state, path)
-        history.restore(solver, state)
-    check_loaded(solver.net, str(path), solver.update.history)
-    if solver.average is not None:
-        _restore_average(solver.average, snapshot.average_of(state, path), path)
-    solver.bookmark.clear()
-    solver.iter = state.iter
-    solver.schedule.restore(state.current_step, state.iter, state.resume)
-    solver.losses.clear()
+        history.check(training, state, path)
+        history.restore(training, state)
+    check_loaded(training.net, str(path), training.update.history)
+    if training.average is not None:
+        _restore_average(training.average, snapshot.average_of(state, path), path)
+    training.iter = state.iter
+    training.schedule.restore(state.current_step, state.iter, state.resume)
+    training.losses.clear()
     if state.resume is not None:
-        _replay_choices(solver.net, state.resume)
-        _restore_run(solver, state.resume)
-    elif not solver.data_from_start:
-        _advance_sources(solver)
-    if state.iter >= solver.param.max_iter:
+        _replay_choices(training.net, state.resume)
+        _restore_run(training, state.resume, data_from_start)
+    elif not data_from_start:
+        _advance_sources(training)
+    if state.iter >= training.param.max_iter:
         log.warning(
             "%s is of iteration %d and max_iter is %d: there is nothing left to train; a larger max_iter "
             "(--set max_iter=%d, say) goes on from here",
-            path, state.iter, solver.param.max_iter, max(2 * state.iter, 1),
+            path, state.iter, training.param.max_iter, max(2 * state.iter, 1),
         )  # fmt: skip
 
 
@@ -128,37 +130,37 @@ def _replay_choices(net: Net, state: ResumeState) -> None:
         net.executor.prepare_again()
 
 
-def _restore_run(solver: Solver, state: ResumeState) -> None:
-    solver.seed.value = state.random_seed
-    solver.seconds = state.seconds
-    solver.guard.skipped = state.skipped
-    _restore_counts(solver, state)
-    if solver.data_from_start:
+def _restore_run(training: Training, state: ResumeState, data_from_start: bool) -> None:
+    training.seed.value = state.random_seed
+    training.seconds = state.seconds
+    training.guard.skipped = state.skipped
+    _restore_counts(training, state)
+    if data_from_start:
         return
-    _restore_data(solver, state)
+    _restore_data(training, state)
     for name in (
-        layer.name for net in [solver.net, *solver.test_nets] for layer in net.layers if layer.type == "Python"
+        layer.name for net in [training.net, *training.test_nets] for layer in net.layers if layer.type == "Python"
     ):
         log.info("layer %s (Python) begins anew: what its class keeps on itself is not part of a snapshot", name)
 
 
-def rewind(solver: Solver, state: ResumeState) -> None:
+def rewind(training: Training, state: ResumeState) -> None:
     """Put what tests move back to `state`, which this training itself was in, in the same iteration."""
-    _restore_counts(solver, state)
-    _restore_data(solver, state)
+    _restore_counts(training, state)
+    _restore_data(training, state)
 
 
-def _restore_counts(solver: Solver, state: ResumeState) -> None:
-    solver.net.passes.set(state.passes)
-    for net, passes in zip(solver.test_nets, state.test_passes, strict=False):
+def _restore_counts(training: Training, state: ResumeState) -> None:
+    training.net.passes.set(state.passes)
+    for net, passes in zip(training.test_nets, state.test_passes, strict=False):
         net.passes.set(passes)
-    solver.losses.restore(list(state.losses))
-    solver.best.restore(state)
+    training.losses.restore(list(state.losses))
+    training.best.restore(state)
 
 
-def _restore_data(solver: Solver, state: ResumeState) -> None:
+def _restore_data(training: Training, state: ResumeState) -> None:
     stored = {(source.net, source.layer): source for source in state.source}
-    for number, net in enumerate([solver.net, *solver.test_nets], start=-1):
+    for number, net in enumerate([training.net, *training.test_nets], start=-1):
         for layer in net.data_layers:
             _restore_source(layer, stored.get((number, layer.name)))
         _restore_carried(net, [carried for carried in state.carried if carried.net == number])
@@ -187,12 +189,12 @@ def _restore_carried(net: Net, stored: Sequence[CarriedState]) -> None:
         log.warning("the solver state holds what layer %s carried from batch to batch; the net has none such", layer)
 
 
-def _advance_sources(solver: Solver) -> None:
+def _advance_sources(training: Training) -> None:
     """Caffe's state has no cursor: go on where an uninterrupted run would be."""
-    passes = solver.iter * solver.param.iter_size
-    for layer in solver.net.data_layers:
-        first = solver.net.top_names[layer.name][0]
-        record = passes * solver.net.blobs[first].shape[0]
+    passes = training.iter * training.param.iter_size
+    for layer in training.net.data_layers:
+        first = training.net.top_names[layer.name][0]
+        record = passes * training.net.blobs[first].shape[0]
         log.info("%s goes on at record %d; --data-from-start begins at the first", layer.name, record)
         layer.skip_to(record)
-    solver.net.passes.set(passes)
+    training.net.passes.set(passes)

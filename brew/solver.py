@@ -4,41 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told
+from brew import prototxt, resume, test_run, told
 from brew.atomic import check_writable
-from brew.average import WeightAverage
-from brew.best import Best
+from brew.bookmark import Bookmark
 from brew.display import Display
-from brew.divergence import check_loaded
 from brew.duration import seconds
 from brew.errors import DivergedError
-from brew.events import KINDS, Displayed, Event, Step, Stopped, Tested
+from brew.events import Iterated, Stopped, Tested
 from brew.iteration import Iteration
-from brew.keeper import Keeper
-from brew.layer import TEST, TRAIN
-from brew.learning_rate import Schedule
-from brew.loss_window import LossWindow
-from brew.net import Net, Weights
 from brew.outputs import MOST_KEPT, first
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
-from brew.random import Seed
+from brew.saver import Saver
 from brew.snapshot import SnapshotPaths, check_names
-from brew.solver_config import Intervals, NetChoice, SolverConfig
-from brew.stuck import Stuck
-from brew.test_run import Bookmark
-from brew.update import make_update, rule_class
+from brew.solver_config import Intervals, SolverConfig
+from brew.training import Training
 
 log = logging.getLogger("brew")
 _SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it
 
 
-class Solver:
-    """A training: one train net, test nets that share its weights, an update rule, and where it stands.
+class Solver(Training):
+    """A training that runs: the loop over it, with its displays, tests and snapshots.
 
     Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are open to look at.
     `request("stop")` or `request("snapshot")`, from a signal handler or another thread, is honoured after the
@@ -62,69 +53,22 @@ class Solver:
     ) -> None:
         document = prototxt.read(solver, SolverParameter) if isinstance(solver, str | Path) else solver
         prototxt.override_all(document.message, overrides)
-        self.config = SolverConfig(document, max_bad_records)
-        self.param = self.config.param
-        self.device = device or mode.default_device()
+        config = SolverConfig(document, max_bad_records)
+        if config.param.snapshot or config.param.snapshot_after_train:
+            check_writable(config.param.snapshot_prefix)
+            check_names(config.param)
+        super().__init__(
+            config, device=device, level=level, stages=stages, ignore_mismatched=ignore_mismatched, keep=keep
+        )
         self.data_from_start = data_from_start
         self.reset_history = reset_history
-        self.ignore_mismatched = ignore_mismatched
-        self._keep = keep
-        self.iter = 0
-        self.seconds = 0.0
-        self._requests: set[str] = set()
         self.stopped = ""
-        self.keeper = Keeper(self)
         self.bookmark = Bookmark(self)
+        self.saver = Saver(self, self.bookmark)
         self.display = Display(self)
-        self._watchers: dict[type[Event], list[Callable[[Event], None]]] = {kind: [] for kind in KINDS}
+        self.iteration = Iteration(self, self.bookmark, self.display)
+        self._requests: set[str] = set()
         self._deadline = float("inf")
-        if self.param.snapshot or self.param.snapshot_after_train:
-            check_writable(self.param.snapshot_prefix)
-            check_names(self.param)
-        self.seed = Seed(self.config.seed())
-        with memory.limited(memory.size(self.param.max_memory)):
-            self._build(level, stages)
-
-    def _build(self, level: int | None, stages: Sequence[str]) -> None:
-        kind = rule_class(self.param.type)
-        assert kind is not None  # SolverConfig has checked it
-        rule = kind(self.param)
-        slots = rule.slots + (self.param.ema_decay > 0)
-        choice, tests = self.config.train_net(), self.config.test_nets()
-        self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
-        epochs.settle(self.config.document, self.net)
-        log.info("%s", self.net.memory.text())
-        log.debug("%s", self.net.memory.details())
-        graph = self.net.graph
-        if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
-            log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
-        self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
-        for net in self.test_nets:
-            net.debug_info.on |= self.param.debug_info
-        data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
-        self.update = make_update(self.net, rule)
-        self.schedule = Schedule(self.param)
-        self.losses = LossWindow(self.net, self.param.average_loss)
-        self.best = Best(self.config.document, self.test_nets)
-        self.iteration = Iteration(self)
-        self.guard = self.iteration.guard
-        self.watch(Stuck(self.net), Displayed)
-        self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
-        if files := self.config.weights():
-            self.load_weights(files)
-        self.guard.check_state((), "before the first iteration")
-        log.info("Solver scaffolding done.", extra=_SOLVER)
-
-    def _make_net(
-        self, choice: NetChoice, phase: int, level: int | None = None, stages: Sequence[str] = (),
-        share: Net | None = None, history: int = 0,
-    ) -> Net:  # fmt: skip
-        return Net(
-            choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
-            seed=self.seed, share=share, history_slots=history, keep=self._keep,
-            forward_only=phase == TEST and self._keep is not None, recompute=phase == TRAIN and self.param.recompute,
-            choices=self.config.choices() if phase == TRAIN else None,
-        )  # fmt: skip
 
     # --- training -------------------------------------------------------------------------------------------------
 
@@ -138,10 +82,10 @@ class Solver:
         try:
             self.step(max(self.param.max_iter - self.iter, 0))
             just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
-            if self.keeper.failed or (self.param.snapshot_after_train and not just_done):
+            if self.saver.failed or (self.param.snapshot_after_train and not just_done):
                 self.snapshot()
             else:
-                self.keeper.check_state()
+                self.check_state()
         except DivergedError:
             self.tell(Stopped(self.iter, "diverged"))
             raise
@@ -184,11 +128,11 @@ class Solver:
                 return
             spent = time.perf_counter() - began
             self.seconds += spent
-            if self._watchers[Step]:
+            if self.is_watched(Iterated):
                 images = self.net.batch_size * every.passes
-                self.tell(Step(self.iter, self.losses.latest(), current_rate, spent, images))
+                self.tell(Iterated(self.iter, self.losses.latest(), current_rate, spent, images))
             if (self._requests and self._asked("snapshot")) or (every.snapshot and self.iter % every.snapshot == 0):
-                self.keeper.snapshot_or_warn()
+                self.saver.snapshot_or_warn()
 
     def _must_stop(self) -> bool:
         """Whether something asks training to end now; `stopped` says what."""
@@ -220,14 +164,14 @@ class Solver:
             if scores is None:
                 return {}
             if self.best.improved(number, self.iter, scores):
-                self.keeper.save_best()
+                self.saver.save_best()
         self.tell(Tested(self.iter, number, first(scores, MOST_KEPT)))
         return scores
 
     def _interrupted(self) -> bool:
         """Signals are honoured within a long test, and between the passes of an iteration, too."""
         if self._asked("snapshot"):
-            self.keeper.snapshot_or_warn()
+            self.saver.snapshot_or_warn()
         return self._must_stop()
 
     def _asked(self, action: str) -> bool:
@@ -240,39 +184,17 @@ class Solver:
 
     def snapshot(self) -> SnapshotPaths:
         """Write weights and solver state; ResourceError when that fails."""
-        return self.keeper.snapshot()
+        return self.saver.snapshot()
 
     def restore(self, path: str | Path) -> None:
         """Go on exactly where the snapshot `path` (a .solverstate) was taken: weights, history, data, randomness."""
-        resume.restore(self, path)
+        resume.restore(self, path, data_from_start=self.data_from_start, reset_history=self.reset_history)
+        self.bookmark.clear()
 
     # --- around ---------------------------------------------------------------------------------------------------
-
-    def load_weights(self, files: Weights) -> None:
-        """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
-        for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
-            net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
-            check_loaded(net, files)
-        if self.average is not None:
-            self.average.reset()
 
     def request(self, action: str) -> None:
         """Ask for "stop" or "snapshot" at the end of the current iteration; safe from signals and threads."""
         if action not in ("stop", "snapshot"):
             raise ValueError(f'request: "stop" or "snapshot", not {action!r}')
         self._requests.add(action)
-
-    def watch(self, callback: Callable[[Event], None], *kinds: type[Event]) -> None:
-        """Call `callback` with every event (brew.events), or those of the given kinds, from the training thread."""
-        for kind in kinds or KINDS:
-            self._watchers[kind].append(callback)
-
-    def tell(self, event: Event) -> None:
-        """Let everybody who watches know of `event`."""
-        for callback in self._watchers[type(event)]:
-            callback(event)
-
-    def close(self) -> None:
-        """Stop the data threads of all nets."""
-        for net in [self.net, *self.test_nets]:
-            net.close()

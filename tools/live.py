@@ -16,7 +16,7 @@ from .output import echo
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from brew.events import Event, Step, Tested
+    from brew.events import Event, Iterated, Tested
     from brew.solver import Solver
 
 _SMOOTHING = 0.9  # of the seconds per iteration
@@ -95,13 +95,13 @@ class LiveLine:
         self.task = task
         self.seconds = 0.0  # of an iteration, smoothed
         self.loss: float | None = None
-        self._latest: Step | None = None
+        self._latest: Iterated | None = None
         self._hidden = math.inf  # seconds of training that the line does not show yet
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Snapshotted, Step, Stopped, Tested
+        from brew.events import Iterated, Snapshotted, Stopped, Tested
 
-        if isinstance(event, Step):
+        if isinstance(event, Iterated):
             self._step(event)
         elif isinstance(event, Stopped):
             self._move()
@@ -115,7 +115,7 @@ class LiveLine:
     def _say(self, text: str) -> None:
         self.progress.console.print(plain(text), soft_wrap=True, markup=False)
 
-    def _step(self, step: Step) -> None:
+    def _step(self, step: Iterated) -> None:
         self.seconds = _SMOOTHING * (self.seconds or step.seconds) + (1 - _SMOOTHING) * step.seconds
         self.loss = self.loss if step.loss is None else step.loss
         self._latest = step

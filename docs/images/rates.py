@@ -10,7 +10,7 @@ matplotlib.use("svg")
 from google.protobuf import text_format
 from matplotlib import pyplot
 
-from brew.learning_rate import Schedule
+from brew.learning_rate import RateSchedule
 from brew.proto.brew_pb2 import SolverParameter
 
 LENGTH = 1000
@@ -47,7 +47,7 @@ def main() -> None:
     figure, axes = pyplot.subplots(4, 4, figsize=(9, 6.4), sharex=True, sharey=True)
     for axis, (title, fields) in zip(axes.flat, POLICIES.items(), strict=True):
         text = f'base_lr: 1 max_iter: {LENGTH} lr_policy: "{title.split(":")[0]}" {fields}'
-        schedule = Schedule(text_format.Parse(text, SolverParameter()))
+        schedule = RateSchedule(text_format.Parse(text, SolverParameter()))
         axis.plot([schedule.rate(i, loss(i)) for i in range(LENGTH)], color="#d9480f", linewidth=1.4)
         axis.set_title(title, fontsize=8, loc="left")
         axis.set_ylim(-0.04, 1.08)

@@ -7,7 +7,7 @@ import math
 import pytest
 from google.protobuf import text_format
 
-from brew.learning_rate import POLICIES, Schedule
+from brew.learning_rate import POLICIES, RateSchedule
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.update_checks import rate_problems
 
@@ -18,7 +18,7 @@ def parameters(fields: str) -> SolverParameter:
 
 
 def rates(fields: str, count: int) -> list[float]:
-    schedule = Schedule(parameters(fields))
+    schedule = RateSchedule(parameters(fields))
     return [schedule.rate(i) for i in range(count)]
 
 
@@ -62,9 +62,9 @@ def test_without_a_floor_a_rate_is_what_caffe_makes_of_it() -> None:
 
 
 def test_momentum_is_mended_in_a_linear_warm_up_only() -> None:
-    linear = Schedule(parameters('base_lr: 8 lr_policy: "fixed" warmup_iter: 4'))
+    linear = RateSchedule(parameters('base_lr: 8 lr_policy: "fixed" warmup_iter: 4'))
     assert [linear.momentum_scale(i) for i in range(6)] == [1, 1, 2, 1.5, 1, 1]
-    quadratic = Schedule(parameters('base_lr: 8 lr_policy: "fixed" rampup_interval: 4'))
+    quadratic = RateSchedule(parameters('base_lr: 8 lr_policy: "fixed" rampup_interval: 4'))
     assert [quadratic.momentum_scale(i) for i in range(6)] == [1] * 6
 
 
@@ -87,7 +87,7 @@ DROPS = [
 
 
 def test_plateau_counts_from_the_last_event() -> None:
-    schedule = Schedule(parameters(PLATEAU))
+    schedule = RateSchedule(parameters(PLATEAU))
     assert schedule.reads_loss
     assert [schedule.rate(i, loss) for i, loss in enumerate(LOSSES)] == DROPS
     assert (schedule.current_step, schedule.lowest_loss, schedule.last_event) == (2, 3, 8)
@@ -96,13 +96,13 @@ def test_plateau_counts_from_the_last_event() -> None:
 
 
 def test_plateau_begins_behind_the_warm_up() -> None:
-    schedule = Schedule(parameters(PLATEAU + " warmup_iter: 3"))
+    schedule = RateSchedule(parameters(PLATEAU + " warmup_iter: 3"))
     assert [schedule.rate(i, 5) for i in range(6)] == pytest.approx([0, 8 / 3, 16 / 3, 8, 8, 4])
 
 
 @pytest.mark.parametrize("stop", range(1, len(LOSSES)))
 def test_plateau_goes_on_exactly(stop: int) -> None:
-    first, second = Schedule(parameters(PLATEAU)), Schedule(parameters(PLATEAU))
+    first, second = RateSchedule(parameters(PLATEAU)), RateSchedule(parameters(PLATEAU))
     for i in range(stop):
         first.rate(i, LOSSES[i] + 0.1)  # not a float32: the state's is
     state = ResumeState()
@@ -112,13 +112,13 @@ def test_plateau_goes_on_exactly(stop: int) -> None:
 
 
 def test_plateau_from_caffes_state_waits_a_whole_window() -> None:
-    schedule = Schedule(parameters(PLATEAU))
+    schedule = RateSchedule(parameters(PLATEAU))
     schedule.restore(1, 100, None)
     assert [schedule.rate(i, 5) for i in range(100, 104)] == [4, 4, 4, 2]
 
 
 def test_multistep_goes_on_from_its_step() -> None:
-    schedule = Schedule(parameters('base_lr: 8 gamma: 0.5 lr_policy: "multistep" stepvalue: 3 stepvalue: 5'))
+    schedule = RateSchedule(parameters('base_lr: 8 gamma: 0.5 lr_policy: "multistep" stepvalue: 3 stepvalue: 5'))
     schedule.restore(1, 4, None)
     assert [schedule.rate(i) for i in (4, 5)] == [4, 2]
     assert schedule.last_rate == 2
@@ -165,7 +165,7 @@ EVERY_FIELD = """base_lr: 1 max_iter: 40 gamma: 0.5 stepsize: 3 power: 2 stepval
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_reads_what_it_says(name: str) -> None:
     def course(text: str) -> list[float]:
-        schedule = Schedule(parameters(f'{text} lr_policy: "{name}"'))
+        schedule = RateSchedule(parameters(f'{text} lr_policy: "{name}"'))
         return [schedule.rate(i, 5) for i in range(40)]
 
     words, plain, read = EVERY_FIELD.split(), course(EVERY_FIELD), set()

@@ -11,7 +11,7 @@ import pytest
 
 from brew import events, prototxt
 from brew.errors import ResourceError
-from brew.events import Displayed, Event, Snapshotted, Step, Stopped
+from brew.events import Displayed, Event, Iterated, Snapshotted, Stopped
 from brew.metrics import Metrics
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
@@ -39,11 +39,11 @@ def written(path: Path, *told: Event, iteration: int = 0) -> list[dict[str, Any]
 
 
 def test_every_event_has_its_fields(tmp_path: Path):
-    step = Step(11, 0.5, 0.01, 0.1, 64)
+    iterated = Iterated(11, 0.5, 0.01, 0.1, 64)
     lines = written(
         tmp_path / "m.jsonl",
         SHOWN,
-        step,
+        iterated,
         events.Tested(10, 1, {"accuracy": 0.9}),
         snapshotted(11),
         Stopped(11, "request"),

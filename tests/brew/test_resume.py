@@ -240,7 +240,7 @@ def test_a_damaged_carried_state_is_refused(tmp_path: Path):
     state = resume.state_of(solver)
     state.carried[0].data = state.carried[0].data[:-1]
     with pytest.raises(brew.BrewError, match="carried h of layer memory is damaged"):
-        resume._restore_run(solver, state)
+        resume.rewind(solver, state)
 
 
 TWO_WAYS = """
@@ -342,7 +342,7 @@ def test_a_state_from_before_there_were_choices_leaves_them_to_the_solver(
     tmp_path: Path, contrary: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     solver = _two_ways(tmp_path)
-    monkeypatch.setattr("brew.keeper.resume.state_of", lambda solver: ResumeState(passes=3))
+    monkeypatch.setattr("brew.saver.resume.state_of", lambda solver: ResumeState(passes=3))
     state = solver.snapshot().state
     resumed = _two_ways(tmp_path)
     resumed.restore(state)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from brew import events, history, prototxt
+from brew.errors import BrewError
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
 
@@ -147,3 +148,22 @@ def test_a_test_by_hand_counts_for_what_follows(tmp_path: Path) -> None:
     assert np.array_equal(np.array(after) - before, [9, 6])
     run.solver.close()
     again.solver.close()
+
+
+def test_restoring_forgets_the_test_at_hand(tmp_path: Path, straight: Run) -> None:
+    """And a state that is refused does not: the training goes on in its test as if nothing had been asked."""
+
+    def act(solver: Solver, number: int) -> None:
+        if number in (7, 17):
+            solver.request("stop")
+
+    run = Run(tmp_path, "max_iter: 12", act)
+    run.solver.solve()
+    with pytest.raises(BrewError, match="nothing"):
+        run.solver.restore(tmp_path / "nothing.solverstate")
+    run.solver.solve()
+    assert run.solver.stopped and run.solver.iter == 8, "in the test of iteration 8"
+    run.scores.clear()
+    run.solver.solve(tmp_path / "run_iter_4.solverstate")
+    assert run.scores == straight.scores[2:]
+    assert run.result() == straight.result()

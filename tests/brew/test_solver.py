@@ -14,7 +14,7 @@ import pytest
 import brew
 from brew import atomic, events, prototxt
 from brew.errors import BrewError, DivergedError, ResourceError
-from brew.learning_rate import Schedule
+from brew.learning_rate import RateSchedule
 from brew.overwriting import Kind
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver import Solver
@@ -92,7 +92,7 @@ def test_events_and_requests(tmp_path: Path):
     solver.solve()
     assert solver.stopped == "request" and solver.iter == 5
     assert [type(e).__name__ for e in seen] == [
-        "Tested", "Step", "Step", "Tested", "Step", "Step", "Snapshotted", "Tested", "Step", "Snapshotted", "Stopped"
+        "Tested", "Iterated", "Iterated", "Tested", "Iterated", "Iterated", "Snapshotted", "Tested", "Iterated", "Snapshotted", "Stopped"
     ]  # fmt: skip
     assert tests == [e for e in seen if isinstance(e, events.Tested)]
     assert {p.name for p in tmp_path.glob("s_iter_*")} == {
@@ -164,7 +164,7 @@ def test_weights_of_the_solver_file_are_looked_for_beside_it(tmp_path: Path):
 )
 def test_learning_rates(text: str, rates: dict[int, float]):
     param = prototxt.parse(f"base_lr: 1 max_iter: 100 {text}", SolverParameter).message
-    schedule = Schedule(param)
+    schedule = RateSchedule(param)
     seen = [schedule.rate(iteration) for iteration in range(max(rates) + 1)]
     for iteration, expected in rates.items():
         assert seen[iteration] == pytest.approx(expected, rel=1e-6, abs=1e-12, nan_ok=True)  # the fields are float32

@@ -14,7 +14,7 @@ import pytest
 
 import brew
 from brew import snapshot, weights
-from brew.events import Step
+from brew.events import Iterated
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "solvers"
 NAMES = sorted(p.name for p in CASES.iterdir())
@@ -55,7 +55,7 @@ def test_trajectory(name: str, start: str, device: str, tmp_path: Path, caplog: 
     mine = tmp_path / "ours"
     solver = brew.get_solver(folder / "solver.prototxt", device=device, overrides=[f"snapshot_prefix={mine}"])
     losses: list[float] = []
-    solver.watch(lambda event: losses.append(solver.losses.losses()[-1]) if isinstance(event, Step) else None)
+    solver.watch(lambda event: losses.append(solver.losses.losses()[-1]) if isinstance(event, Iterated) else None)
     state = next(folder.glob("out_iter_12.solverstate*"))
     with caplog.at_level(logging.INFO, "brew"):
         if start == "beginning":

@@ -249,15 +249,15 @@ def test_the_live_line() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from brew.events import Snapshotted, Step, Stopped, Tested
+    from brew.events import Iterated, Snapshotted, Stopped, Tested
 
     text = io.StringIO()
     with Progress(console=Console(file=text, width=200)) as progress:
         task = progress.add_task("", total=10, numbers="")
         line, results = LiveLine(progress, task), Results()
         for event in (
-            Step(1, 2.5, 0.01, 0.5, 64),
-            Step(2, None, 0.01, 0.5, 64),
+            Iterated(1, 2.5, 0.01, 0.5, 64),
+            Iterated(2, None, 0.01, 0.5, 64),
             Tested(2, 0, {"accuracy": 0.5, "loss": 1.25}),
             Snapshotted(2, Path("a.caffemodel"), Path("a.solverstate")),
         ):
@@ -265,11 +265,11 @@ def test_the_live_line() -> None:
             results(event)
         assert progress.tasks[0].completed == 2
         assert progress.tasks[0].fields["numbers"] == "loss 2.5  lr 0.01  128 images/s"
-        line(Step(3, 2.25, 0.01, 0.125, 64))
+        line(Iterated(3, 2.25, 0.01, 0.125, 64))
         assert progress.tasks[0].completed == 2  # quick steps are not all shown
-        line(Step(4, 2.0, 0.01, 0.125, 64))
+        line(Iterated(4, 2.0, 0.01, 0.125, 64))
         assert progress.tasks[0].completed == 4
-        line(Step(5, 1.75, 0.01, 0.125, 64))
+        line(Iterated(5, 1.75, 0.01, 0.125, 64))
         line(Stopped(5, "max_iter"))
         assert progress.tasks[0].completed == 5  # the last one is
         assert "loss 1.75" in progress.tasks[0].fields["numbers"]
