@@ -16,8 +16,8 @@ from brew.checks import files as checks
 from brew.checks.states import Options
 from brew.data import check_walks, hdf5_source, image
 from brew.data.check import Limits
-from brew.data.database import open_database
 from brew.data.image_source import ImageList
+from brew.data.opening import open_database
 from brew.data.window_list import WindowList
 from brew.errors import BrewError, Place
 from brew.proto.brew_pb2 import NetParameter
