@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told
+from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told, units
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.display import Display
 from brew.divergence import check_loaded
-from brew.duration import seconds
 from brew.errors import DivergedError
 from brew.events import KINDS, Displayed, Event, Step, Stopped, Tested
 from brew.iteration import Iteration
@@ -82,7 +81,7 @@ class Solver:
             check_writable(self.param.snapshot_prefix)
             check_names(self.param)
         self.seed = Seed(self.config.seed())
-        with memory.limited(memory.size(self.param.max_memory)):
+        with memory.limited(units.size(self.param.max_memory)):
             self._build(level, stages)
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:
@@ -168,7 +167,7 @@ class Solver:
         self.stopped = ""
         self.display.start()
         told.of_training(self.net, self.param.weight_decay)
-        self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
+        self._deadline = time.perf_counter() + (units.seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()
