@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda
+from brew._wire_stored import StoredBlob, StoredState
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
 from brew.update_rule import rule_class
-from brew.wire import StoredBlob, StoredState
 
 if TYPE_CHECKING:
     from brew.solver import Solver
