@@ -1,4 +1,7 @@
-"""Values in a file, mapped into memory and read piece by piece: a file of gigabytes needs no memory of its own."""
+"""What files of weights and solver states hold, whatever their format: blobs, layers, a state.
+
+Values are mapped into memory and read piece by piece: a file of gigabytes needs no memory of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
+
+from brew.proto.brew_pb2 import ResumeState
 
 from . import regular_file
 from ._wire_scan import Floats
@@ -52,6 +57,32 @@ class StoredBlob:
             piece = self.raw[start : start + PIECE]
             yield _floats(piece)
             _let_go(piece)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerBlobs:
+    """A layer of a weights file: its name, its type under its present name, its blobs.
+
+    `indices` says which of the layer's blobs these are, where a file may leave some out (HDF5, safetensors); None
+    means all. `old` says that the layer is stored in an earlier format of Caffe's (V0 or V1).
+    """
+
+    name: str
+    type: str
+    blobs: list[StoredBlob]
+    indices: list[int] | None = None
+    old: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredState:
+    """A solver state; `resume` is None in a file of Caffe's."""
+
+    iter: int
+    learned_net: str
+    history: list[StoredBlob]
+    current_step: int
+    resume: ResumeState | None
 
 
 def _floats(raw: _Raw) -> Floats:

@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from brew.errors import ResourceError
-from brew.memory import mib
 from brew.overwriting import Kind, check
+from brew.units import mib
 
 log = logging.getLogger("brew")
 

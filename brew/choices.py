@@ -7,7 +7,6 @@ again. Ways that differ in rounding make other numbers: what is settled goes int
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections import Counter
@@ -42,11 +41,19 @@ class Choices:
     """The choices of one net.
 
     measured  the stopwatch chooses, where nothing is known; else the rule
+    machine   names the machine that times are of; None: nothing is known from before, and nothing is kept
     settled   the way of every pass that has one
     """
 
-    def __init__(self, *, measured: bool = False, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        *,
+        measured: bool = False,
+        machine: Callable[[], str] | None = None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self.measured, self.clock = measured, clock
+        self._machine = machine  # asked late: it loads what computes
         self.settled: dict[str, str] = {}
         self._open: dict[str, _Open] = {}
         self._timed: dict[str, str] = {}  # by this net, and not yet known to the machine
@@ -60,7 +67,7 @@ class Choices:
         if not self.measured:
             return self._settle(key, ways[0])
         if self._known is None:
-            self._known = _known()
+            self._known = _known(self._machine()) if self._machine else {}
         if self._known.get(key) in ways:
             log.debug("choice: %s: %s, as it was timed before", key, self._known[key])
             return self._settle(key, self._known[key])
@@ -103,15 +110,17 @@ class Choices:
             counts = ", ".join(f"{n} {way}" for way, n in sorted(Counter(self._timed.values()).items()))
             log.info("Timed every way of %d kinds of passes; the fastest: %s.", len(self._timed), counts)
         self._told = True
-        keep(_FOLDER, _name(), json.dumps({**_known(), **self._timed}, indent=0).encode())
+        if self._machine:
+            machine = self._machine()
+            keep(_FOLDER, _file(machine), json.dumps({**_known(machine), **self._timed}, indent=0).encode())
         self._timed.clear()
 
 
 # --- what the machine knows from earlier trainings --------------------------------------------------------------------
 
 
-def _known() -> dict[str, str]:
-    content = read(_FOLDER, _name())
+def _known(machine: str) -> dict[str, str]:
+    content = read(_FOLDER, _file(machine))
     try:
         known = json.loads(content or b"{}")
     except ValueError as error:
@@ -120,11 +129,5 @@ def _known() -> dict[str, str]:
     return known if isinstance(known, dict) else {}
 
 
-def _name() -> str:
-    """Of the file with what holds for this processor and these libraries."""
-    from brew import onednn
-    from brew.native import llvm
-
-    library = onednn.version() if onednn.why_not() is None else ""
-    code = llvm.origin() if llvm.why_not() is None else b""
-    return f"{hashlib.sha256(code + library.encode()).hexdigest()[:40]}.json"
+def _file(machine: str) -> str:
+    return f"{machine}.json"

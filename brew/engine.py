@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from dataclasses import dataclass
 
@@ -55,3 +56,10 @@ def described() -> str:
     else:
         parts.append(f"no code of our own: {code}")
     return "; ".join(parts)
+
+
+def machine() -> str:
+    """A name for what the time of a pass on the CPU depends on: this processor, oneDNN, and code of our own."""
+    library = onednn.version() if onednn.why_not() is None else ""
+    code = llvm.origin() if llvm.why_not() is None else b""
+    return hashlib.sha256(code + library.encode()).hexdigest()[:40]

@@ -23,8 +23,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from brew import regular_file
-
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -37,16 +35,6 @@ class Place:
     def __str__(self) -> str:
         parts = [self.file, *(str(n) for n in (self.line, self.column) if n)]
         return ":".join(parts)
-
-    def excerpt(self) -> str | None:
-        """The line of text this place points at, or None when the file or the line is not there."""
-        if not self.line:
-            return None
-        try:
-            lines = regular_file.read_text(self.file, errors="replace").splitlines()
-        except (OSError, MemoryError):
-            return None
-        return lines[self.line - 1] if self.line <= len(lines) else None
 
 
 class BrewError(Exception):

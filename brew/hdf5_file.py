@@ -19,9 +19,8 @@ from brew import regular_file
 from brew.errors import WeightsError
 from brew.known_file import recognise
 from brew.proto.brew_pb2 import ResumeState
-from brew.wire import LayerBlobs, StoredBlob, StoredState
 
-from ._wire_stored import mapped
+from ._wire_stored import LayerBlobs, StoredBlob, StoredState, mapped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DECLARED = 4 << 30  # bytes; larger datasets must not be mostly holes

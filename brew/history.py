@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda
+from brew._wire_stored import StoredBlob, StoredState
 from brew.errors import WeightsError
 from brew.layer import Array, shape_text
 from brew.training import Training
 from brew.update_rule import rule_class
-from brew.wire import StoredBlob, StoredState
 
 log = logging.getLogger("brew")
 

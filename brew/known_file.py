@@ -10,11 +10,9 @@ from pathlib import Path
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
 from . import regular_file
-from ._prototxt_schema import fields_of
-from ._prototxt_tokens import Source, Tokens
 from ._wire_scan import BYTES, FIXED32, VARINT, Cursor, Malformed
 from ._wire_stored import mapped
-from .errors import BrewError, PrototxtError
+from .errors import BrewError
 from .file_kind import file_kind
 
 _HEAD = 1 << 16  # bytes looked at
@@ -23,6 +21,13 @@ _LMDB_MAGIC = b"\xde\xc0\xef\xbe"  # at byte 16 of data.mdb
 _GLOG = re.compile(r"^[IWEF]\d{4} \d\d:\d\d:\d\d\.\d+ ", re.MULTILINE)
 _SCRIPT = re.compile(r"(#!|(import|from|def|class) \w)")
 _LISTED = re.compile(r"\S.*\s+-?\d+(\.\d+)?\s*")
+_PIECE = re.compile(  # of a prototxt that is looked over, not read: a number is whatever begins like one
+    r"""(?: \s++ | \#[^\n]*+ )*+
+        (?: (?P<name> [A-Za-z_]\w*+ ) | (?P<mark> [{}<>:] ) | [\[\],;] | [-+.]?\d[\w.+-]*+ | [-+][\w.+-]*+
+          | "[^"\\\n]*+(?:\\.[^"\\\n]*+)*+" | '[^'\\\n]*+(?:\\.[^'\\\n]*+)*+' )""",
+    re.VERBOSE | re.ASCII | re.DOTALL,
+)
+_DEEPER = {"{": 1, "<": 1, "}": -1, ">": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +138,14 @@ def _message(path: Path) -> str | None:
 
 
 def top_names(text: str) -> Iterator[str]:
-    """The names of the fields at the top of a prototxt, as far as it can be read."""
-    try:
-        tokens, depth, before = Tokens(Source(text, "")), 0, ""
-        while tokens.kind != "end":
-            if tokens.kind == "name" and depth == 0 and before != ":":
-                yield tokens.text
-            if tokens.kind == "symbol":
-                depth += (tokens.text in "{<") - (tokens.text in "}>")
-            before = tokens.text
-            tokens.advance()
-    except PrototxtError:
-        return
+    """The names of the fields at the top of a prototxt, up to the first thing in it that is none of its words."""
+    at = depth = 0
+    before = ""
+    while (piece := _PIECE.match(text, at)) is not None:
+        if piece["name"] and depth == 0 and before != ":":
+            yield piece["name"]
+        at, before = piece.end(), piece["mark"]
+        depth += _DEEPER.get(before, 0)
 
 
 def are_a_solvers(names: Iterable[str]) -> bool:
@@ -172,4 +173,4 @@ def _text(head: bytes) -> str | None:
 
 def _known_names() -> tuple[frozenset[str], frozenset[str]]:
     """The fields of a net, and of a solver."""
-    return frozenset(fields_of(NetParameter.DESCRIPTOR)), frozenset(fields_of(SolverParameter.DESCRIPTOR))
+    return frozenset(NetParameter.DESCRIPTOR.fields_by_name), frozenset(SolverParameter.DESCRIPTOR.fields_by_name)

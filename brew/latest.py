@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brew import snapshot, weights
+from brew._wire_stored import StoredState
 from brew.errors import BrewError, WeightsError
-from brew.wire import StoredState
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,12 +12,11 @@ from typing import TYPE_CHECKING
 
 from brew.errors import ResourceError
 from brew.layer import count
+from brew.units import mib
 
 if TYPE_CHECKING:
     from brew.executor import Executor
     from brew.graph import Graph
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +70,6 @@ class MemoryReport:
             ("used in turns", self.arena),
         ]
         return "Memory: " + (", ".join(f"{name} {mib(size)}" for name, size in parts if mib(size) != mib(0)) or mib(0))
-
-
-def mib(size: int) -> str:
-    """Bytes as MiB with a digit where it matters.
-
-    >>> mib(5 * 2**20), mib(2**30), mib(3000)
-    ('5.0 MiB', '1024 MiB', '0.0 MiB')
-    """
-    value = size / 2**20
-    return f"{value:.0f} MiB" if value >= 100 else f"{value:.1f} MiB"
 
 
 def predict(
@@ -153,16 +141,6 @@ def _too_much(report: MemoryReport, what: str) -> ResourceError:
 
 
 # --- a limit that people set ------------------------------------------------------------------------------------------
-
-
-def size(text: str) -> int | None:
-    """The bytes that "8G", "512 MiB" or "4096" mean, in steps of 1024; None where it is no size or zero.
-
-    >>> size("8G"), size("1.5 MiB"), size("4096"), size("much")
-    (8589934592, 1572864, 4096, None)
-    """
-    parts = _SIZE.fullmatch("".join(text.lower().split()))
-    return int(float(parts[1]) * 1024 ** "bkmgt".index(parts[2] or "b")) or None if parts else None
 
 
 @dataclass(slots=True)

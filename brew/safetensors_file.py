@@ -17,9 +17,8 @@ import numpy.typing as npt
 
 from brew import regular_file
 from brew.errors import Place, WeightsError
-from brew.wire import LayerBlobs, StoredBlob
 
-from ._wire_stored import BFLOAT16, mapped
+from ._wire_stored import BFLOAT16, LayerBlobs, StoredBlob, mapped
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),

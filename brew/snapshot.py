@@ -16,13 +16,13 @@ from typing import Any
 import numpy.typing as npt
 
 from brew import hdf5_file, weights, wire
+from brew._wire_stored import StoredState
 from brew.atomic import check_space, old_name, put_back, replacing_all
 from brew.average import WeightAverage
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.overwriting import Kind, check, is_of
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
-from brew.wire import StoredState
 
 log = logging.getLogger("brew")
 

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import prototxt, resume, test_run, told
+from brew import prototxt, resume, test_run, told, units
 from brew.atomic import check_writable
 from brew.bookmark import Bookmark
 from brew.display import Display
-from brew.duration import seconds
 from brew.errors import DivergedError
 from brew.events import Iterated, Stopped, Tested
 from brew.iteration import Iteration
@@ -112,7 +111,7 @@ class Solver(Training):
         self.stopped = ""
         self.display.start()
         told.of_training(self.net, self.param.weight_decay)
-        self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
+        self._deadline = time.perf_counter() + (units.seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
             self.net.clear_param_diffs()

@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from brew.duration import seconds
 from brew.errors import Place, SolverError, did_you_mean
 from brew.learning_rate import POLICIES
-from brew.memory import size
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
+from brew.units import seconds, size
 from brew.update import rule_class, rule_names
 from brew.update_checks import rate_problems, update_problems
 

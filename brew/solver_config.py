@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from brew import foreign, mode, solver_checks
+from brew import engine, foreign, mode, solver_checks
 from brew.choices import Choices
 from brew.data import bad_records, paths
 from brew.net_source import NetDefinition, define
@@ -109,9 +109,10 @@ class SolverConfig:
     def choices(self) -> Choices:
         """What decides in the train net where there are several ways: the stopwatch, unless a seed asks for the same
         numbers every time, or the file says."""
+        measured = self.param.choose == SolverParameter.MEASURE
         if self.param.choose == SolverParameter.AS_SEEDED:
-            return Choices(measured=self.param.random_seed < 0 and mode.default_seed() is None)
-        return Choices(measured=self.param.choose == SolverParameter.MEASURE)
+            measured = self.param.random_seed < 0 and mode.default_seed() is None
+        return Choices(measured=measured, machine=engine.machine)
 
     def seed(self) -> int:
         """random_seed, else what set_random_seed said, else a fresh one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from brew import data_remarks, epochs, memory, mode
+from brew import data_remarks, epochs, memory, mode, units
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.divergence import Guard, check_loaded
@@ -56,7 +56,7 @@ class Training:
         self.seconds = 0.0
         self._watchers: dict[type[Event], list[Callable[[Event], None]]] = {kind: [] for kind in KINDS}
         self.seed = Seed(config.seed())
-        with memory.limited(memory.size(self.param.max_memory)):
+        with memory.limited(units.size(self.param.max_memory)):
             self._build(level, stages)
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:

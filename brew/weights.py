@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda, hdf5_file, safetensors_file, subnormals, wire
+from brew._wire_stored import LayerBlobs, StoredBlob
 from brew.atomic import replacing
 from brew.blob import Blob, Memory
 from brew.errors import WeightsError
@@ -21,7 +22,6 @@ from brew.load_report import LayerReport, LoadReport, Outcome
 from brew.net import Net, Weights
 from brew.overwriting import Kind
 from brew.proto.brew_pb2 import LayerParameter
-from brew.wire import LayerBlobs, StoredBlob
 
 log = logging.getLogger("brew")
 

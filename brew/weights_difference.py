@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from brew import hdf5_file, weights, wire
+from brew._wire_stored import StoredBlob, StoredState
 from brew.layer import Shape
 from brew.message_difference import Change, changes
 from brew.proto.brew_pb2 import ResumeState
-from brew.wire import StoredBlob, StoredState
 
 # Fields of the record that say where files are, who wrote them and how fast: the run goes on the same without them.
 _ASIDE = "weights_sha256", "average", "average_sha256", "seconds", "brew_version", "choice"

@@ -22,7 +22,7 @@ from ._wire_blob import stored_blob
 from ._wire_hash import HashedStream, sha256_of
 from ._wire_kind import begins_as_state, begins_as_weights
 from ._wire_scan import BYTES, VARINT, Cursor, Malformed, signed
-from ._wire_stored import StoredBlob, mapped
+from ._wire_stored import LayerBlobs, StoredBlob, StoredState, mapped
 from ._wire_write import write_solver_state, write_weights
 from .errors import Place, WeightsError
 from .finite import not_finite
@@ -30,9 +30,6 @@ from .known_file import BLOB, STATE, WEIGHTS, recognise
 
 __all__ = [
     "HashedStream",
-    "LayerBlobs",
-    "StoredBlob",
-    "StoredState",
     "begins_as_state",
     "begins_as_weights",
     "read_blob",
@@ -44,32 +41,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerBlobs:
-    """A layer of a weights file: its name, its type under its present name, its blobs.
-
-    `indices` says which of the layer's blobs these are, where a file may leave some out (HDF5, safetensors); None
-    means all. `old` says that the layer is stored in an earlier format of Caffe's (V0 or V1).
-    """
-
-    name: str
-    type: str
-    blobs: list[StoredBlob]
-    indices: list[int] | None = None
-    old: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StoredState:
-    """A solver state; `resume` is None in a file of Caffe's."""
-
-    iter: int
-    learned_net: str
-    history: list[StoredBlob]
-    current_step: int
-    resume: ResumeState | None
 
 
 def read_weights(path: str | Path) -> list[LayerBlobs]:

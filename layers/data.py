@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from brew.data.bad_records import BadRecords
-from brew.data.database import Database, Record, open_database
+from brew.data.database import Database, Record
 from brew.data.datum import Pixels, decode, first_labels
 from brew.data.feed import feeds
 from brew.data.label_sample import LabelSample
+from brew.data.opening import open_database
 from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.record_source import RecordSource

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from brew import regular_file
 from brew.errors import BrewError, InputError, Place, ResourceError, UsageError
 from brew.plain_text import plain
 
@@ -57,10 +58,10 @@ def block(error: BrewError, *, colour: bool = False) -> str:
     hint = error.hint and plain(_shortened(error.hint))
     if error.place is not None:
         lines.append(f"  --> {plain(str(error.place))}")
-        excerpt = error.place.excerpt()
-        if excerpt is not None:
+        line = _line_at(error.place)
+        if line is not None:
             beside = hint if hint and len(hint) <= _HINT_BESIDE_CARET and error.place.column else None
-            lines += _excerpt(excerpt, error.place, style(beside, "yellow") if beside else "")
+            lines += _excerpt(line, error.place, style(beside, "yellow") if beside else "")
             hint = None if beside else hint
     if hint:
         lines.append(f"  = {style(hint, 'yellow')}")
@@ -93,6 +94,17 @@ def _usage_error(error: click.ClickException) -> BrewError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "brew"
     return UsageError(error.format_message(), hint=f'"{path} --help" lists the options')
+
+
+def _line_at(place: Place) -> str | None:
+    """The line of text that `place` points at, or None when the file or the line is not there."""
+    if not place.line:
+        return None
+    try:
+        lines = regular_file.read_text(place.file, errors="replace").splitlines()
+    except (OSError, MemoryError):
+        return None
+    return lines[place.line - 1] if place.line <= len(lines) else None
 
 
 def _excerpt(line: str, place: Place, hint: str) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from brew import regular_file, weights
+from brew._wire_stored import LayerBlobs, StoredBlob
 from brew.errors import BrewError, Place, WeightsError
 from brew.layer import Shape, shape_text
-from brew.wire import LayerBlobs, StoredBlob
 
 from .finding import Finding
 from .view import EVERYTHING, View

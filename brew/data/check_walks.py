@@ -19,12 +19,13 @@ from brew.file_kind import file_kind
 from brew.layer import shape_text
 
 from .check import Limits
-from .database import Record, open_database
+from .database import Record
 from .datum import decode, has_label
 from .hdf5_source import find_dataset, open_hdf5, read_list
 from .image_list import ImageList, numbered, remedy
 from .image_source import ImageFiles
 from .list_lines import UTF_16
+from .opening import open_database
 
 Fact: TypeAlias = tuple[str, int | None, int | None]  # shape, lowest and highest label
 _BLOCK = 16 << 20  # bytes of a dataset read at a time

@@ -24,6 +24,7 @@ log = logging.getLogger("brew")
 
 VARIABLE = "BREW_NATIVE"  # "0" or "off" switches it off; "avx2" keeps to vectors of 8
 _FOLDER = "native"
+_WRITERS = (Path(__file__).parent,)  # the folders of all that writes functions: `origin` digests every file of them
 
 
 class Target(NamedTuple):
@@ -153,7 +154,7 @@ def origin() -> bytes:
     from llvmlite import __version__
 
     digest = hashlib.sha256(repr((__version__, _binding().llvm_version_info, target())).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in [path for folder in _WRITERS for path in sorted(folder.glob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.digest()
 

@@ -1,25 +1,25 @@
 """The values of a function that is being written: whole numbers, truths, vectors of float32, and variables.
 
-They are Python objects with operators; each operator writes an instruction (brew.native.writer).
+They are Python objects with operators; each operator writes an instruction into the function's text (brew.native.text).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+import struct
+from typing import Any, TypeAlias
 
-if TYPE_CHECKING:
-    from .writer import Writer
+from .text import Text
 
 Number: TypeAlias = "Value | int"
 
 
 class Value:
-    """A value of the function that is being written: its name there, and who writes it."""
+    """A value of the function that is being written: its name there, and the text."""
 
-    __slots__ = ("_writer", "name")
+    __slots__ = ("_text", "name")
 
-    def __init__(self, writer: Writer, name: str) -> None:
-        self._writer, self.name = writer, name
+    def __init__(self, text: Text, name: str) -> None:
+        self._text, self.name = text, name
 
 
 class Int(Value):
@@ -28,7 +28,7 @@ class Int(Value):
     __slots__ = ()
 
     def _with(self, what: str, other: Int | int) -> Int:
-        return Int(self._writer, self._writer.line(f"{what} i64 {self.name}, {name_of(other)}"))
+        return Int(self._text, self._text.line(f"{what} i64 {self.name}, {name_of(other)}"))
 
     def __add__(self, other: Int | int) -> Int:
         return self if isinstance(other, int) and other == 0 else self._with("add nsw", other)
@@ -46,7 +46,7 @@ class Int(Value):
         return self._with("urem", other)
 
     def _compare(self, how: str, other: Int | int) -> Bool:
-        return Bool(self._writer, self._writer.line(f"icmp {how} i64 {self.name}, {name_of(other)}"))
+        return Bool(self._text, self._text.line(f"icmp {how} i64 {self.name}, {name_of(other)}"))
 
     def __lt__(self, other: Int | int) -> Bool:
         return self._compare("slt", other)
@@ -72,14 +72,14 @@ class Bool(Value):
     __slots__ = ()
 
     def __and__(self, other: Bool) -> Bool:
-        return Bool(self._writer, self._writer.line(f"and i1 {self.name}, {other.name}"))
+        return Bool(self._text, self._text.line(f"and i1 {self.name}, {other.name}"))
 
     def negated(self) -> Bool:
-        return Bool(self._writer, self._writer.line(f"xor i1 {self.name}, true"))
+        return Bool(self._text, self._text.line(f"xor i1 {self.name}, true"))
 
     def select(self, yes: Int | int, no: Int | int) -> Int:
         """`yes` where it is true, else `no`; both are known."""
-        return Int(self._writer, self._writer.line(f"select i1 {self.name}, i64 {name_of(yes)}, i64 {name_of(no)}"))
+        return Int(self._text, self._text.line(f"select i1 {self.name}, i64 {name_of(yes)}, i64 {name_of(no)}"))
 
 
 class Vector(Value):
@@ -88,8 +88,8 @@ class Vector(Value):
     __slots__ = ()
 
     def _with(self, what: str, other: Vector | float) -> Vector:
-        kind = self._writer.vector
-        return Vector(self._writer, self._writer.line(f"{what} {kind} {self.name}, {self._writer.operand(other)}"))
+        kind = self._text.vector
+        return Vector(self._text, self._text.line(f"{what} {kind} {self.name}, {operand(self._text, other)}"))
 
     def __add__(self, other: Vector | float) -> Vector:
         return self._with("fadd", other)
@@ -105,49 +105,64 @@ class Vector(Value):
 
     def times_plus(self, factor: Vector | float, summand: Vector) -> Vector:
         """self * factor + summand, rounded once."""
-        w = self._writer
-        arguments = ", ".join(f"{w.vector} {w.operand(v)}" for v in (self, factor, summand))
-        return Vector(w, w.line(f"call {w.vector} @llvm.fma.v{w.width}f32({arguments})"))
+        t = self._text
+        arguments = ", ".join(f"{t.vector} {operand(t, v)}" for v in (self, factor, summand))
+        return Vector(t, t.line(f"call {t.vector} @llvm.fma.v{t.width}f32({arguments})"))
 
     def root(self) -> Vector:
         """The square root."""
-        w = self._writer
-        return Vector(w, w.line(f"call {w.vector} @llvm.sqrt.v{w.width}f32({w.vector} {self.name})"))
+        t = self._text
+        return Vector(t, t.line(f"call {t.vector} @llvm.sqrt.v{t.width}f32({t.vector} {self.name})"))
 
     def where_above_zero(self, other: Vector) -> Vector:
         """Itself where `other` is above 0, else 0."""
-        w = self._writer
-        above = w.line(f"fcmp ogt {w.vector} {other.name}, zeroinitializer")
-        choice = f"select <{w.width} x i1> {above}, {w.vector} {self.name}, {w.vector} zeroinitializer"
-        return Vector(w, w.line(choice))
+        t = self._text
+        above = t.line(f"fcmp ogt {t.vector} {other.name}, zeroinitializer")
+        choice = f"select <{t.width} x i1> {above}, {t.vector} {self.name}, {t.vector} zeroinitializer"
+        return Vector(t, t.line(choice))
 
     def rectified(self, slope: Vector) -> Vector:
         """Itself where it is above 0, else itself times `slope`, as Caffe's ReLU has it."""
-        w = self._writer
-        low, above = self * slope, w.line(f"fcmp ogt {w.vector} {self.name}, zeroinitializer")
-        choice = f"select <{w.width} x i1> {above}, {w.vector} {self.name}, {w.vector} {low.name}"
-        return Vector(w, w.line(choice))
+        t = self._text
+        low, above = self * slope, t.line(f"fcmp ogt {t.vector} {self.name}, zeroinitializer")
+        choice = f"select <{t.width} x i1> {above}, {t.vector} {self.name}, {t.vector} {low.name}"
+        return Vector(t, t.line(choice))
 
 
 class Cell:
     """A variable: what it holds changes as the function runs."""
 
-    __slots__ = ("_kind", "_make", "_writer", "name")
+    __slots__ = ("_kind", "_make", "_text", "name")
 
-    def __init__(self, writer: Writer, start: Int | Vector | int) -> None:
-        self._writer = writer
+    def __init__(self, text: Text, start: Int | Vector | int) -> None:
+        self._text = text
         self._make: type[Int] | type[Vector] = Vector if isinstance(start, Vector) else Int
-        self._kind = writer.vector if isinstance(start, Vector) else "i64"
-        self.name = writer.variable(self._kind)
+        self._kind = text.vector if isinstance(start, Vector) else "i64"
+        self.name = text.variable(self._kind)
         self.set(start)
 
     def set(self, value: Int | Vector | int) -> None:
-        self._writer.line(f"store {self._kind} {name_of(value)}, ptr {self.name}", named=False)
+        self._text.line(f"store {self._kind} {name_of(value)}, ptr {self.name}", named=False)
 
     def get(self) -> Any:
-        return self._make(self._writer, self._writer.line(f"load {self._kind}, ptr {self.name}"))
+        return self._make(self._text, self._text.line(f"load {self._kind}, ptr {self.name}"))
 
 
 def name_of(value: Number) -> str:
     """How an instruction calls it."""
     return value.name if isinstance(value, Value) else str(value)
+
+
+def operand(text: Text, value: Vector | float) -> str:
+    """How an instruction calls a vector; a plain number is written out, once for each lane."""
+    if isinstance(value, Vector):
+        return value.name
+    number = f"0x{_bits(value):016X}"
+    return f"<{', '.join([f'float {number}'] * text.width)}>"
+
+
+def _bits(value: float) -> int:
+    """A float32's value as LLVM writes it: the bits of the same number in 64."""
+    rounded = struct.unpack("<f", struct.pack("<f", value))[0]
+    bits: int = struct.unpack("<Q", struct.pack("<d", rounded))[0]
+    return bits

@@ -9,64 +9,19 @@ Numbers and vectors are Python objects with operators, so that a function that w
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from .values import Bool, Cell, Int, Number, Vector, name_of
+from .text import Text
+from .values import Bool, Cell, Int, Number, Vector, name_of, operand
 
 
-class Writer:
-    """Writes a module with one function, `ENTRY`; `width` float32 are a vector."""
-
-    ENTRY = "entry"
+class Writer(Text):
+    """Writes the function: its parameters, what it reads and stores, its loops; `bytes` are those of a vector."""
 
     def __init__(self, width: int) -> None:
-        self.width = width
-        self.bytes = 4 * width  # of a vector
-        self.vector = f"<{width} x float>"
-        self._lines: list[str] = []
-        self._variables: list[str] = []
-        self._count = 0
-        self._parameters = 0
-
-    # --- the text ---------------------------------------------------------------------------------------------------
-
-    def line(self, text: str, *, named: bool = True) -> str:
-        """Write an instruction; the name of its result."""
-        name = f"%v{self._next()}" if named else ""
-        self._lines.append(f"  {name} = {text}" if named else f"  {text}")
-        return name
-
-    def _next(self) -> int:
-        self._count += 1
-        return self._count
-
-    def variable(self, kind: str) -> str:
-        name = f"%c{self._next()}"
-        self._variables.append(f"  {name} = alloca {kind}, align 64")
-        return name
-
-    def operand(self, value: Vector | float) -> str:
-        if isinstance(value, Vector):
-            return value.name
-        number = f"0x{_bits(value):016X}"
-        return f"<{', '.join([f'float {number}'] * self.width)}>"
-
-    def text(self) -> str:
-        """The module."""
-        kind, width = self.vector, self.width
-        parameters = ", ".join(f"i64 %p{i}" for i in range(self._parameters))
-        lanes, mask = f"<{width} x ptr>", f"<{width} x i1>"
-        return "\n".join([
-            f"declare {kind} @llvm.fma.v{width}f32({kind}, {kind}, {kind})",
-            f"declare {kind} @llvm.masked.gather.v{width}f32.v{width}p0({lanes}, i32, {mask}, {kind})",
-            f"declare void @llvm.masked.scatter.v{width}f32.v{width}p0({kind}, {lanes}, i32, {mask})",
-            f"declare {kind} @llvm.sqrt.v{width}f32({kind})",
-            "declare void @llvm.x86.sse.sfence()",
-            f"define void @{self.ENTRY}({parameters}) {{", "begin:",
-            *self._variables, *self._lines, "  ret void", "}", "!0 = !{i32 1}", "",
-        ])  # fmt: skip
+        super().__init__(width)
+        self.bytes = 4 * width
 
     # --- what a function is made of ---------------------------------------------------------------------------------
 
@@ -80,7 +35,7 @@ class Writer:
 
     def splat(self, value: float) -> Vector:
         """A vector full of a number."""
-        return Vector(self, self.operand(value))
+        return Vector(self, operand(self, value))
 
     def _pointer(self, address: Int) -> str:
         return self.line(f"inttoptr i64 {address.name} to ptr")
@@ -145,9 +100,6 @@ class Writer:
 
     # --- control ----------------------------------------------------------------------------------------------------
 
-    def _label(self, label: str) -> None:
-        self._lines += [f"  br label %{label}", f"{label}:"]
-
     @contextmanager
     def loop(self, start: Number, stop: Number, step: Number = 1) -> Iterator[Int]:
         """Again and again, with a number that begins at `start`, as long as it is below `stop`."""
@@ -157,11 +109,11 @@ class Writer:
         value: Int = counter.get()
         goes_on = value < (stop if isinstance(stop, Int) else int(name_of(stop)))
         self.line(f"br i1 {goes_on.name}, label %body{number}, label %done{number}", named=False)
-        self._lines.append(f"body{number}:")
+        self._begin(f"body{number}")
         yield value
         counter.set(value + (step if isinstance(step, Int) else int(name_of(step))))
         self.line(f"br label %test{number}", named=False)
-        self._lines.append(f"done{number}:")
+        self._begin(f"done{number}")
 
     @contextmanager
     def share(self, count: Int, thread: Int, threads: Int) -> Iterator[Int]:
@@ -175,13 +127,6 @@ class Writer:
         """Only where `condition` is true."""
         number = self._next()
         self.line(f"br i1 {condition.name}, label %yes{number}, label %over{number}", named=False)
-        self._lines.append(f"yes{number}:")
+        self._begin(f"yes{number}")
         yield
         self._label(f"over{number}")
-
-
-def _bits(value: float) -> int:
-    """A float32's value as LLVM writes it: the bits of the same number in 64."""
-    rounded = struct.unpack("<f", struct.pack("<f", value))[0]
-    bits: int = struct.unpack("<Q", struct.pack("<d", rounded))[0]
-    return bits

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from brew import choices
+from brew import cache
 from brew.choices import Choices
 
 WAYS = ("steady", "quick")
+
+
+def measured(machine: str = "this machine") -> Choices:
+    return Choices(measured=True, machine=lambda: machine)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +37,7 @@ def test_by_the_rule_nothing_is_timed_and_the_machine_learns_nothing(folder: Pat
 
 
 def test_the_fastest_run_counts_and_is_asked_for_once() -> None:
-    it = Choices(measured=True)
+    it = measured()
     assert it.way("a", WAYS) is None
     time(it, "a", steady=[2, 2, 2], quick=[9, 1])
     assert it.way("a", WAYS) is None, "a third run of the other is to come"
@@ -44,7 +48,7 @@ def test_the_fastest_run_counts_and_is_asked_for_once() -> None:
 
 
 def test_one_line_tells_when_all_are_settled(caplog: pytest.LogCaptureFixture) -> None:
-    it = Choices(measured=True)
+    it = measured()
     for key in ("a", "b", "never run"):
         it.way(key, WAYS)
     with caplog.at_level("INFO", "brew"):
@@ -59,48 +63,55 @@ def test_one_line_tells_when_all_are_settled(caplog: pytest.LogCaptureFixture) -
 
 
 def test_the_machine_knows_what_trainings_have_timed(caplog: pytest.LogCaptureFixture) -> None:
-    first, second = Choices(measured=True), Choices(measured=True)
+    first, second = measured(), measured()
     for it, key in ((first, "a"), (second, "b")):
         it.way(key, WAYS)
     time(first, "a", steady=[2, 2, 2], quick=[1, 1, 1])
     time(second, "b", steady=[1, 1, 1], quick=[2, 2, 2])
     caplog.clear()
     with caplog.at_level("INFO", "brew"):
-        later = Choices(measured=True)
+        later = measured()
         assert (later.way("a", WAYS), later.way("b", WAYS), later.way("c", WAYS)) == ("quick", "steady", None)
     assert not caplog.messages, "what is known is not worth a line"
     assert Choices().way("a", WAYS) == "steady", "who follows the rule does not ask the machine"
 
 
-def test_what_the_machine_knows_ends_with_its_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_machine_knows_nothing_of_it_nor_does_who_names_none() -> None:
+    it = measured()
+    it.way("a", WAYS)
+    time(it, "a", steady=[2, 2, 2], quick=[1, 1, 1])
+    assert measured("another").way("a", WAYS) is None
+    assert Choices(measured=True).way("a", WAYS) is None
+    assert measured().way("a", WAYS) == "quick"
+
+
+def test_who_names_no_machine_keeps_nothing(folder: Path) -> None:
     it = Choices(measured=True)
     it.way("a", WAYS)
     time(it, "a", steady=[2, 2, 2], quick=[1, 1, 1])
-    monkeypatch.setattr("brew.onednn.why_not", lambda: None)
-    monkeypatch.setattr("brew.onednn.version", lambda: "4.0.0")
-    assert Choices(measured=True).way("a", WAYS) is None
+    assert it.way("a", WAYS) == "quick" and not folder.exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"a": "by magic"}', b'{"a": ["quick"]}'])
 def test_a_file_that_says_nothing_useful_costs_only_time(content: bytes) -> None:
-    choices.keep("choices", choices._name(), content)
-    it = Choices(measured=True)
+    cache.keep("choices", "this machine.json", content)
+    it = measured()
     assert it.way("a", WAYS) is None
     time(it, "a", steady=[2, 2, 2], quick=[1, 1, 1])
-    assert Choices(measured=True).way("a", WAYS) == "quick"
+    assert measured().way("a", WAYS) == "quick"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_time(folder: Path) -> None:
     folder.write_text("")
-    it = Choices(measured=True)
+    it = measured()
     it.way("a", WAYS)
     time(it, "a", steady=[2, 2, 2], quick=[1, 1, 1])
     assert it.way("a", WAYS) == "quick"
-    assert Choices(measured=True).way("a", WAYS) is None
+    assert measured().way("a", WAYS) is None
 
 
 def test_before_a_snapshot_the_rule_settles_the_rest() -> None:
-    it = Choices(measured=True)
+    it = measured()
     for key in "ab":
         it.way(key, WAYS)
     time(it, "a", steady=[2, 2, 2], quick=[1, 1])
@@ -109,12 +120,12 @@ def test_before_a_snapshot_the_rule_settles_the_rest() -> None:
     assert it.settled == {"a": "steady", "b": "quick"}
     time(it, "a", quick=[1])
     assert it.settled["a"] == "steady"
-    later = Choices(measured=True)
+    later = measured()
     assert (later.way("a", WAYS), later.way("b", WAYS)) == (None, "quick"), "the machine learns only what was timed"
 
 
 def test_what_is_replayed_goes_before_all_else() -> None:
-    for it in (Choices(), Choices(measured=True)):
+    for it in (Choices(), measured()):
         it.way("a", WAYS)
         it.way("b", WAYS)
         it.replay({"a": "quick", "b": "by magic", "elsewhere": "quick"})

@@ -7,6 +7,7 @@ import pytest
 from brew import engine, onednn, prototxt
 from brew.engine import Wish, chosen
 from brew.errors import DeviceError, NetError
+from brew.native import llvm
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
@@ -54,3 +55,14 @@ def test_names_that_are_none(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DeviceError, match="is none of default, caffe, onednn"):
         Net(prototxt.parse("", NetParameter), engine="fast")
     assert engine.NAMES == ("default", "caffe", "onednn")
+
+
+def test_a_machine_is_another_one_with_another_library_or_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {engine.machine()}
+    monkeypatch.setattr(onednn, "why_not", lambda: None)
+    monkeypatch.setattr(onednn, "version", lambda: "4.0.0")
+    names.add(engine.machine())
+    monkeypatch.setattr(llvm, "why_not", lambda: None)
+    monkeypatch.setattr(llvm, "origin", lambda: b"after an edit")
+    names.add(engine.machine())
+    assert len(names) == 3

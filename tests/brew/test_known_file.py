@@ -12,7 +12,7 @@ import brew
 from brew import prototxt, weights, wire
 from brew.checks import files
 from brew.checks.states import Options
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.errors import DataError, InputError, PrototxtError, WeightsError
 from brew.known_file import recognise
 from brew.proto.brew_pb2 import BlobProto, NetParameter, SolverParameter

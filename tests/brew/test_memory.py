@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from brew import memory, prototxt
+from brew import prototxt
 from brew.errors import ResourceError, SolverError
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.solver import Solver
+from brew.units import mib
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 1 dim: 1024 } } }
@@ -25,19 +26,10 @@ def solver(folder: Path, settings: str, device: str = "cpu") -> Solver:
     return Solver(prototxt.parse(text, SolverParameter), device=device)
 
 
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("8G", 8 << 30), ("8 GiB", 8 << 30), ("500mb", 500 << 20), ("1.5k", 1536), ("2T", 2 << 40), ("7", 7), ("0", None),
-     ("G", None), ("-1G", None), ("8X", None), ("", None), ("1e9", None)],
-)  # fmt: skip
-def test_sizes(text: str, size: int | None) -> None:
-    assert memory.size(text) == size
-
-
 def test_a_training_over_max_memory_is_refused(tmp_path: Path, device: str) -> None:
     needed = solver(tmp_path, "", device).net.memory
     solver(tmp_path, f'max_memory: "{needed.total}"', device)
-    size = memory.mib(needed.total)
+    size = mib(needed.total)
     with pytest.raises(ResourceError) as caught:
         solver(tmp_path, f'max_memory: "{needed.total - 1}"', device)
     assert f"a net needs {size}, max_memory is {size}; the largest layers: wide 4.0 MiB, narrow" in str(caught.value)

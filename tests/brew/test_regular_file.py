@@ -16,12 +16,13 @@ from brew.checks import files as checks
 from brew.checks.states import Options
 from brew.data import check_walks, hdf5_source, image
 from brew.data.check import Limits
-from brew.data.database import open_database
 from brew.data.image_source import ImageList
+from brew.data.opening import open_database
 from brew.data.window_list import WindowList
 from brew.errors import BrewError, Place
 from brew.proto.brew_pb2 import NetParameter
 from brew.regular_file import NotRegular
+from brew.tools.report import block
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "bytes": regular_file.read_bytes,
@@ -101,7 +102,9 @@ def test_check_and_an_error_that_points_there(tmp_path: Path) -> None:
     found: list[Any] = []
     assert promptly(lambda: found.extend(checks.check(str(tmp_path / "x"), Options()))) is None
     assert [finding.severity for finding in found] == ["error"]
-    assert promptly(lambda: Place(str(tmp_path / "x"), 1, 1).excerpt()) is None
+    error = BrewError("not a net", place=Place(str(tmp_path / "x"), 1, 1))
+    assert promptly(lambda: found.append(block(error))) is None
+    assert found[1] == f"error[B000]: not a net\n  --> {tmp_path / 'x'}:1:1"
 
 
 def test_what_is_longer_than_asked_is_not_read(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import history, prototxt, resume, snapshot
+from brew import engine, history, prototxt, resume, snapshot
 from brew.layers.onednn._filters import FiltersOneDNN
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.solver import Solver
@@ -266,6 +266,7 @@ def _two_ways(folder: Path, snapshot_format: str = "BINARYPROTO", *, every: int 
 @pytest.fixture
 def contrary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     """Seconds for a run of each class of passes, on a clock of their own: the rule's are slow. The machine knows nothing."""
+    from brew.choices import Choices
     from brew.layers.onednn._passes import Pass
 
     costs, now, run = {"Direct": 2.0, "Winograd": 1.0}, [0.0], Pass.run
@@ -275,7 +276,8 @@ def contrary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, float
         now[0] += next(cost for name, cost in costs.items() if type(self).__name__.startswith(name))
 
     monkeypatch.setattr(Pass, "run", timed)
-    monkeypatch.setattr("brew.choices.Choices.__init__.__kwdefaults__", {"measured": False, "clock": lambda: now[0]})
+    defaults: dict[str, object] = Choices.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "clock", lambda: now[0])
     monkeypatch.setenv("BREW_CACHE", str(tmp_path / "machine"))
     return costs
 
@@ -294,6 +296,8 @@ def test_ways_chosen_by_timing_are_replayed(
     straight.solve()
     ways = straight.net.choices.settled
     assert len(ways) == 5 and all(how.ways() for how in _convolutions(straight))
+    learned = tmp_path / "machine" / "choices" / f"{engine.machine()}.json"
+    assert learned.is_file() == (every == 12), "by the fifth iteration no way has been timed often enough"
 
     shutil.rmtree(tmp_path / "machine", ignore_errors=True)
     contrary |= {"Direct": 1.0, "Winograd": 2.0}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew import duration, prototxt
+from brew import prototxt
 from brew.best import Best
 from brew.errors import SolverError
 from brew.net import Net
@@ -72,23 +72,6 @@ def test_an_epoch_needs_data_with_an_end(tmp_path: Path):
 def test_settings_that_cannot_be_meant(tmp_path: Path, settings: str, message: str):
     with pytest.raises(SolverError, match=message):
         make(tmp_path, settings)
-
-
-@pytest.mark.parametrize(
-    ("text", "length"),
-    [
-        ("90m", 5400),
-        ("1d12h", 129600),
-        ("30", 30),
-        ("0.5 h", 1800),
-        ("0", None),
-        ("h", None),
-        ("4h!", None),
-        ("", None),
-    ],
-)
-def test_lengths_of_time(text: str, length: float | None):
-    assert duration.seconds(text) == length
 
 
 def test_max_time_stops_with_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.layer import TEST, Context
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import read

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from brew.data import datasets
-from brew.data.database import open_database
 from brew.data.datum import ColorRule, decode, decode_batch
+from brew.data.opening import open_database
 from brew.errors import DataError, UsageError
 
 

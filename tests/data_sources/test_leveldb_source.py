@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.errors import DataError
 
 

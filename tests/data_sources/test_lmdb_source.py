@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from brew.data import lmdb_source
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.errors import DataError
 
 COUNT = 3000
@@ -121,7 +121,7 @@ def test_wrong_backend_is_noted_once_told(folder, caplog):
 TRUNCATED = """
 import os, sys
 from pathlib import Path
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.data.lmdb_writer import write_lmdb
 from brew.errors import DataError
 from brew.net import Net

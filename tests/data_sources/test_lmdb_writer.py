@@ -5,8 +5,8 @@ import resource
 import lmdb
 import pytest
 
-from brew.data.database import open_database
 from brew.data.lmdb_writer import write_lmdb
+from brew.data.opening import open_database
 from brew.errors import DataError, ResourceError
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from brew.data.database import open_database
+from brew.data.opening import open_database
 from brew.data.shuffle import Keys, shuffled
 from brew.errors import DataError
 

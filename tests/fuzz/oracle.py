@@ -16,6 +16,7 @@ import numpy as np
 
 from brew import memory, prototxt, snapshot, weights
 from brew import resume as resuming
+from brew._wire_stored import StoredBlob
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
 from brew.executor import Executor
@@ -31,7 +32,7 @@ from brew.random import Seed
 from brew.solver import Solver
 from brew.solver_config import SolverConfig
 from brew.upgrade_file import upgrade_net_file
-from brew.wire import StoredBlob, read_blob
+from brew.wire import read_blob
 
 from .corpus import CONFORMANCE, NET
 

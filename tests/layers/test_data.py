@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.database import open_database
 from brew.data.lmdb_writer import write_lmdb
+from brew.data.opening import open_database
 from brew.errors import BrewError, DataError, NetError
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
