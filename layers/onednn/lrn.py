@@ -19,6 +19,8 @@ class _OneDNN(Implementation[LRN]):
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         if bottoms[0] == PLAIN or 0 in shapes.x[0]:
             raise Unsupported("the plain layout, or an empty blob")
+        if self.layer.param.lrn_param.local_size == 1:  # oneDNN 3.12 crashes where it makes code for it, channels last
+            raise Unsupported("a window of one value")
         self.layout = bottoms[0]
         return super().layouts(shapes, bottoms, wanted)
 
