@@ -14,7 +14,7 @@ from typing import Any, Literal
 from brew import registry
 from brew.errors import InputError, NetError, Place, SolverError
 from brew.forks import EFFECTS, FieldPath, ForeignField
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import TEST, SolverParameter
 from brew.prototxt import Document
 
@@ -59,7 +59,7 @@ def judge(
 
 
 def admit_net(
-    document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[Source], phase: int
+    document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[PlacedLayer], phase: int
 ) -> None:
     """Heed the fields of the net at `prefix` within `document` and of those of its layers that are in use.
 

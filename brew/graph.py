@@ -14,11 +14,11 @@ from typing import TypeAlias
 from brew import registry
 from brew.errors import NetError
 from brew.layer import Context, Layer, Param, Shape, count, shape_text
-from brew.net_state import Source
 from brew.nodes import BlobNode as BlobNode
 from brew.nodes import Graph as Graph
 from brew.nodes import Node as Node
 from brew.nodes import ParamNode as ParamNode
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter, ParamSpec
 
 from ._graph_checks import check_counts, check_shapes, gradient_errors, loss_weights, made_twice
@@ -28,8 +28,8 @@ AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
 
 
 def build(
-    layers: Sequence[Source],
-    context: Callable[[Source], Context],
+    layers: Sequence[PlacedLayer],
+    context: Callable[[PlacedLayer], Context],
     *,
     force_backward: bool = False,
     forward_only: bool = False,
@@ -55,7 +55,7 @@ class Builder:
         self.unread: dict[int, None] = {}  # tops nobody has read so far, in order
         self.named_params: dict[str, int] = {}
 
-    def add(self, number: int, source: Source, context: Context) -> None:
+    def add(self, number: int, source: PlacedLayer, context: Context) -> None:
         layer = make_layer(source, context)
         param = layer.param
         check_counts(layer, param)
@@ -235,7 +235,7 @@ class Builder:
         node.bottom_gradients = [g or a for g, a in zip(node.bottom_gradients, able, strict=True)]
 
 
-def make_layer(source: Source, context: Context) -> Layer:
+def make_layer(source: PlacedLayer, context: Context) -> Layer:
     """The layer of a message; NetError for a type nobody knows, and what the layer's own class raises."""
     param = source.param
     cls = registry.layer_class(param.type)

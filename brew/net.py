@@ -28,9 +28,9 @@ from brew.loss_terms import LossTerms
 from brew.net_arguments import in_order, layer_number, readable, recomputes, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
-from brew.net_state import Source
 from brew.outputs import Output
 from brew.parameters import Parameters
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
 from brew.subnormals import flushed
@@ -112,7 +112,7 @@ class Net:
 
     # --- building -------------------------------------------------------------------------------------------------
 
-    def _context(self, source: Source) -> Context:
+    def _context(self, source: PlacedLayer) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
         return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
 

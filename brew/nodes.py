@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from brew.layer import Layer, Param, Shape, Wanted
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import ParamSpec
 
 
@@ -48,7 +48,7 @@ class Node:
     """
 
     layer: Layer
-    source: Source
+    source: PlacedLayer
     bottoms: list[int]
     tops: list[int]
     params: list[int]

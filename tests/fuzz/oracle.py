@@ -24,8 +24,8 @@ from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
 from brew.net_blobs import make_blobs
 from brew.net_source import NetSource, define, select
-from brew.net_state import Source
 from brew.parameters import Parameters
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationParameter
 from brew.random import Seed
 from brew.solver import Solver
@@ -91,7 +91,7 @@ class Oracle:
             raise error
 
     def _graph(self, net: NetSource) -> BrewError | None:
-        def context(source: Source) -> Context:
+        def context(source: PlacedLayer) -> Context:
             return Context(net.state.phase, np.dtype(np.float32), Seed(1), source.place, net.folder)
 
         try:
