@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from brew.registry import layer_type_list as layer_type_list
     from brew.registry import register_layer as register_layer
     from brew.solver import Solver as Solver
+    from brew.version import __version__ as __version__
 
-__version__ = "0.1.0"
 TRAIN, TEST = 0, 1
 
 _HOME = {
@@ -48,6 +48,7 @@ _HOME = {
     "RMSPropSolver": "face",
     "SGDSolver": "face",
     "Solver": "solver",
+    "__version__": "version",
     "get_solver": "face",
     "layer_type_list": "registry",
     "register_layer": "registry",
@@ -56,7 +57,7 @@ _HOME = {
     "set_mode_gpu": "mode",
     "set_random_seed": "mode",
 }
-__all__ = ["TEST", "TRAIN", "__version__", *_HOME]
+__all__ = ["TEST", "TRAIN", *_HOME]
 
 
 def __getattr__(name: str) -> Any:

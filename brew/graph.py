@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from brew import registry
 from brew.errors import NetError
+from brew.foreign import unknown_layer_hint
 from brew.layer import Context, Layer, Param, Shape, count, shape_text
 from brew.nodes import BlobNode as BlobNode
 from brew.nodes import Graph as Graph
@@ -241,5 +242,5 @@ def make_layer(source: PlacedLayer, context: Context) -> Layer:
     cls = registry.layer_class(param.type)
     if cls is None:
         text = f'layer "{param.name}": unknown type "{param.type}"' if param.type else f'layer "{param.name}": no type'
-        raise NetError(text, place=source.place("type"), hint=registry.unknown_layer_hint(param.type))
+        raise NetError(text, place=source.place("type"), hint=unknown_layer_hint(param.type))
     return cls(param, replace(context, bottoms=source.bottoms))

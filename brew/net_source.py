@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from brew import prototxt
-from brew.engine import Wish
-from brew.errors import UsageError
+from brew.errors import Place, UsageError
 from brew.foreign import admit_net
 from brew.layer import Shape
 from brew.net_state import filter_layers, merged_state
@@ -24,6 +23,14 @@ from brew.splits import Absent, insert_splits
 from brew.upgrade import UpgradedNet, upgrade_net
 
 NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a net's file says of its engine, "" for nothing."""
+
+    name: str = ""
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import __version__, cuda, history, snapshot
+from brew import cuda, history, snapshot
 from brew.average import WeightAverage
 from brew.data_layer import DataLayer
 from brew.divergence import check_loaded
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
+from brew.version import __version__
 
 if TYPE_CHECKING:
     from brew.solver import Solver

@@ -21,7 +21,6 @@ from functools import partial
 from typing import Any
 
 from brew.errors import Place, SolverError
-from brew.layer import Shape
 from brew.placed import PlacedLayer, placed_layers
 from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import (
@@ -182,7 +181,7 @@ def _with_inputs(shell: NetParameter, layers: list[PlacedLayer], origin: Origin,
     return [PlacedLayer(layer, partial(_place, origin, trace)), *layers]
 
 
-def _input_shapes(shell: NetParameter, trace: Trace) -> list[Shape]:
+def _input_shapes(shell: NetParameter, trace: Trace) -> list[Sequence[int]]:
     """The shapes of a net's inputs, one by one or in fours; `trace` learns where they stand."""
     if shell.input_shape:
         trace.moved.update({("input_param", "shape", i): ("input_shape", i) for i in range(len(shell.input_shape))})
