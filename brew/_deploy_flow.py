@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from brew.graph import make_layer
+from brew.build import make_layer
 from brew.layer import Context, Layer
 from brew.placed import PlacedLayer
 from brew.registry import layer_class

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from brew.build import build
 from brew.data_layer import DataLayer
 from brew.errors import DataError
-from brew.graph import build
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from brew import memory, mode, told, versions
 from brew.blob import Blob
+from brew.build import build
 from brew.choices import Choices
 from brew.data.memory import set_input_arrays
 from brew.data.pairs import settle_data
@@ -20,7 +21,6 @@ from brew.debug_info import DebugInfo
 from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
-from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from brew import memory, mode, versions
+from brew.build import build
 from brew.data_shapes import data_shapes
 from brew.engine import chosen
 from brew.executor import Executor
-from brew.graph import Graph, Node, build
+from brew.graph import Graph, Node
 from brew.layer import TRAIN, Context, Shape, count
 from brew.memory import MemoryReport
 from brew.net_blobs import make_blobs

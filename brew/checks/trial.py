@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew._graph_checks import check_counts
+from brew.build import Builder, make_layer
 from brew.data import pairs, paths
 from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
-from brew.graph import BlobNode, Builder, Node, make_layer
+from brew.graph import BlobNode, Node
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.placed import PlacedLayer
 from brew.portable_net import input_layer

@@ -16,10 +16,10 @@ import numpy as np
 
 from brew import memory, prototxt, snapshot, weights
 from brew import resume as resuming
+from brew.build import build
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
 from brew.executor import Executor
-from brew.graph import build
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
 from brew.net_blobs import make_blobs
