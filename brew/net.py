@@ -14,7 +14,6 @@ from brew import memory, mode, told, versions
 from brew.blob import Blob
 from brew.build import build
 from brew.choices import Choices
-from brew.data.memory import set_input_arrays
 from brew.data.pairs import settle_data
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
@@ -25,7 +24,7 @@ from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.loss_terms import LossTerms
-from brew.net_arguments import in_order, layer_number, readable, recomputes, write
+from brew.net_arguments import in_order, layer_number, readable, recomputes, set_input_arrays, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
 from brew.outputs import Output
@@ -230,7 +229,9 @@ class Net:
         self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
-    set_input_arrays = set_input_arrays
+    def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
+        set_input_arrays(self.data_layers, data, labels, self.name)
 
     def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
         for name in names:
