@@ -16,9 +16,10 @@ from brew.blob import Blob
 from brew.data_layer import DataLayer
 from brew.errors import DivergedError, WeightsError
 from brew.finite import not_finite
-from brew.net import Net, Weights
+from brew.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.statistics import Statistics
+from brew.weights_files import Weights
 
 log = logging.getLogger("brew")
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode, told, versions
+from brew import memory, mode, told, versions, weights
 from brew.blob import Blob
 from brew.build import build
 from brew.choices import Choices
@@ -33,8 +32,7 @@ from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
 from brew.subnormals import flushed
-
-Weights: TypeAlias = "str | Path | Sequence[str | Path]"
+from brew.weights_files import Weights
 
 
 class Net:
@@ -123,9 +121,7 @@ class Net:
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
-            (node.layer.name, [self._slots[p] for p in node.params]) for node in graph.nodes if node.params
-        )
+        self.params = self.parameters.by_layer
         self.inputs = [graph.blobs[b].name for b in graph.inputs]
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
@@ -283,15 +279,11 @@ class Net:
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
-        from brew import weights
-
-        weights.copy_into(self, files, ignore_mismatched=ignore_mismatched)
+        weights.copy_into(self.parameters, files, ignore_mismatched=ignore_mismatched)
 
     def save(self, path: Any, *, diff: bool = False) -> None:
         """Write a .caffemodel (HDF5 when the name ends in .h5, safetensors for .safetensors), atomically."""
-        from brew import weights
-
-        weights.save(self, path, diff=diff)
+        weights.save(self.parameters, path, self.name, self.phase, diff=diff)
 
     def close(self) -> None:
         """Stop the data layers' threads and close their sources."""

@@ -7,6 +7,7 @@ parameter that several layers share, and owns only what the other lacks.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,12 +25,19 @@ _ALIGN = 64  # bytes; every parameter starts on a cache line
 
 
 class Parameters:
-    """Slots, arenas and starts. `owners` are the slots that own memory, in layer order: Caffe's learnable params."""
+    """Slots, arenas and starts.
+
+    `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
+    layer that has some, by the layer's name.
+    """
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:
         self.graph, self.dtype, self.device = graph, dtype, device
         _check_names(graph)
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.by_layer: OrderedDict[str, list[Blob]] = OrderedDict(
+            (node.layer.name, [self.slots[p] for p in node.params]) for node in graph.nodes if node.params
+        )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
         self.version = Version()

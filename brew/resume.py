@@ -23,6 +23,7 @@ from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
 from brew.version import __version__
+from brew.weights import Misfit
 
 if TYPE_CHECKING:
     from brew.solver import Solver
@@ -102,8 +103,6 @@ def restore(solver: Solver, path: str | Path) -> None:
 
 
 def _take_weights(net: Net, files: Path) -> None:
-    from brew.weights import Misfit
-
     try:
         net.copy_from(files)
     except Misfit as error:

@@ -22,7 +22,7 @@ from brew.keeper import Keeper
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
-from brew.net import Net, Weights
+from brew.net import Net
 from brew.outputs import MOST_KEPT, first
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
@@ -32,6 +32,7 @@ from brew.solver_config import Intervals, NetChoice, SolverConfig
 from brew.stuck import Stuck
 from brew.test_run import Bookmark
 from brew.update import make_update, rule_class
+from brew.weights_files import Weights
 
 log = logging.getLogger("brew")
 _SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it

@@ -14,7 +14,7 @@ from types import FrameType
 
 import numpy as np
 
-from brew import memory, prototxt, snapshot, weights
+from brew import memory, prototxt, snapshot, weights, weights_files
 from brew import resume as resuming
 from brew.build import build
 from brew.data.transformer import Transformer
@@ -113,10 +113,10 @@ class Oracle:
     def read_weights(self, path: Path) -> None:
         """Every value read, copied into a net, and the file upgraded as a message."""
         try:
-            for layer in weights.read(path):
+            for layer in weights_files.read(path):
                 for blob in layer.blobs:
                     _touch(blob)
-            weights.copy_into(self._small, path)
+            weights.copy_into(self._small.parameters, path)
         finally:
             path.with_suffix(".out").unlink(missing_ok=True)
             upgrade_net_file(str(path), str(path.with_suffix(".out")))
