@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import memory, mode, told, versions, weights
+from brew import memory, mode, told, versions
 from brew.blob import Blob
 from brew.build import build
 from brew.choices import Choices
@@ -32,7 +32,9 @@ from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
 from brew.subnormals import flushed
-from brew.weights_files import Weights
+
+if TYPE_CHECKING:
+    from brew.weights_files import Weights
 
 
 class Net:
@@ -279,10 +281,14 @@ class Net:
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
+        from brew import weights  # a net without a file does without
+
         weights.copy_into(self.parameters, files, ignore_mismatched=ignore_mismatched)
 
     def save(self, path: Any, *, diff: bool = False) -> None:
         """Write a .caffemodel (HDF5 when the name ends in .h5, safetensors for .safetensors), atomically."""
+        from brew import weights
+
         weights.save(self.parameters, path, self.name, self.phase, diff=diff)
 
     def close(self) -> None:
