@@ -24,7 +24,7 @@ class Iteration:
 
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
-        self._statistics = Statistics(solver.net)
+        self._statistics = Statistics(solver.net.parameters)
         self.guard = Guard(solver.net, solver.param, self._statistics)
 
     def run(self, every: Intervals, interrupted: Callable[[], bool]) -> float | None:

@@ -82,7 +82,7 @@ def restore(solver: Solver, path: str | Path) -> None:
     else:
         history.check(solver, state, path)
         history.restore(solver, state)
-    check_loaded(solver.net, str(path), solver.update.history)
+    check_loaded(solver.net.parameters, str(path), solver.update.history)
     if solver.average is not None:
         _restore_average(solver.average, snapshot.average_of(state, path), path)
     solver.bookmark.clear()

@@ -103,14 +103,15 @@ class Solver:
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
         data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
-        self.update = make_update(self.net, rule)
+        self.update = make_update(self.net.parameters, self.net.engine, rule)
         self.schedule = Schedule(self.param)
-        self.losses = LossWindow(self.net, self.param.average_loss)
+        self.losses = LossWindow(self.net.loss_terms, self.param.average_loss, self.net.dtype, self.device)
         self.best = Best(self.config.document, self.test_nets)
         self.iteration = Iteration(self)
         self.guard = self.iteration.guard
         self.watch(Stuck(self.net), Displayed)
-        self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
+        decay = self.param.ema_decay
+        self.average = WeightAverage(self.net.parameters, decay) if decay else None
         if files := self.config.weights():
             self.load_weights(files)
         self.guard.check_state((), "before the first iteration")
@@ -253,7 +254,7 @@ class Solver:
         """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
         for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
             net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
-            check_loaded(net, files)
+            check_loaded(net.parameters, files)
         if self.average is not None:
             self.average.reset()
 
