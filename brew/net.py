@@ -88,7 +88,7 @@ class Net:
         self.name = self.source.name
         force = self.source.force_backward
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
-        told.of_net(self.source, written)
+        told.net_built(self.source, written)
         self.graph = versions.settle(written)
         self._make_blobs()
         settle_data(self.layers)

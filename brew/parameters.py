@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,26 @@ class Parameters:
         for i in self.owners:
             self.slots[i].data_memory.download()
             self.slots[i].diff_memory.download()
+
+
+class Changed:
+    """The layers whose first parameter is no longer what a constant filler makes of it, and those without any."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """The slot of the first parameter of each layer that has some, by the layer's name."""
+        return {node.layer.name: node.params[0] for node in self._parameters.graph.nodes if node.params}
+
+    def __contains__(self, name: object) -> bool:
+        slot = self._first.get(str(name))
+        if slot is None:
+            return True
+        declared, blob = self._parameters.graph.params[slot].declared, self._parameters.slots[slot]
+        filled = declared.filler.value if declared.filler is not None else 0.0
+        return bool((blob.data_memory.host(blob.shape) != np.asarray(filled, self._parameters.dtype)).any())
 
 
 def _check_names(graph: Graph) -> None:

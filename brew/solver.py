@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from brew import data_remarks, epochs, memory, mode, prototxt, resume, test_run, told
+from brew import epochs, memory, mode, prototxt, resume, test_run, told
 from brew.atomic import check_writable
 from brew.average import WeightAverage
 from brew.best import Best
@@ -24,6 +24,7 @@ from brew.learning_rate import Schedule
 from brew.loss_window import LossWindow
 from brew.net import Net
 from brew.outputs import MOST_KEPT, first
+from brew.parameters import Changed
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.random import Seed
@@ -102,7 +103,8 @@ class Solver:
         self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
-        data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
+        nets = [(net.source, net.graph) for net in (self.net, *self.test_nets)]
+        told.training_built(nets, [each.definition for each in (choice, *tests)])
         self.update = make_update(self.net.parameters, self.net.engine, rule)
         self.schedule = Schedule(self.param)
         self.losses = LossWindow(self.net.loss_terms, self.param.average_loss, self.net.dtype, self.device)
@@ -169,7 +171,7 @@ class Solver:
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self.display.start()
-        told.of_training(self.net, self.param.weight_decay)
+        told.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
         self._deadline = time.perf_counter() + (seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
