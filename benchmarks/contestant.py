@@ -88,7 +88,8 @@ class Brew(Contestant):
         if train:
             rule = rule_class("SGD")
             assert rule is not None
-            self.update = make_update(self.net, rule(SolverParameter(momentum=MOMENTUM, weight_decay=DECAY)))
+            sgd = rule(SolverParameter(momentum=MOMENTUM, weight_decay=DECAY))
+            self.update = make_update(self.net.parameters, self.net.engine, sgd)
             self.iteration = 0
 
     def load(self, weights: Path) -> None:

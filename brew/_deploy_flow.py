@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from brew.graph import make_layer
+from brew.build import make_layer
 from brew.layer import Context, Layer
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.registry import layer_class
 
 Value = tuple[int, int]
@@ -39,7 +39,7 @@ class Flow:
     NetError for a layer of unknown type.
     """
 
-    def __init__(self, layers: Sequence[Source]) -> None:
+    def __init__(self, layers: Sequence[PlacedLayer]) -> None:
         self.layers = layers
         self.reads: list[list[Value]] = []
         newest: dict[str, Value] = {}

@@ -11,7 +11,7 @@ from brew.layer import Layer, Shape, shape_text
 from brew.proto.brew_pb2 import LayerParameter
 
 if TYPE_CHECKING:
-    from brew.nodes import Node
+    from brew.graph import Node
 
 
 def check_counts(layer: Layer, param: LayerParameter) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from brew import threads
 from brew.errors import DeviceError
+from brew.layer import Unsupported
 
 log = logging.getLogger("brew")
 
@@ -36,10 +37,6 @@ class _Version(ctypes.Structure):
         ("major", c_int), ("minor", c_int), ("patch", c_int), ("hash", c_char_p), ("cpu_runtime", c_uint),
         ("gpu_runtime", c_uint),
     )  # fmt: skip
-
-
-class Unsupported(Exception):
-    """oneDNN has no implementation of what was asked; the caller takes another way."""
 
 
 def why_not() -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 
 from ._fork_words import ROUND
@@ -19,7 +19,7 @@ from ._fork_words import ROUND
 _CEIL_MODE = 14
 
 
-def with_round_mode(layers: Sequence[Source], done: list[str]) -> list[Source]:
+def with_round_mode(layers: Sequence[PlacedLayer], done: list[str]) -> list[PlacedLayer]:
     """The layers, with round_mode in the place of field 14 of their pooling_param. `done` learns of it, in words."""
     result = []
     for source in layers:
@@ -31,7 +31,7 @@ def with_round_mode(layers: Sequence[Source], done: list[str]) -> list[Source]:
             param.pooling_param.DiscardUnknownFields()
             if not param.pooling_param.HasField("round_mode"):
                 param.pooling_param.round_mode = ROUND[bool(found[-1])]
-            source = Source(param, source.place)
+            source = PlacedLayer(param, source.place)
         result.append(source)
     changed = sum(new is not old for new, old in zip(result, layers, strict=True))
     if changed:

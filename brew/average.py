@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import cuda
+from brew import cuda, weights
 from brew.layer import Array
-from brew.net import Net
+from brew.parameters import Parameters
 from brew.workers import Sweep, pieces
 
 _kernels = cuda.Kernels(r"""
@@ -39,35 +39,35 @@ class WeightAverage:
     the batches. `values` is as large as the arena, one slot of history more.
     """
 
-    def __init__(self, net: Net, decay: float) -> None:
-        self.net, self.decay = net, decay
-        make = np.zeros if net.device == "cpu" else cuda.zeros
-        self.values: Array = make(net.parameters.arena.size, net.dtype)
+    def __init__(self, parameters: Parameters, decay: float) -> None:
+        self.parameters, self.decay = parameters, decay
+        make = np.zeros if parameters.device == "cpu" else cuda.zeros
+        self.values: Array = make(parameters.arena.size, parameters.dtype)
         self._pieces = list(pieces(0, self.values.size))
-        self._sweep = Sweep(1, max((p.stop - p.start for p in self._pieces), default=0), net.dtype)
+        self._sweep = Sweep(1, max((p.stop - p.start for p in self._pieces), default=0), parameters.dtype)
         self._in_net = False
         self.reset()
 
     def reset(self) -> None:
         """Begin again at the net's weights; needed after weights were loaded."""
         self._to_device()
-        if self.net.device == "cpu":
-            np.copyto(self.values, self.net.parameters.arena)
+        if self.parameters.device == "cpu":
+            np.copyto(self.values, self.parameters.arena)
         else:
-            cuda.copy(self.values, self.net.parameters.arena)
+            cuda.copy(self.values, self.parameters.arena)
 
     def update(self, iteration: int) -> None:
         """Take the weights in after the update of `iteration`, counted from 0."""
         if self._in_net:
             raise RuntimeError("the average stands in the net: nothing to take in")
         part = 1.0 - min(self.decay, (1.0 + iteration) / (10.0 + iteration))
-        weights = self.net.parameters.arena
-        if self.net.device == "cuda":
-            _kernels.approach(weights.size, self.values, weights, part)
+        arena = self.parameters.arena
+        if self.parameters.device == "cuda":
+            _kernels.approach(arena.size, self.values, arena, part)
             return
 
         def approach(piece: slice, difference: Array) -> None:
-            np.subtract(weights[piece], self.values[piece], out=difference)
+            np.subtract(arena[piece], self.values[piece], out=difference)
             difference *= part
             self.values[piece] += difference
 
@@ -82,15 +82,10 @@ class WeightAverage:
         """Inside, they have their own weights, even within `averaged`: for a snapshot in the middle of a test."""
         return self._holding(False)
 
-    def save(self, path: str | Path) -> None:
-        """Write the average as a weights file, atomically."""
+    def restore(self, path: Path) -> None:
+        """Take the average from a weights file; WeightsError as in `weights.copy_into`."""
         with self.averaged():
-            self.net.save(path)
-
-    def restore(self, path: str | Path) -> None:
-        """Take the average from a weights file; WeightsError as in `Net.copy_from`."""
-        with self.averaged():
-            self.net.copy_from(Path(path))
+            weights.copy_into(self.parameters, path)
 
     @contextmanager
     def _holding(self, averaged: bool) -> Iterator[None]:
@@ -105,26 +100,26 @@ class WeightAverage:
 
     def _swap(self) -> None:
         """Exchange the average and the net's weights in place."""
-        weights = self.net.parameters.arena
+        arena = self.parameters.arena
 
         def exchange(piece: slice, kept: Array) -> None:
-            np.copyto(kept, weights[piece])
-            weights[piece] = self.values[piece]
+            np.copyto(kept, arena[piece])
+            arena[piece] = self.values[piece]
             self.values[piece] = kept
 
         self._to_device()
-        if self.net.device == "cuda":
-            _kernels.swap_arrays(weights.size, self.values, weights)
-            self.net.parameters.refresh_views()
+        if self.parameters.device == "cuda":
+            _kernels.swap_arrays(arena.size, self.values, arena)
+            self.parameters.refresh_views()
         else:
             self._each(exchange)
         self._in_net = not self._in_net
-        self.net.parameters.version.number += 1
+        self.parameters.version.number += 1
 
     def _to_device(self) -> None:
         """What was written to host views of weights counts, though no pass has begun since."""
-        for slot in self.net.parameters.owners:
-            self.net.parameters.slots[slot].data_memory.upload()
+        for slot in self.parameters.owners:
+            self.parameters.slots[slot].data_memory.upload()
 
     def _each(self, task: Callable[[slice, Array], None]) -> None:
         """`task` for every piece of the arena, with scratch of its size."""

@@ -18,8 +18,9 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
 from brew import sections
 from brew.errors import UsageError
+from brew.foreign import unknown_layer_hint
 from brew.proto import brew_pb2
-from brew.registry import layer_class, layer_type_list, unknown_layer_hint
+from brew.registry import layer_class, layer_type_list
 
 _FIELD = re.compile(
     r"^\s*(?:optional|repeated|required)\s+(?P<type>\w+)\s+(?P<name>\w+)\s*=\s*\d+\s*(?P<options>\[[^]]*])?\s*;"

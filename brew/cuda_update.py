@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.layer import Array
-from brew.net import Net
+from brew.parameters import Parameters
 from brew.update_rule import L1, UpdateRule, pieces, segments
 
 _PARTS = 256  # partial sums of squares
@@ -105,11 +105,11 @@ class CudaUpdate:
     scale                     one element: what clip_gradients and iter_size multiply gradients by
     """
 
-    def __init__(self, net: Net, rule: UpdateRule) -> None:
-        self.net, self.rule = net, rule
-        self.history: list[Array] = [cuda.zeros(net.parameters.arena.size, net.dtype) for _ in range(rule.slots)]
+    def __init__(self, parameters: Parameters, rule: UpdateRule) -> None:
+        self.parameters, self.rule, dtype = parameters, rule, parameters.dtype
+        self.history: list[Array] = [cuda.zeros(parameters.arena.size, dtype) for _ in range(rule.slots)]
         self._ratio = rule.trust_ratio()
-        stretches = segments(net, joined=self._ratio is None)
+        stretches = segments(parameters, joined=self._ratio is None)
         table = [
             (piece.start, piece.stop, s.lr_mult, rule.param.weight_decay * s.decay_mult)
             for s in stretches
@@ -117,16 +117,16 @@ class CudaUpdate:
         ]
         self.pieces = len(table)
         self.starts, self.stops = (self._put([row[i] for row in table], np.int64) for i in (0, 1))
-        self.lr_mults, self.decays = (self._put([row[i] for row in table], net.dtype) for i in (2, 3))
-        self.trust = self._put([1.0] * self.pieces, net.dtype)
+        self.lr_mults, self.decays = (self._put([row[i] for row in table], dtype) for i in (2, 3))
+        self.trust = self._put([1.0] * self.pieces, dtype)
         ends = np.cumsum([0, *(len([*pieces(s)]) for s in stretches)])
         self._firsts, self._lasts = self._put(ends[:-1], np.int64), self._put(ends[1:], np.int64)
-        self._squares = cuda.zeros(2 * self.pieces if self._ratio else 2, net.dtype)
-        self._partial = cuda.zeros(_PARTS, net.dtype)
-        self.scale = self._put([1 / rule.param.iter_size], net.dtype)
-        self._one = self._put([1.0], net.dtype)
+        self._squares = cuda.zeros(2 * self.pieces if self._ratio else 2, dtype)
+        self._partial = cuda.zeros(_PARTS, dtype)
+        self.scale = self._put([1 / rule.param.iter_size], dtype)
+        self._one = self._put([1.0], dtype)
         self._set = (0.0, *rule.constants(0, 1.0))
-        self.settings = self._put(self._set, net.dtype)
+        self.settings = self._put(self._set, dtype)
 
     def _put(self, values: npt.ArrayLike, dtype: npt.DTypeLike) -> Array:
         return cuda.asarray(np.asarray(values, dtype))
@@ -135,17 +135,17 @@ class CudaUpdate:
         """One update with learning rate `rate`; the other two as in `UpdateRule.constants`."""
         values = (rate, *self.rule.constants(iteration, momentum_scale))
         if values != self._set:
-            cuda.upload(self.settings, np.array(values, self.net.dtype))
+            cuda.upload(self.settings, np.array(values, self.parameters.dtype))
             self._set = values
-        param, gradients, limit = self.rule.param, self.net.parameters.gradient_arena, self.rule.limit
+        param, gradients, limit = self.rule.param, self.parameters.gradient_arena, self.rule.limit
         if param.clip_gradients >= 0 and gradients.size:
             _kernels.square_sums.by_block(_PARTS, gradients, self._partial, gradients.size, limit)
             _kernels.clip_scale.by_block(1, self._partial, self.scale, _PARTS, param.clip_gradients, param.iter_size)
         self._launch(limit)
-        self.net.parameters.refresh_views()
+        self.parameters.refresh_views()
 
     def _launch(self, limit: float) -> None:
-        rule, w, g = self.rule, self.net.parameters.arena, self.net.parameters.gradient_arena
+        rule, w, g = self.rule, self.parameters.arena, self.parameters.gradient_arena
         if self._ratio and not rule.deferred:
             _kernels.piece_squares.by_block(self.pieces, self.starts, self.stops, w, g, self._squares, limit)
             self._form_ratios(self.scale)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -12,7 +12,6 @@ from brew.layer import Context, Layer, Shape, exactly
 
 if TYPE_CHECKING:
     from brew.data.label_sample import LabelSample
-    from brew.graph import Graph
     from brew.proto.brew_pb2 import LayerParameter, SourceState
 
 
@@ -105,6 +104,8 @@ class DataLayer(Layer):
         """Stop prefetching and close the source."""
 
 
-def data_layers(graph: Graph) -> list[DataLayer]:
-    """Those of a net, in order."""
-    return [node.layer for node in graph.nodes if isinstance(node.layer, DataLayer)]
+@runtime_checkable
+class TakesArrays(Protocol):
+    """A layer whose data the program hands over: MemoryData."""
+
+    def reset(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None: ...

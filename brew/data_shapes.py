@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from brew.build import build
 from brew.data_layer import DataLayer
 from brew.errors import DataError
-from brew.graph import build
 from brew.layer import Context, Layer, Shape, shape_text
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter
 from brew.registry import layer_class
 
@@ -28,8 +28,8 @@ class DataShapes:
 
 
 def data_shapes(
-    layers: Sequence[Source],
-    context: Callable[[Source], Context],
+    layers: Sequence[PlacedLayer],
+    context: Callable[[PlacedLayer], Context],
     given: Mapping[str, Shape] | None = None,
     batch: int | None = None,
 ) -> DataShapes:
@@ -52,7 +52,7 @@ def data_shapes(
     return result
 
 
-def _told(source: Source, cls: type[Layer], context: Context, assumed: list[str]) -> list[Shape]:
+def _told(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list[str]) -> list[Shape]:
     """What the layer makes of its data, else of its message."""
     param = source.param
     try:

@@ -20,8 +20,9 @@ from brew.errors import NetError
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
 from brew.net_or_solver import holds_net
 from brew.net_source import NetDefinition, NetLike, define
-from brew.net_state import Source, filter_layers, merged_state
+from brew.net_state import filter_layers, merged_state
 from brew.overwriting import Kind
+from brew.placed import PlacedLayer
 from brew.plain_text import one_line
 from brew.portable_net import input_layers, uses_batch_statistics, with_input_fields, without_engine
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
@@ -102,7 +103,7 @@ def deploy(
 
 def _layers(
     definition: NetDefinition, states: Sequence[NetState], level: int | None, stages: Iterable[str]
-) -> list[Source]:
+) -> list[PlacedLayer]:
     """The layers of TEST, with the data layers and losses that only TRAIN has where TEST has none in their place."""
     own, stages = definition.net.shell.state, list(stages)
     state_of = {}
@@ -172,7 +173,7 @@ class _Inputs:
         self.assumed: list[str] = []
         taken = {source.param.name for number, source in enumerate(flow.layers) if number not in flow.data}
 
-        def context(source: Source) -> Context:
+        def context(source: PlacedLayer) -> Context:
             return Context(TEST, place=source.place, folder=definition.folder)
 
         for number in flow.data:  # what no layer of the result reads gets none
@@ -186,9 +187,9 @@ class _Inputs:
 
     def _shapes(
         self,
-        source: Source,
+        source: PlacedLayer,
         tops: Sequence[str],
-        context: Callable[[Source], Context],
+        context: Callable[[PlacedLayer], Context],
         given: Mapping[str, Shape],
         batch: int | None,
     ) -> dict[str, Shape]:

@@ -16,9 +16,11 @@ from brew.blob import Blob
 from brew.data_layer import DataLayer
 from brew.errors import DivergedError, WeightsError
 from brew.finite import not_finite
-from brew.net import Net, Weights
+from brew.net import Net
+from brew.parameters import Parameters
 from brew.proto.brew_pb2 import SolverParameter
 from brew.statistics import Statistics
+from brew.weights_files import Weights
 
 log = logging.getLogger("brew")
 
@@ -68,25 +70,25 @@ class Guard:
 
         A finite loss does not say that they are: a ReLU makes 0 of NaN. On CUDA the loss alone is looked at.
         """
-        if bad := _bad_state(self.net, history):
+        if bad := _bad_state(self.net.parameters, history):
             raise DivergedError(f"{when}: {bad}", hint=_CAUSES)
 
 
-def check_loaded(net: Net, files: Weights, history: Sequence[npt.NDArray[Any]] = ()) -> None:
+def check_loaded(parameters: Parameters, files: Weights, history: Sequence[npt.NDArray[Any]] = ()) -> None:
     """WeightsError where what came from `files` is not finite: no training goes on from that."""
-    if bad := _bad_state(net, history):
+    if bad := _bad_state(parameters, history):
         names = files if isinstance(files, str | Path) else ", ".join(map(str, files))
         raise WeightsError(f"{names}: {bad}", hint="brew check counts them; take an earlier snapshot")
 
 
-def _bad_state(net: Net, history: Sequence[npt.NDArray[Any]]) -> str | None:
-    """What of the net's own weights, or of the history of their updates, is not finite, in words; CPU."""
-    if net.device != "cpu":
+def _bad_state(parameters: Parameters, history: Sequence[npt.NDArray[Any]]) -> str | None:
+    """What of a net's own weights, or of the history of their updates, is not finite, in words; CPU."""
+    if parameters.device != "cpu":
         return None
-    if not_finite(net.parameters.arena):
-        for node in net.graph.nodes:
+    if not_finite(parameters.arena):
+        for node in parameters.graph.nodes:
             for number, slot in enumerate(node.params):
-                if not _finite(net.parameters.slots[slot]):
+                if not _finite(parameters.slots[slot]):
                     kind = f'layer "{node.layer.name}" ({node.layer.type})'
                     return f"weights of {kind} are not finite (its blob {number})"
     for number, values in enumerate(history):

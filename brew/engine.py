@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from brew import onednn, threads
-from brew.errors import DeviceError, NetError, Place, did_you_mean
+from brew.errors import DeviceError, NetError, did_you_mean
 from brew.native import llvm
+
+if TYPE_CHECKING:
+    from brew.net_source import Wish
 
 log = logging.getLogger("brew")
 
 NAMES = ("default", "caffe", "onednn")
 _OLD = {"mkldnn": "onednn", "mkl2017": "onednn", "cudnn": "default", "": "default"}
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a net's file says of its engine, "" for nothing."""
-
-    name: str = ""
-    place: Place | None = None
 
 
 def chosen(order: str, wished: Wish) -> str:

@@ -17,10 +17,10 @@ from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
-from brew.layer import Arrays
+from brew.layer import Arrays, Unsupported
 from brew.memory_plan import MemoryPlan
 from brew.net_blobs import seen_in_another_shape
-from brew.onednn import Unsupported, library
+from brew.onednn import library
 from brew.parameters import Parameters
 from brew.pass_counter import PassCounter
 from brew.schedule import Schedule

@@ -1,7 +1,7 @@
 """What the fields of Caffe's forks mean here: an error where they would change the numbers, else a word of warning.
 
 Reading a text only records them (Document.foreign). `judge` tells all that is to be said of them, `admit_net` and
-`admit_solver` say it: a warning once for each kind of field, or an error.
+`admit_solver` say it: a warning once for each kind of field, or an error. `unknown_layer_hint` knows their layer types.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from brew import registry
-from brew.errors import InputError, NetError, Place, SolverError
-from brew.forks import EFFECTS, FieldPath, ForeignField
-from brew.net_state import Source
+from brew._prototxt_hints import layer_type_hint
+from brew.errors import InputError, NetError, Place, SolverError, did_you_mean
+from brew.forks import EFFECTS, FieldPath, ForeignField, layer_type
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import TEST, SolverParameter
 from brew.prototxt import Document
 
@@ -59,7 +61,7 @@ def judge(
 
 
 def admit_net(
-    document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[Source], phase: int
+    document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[PlacedLayer], phase: int
 ) -> None:
     """Heed the fields of the net at `prefix` within `document` and of those of its layers that are in use.
 
@@ -86,6 +88,22 @@ def left_out(document: Document[Any] | None) -> bool:
             "%s: %s comes from %s: left out%s", fields[0].place, fields[0], fields[0].fact.owners, _times(fields)
         )
     return bool(kinds)
+
+
+def unknown_layer_hint(type_name: str) -> str:
+    """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
+    fact = layer_type(type_name)
+    if fact is None:
+        near = layer_type_hint(type_name) or _nearest(type_name, tuple(registry.layer_type_list()))
+        return f"{near + ' ' if near else ''}brew layers lists all types"
+    note = f"; {fact.note}" if fact.note else ""
+    return f"{type_name} comes from {fact.owners} and is not available here{note}; brew layers lists what is"
+
+
+@lru_cache
+def _nearest(type_name: str, known: tuple[str, ...]) -> str | None:
+    """Kept: a net may use one wrong name in each of thousands of layers."""
+    return did_you_mean(type_name, known, most=3)
 
 
 def _heed(

@@ -15,8 +15,7 @@ from brew import fused
 from brew.blob import Blob
 from brew.fused import Fused
 from brew.graph import Node
-from brew.layer import Wanted
-from brew.onednn import Unsupported
+from brew.layer import Unsupported, Wanted
 from brew.scratch import Scratch
 from brew.step import Step, What
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from brew.layer import Array
-from brew.net import Net
 from brew.onednn_update import MomentumOneDNN, fits
+from brew.parameters import Parameters
 from brew.update_rule import L1, UpdateRule, segments
 from brew.workers import Sweep, pieces
 
@@ -41,18 +41,19 @@ class HostUpdate:
     Norms are summed piece by piece, the pieces in the order of the arena: no result depends on the number of threads.
     """
 
-    def __init__(self, net: Net, rule: UpdateRule) -> None:
-        self.net, self.rule = net, rule
-        self.history: list[Array] = [np.zeros_like(net.parameters.arena) for _ in range(rule.slots)]
+    def __init__(self, parameters: Parameters, engine: str, rule: UpdateRule) -> None:
+        self.parameters, self.rule = parameters, rule
+        self.history: list[Array] = [np.zeros_like(parameters.arena) for _ in range(rule.slots)]
         self._ratio = rule.trust_ratio()
-        self.segments = segments(net, joined=self._ratio is None)
+        self.segments = segments(parameters, joined=self._ratio is None)
         stretches = [(i, where) for i, s in enumerate(self.segments) for where in pieces(s.start, s.stop)]
         self._pieces = [_Piece(number, *stretch) for number, stretch in enumerate(stretches)]
         self._segment_of = np.array([segment for segment, _ in stretches], np.intp)
         self._squares = np.zeros((2, len(self._pieces)))  # of weights and of gradients, summed over each piece
         longest = max((where.stop - where.start for _, where in stretches), default=0)
-        self._sweep = Sweep(2, longest, net.dtype)
-        self._at_once = MomentumOneDNN(net, self.segments, self.history[0]) if fits(net, rule) else None
+        self._sweep = Sweep(2, longest, parameters.dtype)
+        at_once = fits(parameters, engine, rule)
+        self._at_once = MomentumOneDNN(parameters, self.segments, self.history[0]) if at_once else None
 
     def apply(self, rate: float, iteration: int, momentum_scale: float = 1.0) -> None:
         """One update with learning rate `rate`; the other two as in `UpdateRule.constants`."""
@@ -60,7 +61,7 @@ class HostUpdate:
             self._apply(rate, self.rule.constants(iteration, momentum_scale))
 
     def _each(self, task: Callable[[_Piece, Array], None]) -> None:
-        self._sweep.each(task, self._pieces, self.net.parameters.arena.size)
+        self._sweep.each(task, self._pieces, self.parameters.arena.size)
 
     def _apply(self, rate: float, constants: Sequence[float]) -> None:
         param, limit, deferred = self.rule.param, self.rule.limit, self.rule.deferred
@@ -84,16 +85,15 @@ class HostUpdate:
 
     def _measure(self, piece: _Piece, limit: float, scratch: Array) -> None:
         """Hold the elements of a piece of the gradient to the limit, and sum its squares."""
-        g = self.net.parameters.gradient_arena[piece.where]
+        g = self.parameters.gradient_arena[piece.where]
         if limit >= 0:
             np.clip(g, -limit, limit, out=g)
         self._sum_squares(piece, scratch)
 
     def _sum_squares(self, piece: _Piece, scratch: Array) -> None:
-        parameters = self.net.parameters
         if self._ratio is not None:
-            self._squares[0, piece.number] = _square(parameters.arena[piece.where], scratch)
-        self._squares[1, piece.number] = _square(parameters.gradient_arena[piece.where], scratch)
+            self._squares[0, piece.number] = _square(self.parameters.arena[piece.where], scratch)
+        self._squares[1, piece.number] = _square(self.parameters.gradient_arena[piece.where], scratch)
 
     def _clip_scale(self) -> float:
         """What the gradients are multiplied by so that their L2 norm is at most clip_gradients (negative: anything)."""
@@ -113,7 +113,7 @@ class HostUpdate:
 
     def _step(self, piece: _Piece, constants: Sequence[float], factors: _Factors, scratch: Array) -> None:
         """Gradients into steps, and those off the weights; a deferred rule has the squares of both summed instead."""
-        w, g = self.net.parameters.arena[piece.where], self.net.parameters.gradient_arena[piece.where]
+        w, g = self.parameters.arena[piece.where], self.parameters.gradient_arena[piece.where]
         scratch = scratch[:, : g.size]
         if factors.limit >= 0:
             np.clip(g, -factors.limit, factors.limit, out=g)
@@ -144,9 +144,9 @@ class HostUpdate:
         rates = [rate * s.lr_mult * trust for s, trust in zip(self.segments, trusts, strict=True)]
 
         def subtract(piece: _Piece, _: Array) -> None:
-            g = self.net.parameters.gradient_arena[piece.where]
+            g = self.parameters.gradient_arena[piece.where]
             g *= rates[piece.segment]
-            self.net.parameters.arena[piece.where] -= g
+            self.parameters.arena[piece.where] -= g
 
         self._each(subtract)
 

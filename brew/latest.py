@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from brew import snapshot, weights
+from brew import snapshot, weights_files
 from brew._wire_stored import StoredState
 from brew.errors import BrewError, WeightsError
 
@@ -63,7 +63,7 @@ def check(state: str | Path) -> Snapshot:
         raise WeightsError(f"{state}: names no weights")
     snapshot.average_of(stored, state)
     if stored.resume is None or not stored.resume.weights_sha256:
-        weights.read(found)
+        weights_files.read(found)
     return Snapshot(stored.iter, Path(state), found, stored)
 
 

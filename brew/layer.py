@@ -37,6 +37,10 @@ Array: TypeAlias = npt.NDArray[Any]
 TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 
 
+class Unsupported(Exception):
+    """An implementation has no way to compute what was asked, or no fast one; the caller takes another way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a layer may know of the net it stands in.
@@ -156,10 +160,8 @@ class Implementation(Generic[L]):
         self.layer = layer
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`.
-
-        The net converts. `Unsupported` (brew.onednn), here or in `prepare`, makes it take another implementation.
-        """
+        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`. The
+        net converts. `Unsupported`, here or in `prepare`, makes it take another implementation."""
         if self.follows and bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
             return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
         return plain(shapes.x, shapes.y)
@@ -273,12 +275,10 @@ class Layer:
 
     def implementation(self, device: str, engine: str = "caffe") -> Implementation[Any]:
         """A fresh implementation for `device`; NetError when there is none."""
-        try:
-            cls = self.implementations[device, engine]
-        except KeyError:
+        if (device, engine) not in self.implementations:
             have = ", ".join(f"{d}/{e}" for d, e in self.implementations)
-            raise self.error(f"runs on {have}, not on {device}/{engine}") from None
-        return cls(self)
+            raise self.error(f"runs on {have}, not on {device}/{engine}")
+        return self.implementations[device, engine](self)
 
     # --- what every layer says when something is wrong -----------------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import deque
 from ctypes import c_float
+from typing import Any
 
 import numpy as np
 
 from brew import cuda
-from brew.net import Net
+from brew.loss_terms import LossTerms
 
 _kernels = cuda.Kernels(r"""
 // ring[slot] (+)= factor * sum of x; one block.
@@ -26,12 +27,15 @@ __global__ void add_loss(long long n, const T* x, T* ring, long long size, long 
 
 
 class LossWindow:
-    """Collects the loss of each pass; `mean` is the smoothed loss. An iteration's loss is the mean of its passes."""
+    """Collects the loss of each pass, the sum of `terms`; `mean` is the smoothed loss.
 
-    def __init__(self, net: Net, size: int) -> None:
-        self.net, self.size = net, size
+    An iteration's loss is the mean of its passes.
+    """
+
+    def __init__(self, terms: LossTerms, size: int, dtype: np.dtype[Any], device: str) -> None:
+        self.terms, self.size, self.dtype = terms, size, dtype
         self.values: deque[float] = deque(maxlen=size)
-        self._ring = cuda.zeros(size, net.dtype) if net.device == "cuda" else None
+        self._ring = cuda.zeros(size, dtype) if device == "cuda" else None
         self._filled = 0
         self._sum = 0.0
 
@@ -40,11 +44,11 @@ class LossWindow:
         self._filled = 0
 
     def add(self, number: int, passes: int) -> None:
-        """Count the net's loss as of pass `number` (0 to `passes` - 1) of this iteration."""
+        """Count the loss as of pass `number` (0 to `passes` - 1) of this iteration."""
         if self._ring is not None:
             self._add_on_device(number, passes)
             return
-        self._sum = (self._sum if number else 0.0) + self.net.loss_terms.sum()
+        self._sum = (self._sum if number else 0.0) + self.terms.sum()
         if number == passes - 1:
             # as a solver state keeps it, so that what follows from the window is the same after a resume
             self.values.append(c_float(self._sum / passes).value)
@@ -52,7 +56,7 @@ class LossWindow:
     def _add_on_device(self, number: int, passes: int) -> None:
         slot = self._filled % self.size
         fresh = number == 0
-        for weight, blob in self.net.loss_terms:
+        for weight, blob in self.terms:
             x = blob.data_memory.array(blob.shape)
             _kernels.add_loss.by_block(1, x, self._ring, x.size, slot, weight / passes, int(fresh))
             fresh = False
@@ -85,7 +89,7 @@ class LossWindow:
         self.clear()
         self.values.extend(losses)
         if self._ring is not None:
-            host = np.zeros(self.size, self.net.dtype)
+            host = np.zeros(self.size, self.dtype)
             kept = losses[-self.size :]
             host[: len(kept)] = kept
             cuda.upload(self._ring, host)

@@ -4,38 +4,37 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
 from brew import memory, mode, told, versions
 from brew.blob import Blob
+from brew.build import build
 from brew.choices import Choices
-from brew.data.memory import set_input_arrays
 from brew.data.pairs import settle_data
 from brew.data_layer import DataLayer
 from brew.debug_info import DebugInfo
 from brew.engine import chosen
 from brew.errors import UsageError, did_you_mean
 from brew.executor import Executor
-from brew.graph import build
 from brew.host_views import HostViews
 from brew.layer import Context, Layer, Shape
 from brew.layer_callbacks import Callback, LayerCallbacks
 from brew.loss_terms import LossTerms
-from brew.net_arguments import in_order, layer_number, readable, recomputes, write
+from brew.net_arguments import in_order, layer_number, readable, recomputes, set_input_arrays, write
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, select
-from brew.net_state import Source
 from brew.outputs import Output
 from brew.parameters import Parameters
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
 from brew.random import in_use
 from brew.subnormals import flushed
 
-Weights: TypeAlias = "str | Path | Sequence[str | Path]"
+if TYPE_CHECKING:
+    from brew.weights_files import Weights
 
 
 class Net:
@@ -89,7 +88,7 @@ class Net:
         self.name = self.source.name
         force = self.source.force_backward
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
-        told.of_net(self.source, written)
+        told.net_built(self.source, written)
         self.graph = versions.settle(written)
         self._make_blobs()
         settle_data(self.layers)
@@ -112,7 +111,7 @@ class Net:
 
     # --- building -------------------------------------------------------------------------------------------------
 
-    def _context(self, source: Source) -> Context:
+    def _context(self, source: PlacedLayer) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
         return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
 
@@ -124,9 +123,7 @@ class Net:
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
-        self.params: OrderedDict[str, list[Blob]] = OrderedDict(
-            (node.layer.name, [self._slots[p] for p in node.params]) for node in graph.nodes if node.params
-        )
+        self.params = self.parameters.by_layer
         self.inputs = [graph.blobs[b].name for b in graph.inputs]
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
@@ -230,7 +227,9 @@ class Net:
         self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
         return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
-    set_input_arrays = set_input_arrays
+    def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
+        set_input_arrays(self.data_layers, data, labels, self.name)
 
     def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
         for name in names:
@@ -282,15 +281,15 @@ class Net:
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
-        from brew import weights
+        from brew import weights  # a net without a file does without
 
-        weights.copy_into(self, files, ignore_mismatched=ignore_mismatched)
+        weights.copy_into(self.parameters, files, ignore_mismatched=ignore_mismatched)
 
     def save(self, path: Any, *, diff: bool = False) -> None:
         """Write a .caffemodel (HDF5 when the name ends in .h5, safetensors for .safetensors), atomically."""
         from brew import weights
 
-        weights.save(self, path, diff=diff)
+        weights.save(self.parameters, path, self.name, self.phase, diff=diff)
 
     def close(self) -> None:
         """Stop the data layers' threads and close their sources."""

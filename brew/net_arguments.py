@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from brew.data_layer import TakesArrays
 from brew.errors import UsageError, did_you_mean
 from brew.layer import TEST, TRAIN, shape_text
 
@@ -92,6 +93,18 @@ def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
     if array.size != blob.count:
         raise UsageError(f'{which} of "{blob.name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
     getattr(blob, which)[...] = array.reshape(blob.shape)
+
+
+def set_input_arrays(layers: Iterable[Layer], data: npt.ArrayLike, labels: npt.ArrayLike, net: str) -> None:
+    """Give the first MemoryData layer its data (n x channels x height x width) and n labels.
+
+    UsageError when `net` has no such layer, and where the arrays do not fit it.
+    """
+    for layer in layers:
+        if isinstance(layer, TakesArrays):
+            layer.reset(data, labels)
+            return
+    raise UsageError(f'net "{net}" has no MemoryData layer: set_input_arrays has nothing to fill')
 
 
 def layer_number(layers: Sequence[Layer], name: str | None, default: int) -> int:

@@ -10,7 +10,7 @@ from brew.errors import BrewError, Place
 from brew.layer import TEST, Shape
 from brew.message_difference import Change, changes
 from brew.net_source import NetDefinition
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.summary import summarise
@@ -96,7 +96,7 @@ def _placed(
     return (PlacedChange(change, old(*change.path), new(*change.path)) for change in found)
 
 
-def _matched(before: Sequence[Source], after: Sequence[Source]) -> list[_Pair]:
+def _matched(before: Sequence[PlacedLayer], after: Sequence[PlacedLayer]) -> list[_Pair]:
     """The layers that both nets have, in the second one's order."""
     left = list(range(len(before)))
     pairs: list[_Pair] = []
@@ -113,7 +113,7 @@ def _matched(before: Sequence[Source], after: Sequence[Source]) -> list[_Pair]:
     return sorted(pairs, key=lambda pair: pair[1])
 
 
-def _rules(source: Source) -> list[bytes]:
+def _rules(source: PlacedLayer) -> list[bytes]:
     return [rule.SerializeToString(deterministic=True) for rule in (*source.param.include, *source.param.exclude)]
 
 

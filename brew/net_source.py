@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from brew import prototxt
-from brew.engine import Wish
-from brew.errors import UsageError
+from brew.errors import Place, UsageError
 from brew.foreign import admit_net
 from brew.layer import Shape
-from brew.net_state import Source, filter_layers, merged_state
+from brew.net_state import filter_layers, merged_state
+from brew.placed import PlacedLayer
 from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
@@ -26,17 +26,25 @@ NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """What a net's file says of its engine, "" for nothing."""
+
+    name: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NetSource:
     """A net's layers for one state, in order, with the facts that stand outside of layers."""
 
     name: str
-    layers: list[Source]
+    layers: list[PlacedLayer]
     state: NetState
     force_backward: bool
     debug_info: bool
     engine: Wish
     folder: Path  # relative paths are looked up here when they are not in the working directory
-    written: list[Source]  # the layers without Splits
+    written: list[PlacedLayer]  # the layers without Splits
     said: set[str]  # what has been said of the text these layers come from
 
 
@@ -92,7 +100,7 @@ def _engine(definition: NetDefinition) -> Wish:
     return Wish(definition.net.shell.engine, document.place(*definition.prefix, "engine") if document else None)
 
 
-def replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Source]:
+def replace_data(layers: list[PlacedLayer], shapes: Mapping[str, Shape]) -> list[PlacedLayer]:
     """Layers without bottoms that make a blob named in `shapes` become Input layers of those shapes.
 
     A top of such a layer that has no shape of its own (a label) gets the batch alone, (n,).
@@ -106,7 +114,7 @@ def replace_data(layers: list[Source], shapes: Mapping[str, Shape]) -> list[Sour
             continue
         batch = next(shapes[t][:1] for t in param.top if t in shapes)
         layer = input_layer(param.name, param.top, [shapes.get(t, batch) for t in param.top])
-        result.append(Source(layer, source.place))
+        result.append(PlacedLayer(layer, source.place))
         unused.difference_update(param.top)
     if unused:
         made = sorted({t for s in layers if not s.param.bottom for t in s.param.top})

@@ -2,41 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterable
 
 from google.protobuf import text_format
 
-from brew.errors import NetError, Place
-from brew.proto.brew_pb2 import TEST, TRAIN, LayerParameter, NetParameter, NetState, NetStateRule
-from brew.prototxt import Document
+from brew.errors import NetError
+from brew.placed import PlacedLayer
+from brew.proto.brew_pb2 import TEST, TRAIN, LayerParameter, NetState, NetStateRule
 
 _NAMES = {TRAIN: "TRAIN", TEST: "TEST"}
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A layer's message and where it stands: `place("pooling_param", "pad")` -> Place.
-
-    `bottoms` are the names of its bottoms as its file has them, where Splits have given them others.
-    """
-
-    param: LayerParameter
-    place: Callable[..., Place | None]
-    bottoms: tuple[str, ...] = ()
-
-
-def nowhere(*path: str | int) -> None:
-    """The place of a message that came from no file."""
-
-
-def sources(net: NetParameter, document: Document[Any] | None, prefix: Sequence[str | int] = ()) -> list[Source]:
-    """The layers of `net`, which is `document`'s message or the message at `prefix` within it."""
-    if document is None:
-        return [Source(layer, nowhere) for layer in net.layer]
-    return [Source(layer, partial(document.place, *prefix, "layer", i)) for i, layer in enumerate(net.layer)]
 
 
 def merged_state(phase: int, *states: NetState, level: int | None = None, stages: Iterable[str] = ()) -> NetState:
@@ -61,7 +35,7 @@ def state_text(state: NetState) -> str:
     return f"{_NAMES[state.phase]}{f' with stage {stages}' if stages else ''}{level}"
 
 
-def absence(source: Source, state: NetState) -> str:
+def absence(source: PlacedLayer, state: NetState) -> str:
     """Why a layer does not exist in `state`, and what would bring it in."""
     param = source.param
     kind, rules = ("include", param.include) if param.include else ("exclude", param.exclude)
@@ -83,12 +57,12 @@ def _by_phase(param: LayerParameter, state: NetState) -> bool:
     return any(rule.HasField("phase") for rule in param.exclude)
 
 
-def filter_layers(layers: Iterable[Source], state: NetState) -> list[Source]:
+def filter_layers(layers: Iterable[PlacedLayer], state: NetState) -> list[PlacedLayer]:
     """The layers that exist in `state`."""
     return [source for source in layers if exists(source, state)]
 
 
-def exists(source: Source, state: NetState) -> bool:
+def exists(source: PlacedLayer, state: NetState) -> bool:
     """Whether the layer is there in `state`; NetError where it has rules of both kinds."""
     param = source.param
     if param.include and param.exclude:

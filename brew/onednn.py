@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import after_fork
-from brew._onednn_library import Unsupported as Unsupported
 from brew._onednn_library import check as check
 from brew._onednn_library import engine
 from brew._onednn_library import library as library
@@ -25,6 +24,7 @@ from brew._onednn_library import version as version
 from brew._onednn_library import why_not as why_not
 from brew._onednn_scratch import Scratchpad, plain_attributes
 from brew.after_fork import Inherited
+from brew.layer import Unsupported
 from brew.layout import PLAIN, Layout, Shape
 
 Array: TypeAlias = npt.NDArray[Any]

@@ -15,18 +15,17 @@ import numpy as np
 
 from brew import onednn, workers
 from brew.layer import Array
-from brew.net import Net
 from brew.onednn import DST, SCALE_OF, SRC, SRC_1, Description, Operation
 from brew.onednn_after import After
+from brew.parameters import Parameters
 from brew.update_rule import L2, Segment, UpdateRule
 
 _SMALL = 2048  # elements; NumPy has done with them before oneDNN has begun
 
 
-def fits(net: Net, rule: UpdateRule) -> bool:
-    """Whether the update of `net` by `rule` is one that is done here."""
-    parameters = net.parameters
-    here = net.device == "cpu" and net.engine == "onednn" and net.dtype == np.float32
+def fits(parameters: Parameters, engine: str, rule: UpdateRule) -> bool:
+    """Whether the update of `parameters` by `rule` is one that is done here."""
+    here = parameters.device == "cpu" and engine == "onednn" and parameters.dtype == np.float32
     trains = 0 < parameters.arena.size == parameters.gradient_arena.size  # a net without gradients may have an update
     return (
         here and trains and parameters.arena.size < workers.SHARED and rule.plain_momentum and not rule.decoupled
@@ -37,8 +36,8 @@ def fits(net: Net, rule: UpdateRule) -> bool:
 class MomentumOneDNN:
     """v = momentum * v + rate * lr_mult * (scale * g + decay * decay_mult * w); w -= v; g = v."""
 
-    def __init__(self, net: Net, among: Sequence[Segment], history: Array) -> None:
-        arenas = net.parameters.arena, net.parameters.gradient_arena, history
+    def __init__(self, parameters: Parameters, among: Sequence[Segment], history: Array) -> None:
+        arenas = parameters.arena, parameters.gradient_arena, history
         longer, others = _stretches(among)
         self._stretches = [_Stretch(s, arenas) for s in longer]
         self._others = _Others(others, arenas)

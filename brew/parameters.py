@@ -7,7 +7,9 @@ parameter that several layers share, and owns only what the other lacks.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,12 +26,19 @@ _ALIGN = 64  # bytes; every parameter starts on a cache line
 
 
 class Parameters:
-    """Slots, arenas and starts. `owners` are the slots that own memory, in layer order: Caffe's learnable params."""
+    """Slots, arenas and starts.
+
+    `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
+    layer that has some, by the layer's name.
+    """
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:
         self.graph, self.dtype, self.device = graph, dtype, device
         _check_names(graph)
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.by_layer: OrderedDict[str, list[Blob]] = OrderedDict(
+            (node.layer.name, [self.slots[p] for p in node.params]) for node in graph.nodes if node.params
+        )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
         self.version = Version()
@@ -139,6 +148,26 @@ class Parameters:
         for i in self.owners:
             self.slots[i].data_memory.download()
             self.slots[i].diff_memory.download()
+
+
+class Changed:
+    """The layers whose first parameter is no longer what a constant filler makes of it, and those without any."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+
+    @cached_property
+    def _first(self) -> dict[str, int]:
+        """The slot of the first parameter of each layer that has some, by the layer's name."""
+        return {node.layer.name: node.params[0] for node in self._parameters.graph.nodes if node.params}
+
+    def __contains__(self, name: object) -> bool:
+        slot = self._first.get(str(name))
+        if slot is None:
+            return True
+        declared, blob = self._parameters.graph.params[slot].declared, self._parameters.slots[slot]
+        filled = declared.filler.value if declared.filler is not None else 0.0
+        return bool((blob.data_memory.host(blob.shape) != np.asarray(filled, self._parameters.dtype)).any())
 
 
 def _check_names(graph: Graph) -> None:

@@ -10,18 +10,17 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from brew.layer import Shape
 from brew.proto.brew_pb2 import BlobShape, InputParameter, LayerParameter, NetParameter
 
 
-def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Shape]) -> LayerParameter:
+def input_layer(name: str, tops: Sequence[str], shapes: Sequence[Sequence[int]]) -> LayerParameter:
     """An Input layer that makes a blob of each shape."""
     parameter = InputParameter(shape=[BlobShape(dim=shape) for shape in shapes])
     return LayerParameter(name=name, type="Input", top=tops, input_param=parameter)
 
 
 def input_layers(
-    tops: Sequence[str], shapes: Sequence[Shape], taken: set[str], spare: str = ""
+    tops: Sequence[str], shapes: Sequence[Sequence[int]], taken: set[str], spare: str = ""
 ) -> list[LayerParameter]:
     """An Input layer for each blob, named after it, or `spare`, where no other layer of the net has the name.
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
-
-from brew import forks
-from brew._prototxt_hints import layer_type_hint
-from brew.errors import did_you_mean
 
 if TYPE_CHECKING:
     from brew.layer import Layer
@@ -81,22 +77,6 @@ def layer_type_list() -> list[str]:
 def _import_all() -> None:
     for name in _stems():
         importlib.import_module(f"brew.layers.{name}")
-
-
-def unknown_layer_hint(type_name: str) -> str:
-    """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
-    fact = forks.layer_type(type_name)
-    if fact is None:
-        near = layer_type_hint(type_name) or _nearest(type_name, tuple(layer_type_list()))
-        return f"{near + ' ' if near else ''}brew layers lists all types"
-    note = f"; {fact.note}" if fact.note else ""
-    return f"{type_name} comes from {fact.owners} and is not available here{note}; brew layers lists what is"
-
-
-@lru_cache
-def _nearest(type_name: str, known: tuple[str, ...]) -> str | None:
-    """Kept: a net may use one wrong name in each of thousands of layers."""
-    return did_you_mean(type_name, known, most=3)
 
 
 @cache

@@ -24,6 +24,7 @@ from brew.net import Net
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
 from brew.training import Training
 from brew.version import __version__
+from brew.weights import Misfit
 
 log = logging.getLogger("brew")
 
@@ -83,7 +84,7 @@ def restore(
     else:
         history.check(training, state, path)
         history.restore(training, state)
-    check_loaded(training.net, str(path), training.update.history)
+    check_loaded(training.net.parameters, str(path), training.update.history)
     if training.average is not None:
         _restore_average(training.average, snapshot.average_of(state, path), path)
     training.iter = state.iter
@@ -103,8 +104,6 @@ def restore(
 
 
 def _take_weights(net: Net, files: Path) -> None:
-    from brew.weights import Misfit
-
     try:
         net.copy_from(files)
     except Misfit as error:

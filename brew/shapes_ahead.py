@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from brew.blob import Blob
 from brew.errors import InputError
-from brew.onednn import Unsupported
+from brew.layer import Unsupported
 from brew.scratch import Scratch
 from brew.step import Step
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from brew import hdf5_file, weights, wire
+from brew import hdf5_file, weights, weights_files, wire
 from brew._wire_stored import StoredState
 from brew.atomic import check_space, old_name, put_back, replacing_all
 from brew.average import WeightAverage
@@ -64,7 +64,7 @@ def check_names(param: SolverParameter) -> None:
     taken = re.compile(re.escape(first.name) + r"(iter_\d+|best)(_average)?\.(?P<kind>caffemodel|solverstate)(\.h5)?")
     for path in first.parent.iterdir() if first.parent.is_dir() else ():
         if match := taken.fullmatch(path.name):
-            check(path, STATE if match["kind"] == "solverstate" else weights.KIND)
+            check(path, STATE if match["kind"] == "solverstate" else weights_files.KIND)
 
 
 def write(
@@ -85,18 +85,22 @@ def write(
     settle(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
     wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
-    with replacing_all([*((path, weights.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
+    with replacing_all([*((path, weights_files.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
         new_weights,
         *between,
         new_state,
     ]:
         log.info("Snapshotting to %s file %s", kind, files.weights, extra={"glog": "solver.cpp:464"})
         ending = files.weights.suffix
-        resume.weights_sha256 = weights.write(net, new_weights, ending, diff=param.snapshot_diff, digest=True)
+        resume.weights_sha256 = weights.write(
+            net.parameters, new_weights, ending, net.name, net.phase, diff=param.snapshot_diff, digest=True
+        )
         if average is not None:
             resume.average = str(files.average)
             with average.averaged():
-                resume.average_sha256 = weights.write(net, between[0], ending, digest=True)
+                resume.average_sha256 = weights.write(
+                    net.parameters, between[0], ending, net.name, net.phase, digest=True
+                )
         log.info("Snapshotting solver state to %s file %s", kind, files.state, extra={"glog": "sgd_solver.cpp:284"})
         if ending == ".h5":
             hdf5_file.write_solver_state(new_state, iteration, str(files.weights), history, current_step, resume)
@@ -119,7 +123,7 @@ def settle(files: SnapshotPaths) -> None:
     """Finish or undo what a crash between the renames has left: afterwards the files are those that the state means."""
     for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
         old = old_name(path)
-        if not old.exists() or not is_of(old, weights.KIND):
+        if not old.exists() or not is_of(old, weights_files.KIND):
             continue
         try:
             settled = _digest(read_state(files.state), record) == _sha256(path)

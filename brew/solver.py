@@ -16,6 +16,7 @@ from brew.errors import DivergedError
 from brew.events import Iterated, Stopped, Tested
 from brew.iteration import Iteration
 from brew.outputs import MOST_KEPT, first
+from brew.parameters import Changed
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.saver import Saver
@@ -110,7 +111,7 @@ class Solver(Training):
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self.display.start()
-        told.of_training(self.net, self.param.weight_decay)
+        told.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
         self._deadline = time.perf_counter() + (units.seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()

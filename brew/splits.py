@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from brew.errors import NetError, did_you_mean
-from brew.net_state import Source, absence, state_text
+from brew.net_state import absence, state_text
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter, NetState
 
 Top = tuple[int, int]  # (layer number, top number)
@@ -27,18 +28,18 @@ class Absent:
     """The state a net is in, and the layers that are not there in it: for errors."""
 
     state: NetState
-    layers: Sequence[Source]
+    layers: Sequence[PlacedLayer]
 
     @classmethod
-    def of(cls, state: NetState, every: Sequence[Source], there: Sequence[Source]) -> Absent:
+    def of(cls, state: NetState, every: Sequence[PlacedLayer], there: Sequence[PlacedLayer]) -> Absent:
         """`every` layer of the net but for those that are `there`."""
         kept = {id(source.param) for source in there}
         return cls(state, [source for source in every if id(source.param) not in kept])
 
 
 def insert_splits(
-    layers: Sequence[Source], unknown: list[NetError] | None = None, absent: Absent | None = None
-) -> list[Source]:
+    layers: Sequence[PlacedLayer], unknown: list[NetError] | None = None, absent: Absent | None = None
+) -> list[PlacedLayer]:
     """The layers with Splits between them.
 
     A bottom that names no earlier top raises its NetError, which speaks of `absent` layers too. Where the list
@@ -50,7 +51,7 @@ def insert_splits(
     elif errors:
         raise errors[0]
     next_split: Counter[Top] = Counter()
-    result: list[Source] = []
+    result: list[PlacedLayer] = []
     for number, source in enumerate(layers):
         param = LayerParameter()
         param.CopyFrom(source.param)
@@ -58,7 +59,7 @@ def insert_splits(
             top = reads.get((number, b))
             if top is not None and uses[top] > 1:
                 param.bottom[b] = f"{_split_name(layers, top)}_{_take(next_split, top)}"
-        result.append(Source(param, source.place, tuple(source.param.bottom)))
+        result.append(PlacedLayer(param, source.place, tuple(source.param.bottom)))
         for t in range(len(param.top)):
             if uses[number, t] > 1:
                 result.append(_split(layers, (number, t), uses[number, t], param, next_split, source))
@@ -66,7 +67,7 @@ def insert_splits(
 
 
 def _uses(
-    layers: Sequence[Source], absent: Absent | None
+    layers: Sequence[PlacedLayer], absent: Absent | None
 ) -> tuple[dict[tuple[int, int], Top], Counter[Top], list[NetError]]:
     """For every (layer, bottom) the top it reads; for every top how often it is used; errors for unknown bottoms."""
     newest: dict[str, Top] = {}
@@ -92,7 +93,7 @@ def _uses(
     return reads, uses, errors
 
 
-def _makers(layers: Sequence[Source]) -> Mapping[str, list[int]]:
+def _makers(layers: Sequence[PlacedLayer]) -> Mapping[str, list[int]]:
     """By the name of a blob, the numbers of the layers that make it."""
     makers: defaultdict[str, list[int]] = defaultdict(list)
     for number, source in enumerate(layers):
@@ -102,7 +103,7 @@ def _makers(layers: Sequence[Source]) -> Mapping[str, list[int]]:
 
 
 def _unknown_bottom(
-    source: Source, b: int, known: dict[str, Top], later: Sequence[str], absent: Absent | None, *, near: bool
+    source: PlacedLayer, b: int, known: dict[str, Top], later: Sequence[str], absent: Absent | None, *, near: bool
 ) -> NetError:
     """`later` are the layers further down that make the blob; `near` says whether to look for names like it."""
     name = source.param.bottom[b]
@@ -120,7 +121,7 @@ def _unknown_bottom(
     return NetError(text, place=source.place("bottom", b), hint=hint)
 
 
-def _split_name(layers: Sequence[Source], top: Top) -> str:
+def _split_name(layers: Sequence[PlacedLayer], top: Top) -> str:
     param = layers[top[0]].param
     return f"{param.top[top[1]]}_{param.name}_{top[1]}_split"
 
@@ -131,13 +132,13 @@ def _take(counter: Counter[Top], top: Top) -> int:
 
 
 def _split(
-    layers: Sequence[Source],
+    layers: Sequence[PlacedLayer],
     top: Top,
     uses: int,
     owner: LayerParameter,
     next_split: Counter[Top],
-    source: Source,
-) -> Source:
+    source: PlacedLayer,
+) -> PlacedLayer:
     name = _split_name(layers, top)
     split = LayerParameter(name=name, type="Split", bottom=[owner.top[top[1]]])
     split.top.extend(f"{name}_{k}" for k in range(uses))
@@ -146,4 +147,4 @@ def _split(
         split.loss_weight.extend([weight] + [0.0] * (uses - 1))
         owner.loss_weight[top[1]] = 0.0
         next_split[top] += 1  # the first copy is the loss
-    return Source(split, source.place, tuple(split.bottom))
+    return PlacedLayer(split, source.place, tuple(split.bottom))

@@ -9,16 +9,16 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array
-from brew.net import Net
+from brew.parameters import Parameters
 
 
 class Statistics:
-    """The parameters of `net` that are not learned. Copies of them lie on the net's device from the first `keep` on."""
+    """Those of the `parameters` that are not learned. Copies of them lie on their device from the first `keep` on."""
 
-    def __init__(self, net: Net) -> None:
-        graph, slots = net.graph, net.parameters.slots
-        self.net = net
-        self._blobs = [slots[i] for i in net.parameters.owners if not graph.params[i].declared.learned]
+    def __init__(self, parameters: Parameters) -> None:
+        graph, slots = parameters.graph, parameters.slots
+        self.parameters = parameters
+        self._blobs = [slots[i] for i in parameters.owners if not graph.params[i].declared.learned]
         self._kept: list[Array] = []
         self._aside: list[Array] = []
 
@@ -43,8 +43,8 @@ class Statistics:
             self._write(self._aside)
 
     def _empty(self) -> list[Array]:
-        make = np.empty if self.net.device == "cpu" else cuda.empty
-        return [make(blob.shape, self.net.dtype) for blob in self._blobs]
+        make = np.empty if self.parameters.device == "cpu" else cuda.empty
+        return [make(blob.shape, self.parameters.dtype) for blob in self._blobs]
 
     def _copy(self, values: Sequence[Array]) -> None:
         for blob, value in zip(self._blobs, values, strict=True):
@@ -55,7 +55,7 @@ class Statistics:
         for blob, value in zip(self._blobs, values, strict=True):
             self._move(blob.data_memory.array(blob.shape), value)
             blob.data_memory.download()
-        self.net.parameters.version.number += 1
+        self.parameters.version.number += 1
 
     def _move(self, target: Array, source: Array) -> None:
-        (np.copyto if self.net.device == "cpu" else cuda.copy)(target, source)
+        (np.copyto if self.parameters.device == "cpu" else cuda.copy)(target, source)

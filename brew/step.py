@@ -17,11 +17,22 @@ from brew.blob import Blob, Latest
 from brew.crossing import Crossing
 from brew.data_layer import DataLayer
 from brew.graph import Node
-from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shapes, Version, Wanted, count, shape_text
+from brew.layer import (
+    Array,
+    Arrays,
+    Buffer,
+    Implementation,
+    Layer,
+    Shapes,
+    Unsupported,
+    Version,
+    Wanted,
+    count,
+    shape_text,
+)
 from brew.layout import PLAIN
 from brew.memory_plan import Lease
 from brew.memory_uses import SAVED
-from brew.onednn import Unsupported
 from brew.scratch import Scratch, elements
 
 from ._graph_checks import check_shapes

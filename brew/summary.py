@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 
 from brew import memory, mode, versions
+from brew.build import build
 from brew.data_shapes import data_shapes
 from brew.engine import chosen
 from brew.executor import Executor
-from brew.graph import Graph, Node, build
+from brew.graph import Graph, Node
 from brew.layer import TRAIN, Context, Shape, count
 from brew.memory import MemoryReport
 from brew.net_blobs import make_blobs
 from brew.net_source import NetDefinition, NetLike, NetSource, define, select
-from brew.net_state import Source, filter_layers, merged_state
+from brew.net_state import filter_layers, merged_state
 from brew.parameters import Parameters
+from brew.placed import PlacedLayer
 from brew.plan_lines import PlanLine, plan_lines
 from brew.proto.brew_pb2 import NetState
 
@@ -127,7 +129,7 @@ class _Read:
 
     source: NetSource
     graph: Graph
-    written: Sequence[Source]
+    written: Sequence[PlacedLayer]
     assumed: tuple[str, ...]
 
 
@@ -140,7 +142,7 @@ def _read(
     state = merged_state(phase, definition.net.shell.state, *states, level=level, stages=stages)
     written = filter_layers(definition.net.layers, state)
 
-    def context(source: Source) -> Context:
+    def context(source: PlacedLayer) -> Context:
         own = source.param.phase if source.param.HasField("phase") else state.phase
         return Context(own, _DTYPE, 0, source.place, definition.folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
-from brew import data_remarks, epochs, memory, mode, units
+from brew import epochs, memory, mode, told, units
 from brew.average import WeightAverage
 from brew.best import Best
 from brew.divergence import Guard, check_loaded
@@ -13,12 +13,13 @@ from brew.events import KINDS, Displayed, Event
 from brew.layer import TEST, TRAIN
 from brew.learning_rate import RateSchedule
 from brew.loss_window import LossWindow
-from brew.net import Net, Weights
+from brew.net import Net
 from brew.random import Seed
 from brew.solver_config import NetChoice, SolverConfig
 from brew.statistics import Statistics
 from brew.stuck import Stuck
 from brew.update import make_update, rule_class
+from brew.weights_files import Weights
 
 log = logging.getLogger("brew")
 _SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it
@@ -75,15 +76,17 @@ class Training:
         self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
-        data_remarks.tell([self.net, *self.test_nets], [each.definition for each in (choice, *tests)])
-        self.update = make_update(self.net, rule)
+        nets = [(net.source, net.graph) for net in (self.net, *self.test_nets)]
+        told.training_built(nets, [each.definition for each in (choice, *tests)])
+        self.update = make_update(self.net.parameters, self.net.engine, rule)
         self.schedule = RateSchedule(self.param)
-        self.losses = LossWindow(self.net, self.param.average_loss)
+        self.losses = LossWindow(self.net.loss_terms, self.param.average_loss, self.net.dtype, self.device)
         self.best = Best(self.config.document, self.test_nets)
-        self.statistics = Statistics(self.net)
+        self.statistics = Statistics(self.net.parameters)
         self.guard = Guard(self.net, self.param, self.statistics)
         self.watch(Stuck(self.net), Displayed)
-        self.average = WeightAverage(self.net, self.param.ema_decay) if self.param.ema_decay else None
+        decay = self.param.ema_decay
+        self.average = WeightAverage(self.net.parameters, decay) if decay else None
         if files := self.config.weights():
             self.load_weights(files)
         self.guard.check_state((), "before the first iteration")
@@ -104,7 +107,7 @@ class Training:
         """Copy weights by layer name into the train net, and into test nets that have parameters of their own."""
         for net in [self.net, *(net for net in self.test_nets if net.parameters.starts)]:
             net.copy_from(files, ignore_mismatched=self.ignore_mismatched)
-            check_loaded(net, files)
+            check_loaded(net.parameters, files)
         if self.average is not None:
             self.average.reset()
 

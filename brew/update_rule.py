@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from brew.cuda import Kernel
 from brew.layer import Array
-from brew.net import Net
+from brew.parameters import Parameters
 from brew.proto.brew_pb2 import SolverParameter
 from brew.trust_ratio import TrustRatio
 
@@ -121,12 +121,12 @@ class Segment:
     decay_mult: float
 
 
-def segments(net: Net, *, joined: bool = True) -> list[Segment]:
-    """The learnable parameters of `net` in arena order; `joined`: neighbours with equal multipliers in one segment."""
+def segments(parameters: Parameters, *, joined: bool = True) -> list[Segment]:
+    """The learnable parameters in arena order; `joined`: neighbours with equal multipliers in one segment."""
     result: list[Segment] = []
-    for slot, start in net.parameters.starts.items():
-        param = net.graph.params[slot]
-        stop = start + net.parameters.slots[slot].count
+    for slot, start in parameters.starts.items():
+        param = parameters.graph.params[slot]
+        stop = start + parameters.slots[slot].count
         last = result[-1] if result else None
         if joined and last and (last.lr_mult, last.decay_mult) == (param.lr_mult, param.decay_mult):
             result[-1] = Segment(last.start, stop, last.lr_mult, last.decay_mult)

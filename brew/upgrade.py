@@ -21,8 +21,7 @@ from functools import partial
 from typing import Any
 
 from brew.errors import Place, SolverError
-from brew.layer import Shape
-from brew.net_state import Source, sources
+from brew.placed import PlacedLayer, placed_layers
 from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import (
     LayerParameter,
@@ -54,7 +53,7 @@ class UpgradedNet:
     """A net in today's format. `shell` has all of it but the layers; a field without a home makes it not `complete`."""
 
     shell: NetParameter
-    layers: list[Source]
+    layers: list[PlacedLayer]
     complete: bool = True
 
     def message(self) -> NetParameter:
@@ -83,7 +82,7 @@ def upgrade_net(
         if field.name not in ("layer", "layers"):
             assign(shell, field.name, value)
     done: list[str] = []  # in words
-    layers = _old_layers(net, shell, origin, done) if net.layers else sources(net, document, prefix)
+    layers = _old_layers(net, shell, origin, done) if net.layers else placed_layers(net, document, prefix)
     layers = _with_inputs(shell, layers, origin, done)
     layers = with_round_mode(_fixed_batch_norm(layers, done), done)
     if done:
@@ -131,7 +130,7 @@ def _origin(net: NetParameter, document: Document[Any] | None, prefix: Sequence[
     return Origin(name, document, prefix)
 
 
-def _old_layers(net: NetParameter, shell: NetParameter, origin: Origin, done: list[str]) -> list[Source]:
+def _old_layers(net: NetParameter, shell: NetParameter, origin: Origin, done: list[str]) -> list[PlacedLayer]:
     """Rules 1 to 3."""
     if net.layer:
         also = origin.place("layers", 0)
@@ -151,14 +150,14 @@ def _old_layers(net: NetParameter, shell: NetParameter, origin: Origin, done: li
         done.append("upgraded from the format of 2014 (V1)")
     if any([move_transform(old) for old in old_layers]):
         done.append("image fields moved to transform_param")
-    return [Source(from_v1(old), partial(_place, origin, old.trace)) for old in old_layers]
+    return [PlacedLayer(from_v1(old), partial(_place, origin, old.trace)) for old in old_layers]
 
 
 def _place(origin: Origin, trace: Trace, *path: str | int) -> Place | None:
     return origin.place(*trace.written(*path))
 
 
-def _with_inputs(shell: NetParameter, layers: list[Source], origin: Origin, done: list[str]) -> list[Source]:
+def _with_inputs(shell: NetParameter, layers: list[PlacedLayer], origin: Origin, done: list[str]) -> list[PlacedLayer]:
     """Rule 4. `shell` loses its input fields."""
     names = list(shell.input)
     if not names:
@@ -179,10 +178,10 @@ def _with_inputs(shell: NetParameter, layers: list[Source], origin: Origin, done
         log.warning("%s: %s: the last shapes are not used", origin.place("input", 0) or origin.name, given)
     done.append('input became the layer "input"')
     layer = input_layer("input", names, shapes[: len(names)])
-    return [Source(layer, partial(_place, origin, trace)), *layers]
+    return [PlacedLayer(layer, partial(_place, origin, trace)), *layers]
 
 
-def _input_shapes(shell: NetParameter, trace: Trace) -> list[Shape]:
+def _input_shapes(shell: NetParameter, trace: Trace) -> list[Sequence[int]]:
     """The shapes of a net's inputs, one by one or in fours; `trace` learns where they stand."""
     if shell.input_shape:
         trace.moved.update({("input_param", "shape", i): ("input_shape", i) for i in range(len(shell.input_shape))})
@@ -192,7 +191,7 @@ def _input_shapes(shell: NetParameter, trace: Trace) -> list[Shape]:
     return [tuple(dims[d : d + 4]) for d in range(0, len(dims) - 3, 4)]
 
 
-def _fixed_batch_norm(layers: list[Source], done: list[str]) -> list[Source]:
+def _fixed_batch_norm(layers: list[PlacedLayer], done: list[str]) -> list[PlacedLayer]:
     """Rule 5."""
     result = []
     for source in layers:
@@ -202,7 +201,7 @@ def _fixed_batch_norm(layers: list[Source], done: list[str]) -> list[Source]:
             param.CopyFrom(source.param)
             for spec in param.param:
                 spec.lr_mult = spec.decay_mult = 0
-            source = Source(param, source.place)
+            source = PlacedLayer(param, source.place)
         result.append(source)
     fixed = sum(new is not old for new, old in zip(result, layers, strict=True))
     if fixed:

@@ -19,55 +19,46 @@ from brew.errors import WeightsError
 from brew.finite import not_finite
 from brew.layer import Array, Shape, shape_text
 from brew.load_report import LayerReport, LoadReport, Outcome
-from brew.net import Net, Weights
-from brew.overwriting import Kind
+from brew.parameters import Parameters
 from brew.proto.brew_pb2 import LayerParameter
+from brew.weights_files import KIND, Weights, paths, read
 
 log = logging.getLogger("brew")
 
 _Values: TypeAlias = npt.NDArray[Any]
 
-__all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "read", "save", "write"]
-
-
-def read(path: str | Path) -> list[LayerBlobs]:
-    """The stored layers of a .caffemodel, HDF5 or safetensors file; told apart by content."""
-    if hdf5_file.is_hdf5(path):
-        return hdf5_file.read_weights(path)
-    if safetensors_file.is_safetensors(path):
-        return safetensors_file.read_weights(path)
-    return wire.read_weights(path)
+__all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "save", "write"]
 
 
 # --- into a net -----------------------------------------------------------------------------------------------------
 
 
-def copy_into(net: Net, files: Weights, *, ignore_mismatched: bool = False) -> LoadReport:
+def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool = False) -> LoadReport:
     """Copy every stored layer that the net has, by name, and log what became of each; later files override earlier.
 
     `files` is a path, a list of paths, or text with commas between. Nothing is written before all files have been
     checked: WeightsError when blobs of a layer have other shapes than the net's, naming every one of them, and when a
     file has no layer that fits. With `ignore_mismatched`, layers of other shapes are left as they are.
     """
-    paths = _paths(files)
-    plans = [_plan(net, path) for path in paths]
+    names = paths(files)
+    plans = [_plan(parameters, path) for path in names]
     mismatched = [p.report for plan in plans for p in plan if p.report.outcome is Outcome.MISMATCHED]
     if mismatched and not ignore_mismatched:
         raise _misfit(mismatched)
-    for path, plan in zip(paths, plans, strict=True):
-        _check_any(net, path, plan)
+    for path, plan in zip(names, plans, strict=True):
+        _check_any(parameters, path, plan)
     for plan in plans:
         for planned in plan:
             if planned.report.outcome is Outcome.COPIED:
-                _copy_layer(net, planned)
+                _copy_layer(parameters, planned)
     layers = [p.report for plan in plans for p in plan]
     met = {layer.name for layer in layers if layer.outcome is not Outcome.SKIPPED}
-    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(net, n)) for n in _left(net, met)]
-    report = LoadReport(tuple(paths), (*layers, *left))
+    left = [LayerReport(n, Outcome.LEFT, in_net=_shapes(parameters, n)) for n in _left(parameters, met)]
+    report = LoadReport(tuple(names), (*layers, *left))
     _log(report)
-    if net.device == "cpu":
+    if parameters.device == "cpu":
         subnormals.tell(
-            (name, blob.data_memory.host(blob.shape)) for name, blobs in net.params.items() for blob in blobs
+            (name, blob.data_memory.host(blob.shape)) for name, blobs in parameters.by_layer.items() for blob in blobs
         )
     return report
 
@@ -85,16 +76,7 @@ class _Planned:
         return zip(indices, self.stored.blobs, strict=True)
 
 
-def _paths(files: Weights) -> list[str]:
-    if isinstance(files, str):
-        files = [name.strip() for name in files.split(",")]
-    paths = [str(path) for path in ([files] if isinstance(files, Path) else files)]
-    if not all(paths):
-        raise WeightsError("a weights file is needed, and its name is empty")
-    return paths
-
-
-def _plan(net: Net, path: str) -> list[_Planned]:
+def _plan(parameters: Parameters, path: str) -> list[_Planned]:
     """Each layer of the file that has blobs, or whose name is the net's; of several with one name the first counts."""
     plan = []
     done: set[str] = set()
@@ -103,24 +85,24 @@ def _plan(net: Net, path: str) -> list[_Planned]:
         log.info("%s: layers in an earlier format of Caffe's, read as today's", path)
     for layer in stored:
         in_file = tuple(blob.shape for blob in layer.blobs)
-        if layer.name in done or layer.name not in net.params:
+        if layer.name in done or layer.name not in parameters.by_layer:
             if layer.blobs:
                 plan.append(_Planned(layer, LayerReport(layer.name, Outcome.SKIPPED, path, in_file)))
             continue
         done.add(layer.name)
-        faults = tuple(_faults(net, layer))
+        faults = tuple(_faults(parameters, layer))
         outcome = Outcome.MISMATCHED if faults else Outcome.COPIED
-        in_net = _shapes(net, layer.name)
+        in_net = _shapes(parameters, layer.name)
         plan.append(_Planned(layer, LayerReport(layer.name, outcome, path, in_file, in_net, faults)))
     return plan
 
 
-def _faults(net: Net, layer: LayerBlobs) -> Iterator[str]:
+def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
     """Sentences on what of a stored layer does not fit the net's."""
-    blobs = net.params[layer.name]
+    blobs = parameters.by_layer[layer.name]
     stored = list(range(len(layer.blobs))) if layer.indices is None else layer.indices
     # HDF5 and safetensors hold shared blobs with their owner alone.
-    wanted = set(range(len(blobs))) if layer.indices is None else _owned(net, layer.name)
+    wanted = set(range(len(blobs))) if layer.indices is None else _owned(parameters, layer.name)
     if not wanted <= set(stored) <= set(range(len(blobs))):
         yield f'layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}'
     for index, source in zip(stored, layer.blobs, strict=True):
@@ -141,32 +123,32 @@ def _misfit(layers: Sequence[LayerReport]) -> Misfit:
     return Misfit("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
 
 
-def _check_any(net: Net, path: str, plan: Sequence[_Planned]) -> None:
-    if any(p.report.outcome is Outcome.COPIED for p in plan) or not net.params:
+def _check_any(parameters: Parameters, path: str, plan: Sequence[_Planned]) -> None:
+    if any(p.report.outcome is Outcome.COPIED for p in plan) or not parameters.by_layer:
         return
     theirs = ", ".join(p.report.name for p in plan) or "none"
     raise WeightsError(
         f"{path}: none of its layers is in the net{' and fits' if any(p.report.faults for p in plan) else ''}; "
         f"the file has {theirs}",
-        hint=f"the net has {', '.join(net.params)}; layers are matched by name",
+        hint=f"the net has {', '.join(parameters.by_layer)}; layers are matched by name",
     )
 
 
-def _left(net: Net, met: Collection[str]) -> list[str]:
+def _left(parameters: Parameters, met: Collection[str]) -> list[str]:
     """The layers with a parameter of their own which neither they nor a layer that shares it has found in a file."""
-    graph = net.graph
+    graph = parameters.graph
     found = {graph.params[p].owner for n in graph.nodes if n.layer.name in met for p in n.params}
     return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p and p not in found for p in n.params)]
 
 
-def _owned(net: Net, layer: str) -> set[int]:
+def _owned(parameters: Parameters, layer: str) -> set[int]:
     """Which blobs of a layer are its own."""
-    slots = next(node.params for node in net.graph.nodes if node.params and node.layer.name == layer)
-    return {index for index, slot in enumerate(slots) if net.graph.params[slot].owner == slot}
+    slots = next(node.params for node in parameters.graph.nodes if node.params and node.layer.name == layer)
+    return {index for index, slot in enumerate(slots) if parameters.graph.params[slot].owner == slot}
 
 
-def _shapes(net: Net, layer: str) -> tuple[Shape, ...]:
-    return tuple(blob.shape for blob in net.params[layer])
+def _shapes(parameters: Parameters, layer: str) -> tuple[Shape, ...]:
+    return tuple(blob.shape for blob in parameters.by_layer[layer])
 
 
 def _fits(source: StoredBlob, shape: Shape) -> bool:
@@ -178,11 +160,11 @@ def _fits(source: StoredBlob, shape: Shape) -> bool:
     return tuple(source.shape) == (1,) * (4 - len(shape)) + shape
 
 
-def _copy_layer(net: Net, planned: _Planned) -> None:
+def _copy_layer(parameters: Parameters, planned: _Planned) -> None:
     bad = []
-    net.parameters.version.number += 1
+    parameters.version.number += 1
     for index, source in planned.blobs():
-        count = _copy(source, net.params[planned.report.name][index])
+        count = _copy(source, parameters.by_layer[planned.report.name][index])
         if count:
             bad.append(f"{count} of {source.raw.size} numbers of blob {index}")
     if bad:
@@ -217,70 +199,66 @@ def _log(report: LoadReport) -> None:
     log.log(level, "%s", report.text())
 
 
-def _are_weights(path: Path) -> bool:
-    if hdf5_file.is_hdf5(path):
-        return hdf5_file.holds_weights(path)
-    return safetensors_file.is_safetensors(path) or wire.begins_as_weights(path)
-
-
-KIND = Kind("weights", _are_weights)
-
-
 # --- out of a net ---------------------------------------------------------------------------------------------------
 
 
-def save(net: Net, path: str | Path, *, diff: bool = False) -> None:
-    """Write the net's weights, whole or not at all: HDF5 when the name ends in .h5, safetensors for .safetensors.
+def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, diff: bool = False) -> None:
+    """Write the weights of net `name`, whole or not at all: HDF5 when `path` ends in .h5, safetensors for .safetensors.
 
-    Anything else is a .caffemodel. `diff` stores the gradients too, which safetensors cannot.
+    Anything else is a .caffemodel, whose layers are of `phase` where they say no other. `diff` stores the gradients
+    too, which safetensors cannot.
     """
     path = Path(path)
     if diff and path.suffix == ".safetensors":
         raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
     with replacing(path, KIND) as temporary:
-        write(net, temporary, path.suffix, diff=diff)
+        write(parameters, temporary, path.suffix, name, phase, diff=diff)
 
 
-def write(net: Net, path: Path, ending: str, *, diff: bool = False, digest: bool = False) -> str:
-    """Write the net's weights to `path` in the format of a name that ends so.
+def write(
+    parameters: Parameters, path: Path, ending: str, name: str, phase: int, *, diff: bool = False, digest: bool = False
+) -> str:
+    """Write the weights of net `name` in `phase` to `path`, in the format of a name that ends so.
 
     With `digest`, the file's SHA-256 in hexadecimal is returned, else "".
     """
     hashed = None
     if ending == ".h5":
-        gradients = _owned_values(net, lambda blob: blob.diff_memory) if diff else None
-        hdf5_file.write_weights(path, _owned_values(net, lambda blob: blob.data_memory), gradients)
+        gradients = _owned_values(parameters, lambda blob: blob.diff_memory) if diff else None
+        hdf5_file.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), gradients)
     elif ending == ".safetensors":
-        safetensors_file.write_weights(path, _owned_values(net, lambda blob: blob.data_memory), net.name)
+        safetensors_file.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), name)
     else:
         with path.open("wb") as file:
-            hashed = wire.HashedStream(file, keep=net.device == "cpu") if digest else None
-            wire.write_weights(hashed or file, _layers(net, diff), net.name)
+            hashed = wire.HashedStream(file, keep=parameters.device == "cpu") if digest else None
+            wire.write_weights(hashed or file, _layers(parameters, phase, diff), name)
     if not digest:
         return ""
     return hashed.hexdigest() if hashed else wire.sha256_of(path)
 
 
-def _layers(net: Net, diff: bool) -> Iterator[tuple[LayerParameter, list[_Values], list[_Values] | None]]:
+def _layers(
+    parameters: Parameters, phase: int, diff: bool
+) -> Iterator[tuple[LayerParameter, list[_Values], list[_Values] | None]]:
     """Each layer's message, parameters and gradients; from a GPU they come one layer at a time."""
-    for node in net.graph.nodes:
+    for node in parameters.graph.nodes:
         param = LayerParameter()
         param.CopyFrom(node.source.param)
         param.ClearField("blobs")
         if not param.HasField("phase"):
-            param.phase = net.phase
-        blobs = [net.parameters.slots[p] for p in node.params]
+            param.phase = phase  # type: ignore[assignment]
+        blobs = [parameters.slots[p] for p in node.params]
         values = [b.data_memory.host(b.shape) for b in blobs]
         yield param, values, [b.diff_memory.host(b.shape) for b in blobs] if diff else None
 
 
-def _owned_values(net: Net, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, _Values]]]]:
+def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, _Values]]]]:
     """By layer, the index and values of each blob that it does not share from another."""
-    slots = net.parameters.slots
+    slots = parameters.slots
     return [
         (node.layer.name, [
             (i, of(slots[p]).host(slots[p].shape))
-            for i, p in enumerate(node.params) if net.graph.params[p].owner == p
+            for i, p in enumerate(node.params) if parameters.graph.params[p].owner == p
         ])
-        for node in net.graph.nodes
+        for node in parameters.graph.nodes
     ]  # fmt: skip

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import hdf5_file, weights, wire
+from brew import hdf5_file, weights_files, wire
 from brew._wire_stored import StoredBlob, StoredState
 from brew.layer import Shape
 from brew.message_difference import Change, changes
@@ -69,7 +69,7 @@ def _state(path: str | Path) -> StoredState:
 def _blobs(path: str | Path) -> Iterator[tuple[Key, StoredBlob]]:
     """The first layer of a name counts, as it does when weights are loaded."""
     seen: set[str] = set()
-    for layer in weights.read(path):
+    for layer in weights_files.read(path):
         if layer.name in seen or not layer.blobs:
             continue
         seen.add(layer.name)

@@ -100,7 +100,7 @@ def measure(net: Net, iterations: int, *, train: bool) -> Times:
     rule = rule_class("SGD")
     if rule is None:
         raise LookupError("brew.solvers has lost its SGD")
-    update = make_update(net, rule(SolverParameter(momentum=0.9, weight_decay=5e-4)))
+    update = make_update(net.parameters, net.engine, rule(SolverParameter(momentum=0.9, weight_decay=5e-4)))
     clock = _clock(net.device)
 
     def step() -> None:

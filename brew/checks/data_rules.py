@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from brew.data import pairs, record_shape
-from brew.data_layer import data_layers
+from brew.data_layer import DataLayer
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
 from brew.proto.brew_pb2 import LayerParameter
@@ -46,8 +46,9 @@ def parted(view: View) -> Iterator[Note]:
 @NET_RULES.add("B232")
 def channels_last(view: View) -> Iterator[Note]:
     """Images of height x width x channels, where channels x height x width is expected: 3 columns of many channels."""
-    for layer in data_layers(view.graph) if view.graph is not None else ():
-        what = record_shape.mistaken(layer)
+    layers = [node.layer for node in view.graph.nodes] if view.graph is not None else []
+    for layer in layers:
+        what = record_shape.mistaken(layer) if isinstance(layer, DataLayer) else None
         if what is not None:
             yield Note(f'layer "{layer.name}" ({layer.type}): {what}', layer.context.place(), record_shape.REMEDY)
 

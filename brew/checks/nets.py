@@ -14,7 +14,8 @@ from brew.data import paths
 from brew.errors import BrewError, NetError, Place, ResourceError, SolverError
 from brew.layer import TEST, TRAIN, count
 from brew.net_source import NetDefinition, define
-from brew.net_state import Source, exists, merged_state
+from brew.net_state import exists, merged_state
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
 from brew.upgrade import upgrade_solver_type
@@ -219,7 +220,7 @@ class _Nets:
         tests = {number: view for (phase, number), view in self.views.items() if phase == TEST}
         return SolverView(self.document, self.views.get((TRAIN, 0)), tests, self._idle())
 
-    def _idle(self) -> list[Source]:
+    def _idle(self) -> list[PlacedLayer]:
         there: set[int] = set()
         for definition, state in self._used:
             merged = merged_state(state.phase, definition.net.shell.state, *state.overlays)
@@ -253,7 +254,7 @@ class _Nets:
             yield TEST, number, path, State(name, TEST, (overlay,))
 
 
-def _is_there(source: Source, state: NetState) -> bool:
+def _is_there(source: PlacedLayer, state: NetState) -> bool:
     try:
         return exists(source, state)
     except BrewError:

@@ -9,8 +9,8 @@ from brew.data_layer import DataLayer
 from brew.errors import BrewError
 from brew.layer import Layer, count
 from brew.learning_rate import POLICIES
-from brew.net_state import Source
 from brew.outputs import MOST_SHOWN
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.solver_checks import is_given
@@ -34,7 +34,7 @@ class SolverView:
     document: Document[SolverParameter]
     train: View | None
     tests: dict[int, View]
-    idle: Sequence[Source] = ()
+    idle: Sequence[PlacedLayer] = ()
 
     @property
     def param(self) -> SolverParameter:

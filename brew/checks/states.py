@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from brew.errors import BrewError, NetError, Place
 from brew.layer import TEST, TRAIN, Context, Shape
 from brew.net_source import NetDefinition, replace_data
-from brew.net_state import Source, exists, merged_state
+from brew.net_state import exists, merged_state
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
 from brew.splits import Absent, insert_splits
 
@@ -108,7 +109,7 @@ def look(definition: NetDefinition, state: State, options: Options) -> tuple[Vie
     return view, [*errors, *unknown, *trial.errors]
 
 
-def _existing(layers: Sequence[Source], state: NetState, errors: list[BrewError]) -> Iterator[Source]:
+def _existing(layers: Sequence[PlacedLayer], state: NetState, errors: list[BrewError]) -> Iterator[PlacedLayer]:
     for source in layers:
         try:
             if exists(source, state):
@@ -118,7 +119,7 @@ def _existing(layers: Sequence[Source], state: NetState, errors: list[BrewError]
             yield source
 
 
-def _no_data(first: Source, state: State) -> NoData:
+def _no_data(first: PlacedLayer, state: State) -> NoData:
     return NoData(
         f"no layer makes data in {state.name}: every layer that is there reads another one's tops",
         place=first.place(),

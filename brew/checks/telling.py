@@ -1,37 +1,45 @@
-"""What runs say of mistakes in nets: the rules of `brew check` that are told, in the log, each once."""
+"""What runs say of mistakes in nets and their data: what `brew check` finds too, in the log, each once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterator, Sequence
 
-import numpy as np
-
+from brew import told
 from brew.graph import Graph
 from brew.layer import TEST
-from brew.net_source import NetSource
+from brew.net_source import NetDefinition, NetSource
+from brew.net_state import filter_layers, merged_state
 
 from . import parameter_rules, score_rules, start_rules
 from .net_rules import NET_RULES
 from .rules import Note, Told
 from .view import EVERYTHING, View
 
-if TYPE_CHECKING:
-    from brew.net import Net
-
 log = logging.getLogger("brew")
 
 RULES = (parameter_rules, score_rules, start_rules)  # imported for the rules they register
 
 
-def tell(
-    source: NetSource, graph: Graph, when: Told = "net", *, loaded: Container[str] = EVERYTHING, decay: float = 0.0
-) -> None:
-    """Warn of what looks like a mistake in a net, one line for each rule; once for nets made of one text.
+@told.net_built.teller
+def tell_net(source: NetSource, graph: Graph) -> None:
+    """Warn of what looks like a mistake in a net as soon as its graph stands."""
+    _tell(source, graph, "net")
+
+
+@told.training_begins.teller
+def tell_start(source: NetSource, graph: Graph, loaded: Container[str], decay: float) -> None:
+    """The same of what counts when a training begins, with weights as they then are; nothing when it goes on.
 
     `loaded` has the layers whose weights do not come from their fillers, `decay` is the solver's weight_decay.
     """
+    if "training" not in source.said:
+        source.said.add("training")
+        _tell(source, graph, "training", loaded, decay)
+
+
+def _tell(source: NetSource, graph: Graph, when: Told, loaded: Container[str] = EVERYTHING, decay: float = 0.0) -> None:
+    """One line for each rule; once for nets made of one text."""
     state = "TEST" if source.state.phase == TEST else "TRAIN"
     view = View(state, source.state.phase, source.written, loaded, graph, decay)
     for code, notes in NET_RULES.notes(view, when):
@@ -43,31 +51,44 @@ def tell(
 
 
 def _warn(code: str, notes: Sequence[Note]) -> None:
-    note = notes[0]
-    where = f"{note.place}: " if note.place else ""
     more = f", and {len(notes) - 1} more like it" if notes[1:] else ""
-    log.warning("%s%s%s (%s) [%s]", where, note.message, more, note.hint, code)
+    log.warning("%s [%s]", _line(notes[0], more), code)
 
 
-def tell_training(net: Net, decay: float) -> None:
-    """The same of what counts when a training begins, with weights as they then are; nothing when it goes on."""
-    if "training" in net.source.said:
-        return
-    net.source.said.add("training")
-    tell(net.source, net.graph, "training", loaded=_Changed(net), decay=decay)
+def _line(note: Note, more: str = "") -> str:
+    where = f"{note.place}: " if note.place else ""
+    return f"{where}{note.message}{more} ({note.hint})"
 
 
-class _Changed:
-    """The layers whose first parameter is no longer what a constant filler made of it."""
+# --- the data of a training -----------------------------------------------------------------------------------------
 
-    def __init__(self, net: Net) -> None:
-        self._net = net
-        self._nodes = {node.layer.name: node for node in net.graph.nodes if node.params}
 
-    def __contains__(self, name: object) -> bool:
-        node = self._nodes.get(str(name))
-        if node is None:
-            return True
-        declared, blob = self._net.graph.params[node.params[0]].declared, self._net.params[node.layer.name][0]
-        filled = declared.filler.value if declared.filler is not None else 0.0
-        return bool((blob.data_memory.host(blob.shape) != np.asarray(filled, self._net.dtype)).any())
+@told.training_built.teller
+def tell_data(nets: Sequence[tuple[NetSource, Graph]], definitions: Sequence[NetDefinition]) -> None:
+    """Warnings about the data of a train net and its test nets, the first of `nets` and the others.
+
+    `definitions` are what they are made of.
+    """
+    from . import data_rules, label_rules  # a program that trains nothing does without
+
+    label_rules.tell((graph, source.state.phase) for source, graph in nets)
+    views = [View(str(number), source.state.phase, source.layers, used=True) for number, (source, _) in enumerate(nets)]
+    for note in data_rules.same_source(views):
+        log.warning("%s", _line(note))
+    if len(nets) == 1:
+        for line in dict.fromkeys(line for definition in definitions for line in _no_test_data(definition)):
+            log.warning("%s", line)
+
+
+def _no_test_data(definition: NetDefinition) -> Iterator[str]:
+    """A net with layers for TEST, and rules that leave TEST without data."""
+    state = merged_state(TEST, definition.net.shell.state)
+    there = filter_layers(definition.net.layers, state) if state.phase == TEST else []
+    meant = [source for source in there if any(rule.phase == TEST for rule in source.param.include)]
+    if meant and all(source.param.bottom for source in there):
+        name, place = meant[0].param.name, meant[0].place()
+        where = f"{place}: " if place else ""
+        yield (
+            f'{where}layer "{name}" ({meant[0].param.type}) is for TEST, where no layer makes data: this net cannot be '
+            "tested (a data layer with include { phase: TEST })"
+        )

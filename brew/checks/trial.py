@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew._graph_checks import check_counts
+from brew.build import Builder, make_layer
 from brew.data import pairs, paths
 from brew.data_layer import DataLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.filler import check_filler
-from brew.graph import BlobNode, Builder, Node, make_layer
+from brew.graph import BlobNode, Node
 from brew.layer import Context, Layer, Shape, shape_text
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.portable_net import input_layer
 from brew.proto.brew_pb2 import LayerParameter
 
@@ -42,7 +43,7 @@ class Trial(Builder):
     def refuse(self, error: BrewError) -> None:
         self.errors.append(error)
 
-    def add(self, number: int, source: Source, context: Context) -> None:
+    def add(self, number: int, source: PlacedLayer, context: Context) -> None:
         param = source.param
         if source.place() in self.broken:
             self._stand_in(number, source, context)
@@ -80,7 +81,7 @@ class Trial(Builder):
                 except NetError as error:
                     self.refuse(error)
 
-    def _stands_for_data(self, number: int, source: Source, context: Context) -> bool:
+    def _stands_for_data(self, number: int, source: PlacedLayer, context: Context) -> bool:
         """Whether this is a data layer whose files are missing: an Input layer of likely shapes comes in its place."""
         param, cls = source.param, layer_class(source.param)
         if cls is None or not issubclass(cls, DataLayer):
@@ -97,7 +98,7 @@ class Trial(Builder):
         if shapes is None:
             self._stand_in(number, source, context)
             return True
-        super().add(number, Source(input_layer(param.name, param.top, shapes), source.place), context)
+        super().add(number, PlacedLayer(input_layer(param.name, param.top, shapes), source.place), context)
         return True
 
     def _complete(self, number: int) -> None:
@@ -109,7 +110,7 @@ class Trial(Builder):
         node.bottom_gradients = [False] * len(node.bottoms)
         node.backward = False
 
-    def _stand_in(self, number: int, source: Source, context: Context) -> None:
+    def _stand_in(self, number: int, source: PlacedLayer, context: Context) -> None:
         param = source.param
         bottoms = [self._read(name) for name in param.bottom if name in self.newest]
         node = Node(Layer(param, context), source, bottoms, [], [], [], False, [False] * len(bottoms))
@@ -143,7 +144,7 @@ def likely_shapes(param: LayerParameter) -> list[Shape] | None:
     return shapes[: len(param.top)]
 
 
-def _missing(source: Source, context: Context) -> Iterator[DataError]:
+def _missing(source: PlacedLayer, context: Context) -> Iterator[DataError]:
     """An error for every file of a data layer that is not there."""
     for section, name in _FILES:
         message = getattr(source.param, section)

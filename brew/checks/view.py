@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from brew import registry
 from brew.graph import Graph, Node
 from brew.layer import TRAIN, Layer, Shape
-from brew.net_state import Source
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note
@@ -42,7 +42,7 @@ class View:
 
     state: str
     phase: int
-    layers: list[Source]
+    layers: list[PlacedLayer]
     loaded: Container[str] = frozenset()
     graph: Graph | None = None
     decay: float = 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import regular_file, weights
+from brew import regular_file, weights_files
 from brew._wire_stored import LayerBlobs, StoredBlob
 from brew.errors import BrewError, Place, WeightsError
 from brew.layer import Shape, shape_text
@@ -28,7 +28,7 @@ MEANINGS = {
 def weights_findings(path: str) -> Iterator[Finding]:
     """The findings of a .caffemodel, HDF5 or safetensors file alone."""
     try:
-        stored = weights.read(path)
+        stored = weights_files.read(path)
         for layer in stored:
             yield from _of_layer(layer, Place(path))
     except BrewError as error:
@@ -62,7 +62,7 @@ def _count(blob: StoredBlob) -> tuple[int, bool]:
 def layers_of(paths: Iterable[str]) -> Container[str]:
     """The names of the layers that these files have weights of; all there are where one cannot be read."""
     try:
-        return frozenset(layer.name for path in paths for layer in weights.read(path) if layer.blobs)
+        return frozenset(layer.name for path in paths for layer in weights_files.read(path) if layer.blobs)
     except BrewError:
         return EVERYTHING  # what is wrong with it is said of the file itself
 
@@ -72,7 +72,7 @@ def fit_findings(path: str, view: View) -> Iterator[Finding]:
     if view.graph is None:
         return
     try:
-        stored = {layer.name: layer for layer in reversed(weights.read(path))}
+        stored = {layer.name: layer for layer in reversed(weights_files.read(path))}
     except BrewError:
         return  # said of the file itself
     graph, place = view.graph, Place(path)

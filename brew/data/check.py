@@ -19,7 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-import brew
 from brew.errors import BrewError
 
 Progress: TypeAlias = Callable[[str, int, int | None], None]
@@ -203,7 +202,7 @@ def _signal_name(number: int) -> str:
 
 def _environment() -> dict[str, str]:
     """The child's: this very Brew, one thread for sums, and no filters of HDF5 loaded from the machine's folders."""
-    here = str(Path(brew.__file__).resolve().parents[1])
+    here = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
 

@@ -10,11 +10,11 @@ from typing import TypeVar
 import numpy as np
 
 from brew import onednn
-from brew.layer import Array, Implementation, Shape, Shapes, Wanted
+from brew.layer import Array, Implementation, Shape, Shapes, Unsupported, Wanted
 from brew.layers.bias import Bias
 from brew.layers.scale import Scale
 from brew.layout import Layout, Layouts
-from brew.onednn import Call, Description, Operation, Unsupported
+from brew.onednn import Call, Description, Operation
 from brew.ops.fold import fold
 
 L = TypeVar("L", Bias, Scale)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from brew import onednn
-from brew.layer import Arrays, Buffer, Implementation, Layer, Shapes, Wanted, count
+from brew.layer import Arrays, Buffer, Implementation, Layer, Shapes, Unsupported, Wanted, count
 from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Description, Operation
 from brew.ops.elementwise import Elementwise
 
 E = TypeVar("E", bound=Elementwise)

@@ -9,10 +9,10 @@ from functools import partial
 from typing import ClassVar
 
 from brew import onednn, threads
-from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Wanted, shape_text
+from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Unsupported, Wanted, shape_text
 from brew.layers._filters import Filters
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description, Unsupported
+from brew.onednn import Description
 from brew.onednn_after import After
 
 from ._converted import Converted, Lies

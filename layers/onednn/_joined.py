@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew import onednn
-from brew.layer import Array, Shape
+from brew.layer import Array, Shape, Unsupported
 from brew.layout import PLAIN, Layout
-from brew.onednn import Call, Operation, Unsupported
+from brew.onednn import Call, Operation
 
 
 class Joined:

@@ -8,12 +8,11 @@ from typing import cast
 import numpy as np
 
 from brew.fused import Fused, fuses
-from brew.layer import Arrays, Buffer, Shapes, Wanted, count
+from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted, count
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
 from brew.layout import Layout, Layouts
-from brew.onednn import Unsupported
 
 from ._norms import Row, norm
 from ._sums import copy

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from brew import onednn
-from brew.layer import Array, Arrays, Buffer
-from brew.onednn import Call, Description, Operation, Unsupported
+from brew.layer import Array, Arrays, Buffer, Unsupported
+from brew.onednn import Call, Description, Operation
 from brew.onednn_after import After
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before

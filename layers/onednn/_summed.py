@@ -7,10 +7,10 @@ from typing import cast
 
 from brew import onednn
 from brew.fused import Fused, fuses
-from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
 from brew.layers.eltwise import Eltwise
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Description, Operation
 from brew.onednn_after import After
 
 from ._convolved import plain_sum, relu_slope

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew import onednn
-from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
 from brew.layers.batch_norm import BatchNorm
 from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Description, Operation
 from brew.ops.in_place import overwrites
 
 from ._sums import copy

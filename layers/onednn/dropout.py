@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from brew.layer import Shapes, Wanted
+from brew.layer import Shapes, Unsupported, Wanted
 from brew.layers.dropout import Dropout
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Unsupported
 
 from ._elementwise import Following
 

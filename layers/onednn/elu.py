@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brew import onednn
-from brew.layer import Buffer, Shapes, Wanted
+from brew.layer import Buffer, Shapes, Unsupported, Wanted
 from brew.layers.elu import ELU
-from brew.onednn import Unsupported
 
 from ._elementwise import EltwiseOneDNN
 

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from brew import onednn
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted, count
+from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted, count
 from brew.layers.inner_product import InnerProduct
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Description, Operation
 from brew.onednn_after import After
 from brew.onednn_gemm import gemm
 

@@ -6,10 +6,10 @@ import ctypes
 from collections.abc import Mapping, Sequence
 
 from brew import onednn
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
 from brew.layers.lrn import LRN
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Operation, Unsupported
+from brew.onednn import Operation
 
 
 @LRN.runs_on("cpu", "onednn")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew import onednn
-from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
 from brew.layers.pooling import Pooling
 from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Operation, Unsupported
+from brew.onednn import Operation
 from brew.proto.brew_pb2 import PoolingParameter
 
 

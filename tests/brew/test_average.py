@@ -56,7 +56,7 @@ def assert_equal(got: Values, expected: Values) -> None:
 
 def test_the_average_is_its_formula_and_statistics_are_in_it(tmp_path: Path, device: str) -> None:
     net = make(tmp_path, device)
-    kept = WeightAverage(net, 0.4)
+    kept = WeightAverage(net.parameters, 0.4)
     expected = {key: value.astype(np.float64) for key, value in values(net).items()}
     for t, decay in enumerate([0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4, 0.4]):  # (1 + t) / (10 + t), then 0.4
         move(net, t)
@@ -72,7 +72,7 @@ def test_the_net_gets_its_own_weights_back_bit_for_bit(tmp_path: Path, device: s
     net = make(tmp_path, device)
     test_net = Net(tmp_path / "net.prototxt", brew.TEST, device=device, seed=3, share=net)
     view = net.params["ip"][0].data  # a host view, which has to follow
-    kept = WeightAverage(net, 0.9)
+    kept = WeightAverage(net.parameters, 0.9)
     move(net, 1)
     kept.update(0)
     trained = values(net)
@@ -97,7 +97,7 @@ def test_the_net_gets_its_own_weights_back_bit_for_bit(tmp_path: Path, device: s
 def test_what_is_written_to_a_host_view_is_not_lost(tmp_path: Path, device: str) -> None:
     net = make(tmp_path, device)
     net.params["ip"][1].data[...] = 7
-    kept = WeightAverage(net, 0.9)
+    kept = WeightAverage(net.parameters, 0.9)
     net.params["ip"][1].data[...] = 9
     with kept.averaged():
         np.testing.assert_array_equal(net.params["ip"][1].data, 7)
@@ -110,18 +110,18 @@ def test_what_is_written_to_a_host_view_is_not_lost(tmp_path: Path, device: str)
 @pytest.mark.parametrize("ending", [".caffemodel", ".caffemodel.h5"])
 def test_a_file_brings_the_average_back(ending: str, tmp_path: Path, device: str) -> None:
     net = make(tmp_path, device)
-    kept = WeightAverage(net, 0.9)
+    kept = WeightAverage(net.parameters, 0.9)
     move(net, 1)
     kept.update(0)
     trained, path = values(net), tmp_path / f"average{ending}"
     with kept.averaged():
         inside = values(net)
-    kept.save(path)
+        net.save(path)
     assert_equal(values(net), trained)
 
     other = make(tmp_path, device)
     before = values(other)
-    restored = WeightAverage(other, 0.9)
+    restored = WeightAverage(other.parameters, 0.9)
     restored.restore(path)
     assert_equal(values(other), before)
     with restored.averaged():
@@ -131,7 +131,7 @@ def test_a_file_brings_the_average_back(ending: str, tmp_path: Path, device: str
 def test_an_update_allocates_nothing_of_the_nets_size(
     tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = WeightAverage(make(tmp_path, device), 0.9)
+    kept = WeightAverage(make(tmp_path, device).parameters, 0.9)
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("allocated or copied")

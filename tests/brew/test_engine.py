@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from brew import engine, onednn, prototxt
-from brew.engine import Wish, chosen
+from brew.engine import chosen
 from brew.errors import DeviceError, NetError
 from brew.native import llvm
 from brew.net import Net
+from brew.net_source import Wish
 from brew.proto.brew_pb2 import NetParameter
 
 

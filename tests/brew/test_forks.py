@@ -113,7 +113,7 @@ def test_ssd_is_read_and_its_types_are_named() -> None:
 
 
 def test_a_forks_type_is_no_misspelling() -> None:
-    hint = registry.unknown_layer_hint("DepthwiseConvolution")
+    hint = foreign.unknown_layer_hint("DepthwiseConvolution")
     assert hint.startswith("DepthwiseConvolution comes from MobileNet and ShuffleNet repositories")
     assert 'type: "Convolution" with group does the same' in hint
     with pytest.raises(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import prototxt, weights, wire
+from brew import prototxt, weights_files, wire
 from brew.checks import files
 from brew.checks.states import Options
 from brew.data.opening import open_database
@@ -116,7 +116,7 @@ Reader = Callable[[Path], object]
 READERS: dict[str, tuple[Reader, type[InputError], str, frozenset[str]]] = {
     "a net": (lambda path: prototxt.read(path, NetParameter), PrototxtError, "prototxt", frozenset({"a net"})),
     "a solver": (lambda path: prototxt.read(path, SolverParameter), PrototxtError, "prototxt", frozenset({"a solver"})),
-    "weights": (weights.read, WeightsError, "weights", frozenset({"a weights file"})),
+    "weights": (weights_files.read, WeightsError, "weights", frozenset({"a weights file"})),
     "a state": (read_state, WeightsError, "a solver state", frozenset({"a solver state"})),
     "a mean": (wire.read_blob, WeightsError, "a mean file", frozenset({GIVEN["mean"]})),
     "a database": (lambda path: open_database(path).close(), DataError, "LMDB or LevelDB", frozenset({"an LMDB"})),
@@ -145,7 +145,7 @@ def test_a_net_and_a_solver_in_each_others_place(name: str, given: Path) -> None
     other = {"net": SolverParameter, "solver": NetParameter}[name]
     with pytest.raises(PrototxtError, match=f"this looks like a {name} file; a"):
         prototxt.read(given / name, other)
-    for read in (weights.read, read_state, wire.read_blob):
+    for read in (weights_files.read, read_state, wire.read_blob):
         with pytest.raises(WeightsError, match=f"this is a {name}; the file has"):
             read(given / name)
 
@@ -157,7 +157,7 @@ def test_a_file_of_the_right_kind_that_is_damaged_is_called_so(given: Path, tmp_
         path = tmp_path / f"{number}.caffemodel"
         path.write_bytes(raw)
         with pytest.raises(WeightsError, match="damaged, truncated or of another kind"):
-            weights.read(path)
+            weights_files.read(path)
 
 
 @pytest.mark.parametrize("name", [n for n, noun in GIVEN.items() if noun and noun not in ("a net", "a solver")])

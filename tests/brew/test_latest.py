@@ -84,7 +84,7 @@ def test_a_snapshot_of_caffe_is_whole_when_both_files_read(tmp_path: Path):
 
 def test_the_moving_average_is_part_of_the_snapshot(tmp_path: Path):
     solver = trained(tmp_path, 2)
-    average = WeightAverage(solver.net, 0.9)
+    average = WeightAverage(solver.net.parameters, 0.9)
     solver.net.params["ip"][0].data[...] += 1
     own = solver.net.params["ip"][0].data.copy()
     history = [h for h in solver.update.history]

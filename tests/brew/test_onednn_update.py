@@ -99,6 +99,6 @@ def test_a_net_that_only_runs_forward_has_numpys() -> None:
     net = Net(prototxt.parse(DATA + BIASES, NetParameter), brew.TEST, forward_only=True, engine="onednn")
     rule = rule_class("SGD")
     assert rule is not None
-    update = make_update(net, rule(SolverParameter(momentum=0.9)))
+    update = make_update(net.parameters, net.engine, rule(SolverParameter(momentum=0.9)))
     assert isinstance(update, HostUpdate)
     assert update._at_once is None

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from brew import overwriting, prototxt, snapshot, weights
+from brew import overwriting, prototxt, snapshot, weights_files
 from brew.appending import AppendedFile
 from brew.data import hdf5_writer
 from brew.data.lmdb_writer import write_lmdb
@@ -166,7 +166,7 @@ def test_a_truncated_file_of_the_kind_is_replaced(files: dict[str, Path], tmp_pa
     """What Caffe leaves where it was killed while writing."""
     target = tmp_path / "w.caffemodel"
     target.write_bytes(files["weights"].read_bytes()[:-20])
-    overwriting.check(target, weights.KIND)
+    overwriting.check(target, weights_files.KIND)
     target.write_bytes(files["state"].read_bytes()[:-20])
     overwriting.check(target, snapshot.STATE)
 

@@ -6,10 +6,11 @@ import pytest
 
 from brew._other_words import FIELDS, LAYER_TYPES
 from brew.errors import PrototxtError
+from brew.foreign import unknown_layer_hint
 from brew.proto import brew_pb2
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import parse
-from brew.registry import layer_class, unknown_layer_hint
+from brew.registry import layer_class
 
 
 def hint(text: str, kind: type[NetParameter] | type[SolverParameter] = NetParameter) -> str:

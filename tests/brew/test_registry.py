@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import catalogue, prototxt, registry
+from brew import catalogue, foreign, prototxt, registry
 from brew.errors import NetError
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -107,8 +107,8 @@ def test_the_errors_and_the_catalogue_know_it(install: Install) -> None:
     entry = catalogue.entry("Bend")
     assert entry.line == "y = x / (1 + a |x|), with a learned a for each channel."
     assert "filler" in [field.name for field in entry.messages["prelu_param"]]
-    assert registry.unknown_layer_hint("Bent").startswith('did you mean "Bend"')
-    assert registry.unknown_layer_hint("Nothing like it") == "brew layers lists all types"
+    assert foreign.unknown_layer_hint("Bent").startswith('did you mean "Bend"')
+    assert foreign.unknown_layer_hint("Nothing like it") == "brew layers lists all types"
 
 
 def test_an_entry_point_is_named_after_its_type(install: Install) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from brew import hdf5_file, prototxt, regular_file, safetensors_file, snapshot, weights, wire
+from brew import hdf5_file, prototxt, regular_file, safetensors_file, snapshot, weights_files, wire
 from brew.checks import files as checks
 from brew.checks.states import Options
 from brew.data import check_walks, hdf5_source, image
@@ -29,7 +29,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "text": regular_file.read_text,
     "head": lambda p: regular_file.head(p, 9),
     "prototxt": lambda p: prototxt.read(p, NetParameter),
-    "weights": weights.read,
+    "weights": weights_files.read,
     "state": snapshot.read_state,
     "mean": wire.read_blob,
     "digest": wire.sha256_of,

@@ -11,11 +11,11 @@ import pytest
 
 import brew
 from brew import prototxt, registry
+from brew.build import build
 from brew.checks import files
 from brew.checks.states import Options
 from brew.deploy import deploy
 from brew.errors import BrewError, NetError
-from brew.graph import build
 from brew.layer import Context
 from brew.net import Net
 from brew.net_source import select

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import prototxt, weights
+from brew import prototxt, weights, weights_files
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
@@ -96,9 +96,10 @@ def test_500_mb_at_half_the_speed_of_dd(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", ["caffemodel", "h5", "safetensors"])
 def test_the_digest_is_the_files(tmp_path: Path, ending: str) -> None:
     file = tmp_path / f"w.{ending}"
-    digest = weights.write(square_net(500), file, file.suffix, digest=True)
+    net = square_net(500)
+    digest = weights.write(net.parameters, file, file.suffix, net.name, net.phase, digest=True)
     assert digest == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert weights.write(square_net(5), file, file.suffix) == ""
+    assert weights.write(net.parameters, file, file.suffix, net.name, net.phase) == ""
 
 
 @pytest.mark.parametrize("options", [{"chunks": (2, 5)}, {"compression": "gzip"}, {"dtype": ">f4"}, {"dtype": ">f8"}])
@@ -120,7 +121,7 @@ def test_hdf5_of_nested_names(tmp_path: Path) -> None:
             for index in range(11):
                 file[f"data/{name}/{index}"] = np.full(3, 100 * number + index, np.float32)
         file.create_group("data/relu_3a/1x1")
-    found = {layer.name: layer for layer in weights.read(tmp_path / "w.h5")}
+    found = {layer.name: layer for layer in weights_files.read(tmp_path / "w.h5")}
     assert set(found) == {"inception_3a/1x1", "inception_3a", "inception_3a/5x5_reduce/x"}
     assert [blob.data[0] for blob in found["inception_3a"].blobs] == list(range(100, 111))
 

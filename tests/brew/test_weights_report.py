@@ -45,7 +45,7 @@ def test_the_report_names_every_layer(tmp_path: Path, caplog: pytest.LogCaptureF
     file = saved(tmp_path / "w.caffemodel", both=2, theirs=5)
     net = net_of(both=2, mine=4)
     with caplog.at_level(logging.INFO, "brew"):
-        report = weights.copy_into(net, file)
+        report = weights.copy_into(net.parameters, file)
     assert {layer.name: layer.outcome for layer in report.layers} == {
         "both": Outcome.COPIED,
         "theirs": Outcome.SKIPPED,
@@ -100,7 +100,7 @@ def test_a_damaged_second_file_leaves_the_net_as_it_was(tmp_path: Path):
 def test_layers_that_do_not_fit_can_be_left(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     file = saved(tmp_path / "w.caffemodel", a=2, b=5)
     net = net_of(a=2, b=3)
-    report = weights.copy_into(net, file, ignore_mismatched=True)
+    report = weights.copy_into(net.parameters, file, ignore_mismatched=True)
     assert (values(net, "a"), values(net, "b")) == ({7.0}, {1.0})
     assert [(layer.name, len(layer.faults)) for layer in report.mismatched] == [("b", 2)]
     assert (report.left, report.mismatched[0].elements) == ((), 3 * 3 + 3)
@@ -115,7 +115,7 @@ def test_of_several_files_the_later_wins_and_only_what_none_has_is_left(
     first = saved(tmp_path / "1.caffemodel", 7, a=2, b=3)
     second = saved(tmp_path / "2.h5", 8, b=3, c=4)
     net = net_of(a=2, b=3, c=4)
-    report = weights.copy_into(net, [first, second])
+    report = weights.copy_into(net.parameters, [first, second])
     assert [values(net, name) for name in "abc"] == [{7.0}, {8.0}, {8.0}]
     assert [(layer.name, Path(layer.path).name) for layer in report.copied] == [
         ("a", "1.caffemodel"), ("b", "1.caffemodel"), ("b", "2.h5"), ("c", "2.h5")]  # fmt: skip

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import brew
-from brew import prototxt, safetensors_file, weights
+from brew import prototxt, safetensors_file, weights_files
 from brew.errors import WeightsError
 from brew.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -56,7 +56,7 @@ def test_what_is_saved_comes_back_and_the_package_reads_it(tmp_path: Path, caplo
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_every_float_is_read(tmp_path: Path, dtype: str):
     save_file({"a/0": np.array([[1.5, -2]], dtype), "a/1": np.array(3, dtype)}, tmp_path / "any.name")
-    [layer] = weights.read(tmp_path / "any.name")
+    [layer] = weights_files.read(tmp_path / "any.name")
     assert (layer.name, layer.indices, [blob.shape for blob in layer.blobs]) == ("a", [0, 1], [(1, 2), ()])
     assert layer.blobs[0].data.tolist() == [[1.5, -2]]
     assert layer.blobs[0].data.dtype == ("f8" if dtype == "float64" else "f4")
@@ -103,7 +103,7 @@ def test_files_that_lie_are_refused(tmp_path: Path, case: str):
     build, message = HOSTILE[case]
     build(tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match=message) as caught:
-        weights.read(tmp_path / "w.safetensors")
+        weights_files.read(tmp_path / "w.safetensors")
     assert str(tmp_path / "w.safetensors") in str(caught.value)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import brew
-from brew import snapshot, weights
+from brew import snapshot, weights_files
 from brew.events import Iterated
 
 CASES = Path(__file__).parents[1] / "data" / "conformance" / "solvers"
@@ -40,7 +40,7 @@ def _check(folder: Path, mine: Path) -> None:
     for i, (a, b) in enumerate(zip(ours.history, theirs.history, strict=True)):
         _close(a.data, b.data, f"history {i}")
     stored = [
-        {x.name: x.blobs for x in weights.read(f"{p}_iter_25.caffemodel{ending}")} for p in (mine, folder / "out")
+        {x.name: x.blobs for x in weights_files.read(f"{p}_iter_25.caffemodel{ending}")} for p in (mine, folder / "out")
     ]
     for name, blobs in stored[1].items():
         for i, (a, b) in enumerate(zip(stored[0][name], blobs, strict=True)):

@@ -14,19 +14,19 @@ from types import FrameType
 
 import numpy as np
 
-from brew import memory, prototxt, snapshot, weights
+from brew import memory, prototxt, snapshot, weights, weights_files
 from brew import resume as resuming
 from brew._wire_stored import StoredBlob
+from brew.build import build
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
 from brew.executor import Executor
-from brew.graph import build
 from brew.layer import TEST, TRAIN, Context
 from brew.net import Net
 from brew.net_blobs import make_blobs
 from brew.net_source import NetSource, define, select
-from brew.net_state import Source
 from brew.parameters import Parameters
+from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationParameter
 from brew.random import Seed
 from brew.solver import Solver
@@ -92,7 +92,7 @@ class Oracle:
             raise error
 
     def _graph(self, net: NetSource) -> BrewError | None:
-        def context(source: Source) -> Context:
+        def context(source: PlacedLayer) -> Context:
             return Context(net.state.phase, np.dtype(np.float32), Seed(1), source.place, net.folder)
 
         try:
@@ -114,10 +114,10 @@ class Oracle:
     def read_weights(self, path: Path) -> None:
         """Every value read, copied into a net, and the file upgraded as a message."""
         try:
-            for layer in weights.read(path):
+            for layer in weights_files.read(path):
                 for blob in layer.blobs:
                     _touch(blob)
-            weights.copy_into(self._small, path)
+            weights.copy_into(self._small.parameters, path)
         finally:
             path.with_suffix(".out").unlink(missing_ok=True)
             upgrade_net_file(str(path), str(path.with_suffix(".out")))

@@ -16,9 +16,10 @@ import pytest
 
 from brew import fused, onednn, prototxt
 from brew.errors import NetError
+from brew.layer import Unsupported
 from brew.layers.onednn._passes import DirectWeights, Sizes
 from brew.net import Net
-from brew.onednn import Description, Operation, Unsupported
+from brew.onednn import Description, Operation
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = pytest.mark.onednn

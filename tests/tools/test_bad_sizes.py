@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 from brew import memory, prototxt
+from brew.build import build
 from brew.errors import PrototxtError
-from brew.graph import build
 from brew.layer import TRAIN, Context
 from brew.net_source import select
 from brew.proto.brew_pb2 import (
