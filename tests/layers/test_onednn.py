@@ -282,9 +282,9 @@ def test_every_pass_holds_openmp_to_the_number_of_threads() -> None:
 
 def test_a_window_of_one_value_is_normalised_by_numpy() -> None:
     """oneDNN's generator of code crashes for it where channels lie last (`lrn_param { local_size: 1 }`)."""
-    text = layer("LRN", "lrn_param { local_size: 1 alpha: 0.3 beta: 0.75 }")
-    its = net(text, (2, 3, 5, 5), LAST, "onednn")
-    mine = net(text, (2, 3, 5, 5), LAST, "caffe")
+    text = convolution("lies", "x", "last", f"num_output: {LAST} kernel_size: 1")
+    text += layer("LRN", "lrn_param { local_size: 1 alpha: 0.3 beta: 0.75 }", bottoms="last")
+    its, mine = (net(text, (2, 3, 5, 5), LAST, engine) for engine in ("onednn", "caffe"))
     for each in (its, mine):
         each.blobs["in"].data[...] = np.linspace(-2, 2, 150).reshape(2, 3, 5, 5)
         each.forward()
