@@ -61,7 +61,7 @@ def test_inference_needs_the_two_largest_neighbours(device: str) -> None:
 @pytest.mark.parametrize("options", [{}, {"keep": []}, {"keep": [], "forward_only": True}])
 def test_what_is_predicted_is_what_is_taken(options: dict[str, object]) -> None:
     text = chain([100_000] * 6, "Sigmoid")
-    net_of(chain([4, 4, 4])).forward()  # what is loaded once is there
+    net_of(chain([4, 4, 4], "Sigmoid"), engine="caffe").forward()  # what is loaded once is there
     tracemalloc.start()
     net = net_of("force_backward: true\n" + text, engine="caffe", **options)
     net.run_forward()
