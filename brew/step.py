@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, registry
+from brew import cuda, onednn, registry
 from brew.blob import Blob, Latest
 from brew.crossing import Crossing
 from brew.data_layer import DataLayer
@@ -101,7 +101,7 @@ class Step:
                 continue
             own = (blob.data_memory, blob.diff_memory) if view is None else () if view.diff else (blob.diff_memory,)
             for memory in own:
-                memory.layout = PLAIN if id(memory) in plain else layout
+                memory.lie(PLAIN if id(memory) in plain else layout, onednn.copy)
 
     def _typed(self) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
         own = self.layer.context.dtype
