@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda, sizes
+from brew.arena import Lease
 from brew.layer import Array, Shape, count, shape_text
 from brew.layout import PLAIN, Layout
-from brew.memory_plan import Lease
 
 log = logging.getLogger("brew")
 
