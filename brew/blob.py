@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, onednn, sizes
+from brew import cuda, sizes
+from brew.arena import Lease
 from brew.layer import Array, Shape, count, shape_text
-from brew.layout import PLAIN
-from brew.memory_plan import Lease
+from brew.layout import PLAIN, Layout
 
 log = logging.getLogger("brew")
+
+# (source, its layout, target, its layout, shape): a call that copies a blob of `shape` from one layout to the other.
+Converter: TypeAlias = Callable[[Array, Layout, Array, Layout, Shape], Callable[[], None]]
 
 _stamps = itertools.count(1)
 
@@ -58,9 +61,14 @@ class Memory:
         self.most = 0  # elements it was ever asked for
         self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
         self.layout = PLAIN
+        self._converter: Converter | None = None  # where it is not plain
         self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
         self._home: Array | None = flat if device == "cuda" else None
+
+    def lie(self, layout: Layout, converter: Converter) -> None:
+        """Lie in `layout` from now on, while nothing is here yet; the host view is converted by `converter`."""
+        self.layout, self._converter = layout, converter
 
     @property
     def mirrored(self) -> bool:
@@ -173,8 +181,12 @@ class Memory:
         if self.device == "cuda":
             return cuda.asnumpy(self.array(shape))
         values = np.empty(shape, self.dtype)
-        onednn.copy(self.array(shape), self.layout, values, PLAIN, shape)()
+        self._convert(self.array(shape), self.layout, values, PLAIN)
         return values
+
+    def _convert(self, source: Array, from_layout: Layout, target: Array, to_layout: Layout) -> None:
+        assert self._converter is not None
+        self._converter(source, from_layout, target, to_layout, self._shape)()
 
     def upload(self) -> None:
         """Before a pass: what was written to the host view goes to where layers work."""
@@ -183,7 +195,7 @@ class Memory:
         if self.device == "cuda":
             cuda.upload(self._home, self._host)
         elif self._shape:
-            onednn.copy(self._view(self._host), PLAIN, self.array(self._shape), self.layout, self._shape)()
+            self._convert(self._view(self._host), PLAIN, self.array(self._shape), self.layout)
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
@@ -192,7 +204,7 @@ class Memory:
         if self.device == "cuda":
             cuda.download(self._home, self._host)
         elif self._shape:
-            onednn.copy(self.array(self._shape), self.layout, self._view(self._host), PLAIN, self._shape)()
+            self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
 class Blob:

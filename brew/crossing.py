@@ -3,17 +3,17 @@ of its own, and the values go over before and after."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 
 import numpy as np
 
 from brew import cuda, onednn
+from brew.arena import Lease
 from brew.blob import Memory
+from brew.keys import Key, conversion
 from brew.layer import Array, Shape
 from brew.layout import PLAIN, Layout
-from brew.memory_plan import Lease
-from brew.memory_uses import conversion
 
 Copy = Callable[[], None]
 
@@ -21,12 +21,12 @@ Copy = Callable[[], None]
 class Crossing:
     """Arrays for a step in the layouts it wants, and the copies from and to where the blobs lie, if these differ."""
 
-    def __init__(self, what: str, leases: Mapping[Hashable, Lease]) -> None:
+    def __init__(self, what: str, leases: Mapping[Key, Lease]) -> None:
         """Of "values" or "gradients"; arrays live on the step's `leases` where there are such."""
         self._what, self._leases = what, leases
         self.before: list[Copy] = []
         self.after: list[Copy] = []
-        self._arrays: dict[tuple[int, Layout], Array] = {}  # in place, the step works on one array too
+        self._arrays: dict[tuple[Memory, Layout], Array] = {}  # in place, the step works on one array too
 
     def reads(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
         """An array that has the values before the step runs."""
@@ -52,8 +52,8 @@ class Crossing:
         else:
             self.after.append(onednn.copy(here, source.layout, there, target.layout, shape))
 
-    def adopt(self, other: Crossing, memories: Collection[int]) -> None:
-        """Have the values that `other` has of these memories, by id, in the same layouts."""
+    def adopt(self, other: Crossing, memories: Collection[Memory]) -> None:
+        """Have the values that `other` has of these memories, in the same layouts."""
         for key, array in other._arrays.items():
             if key[0] in memories and key in self._arrays:
                 self._arrays[key][...] = array
@@ -61,7 +61,7 @@ class Crossing:
     def _array(self, memory: Memory, shape: Shape, layout: Layout) -> Array:
         if memory.layout == layout:
             return memory.array(shape)
-        key = (id(memory), layout)
+        key = (memory, layout)
         if key not in self._arrays:
             lease, stored = self._leases.get(conversion(self._what, memory, layout)), layout.stored(shape)
             planned = lease.array(stored) if lease is not None else None

@@ -57,7 +57,7 @@ class Executor:
         slots = parameters.slots
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
         self.passes = PassCounter(device)
-        plain = {id(memory) for step in self.steps for memory in seen_in_another_shape(step)}
+        plain = {memory for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
@@ -82,7 +82,7 @@ class Executor:
         self.memory = self._plan_memory()
 
     def _plan_memory(self) -> MemoryPlan:
-        kept = {id(memory) for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
+        kept = {memory for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
         groups = self.plan.groups
         schedule = recompute.choose(self.steps, groups, kept) if self._again else Schedule(len(self.steps))
         return MemoryPlan(self.steps, groups, kept, self.device, schedule, reuse=self._reuse)
@@ -122,11 +122,11 @@ class Executor:
         end = len(self.steps) - 1 if end is None else end
         for step in self._reading:
             self._read_next_shapes(step)
-        if self._settled_at == Latest.stamp and self._lent and not self.memory.stale and self._shapes.reach(end):
+        if self._settled_at == Latest.stamp and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
             return
         if self._shapes.carry(end, self.plan.groups) and not self._lent:
-            self.memory.stale = True
-        if self.memory.stale:
+            self.memory.arena.stale = True
+        if self.memory.arena.stale:
             self.memory, self._lent = self._plan_memory(), False
         if not self._lent:
             self._lent = True
@@ -140,7 +140,7 @@ class Executor:
             with suppress(Unsupported):  # a group's, in these shapes
                 step.prepare(self.scratch)
             step.unbind()
-        self.memory.stale = True
+        self.memory.arena.stale = True
 
     @staticmethod
     def _read_next_shapes(step: Step) -> None:
@@ -192,24 +192,24 @@ class Executor:
         """Steps `start` to `end`, together where they can be."""
         whole = start == 0 and end == len(self.steps) - 1
         if whole and self._whole_forward.stands:
-            self._whole_forward.run(self.memory)
+            self._whole_forward.run(self.memory.arena)
             return
         before, number = Latest.stamp, start
         while number <= end:
             together = self.plan.forward(number, end)
             if together:
-                self.memory.ran(number, together)
+                self.memory.arena.ran(number, together)
             number += together or self.forward(number)
         self._forget_whole_passes()
         if whole:
-            self._whole_forward.make(before, self.memory)
+            self._whole_forward.make(before, self.memory.schedule)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
         whole = end == 0 and start == len(self.steps) - 1
         self._check_backward(start)
         if whole and self._whole_forward.stands and self._whole_backward.stands:
-            self._whole_backward.run(self.memory)
+            self._whole_backward.run(self.memory.arena)
             return
         before, number = Latest.stamp, start
         while number >= end:
@@ -217,17 +217,17 @@ class Executor:
             self._run_again(number)
             together = self.plan.backward(number, end)
             if together:
-                self.memory.ran(self._moment(number), together)
+                self.memory.arena.ran(self._moment(number), together)
             number -= together or self._backward(number)
         if not whole:
             self._forget_whole_passes()
         elif self._whole_forward.stands:  # else its groups may not have run as such
-            self._whole_backward.make(before, self.memory)
+            self._whole_backward.make(before, self.memory.schedule)
 
     def forward_backward(self) -> None:
         """All steps forward, then all of them backward."""
         if self._round_trip.stands or self._round_trip.join():
-            self._round_trip.run(self.memory)
+            self._round_trip.run(self.memory.arena)
             return
         last = len(self.steps) - 1
         self.forward_through(0, last)
@@ -245,7 +245,7 @@ class Executor:
     def _check_backward(self, number: int) -> None:
         if self._forward_only:
             raise UsageError("the net was made with forward_only: it has no gradients")
-        if self._reuse and self.memory.has_run(self._moment(number)):
+        if self._reuse and self.memory.arena.has_run(self._moment(number)):
             raise UsageError(
                 "backward runs once after each forward where not every blob is kept: it overwrites what it has read",
                 hint="make the net without keep=[...]",
@@ -261,7 +261,7 @@ class Executor:
                 blob.reshape(*shape)
             self.refresh(number)
         step.forward()
-        self.memory.ran(number)
+        self.memory.arena.ran(number)
         return 1
 
     def backward(self, number: int) -> int:
@@ -273,12 +273,12 @@ class Executor:
     def _run_again(self, number: int) -> None:
         """Make anew what the backward of the segment around step `number` needs, if that has not been done."""
         steps = self.memory.schedule.again_before(number)
-        if not steps or self.memory.has_run(self.memory.schedule.again[steps[0]]):
+        if not steps or self.memory.arena.has_run(self.memory.schedule.again[steps[0]]):
             return
         done = 0
         while done < len(steps):
             together = self.plan.again(steps[done])
-            self.memory.ran(self.memory.schedule.again[steps[done]], together)
+            self.memory.arena.ran(self.memory.schedule.again[steps[done]], together)
             done += together
 
     def _backward(self, number: int) -> int:
@@ -287,5 +287,5 @@ class Executor:
         if step.runs_backward:
             self.refresh(number)
             step.backward()
-        self.memory.ran(self._moment(number))
+        self.memory.arena.ran(self._moment(number))
         return 1

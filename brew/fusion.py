@@ -75,6 +75,11 @@ class Group:
         """The step that forward begins with."""
         return self.first if self.maker is None else self.maker
 
+    @property
+    def runs_backward(self) -> bool:
+        """Whether backward runs the row as one too, and has something to do there."""
+        return self.step.runs_backward and self.step.how.both
+
     def free(self) -> bool:
         """Whether nobody looks at what the row skips."""
         return not any(b.data_memory.exposed or b.diff_memory.exposed for b in self.skipped)
@@ -187,14 +192,13 @@ class Plan:
         assert io is not None
         bottom, source = group.step.bottoms[0], how.source
         written = [bottom, *(top for member in members for top in member.tops), *group.step.params]
-        memories = {id(blob.data_memory): (blob.data_memory, blob.shape) for blob in written}
-        arrays = [memory.array(shape) for memory, shape in memories.values()]
+        arrays = [memory.array(shape) for memory, shape in {b.data_memory: b.shape for b in written}.items()]
         present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
         # The plan keeps what the row has converted, not what it was converted from.
-        made = {id(top.data_memory) for member in members for top in member.tops}
-        converted = {id(blob.data_memory) for blob in group.step.bottoms} - made
+        made = {top.data_memory for member in members for top in member.tops}
+        converted = {blob.data_memory for blob in group.step.bottoms} - made
         for member in members:
             self.refresh(member)
             member.forward_after(group.step.values, converted)
@@ -259,9 +263,9 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
     """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
     inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
     outside = {blob for step in row for blob in step.node.bottoms} - inside
-    written = {id(step.tops[0].data_memory) for step in row}
+    written = {step.tops[0].data_memory for step in row}
     read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
-    return any(id(blob.data_memory) in written for blob, number in read if number in outside)
+    return any(blob.data_memory in written for blob, number in read if number in outside)
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:

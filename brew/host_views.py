@@ -29,6 +29,6 @@ class HostViews:
         """Every memory that has a host view of its own, once."""
         if self._looked_at != Latest.stamp:
             pairs = ((blob.data_memory, blob.diff_memory) for blob in self._blobs if blob.data_memory.mirrored)
-            self._exposed = list({id(m): m for pair in pairs for m in pair if m.exposed}.values())
+            self._exposed = list(dict.fromkeys(m for pair in pairs for m in pair if m.exposed))
             self._looked_at = Latest.stamp
         return self._exposed

@@ -100,7 +100,7 @@ def predict(
         param_gradients=params if trains else 0,
         history=params * history_slots,
         workspace=executor.kept_bytes,
-        arena=plan.bytes,
+        arena=plan.arena.bytes,
         batch=_batch(graph),
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )

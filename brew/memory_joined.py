@@ -8,15 +8,13 @@ they can do that (`Implementation.over`); here is decided where it may be done.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from brew.memory_uses import Piece, Turn
-
-if TYPE_CHECKING:
-    from brew.blob import Memory
+from brew.arena import Piece
+from brew.blob import Memory
+from brew.memory_uses import Turn
 
 
-def followers(turns: Sequence[Turn], pieces: Mapping[int, Piece]) -> dict[Piece, Piece]:
+def followers(turns: Sequence[Turn], pieces: Mapping[Memory, Piece]) -> dict[Piece, Piece]:
     """For gradients' pieces the one that begins in its bytes as it ends. `pieces` has what is planned, by memory."""
     found: dict[Piece, Piece] = {}
     taken: set[Piece] = set()
@@ -30,16 +28,16 @@ def followers(turns: Sequence[Turn], pieces: Mapping[int, Piece]) -> dict[Piece,
     return found
 
 
-def _pairs(turn: Turn, pieces: Mapping[int, Piece]) -> Iterator[tuple[Piece, Piece]]:
+def _pairs(turn: Turn, pieces: Mapping[Memory, Piece]) -> Iterator[tuple[Piece, Piece]]:
     """Gradients of a top, last used by this turn, and of a bottom, first written by it, that may lie in one place."""
     if turn.backward is None:
         return
     step = turn.step
-    for bottom, top in step.implementation.over:
+    for bottom, top in step.over:
         if not step.wanted.bottoms[bottom]:
             continue
         memories = step.tops[top].diff_memory, step.bottoms[bottom].diff_memory
-        before, after = (pieces.get(id(memory)) for memory in memories)
+        before, after = (pieces.get(memory) for memory in memories)
         if before is None or after is None or not _as_they_lie(turn, memories, bottom, top):
             continue
         ends, begins = before.spans[0][1] == turn.backward[1], after.spans[0][0] == turn.backward[0]

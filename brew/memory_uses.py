@@ -5,38 +5,16 @@ Moments are those of a `Schedule`. Values that are recomputed are in use twice: 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
-if TYPE_CHECKING:
-    from brew.blob import Blob, Memory
-    from brew.fusion import Group
-    from brew.layout import Layout
-    from brew.schedule import Schedule
-    from brew.step import Step
-
-Span: TypeAlias = tuple[int, int]  # first and last moment
-
-
-@dataclass(eq=False, slots=True)
-class Piece:
-    """`size` elements of `dtype` that are in use in one to three spans of moments, and where they lie."""
-
-    size: int
-    dtype: np.dtype[Any]
-    spans: Sequence[Span]
-    offset: int = 0
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.size
-
-    def overlaps(self, other: Piece) -> bool:
-        """Whether the two have memory in common."""
-        return self.dtype == other.dtype and self.offset < other.end and other.offset < self.end
+from brew.arena import Piece, Span
+from brew.blob import Blob, Memory
+from brew.keys import SAVED, SCRATCH, Key, conversion
+from brew.layout import Layout
+from brew.plannable import PlannableGroup, PlannableStep
+from brew.schedule import Schedule
 
 
 @dataclass(slots=True)
@@ -63,12 +41,12 @@ class Use:
     def touch_later(self, span: Span) -> None:
         self.later = span if self.later is None else _hull(self.later, span)
 
-    def alone(self, outside: Collection[int], *, gradients: bool) -> bool:
-        """Whether it has memory of its own: it is one of `outside`, by id, or its first reader finds it written.
+    def alone(self, outside: Collection[Memory], *, gradients: bool) -> bool:
+        """Whether it has memory of its own: it is one of `outside`, or its first reader finds it written.
 
         A gradient that is read before a layer has written it comes from outside: a loss's weight, or zeros.
         """
-        return id(self.memory) in outside or self.memory.settled or (gradients and not self.written)
+        return self.memory in outside or self.memory.settled or (gradients and not self.written)
 
     def spans(self) -> list[Span]:
         return [(self.first, self.last), *([] if self.later is None else [self.later])]
@@ -82,7 +60,7 @@ class Turn:
     not planned.
     """
 
-    step: Step
+    step: PlannableStep
     forward: Span
     again: Span | None
     backward: Span | None
@@ -106,22 +84,19 @@ def _hull(first: Span, last: Span) -> Span:
     return min(first[0], last[0]), max(first[1], last[1])
 
 
-Own = tuple[int, tuple[Hashable, ...]]  # number of the turn, and what of its step
+Own: TypeAlias = tuple[int, Key]  # number of the turn, and what of its step
 
 
 @dataclass(slots=True)
 class Needs:
-    """What the turns of a net need: memories by id, and what each step needs for itself."""
+    """What the turns of a net need: its memories, and what each step has for itself."""
 
-    values: dict[int, Use] = field(default_factory=dict)
-    gradients: dict[int, Use] = field(default_factory=dict)
+    values: dict[Memory, Use] = field(default_factory=dict)
+    gradients: dict[Memory, Use] = field(default_factory=dict)
     own: dict[Own, Piece] = field(default_factory=dict)
 
 
-SCRATCH, SAVED = "scratch", "saved"
-
-
-def turns(steps: Sequence[Step], groups: Sequence[Group], schedule: Schedule) -> list[Turn]:
+def turns(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], schedule: Schedule) -> list[Turn]:
     """Every step by itself, and every group of them beside."""
     again, back = schedule.again, schedule.back
     result = []
@@ -129,17 +104,16 @@ def turns(steps: Sequence[Step], groups: Sequence[Group], schedule: Schedule) ->
         second = (again[i], again[i]) if i in again else None
         result.append(Turn(step, (i, i), second, (back[i], back[i]) if step.runs_backward else None))
     for group in groups:
-        runs = group.step.runs_backward and group.step.how.both
         second = (again[group.start], again[group.last]) if group.start in again else None
-        backward = (back[group.last], back[group.start]) if runs else None
+        backward = (back[group.last], back[group.start]) if group.runs_backward else None
         result.append(Turn(group.step, (group.start, group.last), second, backward))
-        if runs or not group.step.wanted.backward:
+        if group.runs_backward or not group.step.wanted.backward:
             for number in range(group.first, group.last + 1):
                 result[number].seldom = True
     return result
 
 
-def needs(among: Sequence[Turn], anew: Collection[int] = ()) -> Needs:
+def needs(among: Sequence[Turn], anew: Collection[Memory] = ()) -> Needs:
     """Go through a pass and note who touches what, when; `anew` as in `Schedule`."""
     result = Needs()
     for number, turn in enumerate(among):
@@ -159,14 +133,14 @@ def _for_itself(result: Needs, number: int, turn: Turn) -> None:
         result.own[number, (SAVED, name)] = Piece(size, dtype, turn.spans(turn.backward))
 
 
-def _values(result: Needs, number: int, turn: Turn, anew: Collection[int]) -> None:
+def _values(result: Needs, number: int, turn: Turn, anew: Collection[Memory]) -> None:
     step = turn.step
     for which, blobs, layouts in (("x", step.bottoms, step.layouts.x), ("y", step.tops, step.layouts.y)):
         held = turn.backward if which in step.reads else None
         for blob, layout in zip(blobs, layouts, strict=True):
             memory, made = blob.data_memory, which == "y"
             later = turn.later(held if memory.layout == layout else None)
-            if later is None or id(memory) in anew:
+            if later is None or memory in anew:
                 use = _note(result.values, memory, blob, turn.forward, written=made)
                 if later is not None:
                     use.touch_later(later)
@@ -192,10 +166,10 @@ def _gradients(result: Needs, number: int, turn: Turn, back: Span) -> None:
             _convert(result, (number, conversion("gradients", memory, layout)), blob, layout, [back])
 
 
-def _note(uses: dict[int, Use], memory: Memory, blob: Blob, span: Span, *, written: bool) -> Use:
+def _note(uses: dict[Memory, Use], memory: Memory, blob: Blob, span: Span, *, written: bool) -> Use:
     size = max(memory.layout.size(blob.shape), memory.most)
-    if (use := uses.get(id(memory))) is None:
-        use = uses[id(memory)] = Use(memory, size, *span, written)
+    if (use := uses.get(memory)) is None:
+        use = uses[memory] = Use(memory, size, *span, written)
     else:
         use.touch(span, size, written=written)
     return use
@@ -207,18 +181,13 @@ def _convert(result: Needs, own: Own, blob: Blob, layout: Layout, spans: list[Sp
     result.own[own] = Piece(layout.size(blob.shape), blob.data_memory.dtype, spans)
 
 
-def conversion(what: str, memory: Memory, layout: Layout) -> tuple[Hashable, ...]:
-    """The name of a step's array that has "values" or "gradients" of a memory in another layout."""
-    return what, id(memory), layout
-
-
-def from_outside(steps: Sequence[Step]) -> set[int]:
-    """Memories, by id, that are written from outside, or not written anew in every pass."""
-    result: set[int] = set()
+def from_outside(steps: Sequence[PlannableStep]) -> set[Memory]:
+    """Memories that are written from outside, or not written anew in every pass."""
+    result: set[Memory] = set()
     for step in steps:
         python = step.layer.type == "Python"  # the user's class may leave elements as they are
         if python or not step.bottoms:
-            result |= {id(b.data_memory) for blob in step.tops for b in (blob, blob.shown) if b is not None}
+            result |= {b.data_memory for blob in step.tops for b in (blob, blob.shown) if b is not None}
         if python:
-            result |= {id(blob.diff_memory) for blob in step.bottoms}
+            result |= {blob.diff_memory for blob in step.bottoms}
     return result

@@ -11,19 +11,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from math import isqrt
-from typing import TYPE_CHECKING
 
+from brew.blob import Memory
 from brew.memory_uses import Needs, Turn, Use, from_outside, needs, turns
+from brew.plannable import PlannableGroup, PlannableStep
 from brew.schedule import Schedule, Segment
-
-if TYPE_CHECKING:
-    from brew.fusion import Group
-    from brew.step import Step
 
 
 @dataclass(slots=True)
 class _Unit:
-    """Steps that run together, or one, and the memories, by id, that they touch.
+    """Steps that run together, or one, and the memories that they touch.
 
     reads, writes  in forward
     held           backward reads it
@@ -33,17 +30,17 @@ class _Unit:
 
     first: int
     last: int
-    reads: set[int] = field(default_factory=set)
-    writes: set[int] = field(default_factory=set)
-    held: set[int] = field(default_factory=set)
+    reads: set[Memory] = field(default_factory=set)
+    writes: set[Memory] = field(default_factory=set)
+    held: set[Memory] = field(default_factory=set)
     saves: int = 0
     once: bool = False
 
 
-def choose(steps: Sequence[Step], groups: Sequence[Group], kept: Collection[int]) -> Schedule:
+def choose(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], kept: Collection[Memory]) -> Schedule:
     """The schedule whose peak is the lowest; that without recomputation where none is lower.
 
-    `kept` are the memories, by id, that people read or write.
+    `kept` are the memories that people read or write.
     """
     outside = set(kept) | from_outside(steps)
     plain = Schedule(len(steps))
@@ -54,7 +51,7 @@ def choose(steps: Sequence[Step], groups: Sequence[Group], kept: Collection[int]
     return min(found, key=lambda s: _peak(needs(turns(steps, groups, s), s.anew), outside, s.moments))
 
 
-def _peak(need: Needs, outside: Collection[int], moments: int) -> int:
+def _peak(need: Needs, outside: Collection[Memory], moments: int) -> int:
     """The most bytes of an arena that are in use at one moment."""
     changes = [0] * (moments + 1)
     for uses, gradients in ((need.values, False), (need.gradients, True)):
@@ -79,15 +76,17 @@ def _bytes(use: Use) -> int:
 class _Cutter:
     """Cuts the steps of a net into segments of about as many bytes each."""
 
-    def __init__(self, steps: Sequence[Step], groups: Sequence[Group], outside: Collection[int]) -> None:
+    def __init__(
+        self, steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], outside: Collection[Memory]
+    ) -> None:
         among = turns(steps, groups, Schedule(len(steps)))
         self.steps = len(steps)
         self.values = needs(among).values
         self.units = list(_units(steps, groups, among))
-        self.stays = set(outside) | {number for number, use in self.values.items() if use.memory.settled}
+        self.stays = set(outside) | {memory for memory, use in self.values.items() if memory.settled}
         self._mark_once()
-        self.written: dict[int, tuple[int, int]] = {}  # by memory, the first and last unit that write it
-        self.touched: dict[int, int] = {}  # the last one that touches it in forward
+        self.written: dict[Memory, tuple[int, int]] = {}  # by memory, the first and last unit that write it
+        self.touched: dict[Memory, int] = {}  # the last one that touches it in forward
         for u, unit in enumerate(self.units):
             for memory in unit.writes:
                 self.written[memory] = self.written.get(memory, (u, u))[0], u
@@ -97,7 +96,7 @@ class _Cutter:
 
     def _mark_once(self) -> None:
         """Who writes a memory that something writes which cannot run again, cannot run again either."""
-        written, before = set[int](), -1
+        written, before = set[Memory](), -1
         while before != (before := len(written)):
             for unit in self.units:
                 unit.once = unit.once or bool(unit.writes & written)
@@ -122,15 +121,15 @@ class _Cutter:
         starts = [0, *(cut + 1 for cut in self._cuts(self.total[-1] // parts))]
         ends = [start - 1 for start in starts[1:]]
         crosses = {m for m in self.touched for end in ends if self._crosses(m, end)}
-        segments, anew = [], set[int]()
+        segments, anew = [], set[Memory]()
         for start, end in zip(starts, [*ends, len(self.units) - 1], strict=True):
             again = self._again(range(start, end + 1), self.stays | crosses) if end in ends else []
             numbers = [n for u in again for n in range(self.units[u].first, self.units[u].last + 1)]
-            anew |= set[int]().union(*(self.units[u].writes for u in again)) - self.stays - crosses
+            anew |= set[Memory]().union(*(self.units[u].writes for u in again)) - self.stays - crosses
             segments.append(Segment(self.units[start].first, self.units[end].last, tuple(numbers)))
         return Schedule(self.steps, segments, anew)
 
-    def _crosses(self, memory: int, end: int) -> bool:
+    def _crosses(self, memory: Memory, end: int) -> bool:
         return memory in self.written and self.written[memory][0] <= end < self.touched[memory]
 
     def _cuts(self, budget: int) -> list[int]:
@@ -148,7 +147,7 @@ class _Cutter:
                 begun, u = self.total[cuts[-1]], cuts[-1] + 1
         return cuts
 
-    def _again(self, inside: range, stays: Collection[int]) -> list[int]:
+    def _again(self, inside: range, stays: Collection[Memory]) -> list[int]:
         """Those of the units `inside` a segment that have to run once more where only `stays` outlasts forward."""
         units = self.units
         found = {u for u in inside if units[u].saves and not units[u].once}
@@ -162,7 +161,7 @@ class _Cutter:
         return sorted(found)
 
 
-def _units(steps: Sequence[Step], groups: Sequence[Group], among: Sequence[Turn]) -> Iterator[_Unit]:
+def _units(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], among: Sequence[Turn]) -> Iterator[_Unit]:
     starts = {group.start: group for group in groups}
     number = 0
     turns_of: dict[int, list[Turn]] = {}
@@ -183,13 +182,13 @@ def _take_up(unit: _Unit, turn: Turn) -> None:
         for number, (blob, layout) in enumerate(zip(blobs, layouts, strict=True)):
             memory = blob.data_memory
             if which == "x":
-                unit.reads.add(id(memory))
+                unit.reads.add(memory)
             elif step.views[number] is None:
-                unit.writes.add(id(memory))
+                unit.writes.add(memory)
             if not runs or which not in step.reads:
                 continue
             if memory.layout == layout:
-                unit.held.add(id(memory))
+                unit.held.add(memory)
             elif not turn.seldom:
                 unit.saves += layout.size(blob.shape) * memory.dtype.itemsize
     if runs and not turn.seldom:

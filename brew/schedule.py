@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from brew.blob import Memory
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -24,10 +26,10 @@ class Schedule:
     order  what runs after forward, in order: the number of a step, and True where it is its forward once more
     again  by step, the moment of its second forward, where it has one
     back   by step, the moment of its backward
-    anew   ids of the memories whose values do not outlast forward's part of a segment: it makes them again
+    anew   the memories whose values do not outlast forward's part of a segment: it makes them again
     """
 
-    def __init__(self, steps: int, segments: Sequence[Segment] = (), anew: Collection[int] = ()) -> None:
+    def __init__(self, steps: int, segments: Sequence[Segment] = (), anew: Collection[Memory] = ()) -> None:
         self.anew = frozenset(anew)
         self.order: list[tuple[int, bool]] = []
         self._segments: dict[int, Segment] = {}

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from brew import cuda
+from brew.arena import ALIGN, Lease
+from brew.keys import SCRATCH, Key
 from brew.layer import Array, Buffer, count
-from brew.memory_plan import Lease
-from brew.memory_uses import SCRATCH
-
-_ALIGN = 64  # bytes, of every buffer
 
 
 class Scratch:
@@ -34,7 +32,7 @@ class Scratch:
                 self.stamp += 1
 
     def arrays(
-        self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]], leases: Mapping[Hashable, Lease]
+        self, buffers: Mapping[str, tuple[Buffer, np.dtype[Any]]], leases: Mapping[Key, Lease]
     ) -> dict[str, Array]:
         """One array for each of a layer's buffers, side by side: on its `leases` where they are large enough."""
         flats = {dtype: self._stretch(dtype, size, leases) for dtype, size in elements(buffers.values()).items()}
@@ -46,7 +44,7 @@ class Scratch:
             taken[dtype] += padded(buffer, dtype)
         return result
 
-    def _stretch(self, dtype: np.dtype[Any], size: int, leases: Mapping[Hashable, Lease]) -> Array:
+    def _stretch(self, dtype: np.dtype[Any], size: int, leases: Mapping[Key, Lease]) -> Array:
         lease = leases.get((SCRATCH, dtype))
         planned = lease.array((size,)) if lease is not None else None
         if planned is not None:
@@ -67,5 +65,5 @@ def elements(buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> Counter[np.dtyp
 
 def padded(buffer: Buffer, dtype: np.dtype[Any]) -> int:
     """Elements a buffer takes, up to the next cache line."""
-    line = _ALIGN // dtype.itemsize
+    line = ALIGN // dtype.itemsize
     return -(-count(buffer.shape) // line) * line

@@ -5,18 +5,20 @@ Where a blob does not lie as the implementation wants it, a `Crossing` stands in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda, registry
-from brew.blob import Blob, Latest
+from brew import cuda, onednn, registry
+from brew.arena import Lease
+from brew.blob import Blob, Latest, Memory
 from brew.crossing import Crossing
 from brew.data_layer import DataLayer
 from brew.graph import Node
+from brew.keys import SAVED, Key
 from brew.layer import (
     Array,
     Arrays,
@@ -31,8 +33,6 @@ from brew.layer import (
     shape_text,
 )
 from brew.layout import PLAIN
-from brew.memory_plan import Lease
-from brew.memory_uses import SAVED
 from brew.scratch import Scratch, elements
 
 from ._graph_checks import check_shapes
@@ -63,7 +63,7 @@ class Step:
         self.key: tuple[int, ...] = ()
         self.reads_data = isinstance(node.layer, DataLayer)
         self.seen = -1  # blob.Latest.stamp when its own stamps were last compared
-        self.leases: dict[Hashable, Lease] = {}  # what the memory plan gives the step itself
+        self.leases: dict[Key, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.fusion)
         self.values, self.gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
         # A layer whose every wanted gradient is its top's own memory has nothing to do in backward.
@@ -80,6 +80,11 @@ class Step:
     def reads(self) -> frozenset[str]:
         """Which values backward reads, of "x" and "y"."""
         return self.layer.reads
+
+    @property
+    def over(self) -> Sequence[tuple[int, int]]:
+        """Pairs (bottom, top): the one's gradient may lie where the other's does."""
+        return self.implementation.over
 
     def current_shapes(self) -> Shapes:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
@@ -105,14 +110,14 @@ class Step:
         self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
         scratch.need(self._scratch().values())
 
-    def settle_tops(self, plain: Container[int]) -> None:
-        """Let the tops lie as the implementation gives them; memories whose id is in `plain` stay as they are."""
+    def settle_tops(self, plain: Container[Memory]) -> None:
+        """Let the tops lie as the implementation gives them; memories in `plain` stay as they are."""
         for blob, view, layout in zip(self.tops, self.views, self.layouts.y, strict=True):
             if blob in self.bottoms:
                 continue
             own = (blob.data_memory, blob.diff_memory) if view is None else () if view.diff else (blob.diff_memory,)
             for memory in own:
-                memory.layout = PLAIN if id(memory) in plain else layout
+                memory.lie(PLAIN if memory in plain else layout, onednn.copy)
 
     def _typed(self) -> dict[str, tuple[Buffer, np.dtype[Any]]]:
         own = self.layer.context.dtype
@@ -214,8 +219,8 @@ class Step:
         """Run the bound step's backward."""
         self._run(self.gradients, self.implementation.backward)
 
-    def forward_after(self, values: Crossing, memories: Collection[int]) -> None:
-        """`forward`, with what `values` has of these memories, by id: they themselves may be gone."""
+    def forward_after(self, values: Crossing, memories: Collection[Memory]) -> None:
+        """`forward`, with what `values` has of these memories: they themselves may be gone."""
         for copy in self.values.before:
             copy()
         self.values.adopt(values, memories)

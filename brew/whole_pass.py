@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from brew.blob import Latest
 
 if TYPE_CHECKING:
+    from brew.arena import Arena
     from brew.fusion import Plan
-    from brew.memory_plan import MemoryPlan
+    from brew.schedule import Schedule
     from brew.scratch import Scratch
     from brew.step import Step, What
 
@@ -23,7 +24,7 @@ _NEVER = (-1, -1)
 
 
 class _Calls:
-    """Calls for all steps whose moments follow `first` (brew.memory_plan), and the turns these run in."""
+    """Calls for all steps whose moments follow `first` (brew.schedule), and the turns these run in."""
 
     def __init__(self, scratch: Scratch, first: int) -> None:
         self._scratch, self._first = scratch, first
@@ -43,13 +44,13 @@ class _Calls:
         self.calls, self.turns = calls, turns
         self._made_at = (stamp, self._scratch.stamp)
 
-    def run(self, memory: MemoryPlan) -> None:
+    def run(self, arena: Arena) -> None:
         """All calls. If one fails, everything counts as overwritten."""
         try:
             for call in self.calls:
                 call()
         finally:
-            memory.ran_turns(self._first, self.turns)
+            arena.ran_turns(self._first, self.turns)
 
 
 class WholePass(_Calls):
@@ -62,19 +63,19 @@ class WholePass(_Calls):
         if backward:
             self._possible = self._possible and all(group.step.how.both for group in plan.groups)
 
-    def _order(self, memory: MemoryPlan) -> list[tuple[int, What]]:
+    def _order(self, schedule: Schedule) -> list[tuple[int, What]]:
         """The steps as their moments follow one another."""
         if not self._backward:
             return [(number, "forward") for number in range(len(self._steps))]
-        return [(number, "again" if again else "backward") for number, again in memory.schedule.order]
+        return [(number, "again" if again else "backward") for number, again in schedule.order]
 
-    def make(self, before: int, memory: MemoryPlan) -> None:
+    def make(self, before: int, schedule: Schedule) -> None:
         """From the pass that has just gone step by step, if nothing has changed since the stamp `before`."""
         if not self._possible or before != Latest.stamp:
             return
         calls: list[Call] = []
         turns: list[int] = []
-        order = self._order(memory)
+        order = self._order(schedule)
         while len(turns) < len(order):
             number, what = order[len(turns)]
             together, count = self._plan.turn(number, what)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from brew.memory_plan import MemoryPlan
+    from brew.arena import Arena
     from brew.net import Net
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/cuda_host is imported as `cuda_host`
@@ -37,38 +37,46 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def poisoned() -> Callable[[Net], Net]:
-    """Makes a net lose, after each of its layers, all that its memory plan says nobody needs any more: it becomes NaN."""
+def poisoned() -> Iterator[Callable[[Net], Net]]:
+    """Makes a net lose, after each of its layers, all that its memory plan says nobody needs any more: it becomes NaN.
+
+    That it did, for every arena that was so made, is asserted at the end.
+    """
+    poisoned_arenas: set[Arena] = set()
+    have_lost: set[Arena] = set()
 
     def poison(net: Net) -> Net:
-        executor = net.executor
-        executor.settle()
-        plan, ran = executor.memory, executor.memory.ran
+        net.executor.settle()
+        arena = net.executor.memory.arena
+        ran = arena.ran
 
         def ran_and_lost(first: int, count: int = 1) -> None:
             ran(first, count)
             if count:
-                _lose(plan, first + count - 1)
+                _lose(arena, first + count - 1)
+                have_lost.add(arena)
 
-        plan.ran = ran_and_lost  # type: ignore[method-assign]
+        arena.ran = ran_and_lost  # type: ignore[method-assign]
+        poisoned_arenas.add(arena)
         return net
 
-    return poison
+    yield poison
+    assert poisoned_arenas == have_lost
 
 
-def _lose(plan: MemoryPlan, moment: int) -> None:
+def _lose(arena: Arena, moment: int) -> None:
     from brew import cuda
 
-    for dtype, size in plan._sizes.items():
+    for dtype, size in arena.sizes.items():
         free = np.ones(size, np.bool_)
-        for piece in plan._pieces:
+        for piece in arena.pieces:
             if piece.dtype == dtype and any(first <= moment <= last for first, last in piece.spans):
                 free[piece.offset : piece.end] = False
-        arena = plan.arena(dtype)
-        values = arena if plan.device == "cpu" else cuda.asnumpy(arena)
+        flat = arena.flat(dtype)
+        values = flat if arena.device == "cpu" else cuda.asnumpy(flat)
         values.view(np.uint8).reshape(size, dtype.itemsize)[free] = 0xFF
-        if plan.device == "cuda":
-            cuda.upload(arena, values)
+        if arena.device == "cuda":
+            cuda.upload(flat, values)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew import arena, scratch, step
 from brew import blob as blob_module
-from brew import memory_plan, scratch, step
+from brew.blob import Memory
 from brew.net import Net
 
 Array = npt.NDArray[Any]
@@ -48,16 +49,16 @@ def spoil(array: Array) -> Array:
 def unwritten(net: Net) -> None:
     """Mark the memories of a new net that begin unwritten: values, and gradients that a layer writes before one reads
     them. The other gradients begin as zeros."""
-    written: set[int] = set()
-    from_outside: set[int] = set()
+    written: set[Memory] = set()
+    from_outside: set[Memory] = set()
     for s in reversed(net.executor.steps):
         if not s.wanted.backward:
             continue
-        from_outside |= {id(top.diff_memory) for top in s.tops} - written
-        written |= {id(b.diff_memory) for b, w in zip(s.bottoms, s.wanted.bottoms, strict=True) if w}
+        from_outside |= {top.diff_memory for top in s.tops} - written
+        written |= {b.diff_memory for b, w in zip(s.bottoms, s.wanted.bottoms, strict=True) if w}
     for b in net._blob_list:
         for memory in (b.data_memory, b.diff_memory):
-            if memory is b.data_memory or id(memory) in written - from_outside:
+            if memory is b.data_memory or memory in written - from_outside:
                 memory.begins_unwritten = True  # type: ignore[attr-defined]
 
 
@@ -71,7 +72,7 @@ def poisoned() -> Iterator[None]:
         setattr(owner, name, make(owner.__dict__[name]))
 
     change(blob_module.Memory, "reserve", _reserve)
-    change(memory_plan.MemoryPlan, "arena", _arena)
+    change(arena.Arena, "flat", _flat)
     change(scratch.Scratch, "arrays", _scratch)
     change(step.Step, "_own", _own)
     try:
@@ -94,13 +95,13 @@ def _reserve(before: Any) -> Any:
     return reserve
 
 
-def _arena(before: Any) -> Any:
-    def arena(plan: Any, dtype: Any) -> Any:
-        fresh = dtype not in plan._arenas
-        found = before(plan, dtype)
-        return spoil(found) if fresh and plan.device == "cpu" else found
+def _flat(before: Any) -> Any:
+    def flat(self: Any, dtype: Any) -> Any:
+        fresh = dtype not in self._flats
+        found = before(self, dtype)
+        return spoil(found) if fresh and self.device == "cpu" else found
 
-    return arena
+    return flat
 
 
 def _scratch(before: Any) -> Any:
