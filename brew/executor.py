@@ -17,11 +17,10 @@ from brew.data_layer import DataLayer
 from brew.errors import UsageError
 from brew.fusion import Plan
 from brew.graph import Graph
-from brew.layer import Arrays, Unsupported
+from brew.layer import Arrays, Unsupported, Version
 from brew.memory_plan import MemoryPlan
 from brew.net_blobs import seen_in_another_shape
 from brew.onednn import library
-from brew.parameters import Parameters
 from brew.pass_counter import PassCounter
 from brew.schedule import Schedule
 from brew.scratch import Scratch
@@ -37,7 +36,8 @@ class Executor:
         self,
         graph: Graph,
         blobs: Sequence[Blob],
-        parameters: Parameters,
+        slots: Sequence[Blob],
+        version: Version,
         device: str,
         engine: str = "caffe",
         *,
@@ -45,7 +45,9 @@ class Executor:
         kept: Callable[[str], bool] = lambda name: True,
         again: bool = False,
     ) -> None:
-        """`fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
+        """`blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them.
+
+        `fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
 
         Where not all are, `again` lets layers run forward twice for less memory (brew.recompute).
         """
@@ -53,8 +55,7 @@ class Executor:
         self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
         self.scratch = Scratch(device)
-        self.version = parameters.version
-        slots = parameters.slots
+        self.version = version
         self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
         self.passes = PassCounter(device)
         plain = {memory for step in self.steps for memory in seen_in_another_shape(step)}

@@ -96,7 +96,7 @@ class Net:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
         self.executor = Executor(
-            self.graph, self._blob_list, self.parameters, self.device, self.engine,
+            self.graph, self._blob_list, self._slots, self.parameters.version, self.device, self.engine,
             fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
             again=recomputes(recompute, keep),
         )  # fmt: skip

@@ -184,8 +184,9 @@ def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = {graph.blobs[b].name for b in graph.outputs}
     graph = versions.settle(graph)
+    parameters = Parameters(graph, _DTYPE, "cpu")
     return Executor(
-        graph, make_blobs(graph, _DTYPE, "cpu"), Parameters(graph, _DTYPE, "cpu"), "cpu", engine,
+        graph, make_blobs(graph, _DTYPE, "cpu"), parameters.slots, parameters.version, "cpu", engine,
         fuse=mode.default_fuse(), kept=outputs.__contains__, again=recompute,
     )  # fmt: skip
 

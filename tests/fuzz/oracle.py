@@ -99,7 +99,9 @@ class Oracle:
             graph = build(net.layers, context, force_backward=net.force_backward)
             single = np.dtype(np.float32)
             blobs = make_blobs(graph, single, "cpu")
-            memory.predict(Executor(graph, blobs, Parameters(graph, single, "cpu"), "cpu"), graph, 4, 1).text()
+            parameters = Parameters(graph, single, "cpu")
+            executor = Executor(graph, blobs, parameters.slots, parameters.version, "cpu")
+            memory.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error
         return None
