@@ -28,7 +28,7 @@ from contestant import Spec
 from nets import NETS, TEST, TRAIN, timed
 from race import ContestantError, Machine, Result, prepare, race
 
-from brew.summary import summarise
+from brew.reports.summary import summarise
 
 MODES = ("train", "forward")
 LAYOUTS = ("torch", "torch-channels-last")  # the better of which is the peer

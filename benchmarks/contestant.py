@@ -68,16 +68,16 @@ class Brew(Contestant):
 
     @staticmethod
     def imports(spec: Spec) -> None:
-        from brew import engine
+        from brew.net import engine
 
         engine.described()  # loads the libraries that compute, as importing PyTorch and ONNX Runtime does
 
     def __init__(self, spec: Spec) -> None:
         from nets import NETS, TEST, TRAIN, timed
 
-        from brew.net import Net
+        from brew.net.net import Net
         from brew.proto.brew_pb2 import SolverParameter
-        from brew.update import make_update, rule_class
+        from brew.solver.update.make import make_update, rule_class
 
         self.spec, self.of = spec, NETS[spec.net]
         train = spec.mode == "train"
@@ -175,7 +175,7 @@ class OnnxRuntime(Contestant):
     def imports(spec: Spec) -> None:
         import onnxruntime  # noqa: F401
 
-        import brew.net_source  # noqa: F401
+        import brew.graph.definition  # noqa: F401
 
     def __init__(self, spec: Spec) -> None:
         import onnxruntime

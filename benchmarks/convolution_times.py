@@ -79,7 +79,7 @@ CASES = [
 def brew_calls(of: Convolution, batch: int) -> tuple[Callable[[], object], Callable[[], object]]:
     """Forward of a net that has only that, and both of one that has all."""
     from brew import prototxt
-    from brew.net import Net
+    from brew.net.net import Net
     from brew.proto.brew_pb2 import NetParameter
 
     kind = "Deconvolution" if of.turned else "Convolution"

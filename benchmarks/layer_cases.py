@@ -9,7 +9,7 @@ from typing import Any
 
 import sources
 
-from brew.net import Net
+from brew.net.net import Net
 
 Shape = tuple[int, ...]
 

@@ -29,8 +29,8 @@ from layer_cases import CASES, Case, Gemm, Shape
 
 import brew
 from brew import prototxt
-from brew.data_layer import DataLayer
-from brew.net import Net
+from brew.layer.data_layer import DataLayer
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 GEMM_LIMIT = 2.5  # times the GEMMs alone: 40 % of their rate

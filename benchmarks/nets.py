@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew.graph.definition import define, replace_data
+from brew.graph.states import filter_layers, merged_state
 from brew.layer import Shape
-from brew.net_source import define, replace_data
-from brew.net_state import filter_layers, merged_state
 from brew.proto.brew_pb2 import NetParameter
 
 Array = npt.NDArray[Any]

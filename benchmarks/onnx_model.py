@@ -12,7 +12,7 @@ from nets import pair
 from onnx import helper, numpy_helper
 
 from brew.proto.brew_pb2 import LayerParameter, LRNParameter, NetParameter, PoolingParameter
-from brew.summary import summarise
+from brew.reports.summary import summarise
 
 Array = npt.NDArray[Any]
 Weights: TypeAlias = Callable[[str], Array]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nets import NETS, TEST, TRAIN, BenchmarkNet, batch, timed
 
-from brew.net import Net
+from brew.net.net import Net
 
 
 def write_weights(of: BenchmarkNet, path: Path) -> None:

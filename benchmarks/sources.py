@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brew.data.lmdb_writer import write_lmdb
-from brew.net import Net
+from brew.data.databases.lmdb_writer import write_lmdb
+from brew.net.net import Net
 from brew.proto.brew_pb2 import Datum
 
 

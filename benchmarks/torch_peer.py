@@ -18,7 +18,7 @@ from nets import pair
 from torch import Tensor
 
 from brew.proto.brew_pb2 import EltwiseParameter, LayerParameter, LRNParameter, NetParameter, PoolingParameter
-from brew.summary import summarise
+from brew.reports.summary import summarise
 
 Step: TypeAlias = Callable[..., Tensor]
 Weights: TypeAlias = Sequence[Tensor]

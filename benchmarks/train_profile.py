@@ -28,12 +28,12 @@ from typing import Any, cast
 import numpy as np
 from nets import NETS, BenchmarkNet
 
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
+from brew.net.run.step import Step as LayerStep
+from brew.net.run.step import What
+from brew.net.run.whole_pass import WholePass
 from brew.proto.brew_pb2 import Datum
-from brew.solver import Solver
-from brew.step import Step as LayerStep
-from brew.step import What
-from brew.whole_pass import WholePass
+from brew.solver.solver import Solver
 
 KINDS = ("forward", "backward", "update", "data")
 MOST_OUTSIDE = 0.03  # of the time

@@ -14,48 +14,49 @@ if not Path(__file__).with_name("layers").is_dir():
     __path__.append(str(Path(__file__).resolve().parents[1]))
 
 if TYPE_CHECKING:
-    from brew.blob import Blob as Blob
-    from brew.errors import BrewError as BrewError
-    from brew.face import AdaDeltaSolver as AdaDeltaSolver
-    from brew.face import AdaGradSolver as AdaGradSolver
-    from brew.face import AdamSolver as AdamSolver
-    from brew.face import NesterovSolver as NesterovSolver
-    from brew.face import RMSPropSolver as RMSPropSolver
-    from brew.face import SGDSolver as SGDSolver
-    from brew.face import get_solver as get_solver
-    from brew.layer import Layer as Layer
-    from brew.mode import set_device as set_device
-    from brew.mode import set_mode_cpu as set_mode_cpu
-    from brew.mode import set_mode_gpu as set_mode_gpu
-    from brew.mode import set_random_seed as set_random_seed
-    from brew.net import Net as Net
-    from brew.registry import layer_type_list as layer_type_list
-    from brew.registry import register_layer as register_layer
-    from brew.solver import Solver as Solver
-    from brew.version import __version__ as __version__
+    from brew.layer.registry import layer_type_list as layer_type_list
+    from brew.layer.registry import register_layer as register_layer
+    from brew.memory.blob import Blob as Blob
+    from brew.net.mode import set_device as set_device
+    from brew.net.mode import set_mode_cpu as set_mode_cpu
+    from brew.net.mode import set_mode_gpu as set_mode_gpu
+    from brew.net.mode import set_random_seed as set_random_seed
+    from brew.net.net import Net as Net
+    from brew.solver.by_type import AdaDeltaSolver as AdaDeltaSolver
+    from brew.solver.by_type import AdaGradSolver as AdaGradSolver
+    from brew.solver.by_type import AdamSolver as AdamSolver
+    from brew.solver.by_type import NesterovSolver as NesterovSolver
+    from brew.solver.by_type import RMSPropSolver as RMSPropSolver
+    from brew.solver.by_type import SGDSolver as SGDSolver
+    from brew.solver.by_type import get_solver as get_solver
+    from brew.solver.solver import Solver as Solver
+
+    from .errors import BrewError as BrewError
+    from .layer import Layer as Layer
+    from .version import __version__ as __version__
 
 TRAIN, TEST = 0, 1
 
 _HOME = {
-    "AdaDeltaSolver": "face",
-    "AdaGradSolver": "face",
-    "AdamSolver": "face",
-    "Blob": "blob",
+    "AdaDeltaSolver": "solver.by_type",
+    "AdaGradSolver": "solver.by_type",
+    "AdamSolver": "solver.by_type",
+    "Blob": "memory.blob",
     "BrewError": "errors",
     "Layer": "layer",
-    "NesterovSolver": "face",
+    "NesterovSolver": "solver.by_type",
     "Net": "net",
-    "RMSPropSolver": "face",
-    "SGDSolver": "face",
+    "RMSPropSolver": "solver.by_type",
+    "SGDSolver": "solver.by_type",
     "Solver": "solver",
     "__version__": "version",
-    "get_solver": "face",
-    "layer_type_list": "registry",
-    "register_layer": "registry",
-    "set_device": "mode",
-    "set_mode_cpu": "mode",
-    "set_mode_gpu": "mode",
-    "set_random_seed": "mode",
+    "get_solver": "solver.by_type",
+    "layer_type_list": "layer.registry",
+    "register_layer": "layer.registry",
+    "set_device": "net.mode",
+    "set_mode_cpu": "net.mode",
+    "set_mode_gpu": "net.mode",
+    "set_random_seed": "net.mode",
 }
 __all__ = ["TEST", "TRAIN", *_HOME]
 

@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import cuda
-from brew.blob import Blob, Memory
-from brew.errors import BrewError, did_you_mean
-from brew.layer import TEST, Array, count
+from brew.memory.blob import Blob, Memory
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter
+
+from . import cuda
+from .errors import BrewError, did_you_mean
+from .layer import TEST, Array, count
 
 _importing = threading.Lock()  # sys.path belongs to the whole process
 

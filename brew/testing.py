@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import text_format
 
-from brew._bench import Bench
-from brew.layer import Layer, Wanted
+from brew.layer.bench import Bench
+from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import layer_class
+
+from .layer import Layer, Wanted
 
 Array = npt.NDArray[Any]
 

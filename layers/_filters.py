@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from brew.layer import Array, Arrays, Context, Implementation, Layer, Param, Shape, at_least, count
 from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
-from brew.ops.columns import Bank
-from brew.ops.window import Window, convolution_window
+from brew.ops.windows.columns import Bank
+from brew.ops.windows.window import Window, convolution_window
 from brew.proto.brew_pb2 import LayerParameter
 
 

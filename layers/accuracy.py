@@ -7,22 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import (
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Shape,
-    Shapes,
-    Wanted,
-    between,
-    exactly,
-)
+from brew.layer import Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, between, exactly
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold, fold
 from brew.ops.labels import LABEL_OF, NO_LABEL, check_labels, class_indices
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(
     LABEL_OF

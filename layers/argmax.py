@@ -8,10 +8,10 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold, fold
 from brew.ops.pieces import PIECE, pieces
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _COALESCED = 32  # from so many neighbours on, a thread per item reads memory as well as a block does
 

@@ -9,12 +9,12 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import TEST, Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted
+from brew.layer.registry import register_layer
 from brew.ops import broadcast, normal
 from brew.ops.fold import Fold, fold
 from brew.ops.in_place import overwrites
 from brew.ops.reduction import partial_sums
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 // stats: averages of mean and variance, and the sum of their weights.

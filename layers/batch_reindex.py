@@ -8,8 +8,8 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.take import add_rows, add_rows_cuda, row_numbers, row_numbers_cuda, take_rows, take_rows_cuda
-from brew.registry import register_layer
 
 
 @register_layer

@@ -8,11 +8,11 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.ops.labels import LABEL_OF
 from brew.ops.reduction import partial_sums, sum_outside
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _APART = 1e-4  # added to the distance that an unlike pair's gradient is divided by
 

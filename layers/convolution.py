@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brew.layer import Array, Buffer, Shape, Shapes, Wanted
-from brew.ops.columns import Bank
-from brew.ops.correlation import Correlation
-from brew.ops.correlation_cuda import CorrelationCUDA
-from brew.ops.window import fitting_size
-from brew.registry import register_layer
+from brew.layer.registry import register_layer
+from brew.ops.windows.columns import Bank
+from brew.ops.windows.correlation import Correlation
+from brew.ops.windows.correlation_cuda import CorrelationCUDA
+from brew.ops.windows.window import fitting_size
 
 from ._filters import Filters, Planes, PlanesCPU, PlanesCUDA
 

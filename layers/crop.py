@@ -10,7 +10,7 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, exactly, shape_text
-from brew.registry import register_layer
+from brew.layer.registry import register_layer
 
 _kernels = Kernels(r"""
 // `spans` holds (size of x, size of y, offset) for each axis.

@@ -8,21 +8,21 @@ from contextlib import closing
 from pathlib import Path
 
 from brew.data.bad_records import BadRecords
-from brew.data.database import Database, Record
+from brew.data.databases.database import Database, Record
+from brew.data.databases.opening import open_database
 from brew.data.datum import Pixels, decode, first_labels
 from brew.data.feed import feeds
-from brew.data.label_sample import LabelSample
-from brew.data.opening import open_database
-from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.record_source import RecordSource
 from brew.data.shuffle import shuffled
 from brew.data.transformer import Transformer
-from brew.data_layer import Drawn
 from brew.errors import DataError
+from brew.files.paths import find
 from brew.layer import Context, Shape, between
+from brew.layer.data_layer import Drawn
+from brew.layer.label_sample import LabelSample
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import DataParameter, LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

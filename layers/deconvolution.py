@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from brew.layer import Array, Buffer, Shape, Shapes, Wanted, shape_text
-from brew.ops.columns import Bank
-from brew.ops.correlation import Correlation
-from brew.ops.correlation_cuda import CorrelationCUDA
-from brew.registry import register_layer
+from brew.layer.registry import register_layer
+from brew.ops.windows.columns import Bank
+from brew.ops.windows.correlation import Correlation
+from brew.ops.windows.correlation_cuda import CorrelationCUDA
 
 from ._filters import Filters, Planes, PlanesCPU, PlanesCUDA
 

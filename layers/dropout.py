@@ -8,9 +8,9 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import TRAIN, Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted
+from brew.layer.random import Stream
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.random import Stream
-from brew.registry import register_layer
 
 _CHUNK = 1 << 17  # elements drawn for at a time; four share a 64-bit word
 

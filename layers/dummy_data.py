@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew import cuda
-from brew.filler import Values, check_filler, fill
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, at_least, exactly
+from brew.layer.filler import Values, check_filler, fill
+from brew.layer.random import Stream
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter
-from brew.random import Stream
-from brew.registry import register_layer
 
 _LEGACY = "num", "channels", "height", "width"
 

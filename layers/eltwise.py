@@ -8,10 +8,10 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, at_least
+from brew.layer.registry import register_layer
 from brew.ops.in_place import overwrites
 from brew.ops.weighted_sum import weighted_sum, weighted_sum_cuda
 from brew.proto.brew_pb2 import EltwiseParameter, LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.bias import add_bias, add_bias_cuda, add_bias_gradient, add_bias_gradient_cuda
 from brew.ops.take import add_rows, add_rows_cuda, row_numbers, row_numbers_cuda, take_rows, take_rows_cuda
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

@@ -8,9 +8,9 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.ops.reduction import dot_outside, partial_sums
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

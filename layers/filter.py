@@ -8,9 +8,9 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, at_least, count
+from brew.layer.registry import register_layer
 from brew.ops.take import take_rows, take_rows_cuda
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

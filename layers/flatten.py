@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Arrays, Implementation, Layer, Shape, View, count
-from brew.registry import register_layer
+from brew.layer.registry import register_layer
 
 
 @register_layer

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from functools import cached_property
 
 from brew.data.feed import feeds
-from brew.data.hdf5_labels import first_values
-from brew.data.hdf5_source import HDF5Files, HDF5Source, read_list
-from brew.data.label_sample import LabelSample
-from brew.data.paths import find
+from brew.data.hdf5.labels import first_values
+from brew.data.hdf5.source import HDF5Files, HDF5Source, read_list
 from brew.data.prefetching_layer import PrefetchingLayer
-from brew.data_layer import Drawn
 from brew.errors import DataError
+from brew.files.paths import find
 from brew.layer import Context, Shape, at_least
+from brew.layer.data_layer import Drawn
+from brew.layer.label_sample import LabelSample
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _NAMED = 4  # files whose sizes are said
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy.typing as npt
 
 from brew import cuda
-from brew.data.hdf5_writer import write_datasets
+from brew.data.hdf5.writer import write_datasets
 from brew.layer import Arrays, Context, Implementation, Layer, Shape, exactly
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 log = logging.getLogger("brew")
 

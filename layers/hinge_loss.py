@@ -8,11 +8,11 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.ops.labels import LABEL_OF, class_indices
 from brew.ops.reduction import dot_outside, partial_sums, sum_outside
 from brew.proto.brew_pb2 import HingeLossParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(
     LABEL_OF

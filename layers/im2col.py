@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from brew.layer import (
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Shape,
-    Shapes,
-    Wanted,
-    at_least,
-    count,
-)
-from brew.ops.im2col import ColumnsCUDA, col2im, im2col
-from brew.ops.window import Window, convolution_window, fitting_size
+from brew.layer import Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, at_least, count
+from brew.layer.registry import register_layer
+from brew.ops.windows.im2col import ColumnsCUDA, col2im, im2col
+from brew.ops.windows.window import Window, convolution_window, fitting_size
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

@@ -9,15 +9,15 @@ from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
 from brew.data.image_source import ImageFiles, ImageSource
-from brew.data.label_sample import LabelSample
 from brew.data.order import Order
-from brew.data.paths import find
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
-from brew.data_layer import Drawn
+from brew.files.paths import find
 from brew.layer import Context, Shape, exactly
+from brew.layer.data_layer import Drawn
+from brew.layer.label_sample import LabelSample
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

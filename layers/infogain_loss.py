@@ -8,12 +8,12 @@ import numpy as np
 
 from brew import cuda
 from brew.cuda import Kernels
-from brew.data.paths import find
+from brew.files.paths import find
 from brew.layer import Array, Arrays, Buffer, Context, Shape, Shapes, Wanted, between, count
+from brew.layer.registry import register_layer
 from brew.ops.labels import LABEL_OF
 from brew.ops.loss import LOSS_PART
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 from ._softmax_loss import SoftmaxLoss, SoftmaxLossCPU, SoftmaxLossCUDA
 
@@ -116,7 +116,7 @@ class InfogainLoss(SoftmaxLoss):
         return tops
 
     def _read_matrix(self) -> Array:
-        from brew.wire import read_blob
+        from brew.files.weights.caffemodel import read_blob
 
         own = self.param.infogain_loss_param
         if not own.HasField("source"):

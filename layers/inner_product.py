@@ -7,23 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew import cuda
-from brew.layer import (
-    Array,
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Param,
-    Shape,
-    Shapes,
-    Wanted,
-    count,
-)
+from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.accumulate import add_matmul, scratch_shape
 from brew.ops.bias import add_bias_cuda, add_bias_gradient_cuda
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Arrays, Context, Implementation, Layer, Shape, at_least, exactly
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

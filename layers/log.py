@@ -6,10 +6,10 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Context
+from brew.layer.registry import register_layer
 from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.ops.logarithm import natural_logarithm
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

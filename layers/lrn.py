@@ -8,8 +8,8 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter, LRNParameter
-from brew.registry import register_layer
 
 _TILE = 1 << 17  # elements worked on at a time: the passes over them stay in cache
 

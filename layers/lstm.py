@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from brew.layer import Array, Arrays, Buffer, Shapes, Wanted, between
+from brew.layer.registry import register_layer
 from brew.ops.lstm import advance, lstm_backward_cuda, lstm_forward_cuda, slopes
-from brew.registry import register_layer
 
 from ._recurrent import Recurrent
 from ._recurrent_cpu import RecurrentCPU

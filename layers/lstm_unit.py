@@ -8,8 +8,8 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, exactly
+from brew.layer.registry import register_layer
 from brew.ops.lstm import advance, lstm_backward_cuda, lstm_forward_cuda, slopes
-from brew.registry import register_layer
 
 
 @register_layer

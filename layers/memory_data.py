@@ -12,11 +12,11 @@ from brew.data.datum import Pixels, decode_batch
 from brew.data.feed import feeds
 from brew.data.prefetching_layer import first_not_finite
 from brew.data.transformer import Transformer
-from brew.data_layer import DataLayer, Drawn
 from brew.errors import BrewError, DataError, UsageError
 from brew.layer import Context, Shape, exactly, shape_text
+from brew.layer.data_layer import DataLayer, Drawn
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import Datum, LayerParameter, SourceState
-from brew.registry import register_layer
 
 _SIZES = "batch_size", "channels", "height", "width"
 

@@ -9,10 +9,10 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.ops.labels import LABEL_OF, class_indices
 from brew.ops.reduction import partial_sums, sum_outside
-from brew.registry import register_layer
 
 _LEAST = 1e-20  # a smaller probability counts as this
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Arrays, Context, Implementation, Layer, Param, Shape, exactly
+from brew.layer.registry import register_layer
 from brew.ops.weighted_sum import weighted_sum_cuda
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

@@ -20,11 +20,11 @@ from brew.layer import (
     between,
     shape_text,
 )
-from brew.ops.pool import Pool
-from brew.ops.window import TOO_SMALL, Window
+from brew.layer.random import Stream
+from brew.layer.registry import register_layer
+from brew.ops.windows.pool import Pool
+from brew.ops.windows.window import TOO_SMALL, Window
 from brew.proto.brew_pb2 import LayerParameter, PoolingParameter
-from brew.random import Stream
-from brew.registry import register_layer
 
 
 @register_layer

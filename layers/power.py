@@ -7,9 +7,9 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Array, Context
+from brew.layer.registry import register_layer
 from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 // u ^ power, with the forms that are exact and fast.

@@ -9,12 +9,12 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold, fold
 from brew.ops.in_place import overwrites
 from brew.ops.pieces import fold_piece, fold_pieces
 from brew.ops.reduction import partial_sums, sum_outside
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter
-from brew.registry import register_layer
 
 _SHORT = 128  # products of fewer terms are better taken by einsum than by vecdot
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 
 from brew import cuda
-from brew.blob import Blob, Memory
 from brew.layer import (
     Array,
     Arrays,
@@ -23,9 +22,10 @@ from brew.layer import (
     at_least,
     shape_text,
 )
+from brew.layer.registry import register_layer
+from brew.memory.blob import Blob, Memory
 from brew.proto.brew_pb2 import LayerParameter
 from brew.python_layer import LentBlob, ParamBlobs, described, load_class
-from brew.registry import register_layer
 
 
 @register_layer

@@ -8,11 +8,11 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.ops.pieces import PIECE, pieces
 from brew.ops.reduction import absolute_outside, dot_outside, partial_sums, sum_outside
 from brew.proto.brew_pb2 import LayerParameter, ReductionParameter
-from brew.registry import register_layer
 
 SUM, ASUM, SUMSQ, MEAN = (getattr(ReductionParameter, name) for name in ("SUM", "ASUM", "SUMSQ", "MEAN"))
 _SHORT = 128  # sums of fewer terms are better taken by einsum than by add.reduce

@@ -9,8 +9,8 @@ import numpy as np
 from brew import cuda
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, Buffer, Param, Shape, Shapes, Wanted, between, count
+from brew.layer.registry import register_layer
 from brew.ops.bias import add_bias_gradient_cuda
-from brew.registry import register_layer
 
 from ._recurrent import Recurrent
 from ._recurrent_cpu import RecurrentCPU

@@ -8,13 +8,13 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Param, Shape, Shapes, Wanted, between
+from brew.layer.registry import register_layer
 from brew.ops import broadcast
 from brew.ops.fold import Fold
 from brew.ops.in_place import overwrites
 from brew.ops.operand import operand_fold, operand_shape
 from brew.ops.reduction import dot_outside, partial_sums, sum_outside
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

@@ -6,8 +6,8 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array
+from brew.layer.registry import register_layer
 from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

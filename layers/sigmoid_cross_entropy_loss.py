@@ -7,24 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.cuda import Kernels
-from brew.layer import (
-    Array,
-    Arrays,
-    Buffer,
-    Context,
-    Implementation,
-    Layer,
-    Shape,
-    Shapes,
-    Wanted,
-    count,
-    exactly,
-)
+from brew.layer import Array, Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count, exactly
+from brew.layer.registry import register_layer
 from brew.ops.labels import LABEL_OF, NO_LABEL
 from brew.ops.loss import LOSS_PART, finish_cuda, normalization, normalizer
 from brew.ops.reduction import parts
 from brew.proto.brew_pb2 import LayerParameter, LossParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(
     LABEL_OF

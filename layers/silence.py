@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from brew import cuda
 from brew.layer import Arrays, Implementation, Layer, Shape, at_least, exactly
-from brew.registry import register_layer
+from brew.layer.registry import register_layer
 
 
 @register_layer

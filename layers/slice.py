@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from brew.layer import Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, View, Wanted, at_least
+from brew.layer.registry import register_layer
 from brew.ops.rows import join, join_cuda, part, part_cuda
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

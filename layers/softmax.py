@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from brew.layer import Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold, fold
 from brew.ops.softmax import softmax, softmax_backward, softmax_backward_cuda, softmax_cuda
-from brew.registry import register_layer
 
 
 @register_layer

@@ -6,9 +6,9 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Arrays, exactly
+from brew.layer.registry import register_layer
 from brew.ops.labels import LABEL_OF
 from brew.ops.loss import LOSS_PART
-from brew.registry import register_layer
 
 from ._softmax_loss import SoftmaxLoss, SoftmaxLossCPU, SoftmaxLossCUDA
 

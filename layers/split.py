@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Arrays, Implementation, Layer, Shape, View, at_least
+from brew.layer.registry import register_layer
 from brew.ops.weighted_sum import weighted_sum, weighted_sum_cuda
-from brew.registry import register_layer
 
 
 @register_layer

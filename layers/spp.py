@@ -21,13 +21,13 @@ from brew.layer import (
     count,
     shape_text,
 )
-from brew.ops.pool import Pool
+from brew.layer.random import Stream
+from brew.layer.registry import register_layer
 from brew.ops.rows import join, join_cuda, part, part_cuda
 from brew.ops.weighted_sum import weighted_sum_cuda
-from brew.ops.window import Window
+from brew.ops.windows.pool import Pool
+from brew.ops.windows.window import Window
 from brew.proto.brew_pb2 import LayerParameter, SPPParameter
-from brew.random import Stream
-from brew.registry import register_layer
 
 
 @register_layer

@@ -6,9 +6,9 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array, Context
+from brew.layer.registry import register_layer
 from brew.ops.elementwise import Elementwise, ElementwiseCPU, ElementwiseCUDA
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

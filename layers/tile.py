@@ -8,9 +8,9 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Arrays, Buffer, Context, Implementation, Layer, Shape, Shapes, Wanted, count
+from brew.layer.registry import register_layer
 from brew.ops.fold import Fold
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 _kernels = Kernels(r"""
 template <typename T>

@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.feed import feeds
-from brew.data.label_sample import LabelSample
-from brew.data.paths import find, find_prefix
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.data.window_list import WindowList
 from brew.data.window_source import Framing, WindowImages, WindowSource
-from brew.data_layer import Drawn
 from brew.errors import DataError
+from brew.files.paths import find, find_prefix
 from brew.layer import Context, Shape, exactly, shape_text
+from brew.layer.data_layer import Drawn
+from brew.layer.label_sample import LabelSample
+from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import register_layer
 
 
 @register_layer

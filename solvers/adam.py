@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from brew.layer import Array
-from brew.update_kernel import rule_kernels
-from brew.update_rule import UpdateRule
+from brew.solver.update.kernel import rule_kernels
+from brew.solver.update.rule import UpdateRule
 
 NAMES = "momentum momentum2 delta correction"  # of Adam's constants
 STEP = """

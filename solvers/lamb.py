@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from brew.trust_ratio import TrustRatio
-from brew.update_kernel import rule_kernels
+from brew.solver.update.kernel import rule_kernels
+from brew.solver.update.trust_ratio import TrustRatio
 
 from .adam import NAMES, STEP
 from .adamw import AdamW

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brew.trust_ratio import TrustRatio
+from brew.solver.update.trust_ratio import TrustRatio
 
 from .sgd import SGD
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from brew.arena import Arena
-    from brew.net import Net
+    from brew.memory.arena import Arena
+    from brew.net.net import Net
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/cuda_host is imported as `cuda_host`
 
@@ -81,11 +81,11 @@ def _lose(arena: Arena, moment: int) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What needs a library that is not here is no test, rather than a skipped one."""
-    from brew import onednn
-    from brew.native import llvm
+    from brew.cpu import onednn
+    from brew.cpu.llvm import compiler
 
     missing = set() if onednn.why_not() is None else {"onednn"}
-    if llvm.why_not() is not None:
+    if compiler.why_not() is not None:
         missing.add("native")
     if not all(importlib.util.find_spec(name) for name in ("torch", "onnx", "onnxruntime")):
         missing.add("peer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from brew.layers.onednn._filters import FiltersOneDNN
-from brew.net import Net
+from brew.net.net import Net
 
 
 def convolutions(it: Net) -> dict[str, FiltersOneDNN]:

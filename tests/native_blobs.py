@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from brew.native.blocked import width
+from brew.cpu.native.blocked import width
 
 
 def flat(size: int) -> np.ndarray:

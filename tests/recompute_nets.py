@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 import brew
 from brew import prototxt
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 Arrays = list[npt.NDArray[np.float32]]

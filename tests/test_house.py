@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TypeGuard
 
 import pytest
+import rooms
 
 import brew
 from brew.layer import Layer
-from brew.registry import layer_class, stem
+from brew.layer.registry import layer_class, stem
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("brew", "layers", "solvers", "proto", "tools", "model_zoo")
@@ -26,31 +27,20 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # Over 300 lines, and why.
 LONG_FILES: dict[str, str] = {}
 
-# What the rooms may import of Brew, as prefixes of module names. Rooms import themselves relatively.
-ALLOWED = {
-    "proto": (),
-    "layers": ("brew.layer", "brew.layout", "brew.registry", "brew.cuda", "brew.ops", "brew.errors", "brew.filler", "brew.random",
-               "brew.proto", "brew.data", "brew.wire", "brew.blob", "brew.python_layer", "brew.onednn", "brew.fused", "brew.native", "brew.threads", "brew.choices"),
-    "solvers": ("brew.layer", "brew.update", "brew.trust_ratio", "brew.registry", "brew.cuda", "brew.errors", "brew.proto"),
-    "brew": ("brew",),
-    "tools": ("brew",),
-    "model_zoo": ("brew",),
-}  # fmt: skip
-
 # Outside packages with one door each: the files that may import them.
 DOORS = {
-    "cupy": ("brew/_cupy.py",),
-    "cupy_backends": ("brew/_cupy.py",),
+    "cupy": ("brew/cuda/door.py",),
+    "cupy_backends": ("brew/cuda/door.py",),
     "click": ("tools/",),
     "rich": ("tools/",),
-    "lmdb": ("brew/data/",),
-    "plyvel": ("brew/data/",),
-    "h5py": ("brew/",),
-    "PIL": ("brew/data/",),
-    "llvmlite": ("brew/native/llvm.py",),
-    "safetensors": ("brew/safetensors_file.py",),
-    "tensorboardX": ("brew/tensorboard.py",),
-    "threadpoolctl": ("brew/threads.py",),
+    "lmdb": ("brew/data/databases/", "brew/checks/records/"),
+    "plyvel": ("brew/data/databases/",),
+    "h5py": ("brew/files/weights/", "brew/data/hdf5/", "brew/checks/"),
+    "PIL": ("brew/data/", "brew/checks/records/"),
+    "llvmlite": ("brew/cpu/llvm/compiler.py",),
+    "safetensors": ("brew/files/weights/safetensors.py",),
+    "tensorboardX": ("brew/solver/tensorboard.py",),
+    "threadpoolctl": ("brew/cpu/threads.py",),
 }
 LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
 
@@ -85,33 +75,152 @@ def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
             yield from ((name, node.level, eager) for name in names)
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0]
-
-
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_one_way(path: Path) -> None:
-    room, name = room_of(path), path.relative_to(ROOT).as_posix()
+def test_imports_of_others_have_one_door(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
     for module, level, eager in imports(path):
         outside = module.split(".")[0]
         if level:
             assert level == 1, f"{name} climbs out of its room: {'.' * level}{module}"
-        elif outside == "brew":
-            folder = path.parent.relative_to(ROOT).as_posix().replace("/", ".")
-            assert not module.startswith(f"brew.{folder}."), f"{name} imports its own room by the long way: {module}"
-            allowed = (*ALLOWED[room], f"brew.{room}.") if folder != room else ALLOWED[room]
-            assert module.startswith(allowed), f"{room} must not import {module} ({name})"
-            if room == "brew" and name != "brew/__main__.py":
-                assert not module.startswith(("brew.tools", "brew.layers", "brew.solvers")), f"{name}: {module}"
         elif outside in DOORS:
             assert name.startswith(DOORS[outside]), f"{name} imports {outside}; only {DOORS[outside]} may"
             assert not (eager and outside in LAZY), f"{name} imports {outside} at its top"
+        elif outside == "brew" and path.name != "__init__.py":
+            own, last = rooms.module_of(path).rpartition(".")[0], module.rpartition(".")[2]
+            beside = module == own or (module == f"{own}.{last}" and path.with_name(f"{last}.py").is_file())
+            assert own == "brew" or not beside, f"{name} imports its own room by the long way: {module}"
 
 
-def test_the_rule_on_imports_can_fail(tmp_path: Path) -> None:
+def test_the_rule_on_doors_can_fail(tmp_path: Path) -> None:
     culprit = tmp_path / "culprit.py"
     culprit.write_text("import cupy\nfrom brew import net\ndef f():\n    from ..core import x\n")
     assert list(imports(culprit)) == [("cupy", 0, True), ("brew.net", 0, True), ("core", 2, False)]
+
+
+# --- the rooms of brew/: tests/rooms.py has the table ------------------------------------------------------------------
+
+EDGES = rooms.edges()
+
+
+def strays(edges: dict[str, set[str]]) -> list[str]:
+    return [
+        f"{module} -> {target}: {why}"
+        for module, targets in sorted(edges.items())
+        for target in sorted(targets)
+        if (why := rooms.astray(module, target)) is not None
+    ]
+
+
+def test_every_import_leads_down() -> None:
+    assert strays(EDGES) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "target"),
+    [
+        ("brew.memory.plan", "brew.net.run.step"),  # a room above
+        ("brew.cpu.threads", "brew.cpu.native.team"),  # a room inside the room
+        ("brew.net.run.step", "brew.net.net"),  # the room around it
+        ("brew.errors", "brew.files.regular"),  # the ground floor
+        ("brew.solver.solver", "brew"),  # the public face
+        ("brew.layers.relu", "brew.net.net"),  # beside brew/
+        ("brew.layers.relu", "brew.layers.onednn.relu"),
+        ("brew.layer.contract", "brew.layers.relu"),  # a name that only begins with the room's
+    ],
+)
+def test_the_rule_on_directions_can_fail(module: str, target: str) -> None:
+    assert len(strays({module: {target}})) == 1
+
+
+def test_nothing_imports_itself_through_others() -> None:
+    """Files, rooms, and rooms inside rooms; imports for types and inside functions count."""
+    files = {module: targets for module, targets in EDGES.items() if module != "brew"}
+    assert rooms.circle(files) == []
+    assert rooms.circle(rooms.between(files)) == []
+    assert rooms.circle(rooms.between(files, inner=True)) == []
+
+
+def test_the_rule_on_circles_can_fail() -> None:
+    assert rooms.circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})
+    assert rooms.circle(rooms.between({"brew.net.a": {"brew.graph.b"}, "brew.graph.c": {"brew.net.d"}}))
+
+
+def test_imports_are_read_wherever_they_stand(tmp_path: Path) -> None:
+    folder = tmp_path / "brew" / "net"
+    folder.mkdir(parents=True)
+    (folder / "net.py").write_text(
+        "from typing import TYPE_CHECKING\nfrom . import mode\nfrom .run.step import Step\n"
+        "if TYPE_CHECKING:\n    from brew.solver import solver\ndef f():\n    import brew.graph.graph\n"
+    )
+    (folder / "mode.py").write_text("")
+    found = rooms.edges(tmp_path, "brew")["brew.net.net"]
+    assert found == {"brew.net.mode", "brew.net.run.step", "brew.solver", "brew.graph.graph"}
+
+
+def too_many(root: Path = ROOT) -> list[str]:
+    """Folders with too many modules, and files in `brew/` itself that are not known."""
+    folders = [folder for folder in (root / "brew").rglob("*") if folder.is_dir()]
+    crowded = [str(f.relative_to(root)) for f in folders if len(modules_in(f)) > rooms.MOST_MODULES]
+    return crowded + sorted(modules_in(root / "brew") - set(rooms.OWN_FILES))
+
+
+def modules_in(folder: Path) -> set[str]:
+    return {path.stem for path in folder.glob("*.py")} - ({"__init__"} if folder.name != "brew" else set())
+
+
+def test_rooms_are_small_and_few() -> None:
+    assert too_many() == []
+    assert len(rooms.OWN_FILES) <= 8
+    own = {path.parent.name for path in (ROOT / "brew").glob("*/__init__.py")} - set(rooms.BESIDE)
+    assert own | set(rooms.GROUND) - {"proto"} >= rooms.MAY_IMPORT.keys() - {"layers/onednn", *rooms.BESIDE} - {
+        "testing",
+        "python_layer",
+    }
+    assert len(own) <= 14
+    assert max(rooms.floors(rooms.between({m: t for m, t in EDGES.items() if m != "brew"})).values()) <= 10
+
+
+def test_the_rule_on_sizes_can_fail(tmp_path: Path) -> None:
+    (tmp_path / "brew" / "net").mkdir(parents=True)
+    (tmp_path / "brew" / "util.py").touch()
+    for number in range(21):
+        (tmp_path / "brew" / "net" / f"m{number}.py").touch()
+    assert too_many(tmp_path) == ["brew/net", "util"]
+
+
+def rooms_with_a_sentence(root: Path = ROOT) -> list[str]:
+    folders = sorted(path.parent.relative_to(root / "brew").as_posix() for path in (root / "brew").rglob("__init__.py"))
+    return [folder for folder in folders if folder != "."]
+
+
+def without_a_sentence(root: Path = ROOT) -> list[str]:
+    """Rooms whose docstring is not a sentence of one line, or does not stand in CONTRIBUTING.md."""
+    contributing = (root / "CONTRIBUTING.md").read_text()
+    found = []
+    for room in rooms_with_a_sentence(root):
+        sentence = rooms.sentence(room, root)
+        if not sentence.endswith(".") or f"| `{room}/` | {sentence} |" not in contributing:
+            found.append(room)
+    return found
+
+
+def test_every_room_has_a_sentence_that_contributing_tells() -> None:
+    assert without_a_sentence() == []
+
+
+def test_the_rule_on_sentences_can_fail(tmp_path: Path) -> None:
+    for room, text in (("net", '"""Nets."""'), ("graph", '"""Graphs."""'), ("data", "")):
+        (tmp_path / "brew" / room).mkdir(parents=True)
+        (tmp_path / "brew" / room / "__init__.py").write_text(text)
+    (tmp_path / "CONTRIBUTING.md").write_text("| `net/` | Nets. |\n| `graph/` | Nets. |\n")
+    assert without_a_sentence(tmp_path) == ["data", "graph"]
+
+
+def test_the_picture_of_the_rooms_is_current(tmp_path: Path) -> None:
+    before = (ROOT / "docs" / "images" / "architecture.svg").read_text()
+    script = ROOT / "docs" / "images" / "architecture.py"
+    drawn = subprocess.run([sys.executable, str(script), "-"], capture_output=True, text=True, check=True).stdout
+    assert drawn == before, "draw it again: python docs/images/architecture.py"
 
 
 @pytest.mark.parametrize("path", [p for p in sources("layers") if not p.stem.startswith("_")], ids=lambda p: p.stem)

@@ -30,9 +30,9 @@ def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, o
     mnist is downloaded (or taken from the four files in --from). digits comes with Brew, and with a net and a solver:
     "brew train --solver DIR/solver.prototxt" trains it. The paths of what was written go to stdout.
     """
-    from brew.data import datasets, recipes
+    from brew.data.sets import known, recipes
 
     with bar(settings) as progress:
-        written = datasets.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
+        written = known.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
     for path in [*written, *recipes.write(name, folder)]:
         echo(path)

@@ -13,7 +13,7 @@ from .live import bar
 from .output import echo
 
 if TYPE_CHECKING:
-    from brew.data.check import Report
+    from brew.checks.records.check import Report
 
 _BAD, _UNUSABLE = 1, 3
 _SHAPES = 5  # shown of one source
@@ -48,7 +48,7 @@ def verb(
     process of its own reads, so that a damaged or hostile file can do no harm. Exit code 1 says that records are
     bad, 3 that a source cannot be read at all, or not to its end.
     """
-    from brew.data.check import Limits, check
+    from brew.checks.records.check import Limits, check
 
     limits = Limits(classes, root_folder, tops, timeout, max_memory << 20)
     code = 0

@@ -16,7 +16,7 @@ from .output import echo
 
 if TYPE_CHECKING:
     from brew.layer import Shape
-    from brew.summary import Summary
+    from brew.reports.summary import Summary
 
 _log = logging.getLogger("brew")
 
@@ -51,11 +51,11 @@ def verb(
     given = parse_shapes(shapes)
     if target != "-" and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} would be overwritten: give the deploy net a file of its own")
-    from brew.atomic import replacing
-    from brew.deploy import KIND, deploy
+    from brew.files.atomic import replacing
+    from brew.graph.deploy import KIND, deploy
     from brew.layer import TEST, shape_text
-    from brew.net_file import read_net
-    from brew.summary import summarise
+    from brew.reports.net_file import read_net
+    from brew.reports.summary import summarise
 
     net = read_net(source, TEST)
     made = deploy(

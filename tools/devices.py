@@ -23,8 +23,9 @@ _LIMITS = {
 @click.option("--gpu", metavar="ID|all", default="all", help="Only this GPU.")
 def verb(gpu: str) -> None:
     """Say what computes: the CPU, and which GPUs (also: device_query)."""
-    from brew import cuda, engine
+    from brew import cuda
     from brew.errors import DeviceError
+    from brew.net import engine
 
     reason = cuda.why_not()
     wanted = None if gpu == "all" else [part.strip() for part in gpu.split(",")]

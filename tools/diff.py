@@ -16,9 +16,9 @@ from .output import echo
 from .table import render
 
 if TYPE_CHECKING:
-    from brew.message_difference import Change
-    from brew.net_difference import LayerDifference, NetDifference, PlacedChange
-    from brew.weights_difference import BlobDifference
+    from brew.prototxt.difference import Change
+    from brew.reports.net_difference import LayerDifference, NetDifference, PlacedChange
+    from brew.reports.weights_difference import BlobDifference
 
 Outcome = tuple[bool, list[str], dict[str, Any]]  # equal, lines, facts
 
@@ -60,9 +60,9 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
 def _kind(path: str) -> str:
     """What a file holds, by its contents; InputError where it is nothing that can be compared."""
     from brew.errors import InputError
-    from brew.known_file import NET, SOLVER, STATE, WEIGHTS, recognise
-    from brew.net_or_solver import read_prototxt
+    from brew.files.weights.known import NET, SOLVER, STATE, WEIGHTS, recognise
     from brew.proto.brew_pb2 import NetParameter
+    from brew.prototxt.net_or_solver import read_prototxt
 
     known = recognise(path)
     if known is not None and known.noun in (STATE, WEIGHTS):
@@ -79,16 +79,16 @@ def _kind(path: str) -> str:
 
 
 def _nets(a: str, b: str) -> Outcome:
-    from brew.net_difference import net_difference
-    from brew.net_source import define
+    from brew.graph.definition import define
+    from brew.reports.net_difference import net_difference
 
     return _net_outcome(net_difference(define(a), define(b)), a, b)
 
 
 def _solvers(a: str, b: str) -> Outcome:
     from brew import prototxt
-    from brew.net_difference import solver_difference
     from brew.proto.brew_pb2 import SolverParameter
+    from brew.reports.net_difference import solver_difference
 
     return _net_outcome(solver_difference(*(prototxt.read(path, SolverParameter) for path in (a, b))), a, b)
 
@@ -153,13 +153,13 @@ def _line(place: Place | None) -> int | None:
 
 
 def _weights(a: str, b: str, tolerance: float, everything: bool) -> Outcome:
-    from brew.weights_difference import weights_difference
+    from brew.reports.weights_difference import weights_difference
 
     return _blob_outcome((), weights_difference(a, b), tolerance, everything)
 
 
 def _states(a: str, b: str, tolerance: float, everything: bool) -> Outcome:
-    from brew.weights_difference import state_difference
+    from brew.reports.weights_difference import state_difference
 
     return _blob_outcome(*state_difference(a, b), tolerance, everything)
 

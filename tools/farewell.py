@@ -7,8 +7,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from brew.events import Event
     from brew.proto.brew_pb2 import SolverParameter
+    from brew.solver.training.events import Event
 
 _log = logging.getLogger("brew")
 
@@ -25,7 +25,7 @@ class Farewell:
         self.weights = self.state = ""
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Snapshotted
+        from brew.solver.training.events import Snapshotted
 
         if isinstance(event, Snapshotted):
             self.weights, self.state = str(event.weights), str(event.state)

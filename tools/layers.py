@@ -13,7 +13,7 @@ from .output import echo
 @click.option("--markdown", is_flag=True, help="Everything, as docs/layers.md has it.")
 def verb(layer_type: str | None, markdown: bool) -> None:
     """List the layer types, or show one: its blobs, formula, parameters and an example."""
-    from brew import catalogue
+    from brew.reports import catalogue
 
     if markdown:
         echo(catalogue.markdown(), nl=False)

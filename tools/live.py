@@ -16,8 +16,8 @@ from .output import echo
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from brew.events import Event, Iterated, Tested
-    from brew.solver import Solver
+    from brew.solver.solver import Solver
+    from brew.solver.training.events import Event, Iterated, Tested
 
 _SMOOTHING = 0.9  # of the seconds per iteration
 _REFRESHES = 4  # a second
@@ -30,7 +30,7 @@ class Results:
         self.last: dict[int, Tested] = {}
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Tested
+        from brew.solver.training.events import Tested
 
         if isinstance(event, Tested):
             self.last[event.net] = event
@@ -99,7 +99,7 @@ class LiveLine:
         self._hidden = math.inf  # seconds of training that the line does not show yet
 
     def __call__(self, event: Event) -> None:
-        from brew.events import Iterated, Snapshotted, Stopped, Tested
+        from brew.solver.training.events import Iterated, Snapshotted, Stopped, Tested
 
         if isinstance(event, Iterated):
             self._step(event)
@@ -138,7 +138,7 @@ def scores(tested: Tested) -> str:
 
     No ", loss = " in it: by that Caffe's parse_log.sh knows the lines of training.
     """
-    from brew.outputs import MOST_SHOWN, first
+    from brew.net.outputs import MOST_SHOWN, first
 
     shown = first(tested.scores, MOST_SHOWN)
     outputs = "; ".join(f"{name} = {value:.6g}" for name, value in shown.items())

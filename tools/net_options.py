@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from brew import sizes
 from brew.errors import UsageError
+from brew.layer import sizes
 
 from .command import Choice
 
@@ -47,7 +47,7 @@ def threads_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: add `--threads` to a verb; what it says holds for the process before the verb runs."""
 
     def hold(_: click.Context, __: click.Parameter, number: int | None) -> None:
-        from brew import threads
+        from brew.cpu import threads
 
         threads.use(number)
 
@@ -66,7 +66,7 @@ def engine_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def hold(context: click.Context, _: click.Parameter, name: str | None) -> None:
         if name is not None:
-            from brew import mode
+            from brew.net import mode
 
             context.call_on_close(partial(mode.set_engine, mode.default_engine()))
             mode.set_engine(name)
@@ -82,7 +82,7 @@ def fuse_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     def hold(context: click.Context, _: click.Parameter, off: bool) -> None:
         if off:
-            from brew import mode
+            from brew.net import mode
 
             context.call_on_close(partial(mode.set_fuse, mode.default_fuse()))
             mode.set_fuse(False)

@@ -38,7 +38,7 @@ def silence(*streams: TextIO) -> None:
 
 
 class Stdout:
-    """Stdout as a sink of bytes (brew.appending.Sink): a reader that goes is no reason to stop what writes."""
+    """Stdout as a sink of bytes (brew.files.appended.Sink): a reader that goes is no reason to stop what writes."""
 
     def write(self, piece: bytes) -> None:
         try:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from brew import regular_file
 from brew.errors import BrewError, InputError, Place, ResourceError, UsageError
+from brew.files import regular
 from brew.plain_text import plain
 
 INTERNAL_BUG = 70
@@ -101,7 +101,7 @@ def _line_at(place: Place) -> str | None:
     if not place.line:
         return None
     try:
-        lines = regular_file.read_text(place.file, errors="replace").splitlines()
+        lines = regular.read_text(place.file, errors="replace").splitlines()
     except (OSError, MemoryError):
         return None
     return lines[place.line - 1] if place.line <= len(lines) else None

@@ -15,8 +15,8 @@ from .output import echo
 from .table import quantity, render, size
 
 if TYPE_CHECKING:
-    from brew.plan_lines import PlanLine
-    from brew.summary import LayerSummary, Summary
+    from brew.reports.plan_lines import PlanLine
+    from brew.reports.summary import LayerSummary, Summary
 
 _PURPOSES = (
     ("activations", "data"),
@@ -63,8 +63,8 @@ def verb(
     """
     given = parse_shapes(shapes)
     from brew.layer import TEST, TRAIN
-    from brew.net_file import read_net
-    from brew.summary import facts, planned, summarise
+    from brew.reports.net_file import read_net
+    from brew.reports.summary import facts, planned, summarise
 
     number = TRAIN if phase == "TRAIN" else TEST
     net = read_net(file, number)

@@ -15,9 +15,9 @@ import numpy as np
 
 from brew import cuda
 from brew.errors import UsageError
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
-from brew.update import make_update, rule_class
+from brew.solver.update.make import make_update, rule_class
 
 _WARM_UP = 2  # steps
 _LAYER_PASSES = 10  # at most; figures of single layers are means over these

@@ -14,7 +14,7 @@ from .net_options import engine_option, fuse_option, names, net_options, threads
 from .output import echo
 
 if TYPE_CHECKING:
-    from brew.net import Net
+    from brew.net.net import Net
 
 _log = logging.getLogger("brew")
 
@@ -44,7 +44,7 @@ def verb(
     """
     device = device_for(gpu) or "cpu"
     from brew.layer import TEST
-    from brew.net import Net
+    from brew.net.net import Net
 
     _log.info("Use GPU." if device == "cuda" else "Use CPU.", extra={"glog": "caffe.cpp:275"})
     net = Net(model, phase=TEST, level=level, stages=names(stage), device=device, keep=(), forward_only=True)
@@ -60,7 +60,7 @@ def verb(
 
 def score(net: Net, iterations: int, settings: Settings) -> list[str]:
     """Caffe's closing lines: `Loss: v`, then `name = v (* w = wv loss)` for the elements of every output."""
-    from brew.outputs import Means, left_out, shown
+    from brew.net.outputs import Means, left_out, shown
 
     _log.info("Running for %d iterations.", iterations, extra={"glog": "caffe.cpp:281"})
     loss, means = 0.0, Means()

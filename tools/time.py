@@ -16,7 +16,7 @@ from .net_options import engine_option, fuse_option, names, net_options, parse_s
 from .output import echo
 
 if TYPE_CHECKING:
-    from brew.net import Net
+    from brew.net.net import Net
 
     from .stopwatch import Times
 
@@ -57,7 +57,7 @@ def verb(
     given = parse_shapes(shapes)
     device = device_for(gpu) or "cpu"
     from brew.layer import TEST, TRAIN
-    from brew.net import Net
+    from brew.net.net import Net
 
     from . import stopwatch
 

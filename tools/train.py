@@ -21,7 +21,7 @@ from .signals import EFFECTS, handled
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import SolverParameter
     from brew.prototxt import Document
-    from brew.solver import Solver
+    from brew.solver.solver import Solver
 
 _log = logging.getLogger("brew")
 
@@ -83,8 +83,9 @@ def verb(
     solver = one_solver(file, solver)
     check_start(weights, snapshot, resume, ignore_mismatched)
     ordered = device_for(gpu)
-    from brew import get_solver, lock
-    from brew.solver_config import snapshot_prefix
+    from brew import get_solver
+    from brew.files import lock
+    from brew.solver.training.config import snapshot_prefix
 
     changes = (*changes, f"choose={choose.upper()}") if choose is not None else changes
     document = configured(solver, changes, settings_of_solver)
@@ -123,7 +124,7 @@ def one_solver(file: str | None, solver: str | None) -> str:
 
 def _train(running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
     """Train until the end or a signal; the exit code."""
-    from brew.events import Snapshotted, Tested
+    from brew.solver.training.events import Snapshotted, Tested
 
     from .farewell import Farewell
     from .live import Results, watch
@@ -165,7 +166,7 @@ def configured(
 
 def newest(prefix: str) -> str | None:
     """The newest whole snapshot under `prefix`; says why newer ones are passed by."""
-    from brew import latest
+    from brew.solver.snapshots import latest
 
     newest = latest.newest(prefix)
     for skipped in newest.skipped:
@@ -183,11 +184,11 @@ def record(running: Solver, resumed: str | None = None) -> None:
     """
     param = running.param
     if param.metrics:
-        from brew.metrics import Metrics
+        from brew.solver.metrics import Metrics
 
         running.watch(Metrics(Stdout() if _to_stdout(param) else param.metrics, running.iter, resumed))
     if param.tensorboard:
-        from brew.tensorboard import TensorBoard
+        from brew.solver.tensorboard import TensorBoard
 
         running.watch(TensorBoard(param.tensorboard, running.iter))
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from brew.data import pairs, record_shape
-from brew.data_layer import DataLayer
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
+from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter
 
 from .net_rules import NET_RULES

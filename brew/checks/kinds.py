@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from brew import prototxt, regular_file
-from brew.known_file import are_a_solvers, top_names
+from brew import prototxt
+from brew.files import regular
+from brew.files.weights.known import are_a_solvers, top_names
 
 
 def is_solver(path: str | Path) -> bool:
@@ -24,7 +25,7 @@ def no_net(path: str | Path) -> str | None:
 
 def _top_names(path: str | Path) -> Iterator[str]:
     try:
-        text = regular_file.read_text(path, "utf-8-sig", errors="replace", most=prototxt.LARGEST_FILE)
+        text = regular.read_text(path, "utf-8-sig", errors="replace", most=prototxt.LARGEST_FILE)
     except OSError:
         return
     yield from top_names(text)

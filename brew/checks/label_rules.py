@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brew.data.label_sample import LabelSample
-from brew.data_layer import DataLayer
 from brew.errors import DataError
-from brew.graph import Graph, Node
+from brew.graph.graph import Graph, Node
 from brew.layer import TRAIN
+from brew.layer.data_layer import DataLayer
+from brew.layer.label_sample import LabelSample
 from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note, Rules

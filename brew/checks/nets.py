@@ -8,17 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from brew import foreign, solver_checks
-from brew.best import best_problem
-from brew.data import paths
 from brew.errors import BrewError, NetError, Place, ResourceError, SolverError
+from brew.files import paths
+from brew.graph import foreign
+from brew.graph.definition import NetDefinition, define
+from brew.graph.states import exists, merged_state
 from brew.layer import TEST, TRAIN, count
-from brew.net_source import NetDefinition, define
-from brew.net_state import exists, merged_state
-from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
-from brew.upgrade import upgrade_solver_type
+from brew.prototxt.placed import PlacedLayer
+from brew.prototxt.upgrade import upgrade_solver_type
+from brew.solver.training import problems
+from brew.solver.training.best import best_problem
 
 from .data_rules import PAIR_RULES
 from .finding import Finding
@@ -119,8 +120,8 @@ def solver_findings(document: Document[SolverParameter], options: Options, texts
         upgrade_solver_type(document.message, document.place("solver_type"))
     except BrewError as error:
         yield Finding.of(error, file)
-    yield from (Finding.of(error, file) for error in solver_checks.problems(document))
-    for remark in solver_checks.remarks(document):
+    yield from (Finding.of(error, file) for error in problems.problems(document))
+    for remark in problems.remarks(document):
         yield Finding("warning", HEARD, remark.message, remark.place, remark.hint)
     yield from _foreign(document)
     yield from _files(document)
@@ -240,7 +241,7 @@ class _Nets:
     def _uses(self) -> Iterator[tuple[int, int, tuple[str | int, ...], State]]:
         """(phase, number, field of the net, state) of the training and of each test, as far as the fields go."""
         param = self.document.message
-        given = [(field,) for field in solver_checks.NET_FIELDS if param.HasField(field)]
+        given = [(field,) for field in problems.NET_FIELDS if param.HasField(field)]
         if len(given) == 1:
             overlay = merged_state(TRAIN, param.train_state, level=self.options.level, stages=self.options.stages)
             yield TRAIN, 0, given[0], State("TRAIN", TRAIN, (overlay,))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brew import sections
-from brew.filler import READS
+from brew.layer import sections
+from brew.layer.filler import READS
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 
 from .net_rules import NET_RULES

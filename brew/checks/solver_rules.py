@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from brew.data_layer import DataLayer
 from brew.errors import BrewError
 from brew.layer import Layer, count
-from brew.learning_rate import POLICIES
-from brew.outputs import MOST_SHOWN
-from brew.placed import PlacedLayer
+from brew.layer.data_layer import DataLayer
+from brew.net.outputs import MOST_SHOWN
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
-from brew.solver_checks import is_given
-from brew.update_rule import rule_class, rules
+from brew.prototxt.placed import PlacedLayer
+from brew.solver.training.learning_rate import POLICIES
+from brew.solver.training.problems import is_given
+from brew.solver.update.rule import rule_class, rules
 
 from .rules import Note, Rules
 from .view import View, is_loss

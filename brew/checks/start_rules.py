@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from brew.graph import ParamNode
+from brew.graph.graph import ParamNode
 from brew.layer import Shape
 from brew.proto.brew_pb2 import FillerParameter
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from brew.errors import BrewError, NetError, Place
+from brew.graph.definition import NetDefinition, replace_data
+from brew.graph.splits import Absent, insert_splits
+from brew.graph.states import exists, merged_state
 from brew.layer import TEST, TRAIN, Context, Shape
-from brew.net_source import NetDefinition, replace_data
-from brew.net_state import exists, merged_state
-from brew.placed import PlacedLayer
 from brew.proto.brew_pb2 import NetState
-from brew.splits import Absent, insert_splits
+from brew.prototxt.placed import PlacedLayer
 
 from .finding import Finding
 from .trial import Trial

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterator, Sequence
 
-from brew import told
-from brew.graph import Graph
+from brew.graph import told
+from brew.graph.definition import NetDefinition, NetSource
+from brew.graph.graph import Graph
+from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST
-from brew.net_source import NetDefinition, NetSource
-from brew.net_state import filter_layers, merged_state
 
 from . import parameter_rules, score_rules, start_rules
 from .net_rules import NET_RULES

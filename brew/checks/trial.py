@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 
-from brew._graph_checks import check_counts
-from brew.build import Builder, make_layer
-from brew.data import pairs, paths
-from brew.data_layer import DataLayer
+from brew.data import pairs
 from brew.errors import BrewError, DataError, NetError, Place
-from brew.filler import check_filler
-from brew.graph import BlobNode, Node
+from brew.files import paths
+from brew.graph.build import Builder, make_layer
+from brew.graph.graph import BlobNode, Node
+from brew.graph.layer_checks import check_counts
 from brew.layer import Context, Layer, Shape, shape_text
-from brew.placed import PlacedLayer
-from brew.portable_net import input_layer
+from brew.layer.data_layer import DataLayer
+from brew.layer.filler import check_filler
 from brew.proto.brew_pb2 import LayerParameter
+from brew.prototxt.placed import PlacedLayer
+from brew.prototxt.portable import input_layer
 
 from .view import layer_class
 

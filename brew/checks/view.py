@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
-from brew import registry
-from brew.graph import Graph, Node
-from brew.layer import TRAIN, Layer, Shape
-from brew.placed import PlacedLayer
+from brew.graph.graph import Graph, Node
+from brew.layer import TRAIN, Layer, Shape, registry
 from brew.proto.brew_pb2 import LayerParameter
+from brew.prototxt.placed import PlacedLayer
 
 from .rules import Note
 

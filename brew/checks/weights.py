@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import regular_file, weights_files
-from brew._wire_stored import LayerBlobs, StoredBlob
 from brew.errors import BrewError, Place, WeightsError
+from brew.files import regular
+from brew.files.weights import reading
+from brew.files.weights.stored import LayerBlobs, StoredBlob
 from brew.layer import Shape, shape_text
 
 from .finding import Finding
@@ -28,7 +29,7 @@ MEANINGS = {
 def weights_findings(path: str) -> Iterator[Finding]:
     """The findings of a .caffemodel, HDF5 or safetensors file alone."""
     try:
-        stored = weights_files.read(path)
+        stored = reading.read(path)
         for layer in stored:
             yield from _of_layer(layer, Place(path))
     except BrewError as error:
@@ -62,7 +63,7 @@ def _count(blob: StoredBlob) -> tuple[int, bool]:
 def layers_of(paths: Iterable[str]) -> Container[str]:
     """The names of the layers that these files have weights of; all there are where one cannot be read."""
     try:
-        return frozenset(layer.name for path in paths for layer in weights_files.read(path) if layer.blobs)
+        return frozenset(layer.name for path in paths for layer in reading.read(path) if layer.blobs)
     except BrewError:
         return EVERYTHING  # what is wrong with it is said of the file itself
 
@@ -72,7 +73,7 @@ def fit_findings(path: str, view: View) -> Iterator[Finding]:
     if view.graph is None:
         return
     try:
-        stored = {layer.name: layer for layer in reversed(weights_files.read(path))}
+        stored = {layer.name: layer for layer in reversed(reading.read(path))}
     except BrewError:
         return  # said of the file itself
     graph, place = view.graph, Place(path)
@@ -110,7 +111,7 @@ def _faults(layer: LayerBlobs, shapes: list[Shape], own: set[int]) -> Iterator[s
 
 
 def _fits(blob: StoredBlob, shape: Shape) -> bool:
-    """Equal shapes; of four axes in old files, equal when both are read right-aligned (brew.weights)."""
+    """Equal shapes; of four axes in old files, equal when both are read right-aligned (brew.net.weights)."""
     if blob.shape == shape:
         return True
     return blob.legacy and len(shape) <= 4 and blob.shape == (1,) * (4 - len(shape)) + shape
@@ -120,5 +121,5 @@ def is_weights(path: Path) -> bool:
     """Whether a file is one of weights, by its name or because it is no text."""
     if path.suffix in (".caffemodel", ".h5", ".hdf5", ".safetensors"):
         return True
-    head = regular_file.head(path, 512)
+    head = regular.head(path, 512)
     return sum(byte < 9 or 13 < byte < 32 for byte in head) > 1

@@ -1,1 +1,1 @@
-"""Where records come from: databases, files, the transformer, prefetching."""
+"""Records into batches: read, decoded, transformed, made ahead."""

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
+from brew.data.databases.database import Database, Record
 from brew.errors import DataError
+from brew.layer.label_sample import LabelSample
 from brew.proto.brew_pb2 import Datum
 
-from .database import Database, Record
 from .image import BadImage, decode_image
-from .label_sample import LabelSample
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]

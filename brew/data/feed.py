@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from brew import cuda
-from brew.data_layer import DataLayer
 from brew.layer import Arrays, Implementation
+from brew.layer.data_layer import DataLayer
 
 
 class CPUFeed(Implementation[DataLayer]):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import regular_file
 from brew.errors import DataError, Place
+from brew.files import regular
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +40,7 @@ def read_image(
     DataError with the path, at `place` (the line that names it), when it cannot be read or decoded.
     """
     try:
-        data = regular_file.read_bytes(path) if data is None else data
+        data = regular.read_bytes(path) if data is None else data
         return decode_image(data, color=color, gray=not color)
     except BadImage as error:
         raise DataError(f"image {path} {error}", place=place) from None

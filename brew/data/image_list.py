@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError, Place
+from brew.files.paths import find_prefix
 
 from .list_lines import QUOTES, doubt, read_lines, shown
-from .paths import find_prefix
 
 _LINE = re.compile(r"(?P<name>.*[^ \t])[ \t]+(?P<label>[^ \t]+)", re.DOTALL)
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(\.0*)?", re.ASCII)

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from brew import threads
+from brew.cpu import threads
 from brew.errors import DataError, Place
+from brew.files.paths import is_there
 from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .image import read_image
 from .image_list import ImageList, remedy
 from .order import Order
-from .paths import is_there
 from .prefetch import Batch
 from .resize import resize
 from .transformer import Transformer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from brew import regular_file
 from brew.errors import DataError, Place
-from brew.file_kind import file_kind
+from brew.files import regular
+from brew.files.kind import file_kind
 
 BLANKS = " \t\r\v\f"  # what may stand around a name; a blank of Unicode is part of it
 QUOTES = "\"'"
@@ -21,7 +21,7 @@ def read_lines(file: Path, *, what: str, place: Place | None = None) -> list[tup
     for names are what the system's files are called. DataError for a file that cannot be read, or is no text.
     """
     try:
-        content = regular_file.read_bytes(file)
+        content = regular.read_bytes(file)
     except OSError as error:
         raise DataError(f"{what}: {file} cannot be read: {error.strerror or error}", place=place) from None
     if content.startswith(UTF_16):

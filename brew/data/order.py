@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from brew.random import Stream
+from brew.layer.random import Stream
 
 
 class Order:

@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from brew.data_layer import DataLayer
 from brew.errors import NetError, Place, did_you_mean
 from brew.layer import Layer, Shape, shape_text
+from brew.layer.data_layer import DataLayer
 
 from . import record_shape
 

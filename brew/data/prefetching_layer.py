@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Protocol, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from brew.data_layer import DataLayer
 from brew.layer import Context, Shape
+from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
 from .prefetch import Batch, Prefetcher

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from brew.data_layer import DataLayer
 from brew.layer import Shape, shape_text
+from brew.layer.data_layer import DataLayer
 
 log = logging.getLogger("brew")
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from brew import threads
+from brew.cpu import threads
+from brew.data.databases.database import Database, Record
 from brew.errors import DataError, Place
 
 from .bad_records import BadRecords
-from .database import Database, Record
 from .datum import Labels, Pixels, decode, decode_batch
 from .prefetch import Batch
 from .transformer import Transformer

@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Generator, Iterable
 from itertools import count
 
-from .database import Database, Record
+from brew.data.databases.database import Database, Record
+
 from .order import Order
 
 

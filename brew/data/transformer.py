@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError, NetError
+from brew.files.paths import find
 from brew.layer import TRAIN, Context, Shape, shape_text
+from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
-from brew.random import Stream
 
 from .datum import ColorRule, Pixels
-from .paths import find
 from .record_shape import REMEDY, seems_channels_last
 
 _FORCE = (
@@ -156,7 +156,7 @@ class Transformer:
     # --- the mean ---------------------------------------------------------------------------------------------------
 
     def _read_mean(self, folder: Path, place: Any) -> npt.NDArray[np.float32]:
-        from brew.wire import read_blob
+        from brew.files.weights.caffemodel import read_blob
 
         path = find(self.param.mean_file, folder, what=f'layer "{self._name}": mean_file', place=place)
         blob = read_blob(path)

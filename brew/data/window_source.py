@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import regular_file, threads
+from brew.cpu import threads
 from brew.errors import DataError, Place
-from brew.random import Stream
+from brew.files import regular
+from brew.layer.random import Stream
 
 from .image import read_image
 from .prefetch import Batch
@@ -128,7 +129,7 @@ class WindowImages:
 
 def _content(path: Path, place: Place) -> bytes:
     try:
-        return regular_file.read_bytes(path)
+        return regular.read_bytes(path)
     except OSError as error:
         raise DataError(f"image {path} cannot be read: {error.strerror or error}", place=place) from None
 

@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: pieces of arithmetic that several layers share."""
+"""Arithmetic that several layers share, NumPy and CUDA side by side."""

@@ -6,7 +6,8 @@ On the CPU NumPy's own broadcasting of shape (dim, 1) does this.
 from __future__ import annotations
 
 from brew.cuda import Array, Kernels
-from brew.ops.fold import Fold
+
+from .fold import Fold
 
 _kernels = Kernels(r"""
 template <typename T>

@@ -14,8 +14,9 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Arrays, Buffer, Implementation, Layer, Shape, Shapes, Wanted, count
-from brew.ops.in_place import overwrites
-from brew.ops.pieces import PIECE, pieces
+
+from .in_place import overwrites
+from .pieces import PIECE, pieces
 
 
 class Elementwise(Layer):

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from brew.errors import DataError
 from brew.layer import Layer, Shape, count
-from brew.ops.fold import Fold
+
+from .fold import Fold
 
 Array = npt.NDArray[Any]
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from brew.cuda import Kernels
 from brew.layer import Array
-from brew.ops import broadcast
-from brew.ops.fold import Fold
-from brew.ops.reduction import dot_outside, sum_outside
+
+from . import broadcast
+from .fold import Fold
+from .reduction import dot_outside, sum_outside
 
 _kernels = Kernels(r"""
 template <typename T>

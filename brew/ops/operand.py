@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Layer, Shape, shape_text
-from brew.ops.fold import Fold, fold
+
+from .fold import Fold, fold
 
 
 def operand_shape(layer: Layer, field: str, bottom: Sequence[Shape], axis: int, num_axes: int) -> Shape:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brew.ops.fold import Fold
+from .fold import Fold
 
 PIECE = 1 << 15  # elements
 

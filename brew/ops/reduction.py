@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from brew.cuda import Array, Kernels
 from brew.layer import Buffer
-from brew.ops.fold import Fold
+
+from .fold import Fold
 
 _TERMS = 8192  # per block, so that the sums of a few channels still fill a device
 _MOST_PARTS = 256

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.cuda import Kernels
-from brew.ops.fold import Fold
+
+from .fold import Fold
 
 Array = npt.NDArray[Any]
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from brew.cuda import Kernels
 from brew.errors import DataError
 from brew.layer import Array, Layer
-from brew.ops.pieces import PIECE, pieces
+
+from .pieces import PIECE, pieces
 
 Numbers = npt.NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""Draws rates.svg from brew.learning_rate itself: python docs/images/rates.py (needs matplotlib)."""
+"""Draws rates.svg from brew.solver.training.learning_rate itself: python docs/images/rates.py (needs matplotlib)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ matplotlib.use("svg")
 from google.protobuf import text_format
 from matplotlib import pyplot
 
-from brew.learning_rate import RateSchedule
 from brew.proto.brew_pb2 import SolverParameter
+from brew.solver.training.learning_rate import RateSchedule
 
 LENGTH = 1000
 FALLING = "gamma: 0.4 stepvalue: 250 stepvalue: 500 stepvalue: 800"

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Call, Description, Operation
 from brew.layer import Array, Implementation, Shape, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout, Layouts
 from brew.layers.bias import Bias
 from brew.layers.scale import Scale
-from brew.layout import Layout, Layouts
-from brew.onednn import Call, Description, Operation
 from brew.ops.fold import fold
 
 L = TypeVar("L", Bias, Scale)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from brew import onednn
+from brew.cpu import onednn
 from brew.layer import Array, Arrays, Buffer, Shapes
-from brew.layout import Layout
+from brew.layer.layout import Layout
 
 from ._passes import BACKWARD, BOTTOM, FILTERS, FORWARD, Forward, Pass
 

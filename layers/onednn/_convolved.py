@@ -8,17 +8,17 @@ from typing import cast
 
 import numpy as np
 
-from brew import onednn
-from brew.fused import Fused, fuses
+from brew.cpu import onednn
+from brew.cpu.onednn import Call, Description, Operation
+from brew.cpu.onednn.after import After
 from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Unsupported, Version, Wanted
+from brew.layer.fused import Fused, fuses
+from brew.layer.layout import Layout, Layouts
 from brew.layers._filters import Filters
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.eltwise import Eltwise
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
-from brew.layout import Layout, Layouts
-from brew.onednn import Call, Description, Operation
-from brew.onednn_after import After
 from brew.ops.fold import fold
 from brew.proto.brew_pb2 import EltwiseParameter
 

@@ -1,4 +1,4 @@
-"""The passes of a depthwise convolution, whose every channel has a filter of its own (brew.native.depthwise)."""
+"""The passes of a depthwise convolution, whose every channel has a filter of its own (brew.cpu.native.depthwise)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.native import depthwise as native
+from brew.cpu.native.blocked import Blocked, holds
+from brew.cpu.native.winograd import Finish
+from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shape, Wanted
-from brew.native import depthwise as native
-from brew.native.blocked import Blocked, holds
-from brew.native.winograd import Finish
-from brew.onednn_after import After
 
 from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, Forward, Listed, Pass
 

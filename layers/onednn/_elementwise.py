@@ -6,10 +6,10 @@ import ctypes
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
 from brew.layer import Arrays, Buffer, Implementation, Layer, Shapes, Unsupported, Wanted, count
-from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation
+from brew.layer.layout import Layout, Layouts
 from brew.ops.elementwise import Elementwise
 
 E = TypeVar("E", bound=Elementwise)

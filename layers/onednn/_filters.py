@@ -8,12 +8,12 @@ from contextlib import suppress
 from functools import partial
 from typing import ClassVar
 
-from brew import onednn, threads
+from brew.cpu import onednn, threads
+from brew.cpu.onednn import Description
+from brew.cpu.onednn.after import After
 from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Unsupported, Wanted, shape_text
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers._filters import Filters
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description
-from brew.onednn_after import After
 
 from ._converted import Converted, Lies
 from ._depthwise import Depthwise, depthwise

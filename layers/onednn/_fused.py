@@ -1,4 +1,4 @@
-"""What oneDNN computes of several layers in one go: rows of types, and the module that has each (brew.fused)."""
+"""What oneDNN computes of several layers in one go: rows of types, and the module that has each (brew.layer.fused)."""
 
 from __future__ import annotations
 

@@ -1,20 +1,20 @@
 """The passes of a convolution or deconvolution for whose groups, channels or taps oneDNN has no code
-(brew.native.grouped)."""
+(brew.cpu.native.grouped)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from brew import onednn, threads
+from brew.cpu import onednn, threads
+from brew.cpu.native.blocked import Blocked, holds, width
+from brew.cpu.native.grouped import Multiplied, Summed
+from brew.cpu.native.grouped_plan import Filters
+from brew.cpu.native.sums import channel_sums
+from brew.cpu.native.winograd import Finish
+from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
-from brew.native.blocked import Blocked, holds, width
-from brew.native.grouped import Multiplied, Summed
-from brew.native.grouped_plan import Filters
-from brew.native.sums import channel_sums
-from brew.native.winograd import Finish
-from brew.onednn_after import After
-from brew.ops.columns import Bank
+from brew.ops.windows.columns import Bank
 
 from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
 

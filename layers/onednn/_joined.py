@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Call, Operation
 from brew.layer import Array, Shape, Unsupported
-from brew.layout import PLAIN, Layout
-from brew.onednn import Call, Operation
+from brew.layer.layout import PLAIN, Layout
 
 
 class Joined:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from brew.fused import Fused, fuses
+from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Layer, Shapes, Wanted
+from brew.layer.fused import Fused, fuses
+from brew.layer.layout import Layout, Layouts
 from brew.layers.inner_product import InnerProduct
-from brew.layout import Layout, Layouts
-from brew.onednn_after import After
 
 from ._convolved import ReLUBackward, relu_slope
 from .inner_product import InnerProductOneDNN

@@ -7,12 +7,12 @@ from typing import cast
 
 import numpy as np
 
-from brew.fused import Fused, fuses
 from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted, count
+from brew.layer.fused import Fused, fuses
+from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
-from brew.layout import Layout, Layouts
 
 from ._norms import Row, norm
 from ._sums import copy

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from ctypes import c_float, c_uint
 from typing import NamedTuple, TypeAlias
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.native.batch_norm import BatchNorm, State
+from brew.cpu.native.blocked import Blocked, holds
+from brew.cpu.onednn import Call, Description, Operation
 from brew.layer import Array, Arrays, Buffer, Shape
-from brew.layout import Layout
-from brew.native.batch_norm import BatchNorm, State
-from brew.native.blocked import Blocked, holds
-from brew.onednn import Call, Description, Operation
+from brew.layer.layout import Layout
 
 Run: TypeAlias = Callable[[], None]
 

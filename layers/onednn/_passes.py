@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Call, Description, Operation
+from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Unsupported
-from brew.onednn import Call, Description, Operation
-from brew.onednn_after import After
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
 DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways

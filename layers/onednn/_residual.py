@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from brew.fused import Fused, fuses
 from brew.layer import Arrays, Buffer, Layer, Shapes, Unsupported, Wanted
-from brew.layout import Layout, Layouts
+from brew.layer.fused import Fused, fuses
+from brew.layer.layout import Layout, Layouts
 from brew.ops.in_place import overwrites
 
 from ._convolved import ReLUBackward, relu_slope

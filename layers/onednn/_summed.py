@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from brew import onednn
-from brew.fused import Fused, fuses
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
+from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
+from brew.layer.fused import Fused, fuses
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.eltwise import Eltwise
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description, Operation
-from brew.onednn_after import After
 
 from ._convolved import plain_sum, relu_slope
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Call, Description, Operation
+from brew.cpu.onednn.after import After
 from brew.layer import Array
-from brew.onednn import Call, Description, Operation
-from brew.onednn_after import After
 
 _MOST_TERMS = 16  # more of them oneDNN adds up by its reference code, or not at all
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from brew.choices import Choices
 from brew.layer import Array, Arrays, Buffer, count
+from brew.layer.choices import Choices
 
 from ._passes import Forward, Pass
 

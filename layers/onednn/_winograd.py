@@ -1,15 +1,15 @@
-"""The passes of a convolution by Winograd's algorithm, in code of our own (brew.native.winograd)."""
+"""The passes of a convolution by Winograd's algorithm, in code of our own (brew.cpu.native.winograd)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from brew import onednn, threads
+from brew.cpu import onednn, threads
+from brew.cpu.native.blocked import Blocked, holds, width
+from brew.cpu.native.winograd import Convolution, Finish, Overlapped
+from brew.cpu.native.winograd_gradient import Gradient
+from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
-from brew.native.blocked import Blocked, holds, width
-from brew.native.winograd import Convolution, Finish, Overlapped
-from brew.native.winograd_gradient import Gradient
-from brew.onednn_after import After
 
 from ._grouped import FEW_OF_GROUP
 from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Listed, Pass

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
 from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
-from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation
 from brew.ops.in_place import overwrites
 
 from ._sums import copy

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout, Layouts
 from brew.layers.clip import Clip
-from brew.layout import Layout, Layouts
 
 from ._elementwise import Following
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from brew.cpu.onednn import Call
 from brew.layer import Arrays, Implementation, Shapes, Wanted
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.concat import Concat
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Call
 
 from ._joined import Joined
 

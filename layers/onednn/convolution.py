@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brew import onednn
+from brew.cpu import onednn
 from brew.layer import Shape
 from brew.layers.convolution import Convolution
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Description
 from brew.layer import Shape
 from brew.layers.deconvolution import Deconvolution
-from brew.onednn import Description
 
 from ._filters import FiltersOneDNN
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.layer import Shapes, Unsupported, Wanted
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.dropout import Dropout
-from brew.layout import PLAIN, Layout, Layouts
 
 from ._elementwise import Following
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.eltwise import Eltwise
-from brew.layout import PLAIN, Layout, Layouts
 from brew.proto.brew_pb2 import EltwiseParameter
 
 from ._elementwise import Following

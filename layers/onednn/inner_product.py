@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
+from brew.cpu.onednn.after import After
+from brew.cpu.onednn.gemm import gemm
 from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted, count
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.inner_product import InnerProduct
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Description, Operation
-from brew.onednn_after import After
-from brew.onednn_gemm import gemm
 
 _LARGE = 1 << 20  # weights; above, packing them as they are read costs more than turning the top around
 _FEW = 32  # rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping, Sequence
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Operation
 from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.lrn import LRN
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Operation
 
 
 @LRN.runs_on("cpu", "onednn")

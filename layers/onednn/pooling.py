@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Operation
 from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
+from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.pooling import Pooling
-from brew.layout import PLAIN, Layout, Layouts
-from brew.onednn import Operation
 from brew.proto.brew_pb2 import PoolingParameter
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
 from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout, Layouts
 from brew.layers.prelu import PReLU
-from brew.layout import Layout, Layouts
-from brew.onednn import Description, Operation
 from brew.ops.in_place import overwrites
 
 from ._sums import copy

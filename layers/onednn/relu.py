@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from brew import onednn
+from brew.cpu import onednn
 from brew.layer import Buffer, Shapes, Unsupported, Wanted
 from brew.layers.relu import ReLU
 

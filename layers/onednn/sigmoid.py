@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brew import onednn
+from brew.cpu import onednn
 from brew.layers.sigmoid import Sigmoid
 
 from ._elementwise import EltwiseOneDNN

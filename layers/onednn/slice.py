@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from brew.cpu.onednn import Call
 from brew.layer import Arrays, Implementation, Shapes, Wanted
+from brew.layer.layout import Layout, Layouts
 from brew.layers.slice import Slice
-from brew.layout import Layout, Layouts
-from brew.onednn import Call
 
 from ._joined import Joined
 

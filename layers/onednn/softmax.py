@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from brew import onednn
+from brew.cpu import onednn
+from brew.cpu.onednn import Operation
 from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted, count
+from brew.layer.layout import Layout, Layouts
 from brew.layers.softmax import Softmax
-from brew.layout import Layout, Layouts
-from brew.onednn import Operation
 
 _LARGE = 1 << 16  # elements; below, NumPy's few passes cost no more
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brew import onednn
+from brew.cpu import onednn
 from brew.layers.tanh import TanH
 
 from ._elementwise import EltwiseOneDNN

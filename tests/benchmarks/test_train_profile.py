@@ -10,10 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from brew.divergence import Guard
-from brew.solver import Solver
-from brew.step import Step
-from brew.whole_pass import WholePass
+from brew.net.run.step import Step
+from brew.net.run.whole_pass import WholePass
+from brew.solver.solver import Solver
+from brew.solver.training.divergence import Guard
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NET = """

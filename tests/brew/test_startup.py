@@ -48,7 +48,7 @@ def test_brew_alone_loads_nothing_but_itself() -> None:
 
 def test_its_face_loads_what_nets_need_and_no_layer() -> None:
     names = loaded(FACE)
-    assert {"numpy", "brew.net", "brew.solver"} <= names
+    assert {"numpy", "brew.net.net", "brew.solver.solver"} <= names
     assert not names & HEAVY
     assert not {name for name in names if name.startswith(("brew.layers.", "brew.solvers.", "brew.tools."))}
 
@@ -98,7 +98,7 @@ def test_training_on_the_cpu_by_order_loads_no_cupy_and_no_console(tmp_path: Pat
         "from brew.tools.cli import main\ntry: main(['train', '--solver', 'solver.prototxt'])\nexcept SystemExit: pass"
     )
     names = loaded(script, tmp_path)
-    assert "brew.solver" in names
+    assert "brew.solver.solver" in names
     assert not names & {"cupy", "rich", "h5py", "lmdb", "PIL", "tensorboardX", "safetensors"}
 
 

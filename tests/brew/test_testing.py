@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew import registry
 from brew.errors import NetError
-from brew.layer import Buffer, Implementation, Layer, Param, Wanted
+from brew.layer import Buffer, Implementation, Layer, Param, Wanted, registry
 from brew.testing import check_gradient, run_layer
 
 X = np.array([[1.0, -2.0], [3.0, 0.5]])

@@ -1,4 +1,4 @@
-"""BVLC Caffe's own figures for every layer of the catalogue (tests/data/conformance/README.md), on every engine."""
+"""BVLC Caffe's own figures for every layer of the catalogue (tests/fixtures/conformance/README.md), on every engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.native import cost
-from brew.net import Net
+from brew.cpu.native import cost
+from brew.net.net import Net
 
-CASES = Path(__file__).parents[1] / "data" / "conformance" / "layers"
+CASES = Path(__file__).parents[1] / "fixtures" / "conformance" / "layers"
 NAMES = sorted(str(p.relative_to(CASES).with_suffix("")) for p in CASES.glob("*/*.prototxt"))
 EXPECTED = {
     "AbsVal": 1, "Accuracy": 9, "ArgMax": 8, "BNLL": 1, "BatchNorm": 9, "BatchReindex": 1, "Bias": 7, "Clip": 1,

@@ -1,6 +1,6 @@
 """BVLC Caffe's trajectories: our solver reaches its weights and history, from the start and from its snapshot.
 
-The bound is the reference's own (tests/data/conformance/README.md): each array by itself within
+The bound is the reference's own (tests/fixtures/conformance/README.md): each array by itself within
 max |a - b| <= 1e-4 * max |b| + 1e-7.
 """
 
@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import brew
-from brew import snapshot, weights_files
-from brew.events import Iterated
+from brew.files.weights import reading
+from brew.solver.snapshots import snapshot
+from brew.solver.training.events import Iterated
 
-CASES = Path(__file__).parents[1] / "data" / "conformance" / "solvers"
+CASES = Path(__file__).parents[1] / "fixtures" / "conformance" / "solvers"
 NAMES = sorted(p.name for p in CASES.iterdir())
 
 
@@ -40,7 +41,7 @@ def _check(folder: Path, mine: Path) -> None:
     for i, (a, b) in enumerate(zip(ours.history, theirs.history, strict=True)):
         _close(a.data, b.data, f"history {i}")
     stored = [
-        {x.name: x.blobs for x in weights_files.read(f"{p}_iter_25.caffemodel{ending}")} for p in (mine, folder / "out")
+        {x.name: x.blobs for x in reading.read(f"{p}_iter_25.caffemodel{ending}")} for p in (mine, folder / "out")
     ]
     for name, blobs in stored[1].items():
         for i, (a, b) in enumerate(zip(stored[0][name], blobs, strict=True)):

@@ -10,7 +10,7 @@ import pytest
 from cuda_host import fake_cublas, fake_cupy, host_cuda
 
 from brew import cuda
-from brew.random import Stream
+from brew.layer.random import Stream
 
 
 @pytest.mark.parametrize("use", [np.asarray, np.sum, lambda a: np.ones(3) + a, lambda a: np.add(a, a), np.exp])

@@ -22,8 +22,8 @@ from brew import cuda
 from brew.cuda import Kernel, Kernels
 from brew.errors import NetError
 from brew.layer import Context, Layer
+from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import layer_class
 from brew.testing import run_layer
 
 # Parameters that are not 64 bits wide: the size of one axis, of a window along one axis, or a choice.

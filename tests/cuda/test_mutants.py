@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from cuda_host import KernelError, host_cuda
 
-from brew import _kernels, cuda
-from brew.ops import max_pool, reduction
+from brew import cuda
+from brew.cuda import kernels as _kernels
+from brew.ops import reduction
+from brew.ops.windows import max_pool
 from brew.testing import run_layer
 
 # No layer of Brew adds atomically: its sums are the same in every run. A histogram stands for those that users write.

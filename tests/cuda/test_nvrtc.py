@@ -7,7 +7,6 @@ speed that no other test here would see.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import rooms
+from rooms import ROOT
 
 from brew import cuda
 
@@ -58,33 +59,29 @@ def _usage(log: str, lowered: str) -> Usage:
     return Usage(int(registers), sum(map(int, spills)))
 
 
-ROOMS = ("brew", "brew.layers", "brew.ops", "brew.solvers")
-
-
-def folder(room: str) -> Path:
-    return Path(importlib.import_module(room).__file__ or "").parent
+def sources_of_kernels() -> Iterator[tuple[str, Path]]:
+    """(module, file) of every file that makes kernels: `Kernels(...)`, or `cuda.Kernels(...)` through the room's face."""
+    for room in ("brew", "layers", "solvers"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            if re.search(r"= (cuda\.)?Kernels\(", path.read_text()):
+                yield rooms.module_of(path), path
 
 
 def modules_with_kernels() -> Iterator[tuple[str, cuda.Kernels]]:
     """(module and name, Kernels) of all that Brew's modules hold."""
-    for room in ROOMS:
-        for info in pkgutil.iter_modules([str(folder(room))]):
-            if info.ispkg or info.name == "__main__":
-                continue
-            module = importlib.import_module(f"{room}.{info.name}")
-            for name, value in vars(module).items():
-                if isinstance(value, cuda.Kernels):
-                    yield f"{module.__name__}:{name}", value
+    for module_name, _ in sources_of_kernels():
+        for name, value in vars(importlib.import_module(module_name)).items():
+            if isinstance(value, cuda.Kernels):
+                yield f"{module_name}:{name}", value
 
 
 MODULES = dict(modules_with_kernels())
 
 
 def test_every_source_that_makes_kernels_is_here() -> None:
-    sources = {p for room in ROOMS for p in folder(room).rglob("*.py") if re.search(r"= Kernels\(", p.read_text())}
-    found = {name.split(":")[0].rsplit(".", 1)[1] for name in MODULES}
-    assert {p.stem for p in sources} <= found
-    assert {"relu", "sgd"} <= found
+    found = {name.split(":")[0] for name in MODULES}
+    assert {module for module, _ in sources_of_kernels()} == found
+    assert {"brew.layers.relu", "brew.solver.update.cuda", "brew.solver.training.losses"} <= found
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -9,7 +9,7 @@ from cuda_host import fake_cupy, host_cuda
 
 from brew import cuda, prototxt
 from brew.proto.brew_pb2 import SolverParameter
-from brew.solver import Solver
+from brew.solver.solver import Solver
 
 NET = """
 name: "step"

@@ -4,7 +4,7 @@ The kernels' own source is compiled by the system's C++ compiler behind `device.
 Pointers become checked ones (`rewrite.py`, `checked.h`): each load and store is held against the array's bounds and
 against what other threads did to the same element since the last barrier (`races.cpp`). Threads that meet at
 barriers or in warps run as fibers in seeded random order (`fibers.cpp`). `fake_cupy` and `fake_cublas` stand in for
-the CuPy names that brew/cuda.py uses; their arrays are not NumPy's, so that an accidental NumPy call on a device
+the CuPy names that brew/cuda/device.py uses; their arrays are not NumPy's, so that an accidental NumPy call on a device
 array fails here too.
 
     with host_cuda(seed=1): ...       # brew.cuda answers as if a device were there

@@ -1,4 +1,4 @@
-"""TEST EQUIPMENT. The names of CuPy that brew/cuda.py uses, and no others."""
+"""TEST EQUIPMENT. The names of CuPy that brew/cuda/device.py uses, and no others."""
 
 from __future__ import annotations
 

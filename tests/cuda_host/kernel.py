@@ -54,7 +54,7 @@ def schedule(seed: int) -> Iterator[None]:
 
 
 class RawModule:
-    """CuPy's, as brew/cuda.py uses it: `name_expressions` say which template instances are wanted."""
+    """CuPy's, as brew/cuda/device.py uses it: `name_expressions` say which template instances are wanted."""
 
     def __init__(self, *, code: str, options: Sequence[str] = (), name_expressions: Sequence[str] = ()) -> None:
         text = rewrite.without_comments(code)

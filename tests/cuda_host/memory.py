@@ -1,4 +1,4 @@
-"""TEST EQUIPMENT. "Device" memory and its arrays: NumPy's storage, behind a face as narrow as brew/cuda.py's use."""
+"""TEST EQUIPMENT. "Device" memory and its arrays: NumPy's storage, behind a face as narrow as brew/cuda/device.py's use."""
 
 from __future__ import annotations
 

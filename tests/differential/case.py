@@ -11,8 +11,8 @@ from typing import Any
 import numpy.typing as npt
 
 from brew.layer import Context, Layer, Shape, count
+from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import LayerParameter
-from brew.registry import layer_class
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def _all_pairs() -> list[tuple[str, str]]:
 
 
 def _may(kind: str) -> bool:
-    cls = brew.registry.layer_class(kind)
+    cls = brew.layer.registry.layer_class(kind)
     return cls is not None and cls.in_place
 
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
 from brew.proto.brew_pb2 import Datum
 
 

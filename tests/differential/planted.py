@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from brew import fusion, memory_uses, parameters, recompute, step, versions
+from brew.graph import versions
 from brew.layer import Buffer
 from brew.layers.onednn import concat, inner_product, scale
+from brew.memory import recompute
+from brew.memory import uses as memory_uses
+from brew.net import parameters
+from brew.net.run import fusion, step
 from brew.solvers import sgd
 
 Wrap = Callable[[Any], Any]

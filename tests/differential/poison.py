@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew import arena, scratch, step
-from brew import blob as blob_module
-from brew.blob import Memory
-from brew.net import Net
+from brew.memory import arena, scratch
+from brew.memory import blob as blob_module
+from brew.memory.blob import Memory
+from brew.net.net import Net
+from brew.net.run import step
 
 Array = npt.NDArray[Any]
 

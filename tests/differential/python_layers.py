@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from brew.blob import Blob
+from brew.memory.blob import Blob
 from brew.python_layer import PythonLayer
 
 Blobs = Sequence[Blob]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.blob import Blob
 from brew.layers.memory_data import MemoryData
-from brew.net import Net
+from brew.memory.blob import Blob
+from brew.net.net import Net
 
 from .case import Case
 from .manners import MANNERS, whole

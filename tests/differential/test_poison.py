@@ -7,7 +7,7 @@ import pytest
 
 import brew
 from brew import prototxt
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from differential.poison import poisoned, unwritten
 

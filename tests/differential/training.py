@@ -6,7 +6,7 @@ import numpy as np
 
 import brew
 from brew import prototxt
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 
 from .case import Case

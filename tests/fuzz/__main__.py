@@ -10,7 +10,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-from brew.data.check import CheckFailed
+from brew.checks.records.check import CheckFailed
 
 from . import SEED, batches, corpus
 from .mutate import mutant

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from brew.data.check import Limits, Report, check
+from brew.checks.records.check import Limits, Report, check
 
 from .corpus import CONFORMANCE
 

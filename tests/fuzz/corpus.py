@@ -1,4 +1,4 @@
-"""The whole files mutants are made of, by kind: those of tests/data, and what is written here in other formats."""
+"""The whole files mutants are made of, by kind: those of tests/fixtures, and what is written here in other formats."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
 from brew.proto.brew_pb2 import (
     BlobProto,
     BlobShape,
@@ -25,12 +25,12 @@ from brew.proto.brew_pb2 import (
 )
 
 TESTS = Path(__file__).parents[1]
-CONFORMANCE = TESTS / "data" / "conformance"
+CONFORMANCE = TESTS / "fixtures" / "conformance"
 IN_PROCESS = ("net", "solver", "weights", "state", "mean")
 IN_CHILD = ("lmdb", "hdf5", "image", "list")
 TEXT = ("net", "solver", "list")
 
-# The net whose weights and states stand in tests/data/conformance/solvers, with inputs of its own.
+# The net whose weights and states stand in tests/fixtures/conformance/solvers, with inputs of its own.
 NET = """name: "small"
 layer { name: "data" type: "DummyData" top: "data" top: "label" dummy_data_param { shape { dim: 8 dim: 6 } shape { dim: 8 } } }
 layer { name: "ip1" type: "InnerProduct" bottom: "data" top: "ip1" inner_product_param { num_output: 8 } }
@@ -62,12 +62,12 @@ def files(kind: str) -> list[bytes]:
 
 
 def _nets() -> list[bytes]:
-    """Good ones: those of tests/data/faults are not meant to be."""
+    """Good ones: those of tests/fixtures/faults are not meant to be."""
     return [*_read("data/conformance/**/*.prototxt", but="solver"), *_read("data/prototxt/*.prototxt")]
 
 
 def _read(pattern: str, but: str = "\0") -> list[bytes]:
-    """The files of the pattern; those of tests/data/faults have mistakes, and are no corpus of what can be read."""
+    """The files of the pattern; those of tests/fixtures/faults have mistakes, and are no corpus of what can be read."""
     found = sorted(path for path in TESTS.glob(pattern) if "faults" not in path.parts)
     return [path.read_bytes() for path in found if path.stem != but]
 

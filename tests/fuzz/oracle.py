@@ -14,25 +14,28 @@ from types import FrameType
 
 import numpy as np
 
-from brew import memory, prototxt, snapshot, weights, weights_files
-from brew import resume as resuming
-from brew._wire_stored import StoredBlob
-from brew.build import build
+from brew import prototxt
 from brew.data.transformer import Transformer
 from brew.errors import BrewError
-from brew.executor import Executor
+from brew.files.weights import reading
+from brew.files.weights.caffemodel import read_blob
+from brew.files.weights.stored import StoredBlob
+from brew.graph.build import build
+from brew.graph.definition import NetSource, define, select
+from brew.graph.upgrade_files import upgrade_net_file
 from brew.layer import TEST, TRAIN, Context
-from brew.net import Net
-from brew.net_blobs import make_blobs
-from brew.net_source import NetSource, define, select
-from brew.parameters import Parameters
-from brew.placed import PlacedLayer
+from brew.layer.random import Seed
+from brew.net import memory_report, weights
+from brew.net.net import Net
+from brew.net.parameters import Parameters
+from brew.net.run.blobs import make_blobs
+from brew.net.run.executor import Executor
 from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationParameter
-from brew.random import Seed
-from brew.solver import Solver
-from brew.solver_config import SolverConfig
-from brew.upgrade_file import upgrade_net_file
-from brew.wire import read_blob
+from brew.prototxt.placed import PlacedLayer
+from brew.solver.snapshots import resume as resuming
+from brew.solver.snapshots import snapshot
+from brew.solver.solver import Solver
+from brew.solver.training.config import SolverConfig
 
 from .corpus import CONFORMANCE, NET
 
@@ -101,7 +104,7 @@ class Oracle:
             blobs = make_blobs(graph, single, "cpu")
             parameters = Parameters(graph, single, "cpu")
             executor = Executor(graph, blobs, parameters.slots, parameters.version, "cpu")
-            memory.predict(executor, graph, 4, 1).text()
+            memory_report.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error
         return None
@@ -116,7 +119,7 @@ class Oracle:
     def read_weights(self, path: Path) -> None:
         """Every value read, copied into a net, and the file upgraded as a message."""
         try:
-            for layer in weights_files.read(path):
+            for layer in reading.read(path):
                 for blob in layer.blobs:
                     _touch(blob)
             weights.copy_into(self._small.parameters, path)

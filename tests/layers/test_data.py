@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.lmdb_writer import write_lmdb
-from brew.data.opening import open_database
+from brew.data.databases.lmdb_writer import write_lmdb
+from brew.data.databases.opening import open_database
 from brew.errors import BrewError, DataError, NetError
 from brew.layer import TEST, TRAIN, Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 random = np.random.default_rng(0)
 IMAGES = random.integers(0, 256, (10, 1, 6, 5), np.uint8)

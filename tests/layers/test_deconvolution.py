@@ -7,7 +7,7 @@ import pytest
 
 from brew.errors import NetError
 from brew.layer import Wanted
-from brew.ops import correlation, correlation_cuda
+from brew.ops.windows import correlation, correlation_cuda
 from brew.testing import check_gradient, run_layer
 
 random = np.random.default_rng(0)

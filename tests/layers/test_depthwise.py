@@ -8,8 +8,8 @@ from convolution_nets import convolutions, same
 
 import brew
 from brew import prototxt
-from brew.choices import Choices
-from brew.net import Net
+from brew.layer.choices import Choices
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = [pytest.mark.onednn, pytest.mark.native]

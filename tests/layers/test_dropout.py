@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brew.errors import NetError
-from brew.random import Stream
+from brew.layer.random import Stream
 from brew.testing import check_gradient, run_layer
 
 X = np.random.default_rng(0).standard_normal((7, 31)).astype(np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brew.errors import BrewError
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import parse
 from brew.testing import run_layer

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import brew
-from brew.data_layer import DataLayer
 from brew.errors import BrewError
-from brew.registry import layer_class
+from brew.layer.data_layer import DataLayer
+from brew.layer.registry import layer_class
 from brew.testing import check_gradient, run_layer
 
 SIZES = {  # N, C, H, W

@@ -19,13 +19,13 @@ import pytest
 from google.protobuf import text_format
 
 import brew
-from brew import catalogue
-from brew.data_layer import DataLayer
 from brew.errors import BrewError
-from brew.net import Net
+from brew.layer.data_layer import DataLayer
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
+from brew.reports import catalogue
 
 Shape = tuple[int, ...]
 TYPES = brew.layer_type_list()

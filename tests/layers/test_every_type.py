@@ -18,12 +18,13 @@ import pytest
 from PIL import Image
 
 import brew
-from brew import catalogue, prototxt
-from brew.data.lmdb_writer import write_lmdb
+from brew import prototxt
+from brew.data.databases.lmdb_writer import write_lmdb
 from brew.layer import Layer
 from brew.layers.memory_data import MemoryData
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import Datum, NetParameter
+from brew.reports import catalogue
 
 Shape = tuple[int, ...]
 

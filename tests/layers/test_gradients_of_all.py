@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import brew
-from brew.data_layer import DataLayer
 from brew.layer import Layer
-from brew.registry import layer_class, stem
+from brew.layer.data_layer import DataLayer
+from brew.layer.registry import layer_class, stem
 
 # What has neither bottoms to give a gradient to nor parameters: values come out of them, from a file or a filler.
 SOURCES = {"DummyData", "Input"}

@@ -6,10 +6,10 @@ import pytest
 
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 SIZES = 3, 5, 2  # rows of the three files; row k of them all holds k
 

@@ -8,10 +8,10 @@ from PIL import Image
 
 from brew.errors import DataError, NetError
 from brew.layer import TEST, TRAIN, Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 
 def save(path, value, height=4, width=6):

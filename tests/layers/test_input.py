@@ -5,10 +5,10 @@ import pytest
 
 from brew.errors import NetError
 from brew.layer import Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 
 def make(fields, tops):

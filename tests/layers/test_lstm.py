@@ -8,7 +8,7 @@ from brew import prototxt
 from brew.errors import NetError
 from brew.layer import Wanted
 from brew.layers import _recurrent_cpu, _recurrent_cuda
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.testing import check_gradient, run_layer
 

@@ -5,10 +5,10 @@ import pytest
 
 from brew.errors import DataError, NetError, UsageError
 from brew.layer import TRAIN, Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 random = np.random.default_rng(0)
 IMAGES = random.integers(0, 256, (6, 3, 4, 5), np.uint8)

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brew import fused, onednn, prototxt
+from brew import prototxt
+from brew.cpu import onednn
+from brew.cpu.onednn import Description, Operation
 from brew.errors import NetError
-from brew.layer import Unsupported
+from brew.layer import Unsupported, fused
 from brew.layers.onednn._passes import DirectWeights, Sizes
-from brew.net import Net
-from brew.onednn import Description, Operation
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = pytest.mark.onednn

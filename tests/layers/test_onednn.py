@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from brew import onednn, prototxt, threads
-from brew.net import Net
+from brew import prototxt
+from brew.cpu import onednn, threads
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = pytest.mark.onednn

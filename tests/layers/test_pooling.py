@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from brew.errors import NetError
-from brew.random import Stream
+from brew.layer.random import Stream
 from brew.testing import check_gradient, run_layer
 
 random = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import pytest
 
 from brew.errors import NetError
 from brew.layer import TEST, TRAIN
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import read
 from brew.testing import check_gradient, run_layer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brew.errors import NetError
-from brew.net import Net
+from brew.net.net import Net
 from brew.testing import run_layer
 
 

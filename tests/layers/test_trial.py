@@ -11,10 +11,10 @@ from convolution_nets import convolutions
 
 import brew
 from brew import prototxt
-from brew.choices import Choices
+from brew.layer.choices import Choices
 from brew.layers.onednn._passes import Pass
 from brew.layers.onednn._trial import Trial
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = [pytest.mark.onednn, pytest.mark.native]

@@ -7,10 +7,10 @@ from PIL import Image
 from brew.data.resize import resize
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context
-from brew.net import Net
+from brew.layer.registry import layer_class
+from brew.net.net import Net
 from brew.proto.brew_pb2 import BlobProto, LayerParameter, NetParameter
 from brew.prototxt import parse
-from brew.registry import layer_class
 
 PIXELS = np.stack([10 * np.arange(6)[:, None] + np.arange(8) + c * 60 for c in range(3)]).astype(np.uint8)  # BGR
 WARPED = [[17, 19], [37, 39]]  # the means of 2 x 2 in x, y from 1 to 4: 16.5, 18.5, 36.5, 38.5

@@ -8,7 +8,7 @@ from convolution_nets import convolutions, same
 
 import brew
 from brew import prototxt
-from brew.net import Net
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
 pytestmark = [pytest.mark.onednn, pytest.mark.native]
@@ -100,9 +100,9 @@ def test_testing_as_numpy_does_with_weights_that_change(
 
 
 def test_without_code_of_our_own_onednn_computes(monkeypatch: pytest.MonkeyPatch) -> None:
-    from brew.native import llvm
+    from brew.cpu.llvm import compiler
 
-    monkeypatch.setattr(llvm, "why_not", lambda: "llvmlite is not installed")
+    monkeypatch.setattr(compiler, "why_not", lambda: "llvmlite is not installed")
     assert all(names[0] == "DirectForward" for names in ways(net("onednn", brew.TRAIN)).values())
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import brew
-from brew import onednn
-from brew.layout import PLAIN
-from brew.onednn import Operation
+from brew.cpu import onednn
+from brew.cpu.onednn import Operation
+from brew.layer.layout import PLAIN
 
 pytestmark = pytest.mark.onednn
 

@@ -14,8 +14,8 @@ import pytest
 import brew
 from brew.checks import files as checks
 from brew.checks.states import Options
-from brew.net_source import select
-from brew.summary import Summary, summarise
+from brew.graph.definition import select
+from brew.reports.summary import Summary, summarise
 
 ZOO = Path(brew.__path__[-1]) / "model_zoo"
 

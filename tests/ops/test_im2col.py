@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from brew import cuda
-from brew.ops.im2col import ColumnsCUDA, col2im, im2col
-from brew.ops.window import Window
+from brew.ops.windows.im2col import ColumnsCUDA, col2im, im2col
+from brew.ops.windows.window import Window
 
 WINDOW = Window((2, 3), (2, 1), (1, 0), (1, 2))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from brew.errors import NetError
-from brew.ops.window import Window, convolution_window
+from brew.ops.windows.window import Window, convolution_window
 from brew.proto.brew_pb2 import ConvolutionParameter
 
 

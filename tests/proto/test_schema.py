@@ -13,7 +13,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 
 from brew.proto import brew_pb2, caffe_pb2, regenerate
 
-FACTS = Path(__file__).parents[1] / "data" / "facts"
+FACTS = Path(__file__).parents[1] / "fixtures" / "facts"
 PROTO = Path(regenerate.__file__).with_name("brew.proto")
 LABELS = {1: "optional", 2: "required", 3: "repeated"}
 OURS = {"SourceState", "NamedChoice", "CarriedState", "ResumeState"}

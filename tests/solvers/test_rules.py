@@ -11,9 +11,9 @@ import pytest
 
 from brew.errors import SolverError
 from brew.proto.brew_pb2 import SolverParameter
-from brew.solver import Solver
-from brew.update import rule_names
-from brew.update_rule import rules
+from brew.solver.solver import Solver
+from brew.solver.update.make import rule_names
+from brew.solver.update.rule import rules
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 3 } data_filler { type: "gaussian" } } }

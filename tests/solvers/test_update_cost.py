@@ -10,8 +10,8 @@ import pytest
 from cuda_host import fake_cupy, host_cuda
 
 from brew import cuda
-from brew.solver import Solver
-from brew.update import rule_names
+from brew.solver.solver import Solver
+from brew.solver.update.make import rule_names
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: %d } data_filler { type: "gaussian" } } }

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from google.protobuf import text_format
 
-from brew import update_rule, workers
+from brew.cpu import workers
 from brew.proto.brew_pb2 import SolverParameter
-from brew.solver import Solver
-from brew.update_checks import update_problems
+from brew.solver.solver import Solver
+from brew.solver.training.update_problems import update_problems
+from brew.solver.update import rule
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 5 } data_filler { type: "gaussian" } } }
@@ -121,7 +122,7 @@ def clipped(sums: list[Array], value: float, most: float) -> list[Array]:
 def test_an_update_is_its_formula(
     name: str, clip: str, tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (update_rule, workers):
+    for module in (rule, workers):
         monkeypatch.setattr(module, "PIECE", 4)  # parameters of several pieces, the last one shorter
     (fields, formula), (clip_fields, value, most) = CASES[name], CLIPS[clip]
     (tmp_path / "net.prototxt").write_text(NET)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from cuda_host import fake_cupy, host_cuda
 
-from brew import _cupy
+from brew.cuda import door
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Any]
@@ -147,7 +147,7 @@ def test_gpus_that_cannot_be_used(
     write()
     module, message = GPUS[case]
     monkeypatch.setitem(sys.modules, "cupy", module)
-    with _cupy.install(None, None):
+    with door.install(None, None):
         outcome = brew_run("train", "--solver", "solver.prototxt", "--gpu", "0")
     assert outcome.code == 6, outcome.err
     assert re.search(message, outcome.err), outcome.err

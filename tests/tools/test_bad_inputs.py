@@ -19,10 +19,10 @@ import h5py
 import numpy as np
 import pytest
 
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
 from brew.proto.brew_pb2 import BlobProto, BlobShape, Datum, LayerParameter, NetParameter
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "fixtures"
 WEIGHTS = DATA / "conformance" / "solvers" / "sgd_plain" / "out_iter_12.caffemodel"
 Run = Callable[..., object]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from brew import lock
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
+from brew.files import lock
 from brew.proto.brew_pb2 import Datum
 
 Run = Callable[..., Any]

@@ -17,20 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew import memory, prototxt
-from brew.build import build
+from brew import prototxt
 from brew.errors import PrototxtError
+from brew.graph.build import build
+from brew.graph.definition import select
 from brew.layer import TRAIN, Context
-from brew.net_source import select
-from brew.proto.brew_pb2 import (
-    BlobProto,
-    BlobShape,
-    LayerParameter,
-    NetParameter,
-    V0LayerParameter,
-    V1LayerParameter,
-)
-from brew.random import Seed
+from brew.layer.random import Seed
+from brew.net import memory_report
+from brew.proto.brew_pb2 import BlobProto, BlobShape, LayerParameter, NetParameter, V0LayerParameter, V1LayerParameter
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Any]
@@ -157,7 +151,7 @@ def test_9_less_than_is_needed_is_free(
     brew_run: Run, write: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write()
-    monkeypatch.setattr(memory, "available_bytes", lambda: 100)
+    monkeypatch.setattr(memory_report, "available_bytes", lambda: 100)
     outcome = brew_run("train", "--solver", "solver.prototxt")
     assert outcome.code == 7
     assert re.search(r'"n" needs 0.0 MiB, 0.0 MiB are free; the largest layers: (\w+ 0.0 MiB(, )?){4}', outcome.err)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
 
 Run = Callable[..., Any]
 

@@ -43,7 +43,7 @@ def test_mistakes(brew_run: Run, folder: Path, args: list[str], code: int, says:
     assert says in outcome.err
 
 
-CONFORMANCE = Path(__file__).parents[1] / "data" / "conformance"
+CONFORMANCE = Path(__file__).parents[1] / "fixtures" / "conformance"
 
 
 def test_check_tells_what_is_in_a_source(brew_run: Run) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import brew
-from brew.net import Net
+from brew.net.net import Net
 
 Run = Callable[..., Any]
 

@@ -15,15 +15,15 @@ TESTS = HERE.parent
 
 # Tests elsewhere that belong to a fault as well: (file, function).
 ALSO = {
-    1: ("brew/test_prototxt.py", "test_a_mistake_has_its_place_and_advice"),
-    4: ("brew/test_prototxt.py", "test_byte_order_mark_and_crlf"),
+    1: ("prototxt/test_document.py", "test_a_mistake_has_its_place_and_advice"),
+    4: ("prototxt/test_document.py", "test_byte_order_mark_and_crlf"),
     10: ("layers/test_pooling.py", "test_a_window_outside_the_input_is_warned_of_once"),
-    15: ("brew/test_weights_report.py", "test_layers_that_do_not_fit_can_be_left"),
-    16: ("brew/test_weights_report.py", "test_not_finite_is_one_warning_for_a_layer"),
-    17: ("brew/test_wire.py", "test_beyond_two_gigabytes"),
-    20: ("data_sources/test_leveldb_source.py", "test_damaged"),
-    21: ("data_sources/test_check.py", "test_every_bad_record_of_a_database"),
-    24: ("brew/test_divergence.py", "test_the_first_bad_layer_is_named"),
+    15: ("net/test_weights_report.py", "test_layers_that_do_not_fit_can_be_left"),
+    16: ("net/test_weights_report.py", "test_not_finite_is_one_warning_for_a_layer"),
+    17: ("files/test_caffemodel.py", "test_beyond_two_gigabytes"),
+    20: ("data/test_leveldb_source.py", "test_damaged"),
+    21: ("checks/test_records.py", "test_every_bad_record_of_a_database"),
+    24: ("solver/test_divergence.py", "test_the_first_bad_layer_is_named"),
     27: ("tools/test_train.py", "test_a_signal_stops_with_a_snapshot"),
     28: ("cuda/test_memory.py", "test_no_room_on_the_device"),
 }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brew.net import Net
+from brew.net.net import Net
 
 Run = Callable[..., Any]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import brew
-from brew import catalogue, prototxt
+from brew import prototxt
 from brew.proto.brew_pb2 import NetParameter
+from brew.reports import catalogue
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "layers.md"
 

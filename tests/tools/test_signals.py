@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from brew.workers import Workers
+from brew.cpu.workers import Workers
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]

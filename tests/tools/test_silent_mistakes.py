@@ -1,4 +1,4 @@
-"""Mistakes that used to be taken in silence, through the commands: the inputs of tests/data/faults."""
+"""Mistakes that used to be taken in silence, through the commands: the inputs of tests/fixtures/faults."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FAULTS = ROOT / "tests" / "data" / "faults"
+FAULTS = ROOT / "tests" / "fixtures" / "faults"
 Run = Callable[..., Any]
 
 
@@ -102,7 +102,7 @@ def test_a_path_with_an_escape(faults: Path, brew_run: Run) -> None:
 
 
 def test_outputs_of_many_numbers(faults: Path, brew_run: Run) -> None:
-    from brew.outputs import MOST_SHOWN
+    from brew.net.outputs import MOST_SHOWN
 
     Path("w").mkdir()
     path = solver("40/n_1000.prototxt", "test_iter: 2 test_interval: 10 snapshot: 6")

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from brew import mode, recompute
-from brew.net import Net
+from brew.memory import recompute
+from brew.net import mode
+from brew.net.net import Net
 from brew.tools.live import LiveLine, Results
 from brew.tools.signals import Signals
 from brew.tools.train import configured
@@ -249,7 +250,7 @@ def test_the_live_line() -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from brew.events import Iterated, Snapshotted, Stopped, Tested
+    from brew.solver.training.events import Iterated, Snapshotted, Stopped, Tested
 
     text = io.StringIO()
     with Progress(console=Console(file=text, width=200)) as progress:

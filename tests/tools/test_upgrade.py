@@ -11,7 +11,7 @@ import pytest
 from brew import prototxt
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
-TEXTS = Path(__file__).parents[1] / "brew" / "upgrade"  # one net in each format
+TEXTS = Path(__file__).parents[1] / "prototxt" / "upgrade"  # one net in each format
 V0 = (TEXTS / "v0.prototxt").read_text()
 V1 = (TEXTS / "v1.prototxt").read_text()
 TODAY = (TEXTS / "today.prototxt").read_text()

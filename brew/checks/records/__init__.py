@@ -1,0 +1,1 @@
+"""`brew data check`: everything that is wrong with records."""

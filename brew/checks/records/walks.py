@@ -1,0 +1,227 @@
+"""What `brew data check` reads, record by record: databases, HDF5 files, lists of images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.data.databases.database import Record
+from brew.data.databases.opening import open_database
+from brew.data.datum import decode, has_label
+from brew.data.hdf5.source import find_dataset, open_hdf5, read_list
+from brew.data.image_list import ImageList, numbered, remedy
+from brew.data.image_source import ImageFiles
+from brew.data.list_lines import UTF_16
+from brew.errors import DataError
+from brew.files import regular
+from brew.files.kind import file_kind
+from brew.layer import shape_text
+
+from .check import Limits
+
+Fact: TypeAlias = tuple[str, int | None, int | None]  # shape, lowest and highest label
+_BLOCK = 16 << 20  # bytes of a dataset read at a time
+_MOST_LINKS = 1_000_000  # in an HDF5 file
+_SHOWN = 5  # rows named in a reason
+_LOOKED_UP = 100  # names of a list, to find the folder they start from
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A source's kind, its number of records where that is known, and each record's name with a look at it.
+
+    The look raises DataError for a bad record; the iterator raises it where nothing more can be read.
+    """
+
+    kind: str
+    total: int | None
+    records: Iterator[tuple[str, Callable[[], Fact]]]
+
+
+def walk(source: Path, start: int, limits: Limits) -> Walk:
+    """The walk over `source` from record `start` on; which kind it is, its content tells. DataError."""
+    if source.is_dir():
+        return _database(source, limits.classes)
+    if not source.is_file():
+        raise DataError(
+            "there is no such file or folder" if not source.exists() else "it is neither a file nor a folder"
+        )
+    if source.name == "data.mdb":
+        raise DataError("this is the file of an LMDB; its folder is to be given")
+    if _is_hdf5(source):
+        return Walk("HDF5", None, _hdf5([source], limits))
+    head = regular.head(source, 512)
+    kind = file_kind(head)
+    if kind not in (None, "a text file") or (
+        b"\0" in head and not head.startswith(UTF_16)
+    ):  # names in a list need not be UTF-8
+        kind = kind or "a file of unknown kind"
+        raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
+    first = next((line.strip() for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()), "")
+    if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
+        return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits))
+    if re.fullmatch("# *[0-9]+", first):
+        raise DataError("this seems to be a list of windows (WindowData); those are not checked")
+    return _images(source, start, limits)
+
+
+def _database(folder: Path, classes: int | None) -> Walk:
+    database = open_database(folder)
+
+    def records() -> Iterator[tuple[str, Callable[[], Fact]]]:
+        for record in database.scan(0):
+            yield record[0].decode(errors="replace"), partial(_datum, record, classes)
+        database.close()
+
+    return Walk(database.backend, database.length, records())
+
+
+def _datum(record: Record, classes: int | None = None) -> Fact:
+    try:
+        pixels, label = decode(record)
+    except DataError as error:
+        raise DataError(error.message.removeprefix(f"record {record[0].decode(errors='replace')!r}: ")) from None
+    if not np.isfinite(pixels).all():
+        raise DataError("it has NaN or infinity for a pixel")
+    if has_label(record):
+        return shape_text(pixels.shape), label, label
+    if classes is not None:
+        raise DataError(f"it has no label; one from 0 to {classes - 1} is expected")
+    return shape_text(pixels.shape), None, None
+
+
+def _images(source: Path, start: int, limits: Limits) -> Walk:
+    wrong: dict[int, DataError] = {}
+    listed = ImageList.read(source, what="source", wrong=wrong)
+    prefix = limits.root
+    if prefix is None:
+        here = any(_is_there(name) for name in listed.names[:_LOOKED_UP])
+        prefix = "" if here else f"{source.parent}/"
+    files = ImageFiles(listed, prefix)
+    looks = (_look(files, line, found) for line, found in islice(numbered(listed, wrong), start, None))
+    return Walk("images", len(listed.names) + len(wrong), looks)
+
+
+def _look(files: ImageFiles, line: int, found: int | DataError) -> tuple[str, Callable[[], Fact]]:
+    """The record of a line: its image, or what is wrong with the line."""
+    if isinstance(found, DataError):
+        return f"{found.place}", partial(_refuse, found)
+    return f"{files.images.file}:{line}: {files.images.names[found]}", partial(_image, files, found)
+
+
+def _refuse(error: DataError) -> Fact:
+    raise DataError(error.message.removeprefix("source: "), hint=error.hint)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
+
+
+def _image(files: ImageFiles, number: int) -> Fact:
+    path = files.path(number)
+    try:
+        if not path.is_file():
+            there = path.exists()
+            hint = None if there else remedy(files.images.names[number])
+            raise DataError("it is not a file" if there else f"there is no {path}", hint=hint)
+    except OSError as error:
+        raise DataError(f"it cannot be looked up: {error.strerror}") from None
+    label = int(files.images.labels[number])
+    return shape_text(files.load(number).shape), label, label
+
+
+# --- HDF5 -------------------------------------------------------------------------------------------------------------
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    return path.is_file() and bool(h5py.is_hdf5(path))
+
+
+def _hdf5(files: list[Path], limits: Limits) -> Iterator[tuple[str, Callable[[], Fact]]]:
+    for file in files:
+        rows: dict[str, int] = {}
+        with open_hdf5(file) as h5:
+            for name in limits.tops or _names(h5, file):
+                yield f"{file}: {name}", partial(_dataset, h5, name, file, rows, limits.classes)
+        if len(set(rows.values())) > 1:
+            yield str(file), partial(_unequal, rows)
+
+
+def _names(h5: Any, file: Path) -> Iterator[str]:
+    """Every dataset's path, and every link's that leads elsewhere; a group linked twice is entered once."""
+    import h5py
+
+    entered = set()
+    groups = [("", h5)]
+    count = 0
+    try:
+        while groups:
+            path, group = groups.pop()
+            address = h5py.h5o.get_info(group.id).addr
+            if address in entered:
+                continue
+            entered.add(address)
+            for name in group:
+                count += 1
+                if count > _MOST_LINKS:
+                    raise DataError(f"{file}: more than {_MOST_LINKS} names in it")
+                stored = name if isinstance(name, bytes) else name.encode()  # bytes are what is no UTF-8
+                inner = f"{path}/{stored.decode(errors='replace')}"
+                hard = group.id.links.get_info(stored).type == h5py.h5l.TYPE_HARD
+                if hard and group.get(name, getclass=True) is h5py.Group:
+                    groups.append((inner, group[name]))
+                else:
+                    yield inner
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise DataError(f"{file}: damaged HDF5 file ({error})") from None
+
+
+def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int | None) -> Fact:
+    """Read the dataset once, in blocks of rows; not all numbers in it may be finite, nor labels of classes whole."""
+    try:
+        dataset = find_dataset(h5, name, file)
+        step = max(1, _BLOCK * dataset.shape[0] // max(dataset.nbytes, 1))
+        bad: list[int] = []
+        low = high = None
+        for start in range(0, dataset.shape[0], step):
+            block: npt.NDArray[Any] = dataset[start : start + step]
+            finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
+            bad += (np.flatnonzero(~finite) + start).tolist()
+            if name.rpartition("/")[2] == "label" and block.size and finite.all():
+                if classes is not None:
+                    _check_whole(block, start)
+                low = min(int(block.min()), low if low is not None else int(block.min()))
+                high = max(int(block.max()), high if high is not None else int(block.max()))
+    except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
+        raise DataError(f"it cannot be read: {error}") from None
+    if bad:
+        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise DataError(f"NaN or infinity in row {', '.join(map(str, bad[:_SHOWN]))}{more}")
+    rows[name] = dataset.shape[0]
+    return f"{name} {shape_text(dataset.shape)}", low, high
+
+
+def _check_whole(block: npt.NDArray[Any], start: int) -> None:
+    wrong = np.flatnonzero((block != np.trunc(block)).reshape(len(block), -1).any(axis=1))
+    if wrong.size:
+        first = block[wrong[0]].reshape(-1)
+        value = first[first != np.trunc(first)][0]
+        raise DataError(f"the label {value:g} in row {start + wrong[0]} is no whole number")
+
+
+def _unequal(rows: dict[str, int]) -> Fact:
+    listed = ", ".join(f"{name} has {count}" for name, count in rows.items())
+    raise DataError(f"all datasets need the same number of rows: {listed}")

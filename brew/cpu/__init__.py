@@ -1,0 +1,1 @@
+"""What computes on the processor, and its threads."""

@@ -1,0 +1,1 @@
+"""A small language that is compiled for this processor."""

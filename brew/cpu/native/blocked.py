@@ -1,0 +1,101 @@
+"""Blobs in blocks of channels, and the tiles they are taken apart into, as code of our own is told about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.cpu.llvm import compiler
+from brew.cpu.llvm.slots import Table
+
+from . import tiles
+
+Array: TypeAlias = npt.NDArray[Any]
+
+_LINE = 64
+_LARGE = 1 << 21  # bytes
+_ZEROS = np.zeros(16, np.float32)  # what is read where a tile reaches beyond its blob
+
+
+def width() -> int:
+    """Channels in a block."""
+    return compiler.target().width
+
+
+def holds(block: int) -> bool:
+    """Whether there is code of our own here, and its vectors hold such a block of channels."""
+    return compiler.why_not() is None and width() == block
+
+
+def up(number: int, step: int) -> int:
+    return -(-number // step) * step
+
+
+def spread(size: int) -> int:
+    """`size` bytes, up to an odd number of cache lines: then what lies so far apart shares no set of a cache."""
+    return (-(-size // _LINE) | 1) * _LINE
+
+
+def streams(target: Array) -> bool:
+    """Whether it pays to write past the caches: a write into them reads first what it overwrites."""
+    return target.nbytes >= _LARGE and target.ctypes.data % (4 * width()) == 0
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """A blob of `channels` in `group` groups, as layouts in blocks have it; more than one group is of whole blocks."""
+
+    images: int
+    channels: int
+    height: int
+    width: int
+    group: int = 1
+
+    @property
+    def of_group(self) -> int:
+        return self.channels // self.group
+
+    @property
+    def blocks(self) -> int:
+        """Of a group."""
+        return -(-self.of_group // width())
+
+    @property
+    def plane(self) -> int:
+        """Bytes of a block of channels of an image."""
+        return self.height * self.width * width() * 4
+
+    def slots(self, array: Array, group: int) -> dict[str, int]:
+        """What the code for tiles asks about it."""
+        return {
+            "blob": array.ctypes.data + group * self.blocks * self.plane, "block": self.plane,
+            "image": self.plane * self.blocks * self.group, "row": self.width * width() * 4, "blocks": self.blocks,
+            "height": self.height, "width": self.width,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How a blob is taken apart: tiles `stride` pixels apart, `down` and `across`."""
+
+    images: int
+    down: int
+    across: int
+    stride: int
+
+    @classmethod
+    def over(cls, target: Blocked, stride: int) -> Tiling:
+        return cls(target.images, -(-target.height // stride), -(-target.width // stride), stride)
+
+    @property
+    def count(self) -> int:
+        return self.images * self.down * self.across
+
+
+def tile_table(tiling: Tiling, blob: Blocked, array: Array, group: int, **others: int) -> Table:
+    """What the code for tiles (brew.cpu.native.tiles) is told of a group of `blob`, whose values are `array`."""
+    base = {"down": tiling.down, "across": tiling.across, "bias": 0, "added": 0, "slope": 0, "top": 0, "left": 0}
+    return tiles.SLOTS.table({**base, "zeros": _ZEROS.ctypes.data, **blob.slots(array, group), **others})

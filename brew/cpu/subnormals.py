@@ -1,0 +1,149 @@
+"""Subnormal numbers, below 1.2e-38, count as 0 while a net computes on the CPU: many a processor takes a hundred times
+as long for an operation with one of them.
+
+What a thread does with them is in its control register, which is set for a pass and put back after it, on the calling
+thread and on OpenMP's: programs that compute with NumPy between passes find it as they left it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import platform
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import after_fork, threads
+from .after_fork import Inherited
+from .library import library, why_not
+
+log = logging.getLogger("brew")
+
+_FLUSH = 1 << 15 | 1 << 6  # of MXCSR: results to 0, and operands
+_PLACE = 28  # of MXCSR in glibc's fenv_t on x86-64, in bytes
+_SIZE = 32
+_TINY = np.finfo(np.float32).tiny  # asked here: numpy warns where finfo is first asked while subnormals are flushed
+_SAMPLE = 1 << 14  # values of a blob that are looked at
+_MANY = 0.01  # of them
+
+T = TypeVar("T")
+_Environment: TypeAlias = "ctypes.Array[ctypes.c_char]"
+
+
+@cache
+def _library() -> Any:
+    """The C library's fegetenv and fesetenv; None where fenv_t is not known to be glibc's on x86-64."""
+    if sys.platform != "linux" or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+        return None
+    try:
+        library = ctypes.CDLL("libm.so.6")
+        _ = library.fesetenv, library.fegetenv
+    except (OSError, AttributeError):
+        return None
+    return library
+
+
+@cache
+def _openmp() -> Any:
+    """OpenMP's way to call a function on all threads; None where oneDNN has none."""
+    if why_not() is not None:
+        return None
+    try:
+        run = library().GOMP_parallel
+    except AttributeError:
+        return None
+    run.argtypes, run.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
+    return run
+
+
+class Flushed:
+    """What a thread enters for a pass. Inside itself it does nothing.
+
+    alone   OpenMP's threads stay as they are: this thread is one of several that work for another
+    """
+
+    def __init__(self) -> None:
+        self.depth, self.alone, self._number = 0, False, 1
+        self._library = _library()
+        if self._library is not None:
+            self._before, self._inside = (ctypes.create_string_buffer(_SIZE) for _ in range(2))
+            self._known = b""
+            self._set = ctypes.cast(self._library.fesetenv, ctypes.c_void_p).value
+
+    def __enter__(self) -> None:
+        self.depth += 1
+        if self.depth > 1 or self._library is None:
+            return
+        self._library.fegetenv(self._before)
+        if self._before.raw != self._known:
+            self._known = self._before.raw
+            control = int.from_bytes(self._known[_PLACE:], "little") | _FLUSH
+            self._inside.raw = self._known[:_PLACE] + control.to_bytes(_SIZE - _PLACE, "little")
+        self._number = 1 if self.alone or _openmp() is None else threads.in_use()
+        self._all(self._inside)
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+        if self.depth == 0 and self._library is not None:
+            self._all(self._before)
+
+    def _all(self, environment: _Environment) -> None:
+        if self._number == 1:
+            self._library.fesetenv(environment)
+        elif Inherited.thread is None:
+            _openmp()(self._set, ctypes.addressof(environment), self._number, 0)
+        else:  # OpenMP runs beside this thread
+            self._library.fesetenv(environment)
+            after_fork.run(_openmp(), self._set, ctypes.addressof(environment), self._number, 0)
+
+
+class _Threads(threading.local):
+    def __init__(self) -> None:
+        self.own = Flushed()
+
+
+_threads = _Threads()
+
+
+def flushed() -> Flushed:
+    """Inside, subnormal numbers count as 0 on this thread, and on the OpenMP threads that work for it."""
+    return _threads.own
+
+
+def inherited(work: Callable[[T, int], None]) -> Callable[[T, int], None]:
+    """`work` as another thread has to do it, so that it treats subnormal numbers as this one does now."""
+    if not _threads.own.depth:
+        return work
+
+    def run(item: T, thread: int) -> None:
+        own = _threads.own
+        own.alone = own.depth == 0
+        try:
+            with own:
+                work(item, thread)
+        finally:
+            own.alone = False
+
+    return run
+
+
+def share(values: npt.NDArray[Any]) -> float:
+    """What part of a sample of these float32 values is subnormal."""
+    flat = values.reshape(-1)
+    sample = np.abs(flat[:: max(1, flat.size // _SAMPLE)])
+    return float(np.count_nonzero((sample > 0) & (sample < _TINY)) / max(1, sample.size))
+
+
+def tell(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Say once which of these float32 weights hold many subnormal numbers."""
+    found = [(name, part) for name, values in blobs if values.dtype == np.float32 and (part := share(values)) > _MANY]
+    if found:
+        most, part = max(found, key=lambda pair: pair[1])
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        log.info("Weights below %.1e count as 0: %.0f %% of %s%s.", _TINY, 100 * part, most, others)

@@ -1,0 +1,1 @@
+"""LMDB and LevelDB as Caffe writes them."""

@@ -1,0 +1,195 @@
+"""LMDB, read-only, as Caffe's tools write it: a folder with data.mdb, records in key order.
+
+LMDB trusts its file: a page that is not there kills the process (SIGBUS), a page of another kind stops it in an
+assertion. So the tree is checked before LMDB walks it (lmdb_pages).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from brew.errors import DataError
+from brew.files import regular
+
+from .database import Database, Record
+from .lmdb_pages import check_pages
+
+T = TypeVar("T")
+
+_SETTLED = 2.0  # seconds: a file written to since may be written to again with the same time stamp
+
+
+class _Environments:
+    """The environments open in this process: LMDB allows one per folder, nets may want several."""
+
+    lock = threading.Lock()
+    open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
+    checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
+
+    @classmethod
+    def borrow(cls, path: Path) -> Any:
+        import lmdb
+
+        key = os.getpid(), path.resolve()
+        with cls.lock:
+            environment, users = cls.open.get(key, (None, 0))
+            if environment is None:
+                cls._check(path / "data.mdb")
+                try:
+                    environment = lmdb.open(
+                        str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
+                    )
+                except (lmdb.Error, OSError) as error:
+                    raise DataError(f"LMDB {path} cannot be opened: {error}") from None
+            cls.open[key] = environment, users + 1
+            return environment
+
+    @classmethod
+    def _check(cls, file: Path) -> None:
+        try:
+            regular.check(file)
+            facts = file.stat()
+        except OSError as error:
+            raise DataError(f"LMDB {file} cannot be read: {error.strerror}") from None
+        state = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+        if state not in cls.checked:
+            check_pages(file)
+            if time.time() - facts.st_mtime > _SETTLED:
+                cls.checked.add(state)
+
+    @classmethod
+    def give_back(cls, key: tuple[int, Path]) -> None:
+        if key[0] != os.getpid():
+            return  # the parent's, in a child made by fork
+        with cls.lock:
+            environment, users = cls.open.pop(key)
+            if users > 1:
+                cls.open[key] = environment, users - 1
+            else:
+                environment.close()
+
+
+def _forget() -> None:
+    """In a child made by fork: LMDB allows no environment of the parent's, nor a second one beside it.
+
+    Another thread may have held the lock. Nothing of the parent's is changed: readers have no lock file.
+    """
+    _Environments.lock = threading.Lock()
+    for environment, _ in _Environments.open.values():
+        environment.close()
+    _Environments.open.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+class LMDB(Database):
+    """The records of the LMDB in folder `path`; needs no write access, not even for a lock file."""
+
+    backend = "LMDB"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._environment: Any = _Environments.borrow(path)
+        self._give_back = weakref.finalize(self, _Environments.give_back, (os.getpid(), path.resolve()))
+        facts = self._environment.stat()
+        self._length: int = facts["entries"]
+        self._file = str(path / "data.mdb")
+        self._whole: int = (self._environment.info()["last_pgno"] + 1) * facts["psize"]  # bytes
+        if self._length == 0:
+            self.close()
+            raise DataError(f"LMDB {path} is empty: it has no record")
+
+    @property
+    def length(self) -> int:
+        return self._length
+
+    def scan(self, skip: int) -> Iterator[Record]:
+        import lmdb
+
+        key: bytes | None = None
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                self._check_size()
+                cursor = transaction.cursor()
+                cursor.first()
+                keys = cursor.iternext(keys=True, values=False)
+                for _ in islice(self._watched(keys), skip):  # leaves the cursor on the last one skipped
+                    pass
+                if skip:
+                    cursor.next()
+                for key, value in self._watched(cursor.iternext(keys=True, values=True)):
+                    yield key, value
+        except lmdb.Error as error:
+            where = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
+            raise self._damaged(where, error) from None
+
+    def keys(self) -> Iterator[bytes]:
+        import lmdb
+
+        try:
+            with self._environment.begin(buffers=False) as transaction:
+                yield from self._watched(transaction.cursor().iternext(keys=True, values=False))
+        except lmdb.Error as error:
+            raise self._damaged("among its keys", error) from None
+
+    def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
+        """All in one transaction: what others write meanwhile is not seen."""
+        import lmdb
+
+        with self._environment.begin(buffers=False) as transaction:
+            for key in self._watched(keys):
+                try:
+                    value = transaction.get(key)
+                except lmdb.Error as error:
+                    raise self._damaged(f"at the record {key.decode(errors='replace')!r}", error) from None
+                if value is None:
+                    raise self.gone(key)
+                yield key, value
+
+    def _watched(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, with a look at the file before each: what reads a page that is gone ends the process (SIGBUS)."""
+        iterator = iter(items)
+        while True:
+            self._check_size()
+            try:
+                yield next(iterator)
+            except StopIteration:
+                return
+
+    def _check_size(self) -> None:
+        """A microsecond a record. Between the look and the reading there is not much time to lose a page."""
+        try:
+            size = os.stat(self._file).st_size  # noqa: PTH116 (a third of the time)
+        except OSError as error:
+            raise DataError(f"LMDB {self._file} cannot be read any more: {error.strerror or error}") from None
+        if size < self._whole:
+            text = f"LMDB {self._file} has been truncated since it was opened: {size} bytes of {self._whole} are there"
+            raise DataError(text, hint="nothing may write to the database of a training; copy it again")
+
+    def last(self) -> Record:
+        import lmdb
+
+        try:
+            self._check_size()
+            with self._environment.begin(buffers=False) as transaction:
+                cursor = transaction.cursor()
+                cursor.last()
+                record: Record = cursor.item()
+                return record
+        except lmdb.Error as error:
+            raise self._damaged("at its last record", error) from None
+
+    def _damaged(self, where: str, error: Exception) -> DataError:
+        return DataError(f"LMDB {self.path} is damaged {where}: {error}")
+
+    def close(self) -> None:
+        self._give_back()

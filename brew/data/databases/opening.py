@@ -1,0 +1,42 @@
+"""Opening a database of records: which kind it is, its folder's contents tell."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from brew.errors import DataError, Place
+from brew.files.weights.known import recognise
+
+from .database import Database
+from .leveldb import LevelDB
+from .lmdb import LMDB
+
+log = logging.getLogger("brew")
+
+
+def open_database(path: Path, said: str | None = None, *, what: str = "source", place: Place | None = None) -> Database:
+    """Open the LMDB or LevelDB in folder `path`; which of them it is, its contents tell.
+
+    `said` is the backend the prototxt names ("LMDB", "LEVELDB"), None where it names none; a log line tells when it
+    is wrong. Raises DataError for anything that is no usable database with at least one record.
+    """
+    if not path.is_dir():
+        expected = "the folder of an LMDB or LevelDB is expected"
+        known = recognise(path)
+        is_what = known.noun if known else "a file" if path.exists() else "not there"
+        raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
+    kind: type[LMDB | LevelDB]
+    if (path / "data.mdb").exists():
+        kind = LMDB
+    elif (path / "CURRENT").exists():
+        kind = LevelDB
+    else:
+        raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
+    if said is not None and said != kind.backend:
+        log.info("%s%s: %s holds %s data and is read so, though the file says backend: %s",
+                 f"{place}: " if place else "", what, path, kind.backend, said)  # fmt: skip
+    try:
+        return kind(path)
+    except DataError as error:
+        raise error.with_place(place) from None

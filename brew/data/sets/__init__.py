@@ -1,0 +1,1 @@
+"""Data sets fetched and converted, with a net to begin with."""

@@ -1,0 +1,133 @@
+"""Which way a pass goes where there are two: by a fixed rule, or as the first iterations are timed (DECISIONS 11).
+
+A pass is known by a text, its key, that says all the time depends on; a way by its name. Whoever can compute a pass in
+several ways asks `way`, and where it gets no answer tries them in turn, tells `timed` how long each took, and asks
+again. Ways that differ in rounding make other numbers: what is settled goes into snapshots, and is replayed from there.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from brew.files.cache import keep, read
+
+log = logging.getLogger("brew")
+
+_FOLDER = "choices"
+_RUNS = 3  # of each way; the fastest counts, because others use the machine too
+
+
+@dataclass(slots=True)
+class _Open:
+    """A pass that is not settled: its ways, the rule's first, and how long each took so far."""
+
+    ways: tuple[str, ...]
+    times: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def enough(self) -> bool:
+        return all(len(self.times.get(way, ())) >= _RUNS for way in self.ways)
+
+    def fastest(self) -> str:
+        return min(self.ways, key=lambda way: min(self.times[way]))
+
+
+class Choices:
+    """The choices of one net.
+
+    measured  the stopwatch chooses, where nothing is known; else the rule
+    machine   names the machine that times are of; None: nothing is known from before, and nothing is kept
+    settled   the way of every pass that has one
+    """
+
+    def __init__(
+        self,
+        *,
+        measured: bool = False,
+        machine: Callable[[], str] | None = None,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        self.measured, self.clock = measured, clock
+        self._machine = machine  # asked late: it loads what computes
+        self.settled: dict[str, str] = {}
+        self._open: dict[str, _Open] = {}
+        self._timed: dict[str, str] = {}  # by this net, and not yet known to the machine
+        self._known: Mapping[str, str] | None = None  # to the machine
+        self._told = False
+
+    def way(self, key: str, ways: Sequence[str]) -> str | None:
+        """The way of a pass that can go any of `ways`, the first by the rule; None: they are to be timed."""
+        if self.settled.get(key) in ways:
+            return self.settled[key]
+        if not self.measured:
+            return self._settle(key, ways[0])
+        if self._known is None:
+            self._known = _known(self._machine()) if self._machine else {}
+        if self._known.get(key) in ways:
+            log.debug("choice: %s: %s, as it was timed before", key, self._known[key])
+            return self._settle(key, self._known[key])
+        self._open.setdefault(key, _Open(tuple(ways)))
+        return None
+
+    def timed(self, key: str, way: str, seconds: float) -> None:
+        """A run of an open pass took so long. The last that is needed settles it."""
+        timing = self._open.get(key)
+        if timing is None:
+            return
+        timing.times.setdefault(way, []).append(seconds)
+        if timing.enough:
+            self._timed[key] = self._settle(key, timing.fastest())
+            log.debug("choice: %s: %s, of %s", key, self._timed[key], timing.times)
+            if not any(other.times for other in self._open.values()):
+                self._tell()
+
+    def settle(self) -> None:
+        """Settle what is open by the rule: a snapshot is due, and who resumes from it is to go the same ways."""
+        for key, timing in list(self._open.items()):
+            log.debug("choice: %s: %s, by the rule: a snapshot came first", key, timing.ways[0])
+            self._settle(key, timing.ways[0])
+        if self._timed:
+            self._tell()
+
+    def replay(self, settled: Mapping[str, str]) -> None:
+        """From now on go the ways of `settled`, and of what is not there as nothing were known."""
+        self.settled = dict(settled)
+        self._open.clear()
+
+    def _settle(self, key: str, way: str) -> str:
+        self.settled[key] = way
+        self._open.pop(key, None)
+        return way
+
+    def _tell(self) -> None:
+        """Nothing is being timed any more: say so once, and let the machine know."""
+        if not self._told:
+            counts = ", ".join(f"{n} {way}" for way, n in sorted(Counter(self._timed.values()).items()))
+            log.info("Timed every way of %d kinds of passes; the fastest: %s.", len(self._timed), counts)
+        self._told = True
+        if self._machine:
+            machine = self._machine()
+            keep(_FOLDER, _file(machine), json.dumps({**_known(machine), **self._timed}, indent=0).encode())
+        self._timed.clear()
+
+
+# --- what the machine knows from earlier trainings --------------------------------------------------------------------
+
+
+def _known(machine: str) -> dict[str, str]:
+    content = read(_FOLDER, _file(machine))
+    try:
+        known = json.loads(content or b"{}")
+    except ValueError as error:
+        log.debug("choice: what was timed before cannot be read: %s", error)
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _file(machine: str) -> str:
+    return f"{machine}.json"

@@ -1,0 +1,294 @@
+"""The layer contract (docs/decisions/0001).
+
+A `Layer` says *what* is computed: it reads its message, checks it, infers shapes, declares parameters, and states
+the facts the Net plans with. An `Implementation` says *how*, on one device with one engine: it asks for buffers
+once shapes are known, then fills arrays. Layers own no blobs and know no net; all state lives on the objects of
+one net, so two nets on two threads never meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.errors import NetError, Place
+
+from .arity import Arity, exactly
+from .choices import Choices
+from .layout import Layout, Layouts, Shape, View, plain, shape_text
+
+if TYPE_CHECKING:
+    from brew.proto.brew_pb2 import FillerParameter, LayerParameter
+
+# A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
+Array: TypeAlias = npt.NDArray[Any]
+
+TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
+
+
+class Unsupported(Exception):
+    """An implementation has no way to compute what was asked, or no fast one; the caller takes another way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a layer may know of the net it stands in.
+
+    `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys random
+    numbers; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
+    """
+
+    phase: int = TEST
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
+    seed: SupportsIndex = 0  # a brew.layer.random.Seed in nets: a resume may change it
+    place: Callable[..., Place | None] = field(default=lambda *path: None)
+    folder: Path = Path()
+    choices: Choices = field(default_factory=Choices)
+    bottoms: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One parameter blob a layer declares: its shape and how it starts: zeros, filled, or as the values `start`.
+
+    `learned` False marks a state blob (BatchNorm's averages): no gradient, lr_mult 0, stored with the weights.
+    """
+
+    shape: Shape
+    filler: FillerParameter | None = None
+    learned: bool = True
+    start: Array | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """Memory an implementation asks for in `prepare`.
+
+    `kept` buffers belong to the layer, begin as zeros and keep their content from call to call. `carried` says of a
+    kept one that the next batch goes on from it: snapshots hold it, so its shape is the same on every device. `saved`
+    ones hold what forward leaves for backward (a pooling mask, say). The others are scratch: valid within one call.
+    Saved ones and scratch are never zeroed, and others use their memory before and after.
+    """
+
+    shape: Shape
+    dtype: npt.DTypeLike | None = None  # None: the net's
+    kept: bool = False
+    carried: bool = False
+    saved: bool = False
+
+
+@dataclass(slots=True)
+class Version:
+    """A number that changes with what it stands for."""
+
+    number: int = 0
+
+
+@dataclass(slots=True)
+class Arrays:
+    """What forward and backward work on; made once per shape, handed over at every call.
+
+    x, y     bottoms and tops
+    w        parameters
+    dx       gradients of bottoms, to be *written*; None where not wanted (or where a View makes it no work)
+    dy       gradients of tops; a loss's is its loss weight
+    dw       gradients of parameters, to be *added to*; None where not wanted
+    work     the buffers `prepare` asked for, by name
+    passes   uint64 array of one element on the net's device: how many forward passes came before this one
+    version  changes whenever parameters may have: what was derived from them is then derived anew
+    """
+
+    x: list[Array]
+    y: list[Array]
+    w: list[Array]
+    dx: list[Array | None]
+    dy: list[Array]
+    dw: list[Array | None]
+    work: dict[str, Array]
+    passes: Array
+    version: Version = field(default_factory=lambda: Version())
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which gradients the net will ask for: per bottom, per parameter; none in nets that only run forward."""
+
+    bottoms: tuple[bool, ...]
+    params: tuple[bool, ...]
+
+    @property
+    def backward(self) -> bool:
+        return any(self.bottoms) or any(self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The shapes of a layer's bottoms, tops and parameters."""
+
+    x: tuple[Shape, ...]
+    y: tuple[Shape, ...]
+    w: tuple[Shape, ...] = ()
+
+
+L = TypeVar("L", bound="Layer")
+I = TypeVar("I", bound="type[Implementation[Any]]")  # noqa: E741
+How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's own
+
+
+class Implementation(Generic[L]):
+    """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
+
+    follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
+    over     pairs (bottom, top): one dx may lie in the memory of a dy, if its pair is here; they lie alike then
+    """
+
+    follows: ClassVar[bool] = False
+    over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
+
+    def __init__(self, layer: L) -> None:
+        self.layer = layer
+
+    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`. The
+        net converts. `Unsupported`, here or in `prepare`, makes it take another implementation."""
+        if self.follows and bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
+            return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
+        return plain(shapes.x, shapes.y)
+
+    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
+        return {}
+
+    def bind(self, io: Arrays) -> None:
+        """The arrays of the coming calls stand: make what belongs to them. They stay until it is called again."""
+
+    def top_shapes(self, io: Arrays) -> Sequence[Shape] | None:
+        """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward."""
+        return None
+
+    def ways(self) -> Mapping[str, str]:
+        """For people: how each of its passes is computed, where there could be several ways; after `prepare`."""
+        return {}
+
+    def forward(self, io: Arrays) -> None:
+        """Fill every io.y from io.x and io.w."""
+        raise NotImplementedError
+
+    def again(self, io: Arrays) -> None:
+        """Forward once more in a pass, for its backward (memory.recompute): the same values in io.y and what is saved.
+
+        What outlasts a pass stays as it is; a layer whose forward changes such a thing overrides this, or is `once`.
+        """
+        self.forward(io)
+
+    def backward(self, io: Arrays) -> None:
+        """Write every wanted io.dx and add to every wanted io.dw, from io.dy."""
+        raise NotImplementedError
+
+
+class Layer:
+    """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
+
+    in_place     the first top may overwrite the first bottom; done where the file gives both the same name
+    reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
+    no_gradient  bottoms that can never get a gradient (labels)
+    is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
+    once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
+    is_filled    the caller writes the tops, between passes
+    rewrites     every forward writes every element of the tops
+    sign_is_enough  of what `reads` names, backward asks only for the sign
+    keeps_signs  where a gradient passes, a top in place has the sign of its bottom
+    """
+
+    type: ClassVar[str]
+    bottoms: ClassVar[Arity] = exactly(1)
+    tops: ClassVar[Arity] = exactly(1)
+    in_place: ClassVar[bool] = False
+    reads: frozenset[str] = frozenset("xy")  # a layer may narrow it once it has read its message
+    no_gradient: frozenset[int] = frozenset()  # likewise
+    is_loss: ClassVar[bool] = False
+    once: ClassVar[bool] = False
+    is_filled: ClassVar[bool] = False
+    rewrites: ClassVar[bool] = True
+    sign_is_enough: bool = False
+    keeps_signs: ClassVar[bool] = False
+    implementations: ClassVar[dict[tuple[str, str], How]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.implementations = {}
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        """Read and check the message. Shapes are not known yet; nothing is allocated."""
+        self.param = param
+        self.context = context
+        self.name: str = param.name
+
+    @classmethod
+    def runs_on(cls, device: str, engine: str = "caffe") -> Callable[[I], I]:
+        """Decorator: the class below computes this layer on `device` ("cpu" or "cuda") with `engine`."""
+
+        def register(implementation: I) -> I:
+            cls.implementations[device, engine] = implementation
+            return implementation
+
+        return register
+
+    def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
+        """Top shapes from bottom shapes: pure, and the place where shapes are checked."""
+        raise NotImplementedError
+
+    def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
+        """The parameter blobs, in Caffe's order."""
+        return []
+
+    def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
+        """Multiply-adds of a forward pass in convolutions and matrix products, which is what papers count; else 0."""
+        return 0
+
+    @property
+    def left_for_backward(self) -> frozenset[str]:
+        """What of `reads` backward finds in the net's blobs; of the rest the layer keeps a copy."""
+        return self.reads
+
+    def with_own_top(self, top: int, bottom: str) -> Layer:
+        """This layer not in place: its bottom of the same number as `top` gets the name `bottom`."""
+        param = type(self.param)()
+        param.CopyFrom(self.param)
+        param.bottom[top] = bottom
+        return type(self)(param, self.context)
+
+    def view(self, top: int) -> View | None:
+        """Whether top number `top` is a bottom's memory under another shape or name."""
+        return None
+
+    def implementation(self, device: str, engine: str = "caffe") -> Implementation[Any]:
+        """A fresh implementation for `device`; NetError when there is none."""
+        if (device, engine) not in self.implementations:
+            have = ", ".join(f"{d}/{e}" for d, e in self.implementations)
+            raise self.error(f"runs on {have}, not on {device}/{engine}")
+        return self.implementations[device, engine](self)
+
+    # --- what every layer says when something is wrong -----------------------------------------------------------
+
+    def error(self, message: str, *path: str | int, hint: str | None = None) -> NetError:
+        """A NetError naming this layer and its type, placed at the field `path` of its message."""
+        return NetError(f'layer "{self.name}" ({self.type}): {message}', place=self.context.place(*path), hint=hint)
+
+    def shape_error(self, expected: str, bottom: Sequence[Shape], *path: str | int, hint: str = "") -> NetError:
+        """The error for bottoms of unusable shape: what was expected, and every bottom's name and shape."""
+        names = [*(self.context.bottoms or self.param.bottom), *("?" for _ in bottom)]
+        came = ", ".join(f'"{n}" {shape_text(s)}' for n, s in zip(names, bottom, strict=False))
+        return self.error(f"expects {expected}; bottoms are {came}", *path, hint=hint or None)
+
+    def axis(self, axis: int, ndim: int, *path: str | int) -> int:
+        """`axis` counted from the front (negative counts from the end); an error when it is out of range."""
+        if -ndim <= axis < ndim:
+            return axis % ndim
+        label = ": is the bottom a label?" * (ndim == 1)
+        raise self.error(f"axis {axis} is out of range for {ndim} axes ({-ndim} to {ndim - 1}){label}", *path)

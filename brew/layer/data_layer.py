@@ -1,0 +1,114 @@
+"""What layers that bring records in have beyond the contract of every layer: a source, and a place in it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy.typing as npt
+
+from .arity import exactly
+from .contract import Context, Layer
+from .layout import Shape
+
+if TYPE_CHECKING:
+    from brew.proto.brew_pb2 import LayerParameter, SourceState
+
+    from .label_sample import LabelSample
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a data layer's random numbers decide.
+
+    `records` of the source (None: they do not come one after the other), the `source` itself, what their `order` is a
+    function of besides random numbers (`in_words` goes behind "records come"), and what an image is (channels, height,
+    width) before a random `crop` (0: none) or `mirror`. Layers of one `order` that draw the same numbers take the same
+    records.
+    """
+
+    records: int | None = None
+    source: Hashable = None
+    order: Hashable = None
+    shuffled: bool = False
+    image: Shape = ()
+    crop: int = 0
+    mirror: bool = False
+    passes_over: bool = False
+    in_words: str = "in order"
+
+
+class DataLayer(Layer):
+    """A layer that brings records in from a source and remembers how far it is.
+
+    The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
+    """
+
+    bottoms = exactly(0)
+    reads = frozenset()
+    batch_size: int
+
+    def __init__(self, param: LayerParameter, context: Context) -> None:
+        super().__init__(param, context)
+        self.draws = self.name
+
+    def draw_as(self, name: str) -> None:
+        """Draw the random numbers of the data layer `name` from now on; before the first batch."""
+        self.draws = name
+
+    @property
+    def random(self) -> bool:
+        """Whether anything of what it brings in turn is by chance."""
+        return False
+
+    def drawn(self) -> Drawn:
+        """What is drawn. DataError where the source cannot be read."""
+        return Drawn()
+
+    def next_shapes(self) -> list[Shape]:
+        """Shapes of the batch the next forward will bring; waits for it where it is being prefetched."""
+        raise NotImplementedError
+
+    def next_batch(self) -> list[npt.NDArray[Any]]:
+        """The next batch, one host array per top, valid until the next call; moves the cursor behind it."""
+        raise NotImplementedError
+
+    def epoch(self) -> int | None:
+        """Records in one pass over the data; None where there is no such thing (windows drawn at random)."""
+        return None
+
+    def labels(self, top: int, most: int) -> LabelSample | None:
+        """The values of top number `top` in the first `most` records or more, and in the last; None where they are no
+        labels, or not known before the run. DataError where the source cannot be read."""
+        return None
+
+    def not_finite(self) -> str | None:
+        """What of the last batch is NaN or infinite, by its record, in words; None where all of it is finite."""
+        return None
+
+    def image_shape(self) -> Shape:
+        """(channels, height, width) of a record before crops, where that was read from data; else ()."""
+        return ()
+
+    def state(self) -> SourceState:
+        """Where the *consumed* data ends, to be stored with a snapshot."""
+        raise NotImplementedError
+
+    def restore(self, state: SourceState) -> None:
+        """Go on right behind the records `state` says were consumed."""
+        raise NotImplementedError
+
+    def skip_to(self, record: int) -> None:
+        """Go on at record number `record` (counted over epochs) as an uninterrupted run would have."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop prefetching and close the source."""
+
+
+@runtime_checkable
+class TakesArrays(Protocol):
+    """A layer whose data the program hands over: MemoryData."""
+
+    def reset(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None: ...

@@ -1,0 +1,92 @@
+"""Layer and solver types by name.
+
+A type's module is imported when a net names it: the file is the snake case of the type, found by listing the room,
+so that adding a layer touches no list. Third-party packages add types through the entry point group `brew.layers`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from .contract import Layer
+
+_layers: dict[str, type[Layer]] = {}
+C = TypeVar("C", bound="type[Layer]")
+
+
+def register_layer(cls: C) -> C:
+    """Decorator: make the class reachable under its `type`. A second class of the same type is refused."""
+    known = _layers.get(cls.type)
+    if known is not None and known.__qualname__ != cls.__qualname__:
+        raise ValueError(f"layer type {cls.type!r} is already {known.__module__}.{known.__qualname__}")
+    _layers[cls.type] = cls
+    return cls
+
+
+def stem(type_name: str) -> str:
+    """The file a type lives in: snake case, as Caffe names its files.
+
+    >>> [stem(t) for t in ("ReLU", "InnerProduct", "SoftmaxWithLoss", "HDF5Data", "LRN", "TanH", "DummyData")]
+    ['relu', 'inner_product', 'softmax_with_loss', 'hdf5_data', 'lrn', 'tanh', 'dummy_data']
+    >>> [stem(t) for t in ("SPP", "RNN", "LSTM", "LSTMUnit", "Im2col", "SigmoidCrossEntropyLoss")]
+    ['spp', 'rnn', 'lstm', 'lstm_unit', 'im2col', 'sigmoid_cross_entropy_loss']
+    """
+    whole = {"ReLU": "relu", "PReLU": "prelu", "TanH": "tanh", "AbsVal": "absval", "ArgMax": "argmax"}
+    if type_name in whole:
+        return whole[type_name]
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type_name).lower()
+
+
+def load_engine(type_name: str, engine: str) -> None:
+    """Import the room's module with `engine`'s implementation of a layer type, where there is one."""
+    if stem(type_name) in _engine_stems(engine):
+        importlib.import_module(f"brew.layers.{engine}.{stem(type_name)}")
+
+
+@cache
+def _engine_stems(engine: str) -> frozenset[str]:
+    room = importlib.import_module(f"brew.layers.{engine}")
+    return frozenset(module.name for module in pkgutil.iter_modules(room.__path__))
+
+
+def layer_class(type_name: str) -> type[Layer] | None:
+    """The class registered for a type, importing its module when needed; None when there is none."""
+    if type_name not in _layers:
+        if stem(type_name) in _stems():
+            importlib.import_module(f"brew.layers.{stem(type_name)}")
+        elif (entry := _entry_points().get(type_name)) is not None:
+            cls = register_layer(entry.load())
+            if cls.type != type_name:
+                text = f'entry point "{type_name}" of group "brew.layers" gives a layer of type "{cls.type}"'
+                raise ValueError(f"{text}: it must bear the type's name")
+    return _layers.get(type_name)
+
+
+def layer_type_list() -> list[str]:
+    """Every layer type that can be used, sorted. Imports all of them."""
+    _import_all()
+    return sorted({*_layers, *_entry_points()})
+
+
+@cache
+def _import_all() -> None:
+    for name in _stems():
+        importlib.import_module(f"brew.layers.{name}")
+
+
+@cache
+def _stems() -> frozenset[str]:
+    room = importlib.import_module("brew.layers")
+    return frozenset(m.name for m in pkgutil.iter_modules(room.__path__) if not m.name.startswith("_"))
+
+
+@cache
+def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    import importlib.metadata
+
+    return {e.name: e for e in importlib.metadata.entry_points(group="brew.layers")}

@@ -1,0 +1,139 @@
+"""The bytes that the values and gradients of a net use in turns: pieces, who holds them, and what lies there now.
+
+An `Arena` has one stretch of memory for each element type. Which piece lies where is decided elsewhere (memory.packing,
+memory.plan); here is only known when each is in use. Moments are those of one pass of a net (memory.pass_schedule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from brew import cuda
+from brew.layer import Array, Shape, count
+
+ALIGN = 64  # bytes: every piece starts on a cache line
+
+Span: TypeAlias = tuple[int, int]  # first and last moment
+
+
+@dataclass(eq=False, slots=True)
+class Piece:
+    """`size` elements of `dtype` that are in use in one to three spans of moments, and where they lie."""
+
+    size: int
+    dtype: np.dtype[Any]
+    spans: Sequence[Span]
+    offset: int = 0
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+    def overlaps(self, other: Piece) -> bool:
+        """Whether the two have memory in common."""
+        return self.dtype == other.dtype and self.offset < other.end and other.offset < self.end
+
+
+class Arena:
+    """Memory for pieces that have their places. Each stretch is allocated when first asked for.
+
+    pieces  all that lie here
+    sizes   elements of each stretch, by type
+    stale   somebody needs more than there is: the next pass begins with another arena
+    """
+
+    def __init__(self, pieces: Sequence[Piece], sizes: Mapping[np.dtype[Any], int], moments: int, device: str) -> None:
+        """For passes of so many `moments`."""
+        self.pieces, self.sizes, self.device = pieces, sizes, device
+        self.stale = False
+        self._flats: dict[np.dtype[Any], Array] = {}
+        self._tick, self._ticks = 0, [0] * moments
+
+    @property
+    def bytes(self) -> int:
+        """Its size, allocated or not."""
+        return sum(size * dtype.itemsize for dtype, size in self.sizes.items())
+
+    def flat(self, dtype: np.dtype[Any]) -> Array:
+        """The stretch for elements of this type."""
+        if dtype not in self._flats:
+            size, line = self.sizes[dtype], ALIGN // dtype.itemsize
+            if self.device == "cpu":
+                flat = np.empty(size + line, dtype)
+                start = -flat.ctypes.data % ALIGN // dtype.itemsize
+                self._flats[dtype] = flat[start : start + size]
+            else:
+                self._flats[dtype] = cuda.empty(size, dtype)
+        return self._flats[dtype]
+
+    # --- what lies there now -------------------------------------------------------------------------------------
+
+    def ran(self, first: int, count: int = 1) -> None:
+        """The steps of these moments have run."""
+        self._tick += 1
+        for moment in range(first, first + count):
+            self._ticks[moment] = self._tick
+
+    def ran_turns(self, first: int, turns: Sequence[int]) -> None:
+        """The steps from this moment on have run, one for each of `turns`: together where these numbers, from 0, are
+        the same."""
+        begun = self._tick + 1
+        self._ticks[first : first + len(turns)] = [begun + turn for turn in turns]
+        self._tick = begun + (turns[-1] if turns else 0)
+
+    def has_run(self, moment: int) -> bool:
+        """Whether it has run since the latest forward pass began."""
+        return self._ticks[moment] > self._ticks[0]
+
+    @property
+    def ever_ran(self) -> bool:
+        return self._tick > 0
+
+    def intact(self, piece: Piece) -> bool:
+        """Whether what was last written to this piece has not been overwritten by others."""
+        written = max(self._ticks[first] for first, _ in piece.spans)
+        return written > 0 and not any(
+            other is not piece and other.overlaps(piece) and max(map(self._latest, other.spans)) > written
+            for other in self.pieces
+        )
+
+    def _latest(self, span: Span) -> int:
+        return max(self._ticks[span[0] : span[1] + 1])
+
+
+class Lease:
+    """A piece of an arena in somebody's hands."""
+
+    __slots__ = ("arena", "piece")
+
+    def __init__(self, arena: Arena, piece: Piece) -> None:
+        self.arena, self.piece = arena, piece
+
+    def flat(self) -> Array:
+        """All of it."""
+        return self.arena.flat(self.piece.dtype)[self.piece.offset : self.piece.end]
+
+    def array(self, shape: Shape) -> Array | None:
+        """The first elements as `shape`; None where they do not fit, and the next pass begins with another arena."""
+        if self.piece.size < count(shape):
+            self.outgrown()
+            return None
+        return self.flat()[: count(shape)].reshape(shape)
+
+    def outgrown(self) -> None:
+        """Somebody needs more than was planned."""
+        self.arena.stale = True
+
+    @property
+    def used(self) -> bool:
+        """Whether anything was ever written here."""
+        return self.arena.ever_ran
+
+    @property
+    def intact(self) -> bool:
+        """Whether what was last written here has not been overwritten by others."""
+        return self.arena.intact(self.piece)

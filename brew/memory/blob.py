@@ -1,0 +1,299 @@
+"""Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
+
+Views stay true (DECISIONS 6): the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
+the memory. On CUDA an exposed memory has a host copy which is the truth between passes: the net uploads it before
+a pass and refreshes it after; so too on the CPU where a memory has an engine's layout.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+from weakref import WeakSet
+
+import numpy as np
+import numpy.typing as npt
+
+from brew import cuda
+from brew.layer import Array, Shape, count, shape_text, sizes
+from brew.layer.layout import PLAIN, Layout
+
+from .arena import Lease
+
+log = logging.getLogger("brew")
+
+# (source, its layout, target, its layout, shape): a call that copies a blob of `shape` from one layout to the other.
+Converter: TypeAlias = Callable[[Array, Layout, Array, Layout, Shape], Callable[[], None]]
+
+_stamps = itertools.count(1)
+
+
+class Latest:
+    """The stamp given last in this process: while it stays, no blob has changed, nor who looks at which.
+
+    None is written a second time.
+    """
+
+    stamp = 0
+
+    @classmethod
+    def changed(cls) -> int:
+        """A new stamp."""
+        cls.stamp = stamp = next(_stamps)
+        return stamp
+
+
+class Memory:
+    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
+
+    It may live on a `lease`, in bytes that others use before and after; what is looked at gets memory of its own.
+    """
+
+    def __init__(self, dtype: npt.DTypeLike, device: str, flat: Array | None = None) -> None:
+        """`flat` is existing memory to live in (a piece of an arena), on `device`."""
+        self.dtype = np.dtype(dtype)
+        self.device = device
+        self.exposed = False
+        self.fixed = flat is not None
+        self.lease: Lease | None = None
+        self.settled = self.fixed  # in memory of its own for good
+        self.most = 0  # elements it was ever asked for
+        self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
+        self.layout = PLAIN
+        self._converter: Converter | None = None  # where it is not plain
+        self._shape: Shape = ()  # of the last array or view
+        self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
+        self._home: Array | None = flat if device == "cuda" else None
+
+    def lie(self, layout: Layout, converter: Converter) -> None:
+        """Lie in `layout` from now on, while nothing is here yet; the host view is converted by `converter`."""
+        self.layout, self._converter = layout, converter
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in a layout of an engine's."""
+        return self.device == "cuda" or self.layout != PLAIN
+
+    @property
+    def capacity(self) -> int:
+        flat = self._home if self.mirrored else self._host
+        return 0 if flat is None else int(flat.size)
+
+    def reserve_for(self, shape: Shape) -> bool:
+        """Make room for a blob of `shape` as it lies here; True when the memory moved."""
+        return self.reserve(self.layout.size(shape))
+
+    def reserve(self, size: int) -> bool:
+        """Make room for `size` elements; True when the memory moved (its content is then zero)."""
+        self.most = max(self.most, size)
+        if size <= self.capacity:
+            return False
+        if self.fixed:
+            raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
+        self.leave()
+        moves = self.capacity > 0
+        if not self.mirrored:
+            self._host = np.zeros(size, self.dtype)
+        else:
+            self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
+            self._host, self.exposed = None, False
+        if moves:
+            self._tell()
+        return True
+
+    def _tell(self) -> None:
+        for blob in self.tenants:
+            blob.stamp = Latest.changed()
+
+    def fit(self, shape: Shape) -> None:
+        """A blob of `shape` is to come: memory that there is grows; a lease that is too small ends."""
+        size = self.layout.size(shape)
+        self.most = max(self.most, size)
+        if self.lease is None and self.capacity:
+            self.reserve(size)
+        elif size > self.capacity:
+            self.leave()
+
+    def lend(self, lease: Lease) -> None:
+        """Live on `lease` from now on."""
+        self.lease = lease
+        self._live_in(lease.flat())
+
+    def leave(self) -> None:
+        """Give up a lease that has become too small, if there is one."""
+        if self.lease is not None:
+            self.lease.outgrown()
+            self.lease = None
+            self._live_in(None)
+
+    def _live_in(self, flat: Array | None) -> None:
+        if self.mirrored:
+            self._home = flat
+        else:
+            self._host = flat
+        self._tell()
+
+    def settle(self, name: str) -> None:
+        """Leave the lease for memory of its own, with the values, or zeros and a word where others overwrote them."""
+        lease, self.settled = self.lease, True
+        if lease is None:
+            return
+        shared = lease.flat()
+        own = cuda.zeros(shared.size, self.dtype) if self.device == "cuda" else np.zeros(shared.size, self.dtype)
+        if lease.intact:
+            (cuda.copy if self.device == "cuda" else np.copyto)(own, shared)
+        elif lease.used:
+            log.warning('"%s" is not in keep=[...]: its values are overwritten, and there from the next pass on', name)
+        self.lease = None
+        self._live_in(own)
+
+    def array(self, shape: Shape) -> Array:
+        """The first elements, on the memory's own device, as `shape` in its layout."""
+        self.reserve_for(shape)
+        self._shape, stored = shape, self.layout.stored(shape)
+        flat = self._home if self.mirrored else self._host
+        if flat is None:  # nothing was ever reserved: an empty shape
+            return np.zeros(stored, self.dtype) if self.device == "cpu" else cuda.zeros(stored, self.dtype)
+        return flat[: count(stored)].reshape(stored)
+
+    def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
+        """A host view that stays true from now on; `name` is the blob's, for messages."""
+        self.settle(name)
+        self.reserve_for(shape)
+        self._shape = shape
+        if self._host is None:
+            self._host = np.zeros(self.capacity, self.dtype)
+        if not self.exposed:
+            self.exposed = True
+            Latest.changed()
+            self.download()
+        return self._view(self._host)
+
+    def _view(self, host: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return host[: count(self._shape)].reshape(self._shape)
+
+    def host(self, shape: Shape) -> npt.NDArray[Any]:
+        """The values, without exposing them: the memory itself on the CPU, a copy on CUDA."""
+        if not self.mirrored:
+            return self.array(shape)
+        self.upload()  # what was written to the host view counts
+        if self.device == "cuda":
+            return cuda.asnumpy(self.array(shape))
+        values = np.empty(shape, self.dtype)
+        self._convert(self.array(shape), self.layout, values, PLAIN)
+        return values
+
+    def _convert(self, source: Array, from_layout: Layout, target: Array, to_layout: Layout) -> None:
+        assert self._converter is not None
+        self._converter(source, from_layout, target, to_layout, self._shape)()
+
+    def upload(self) -> None:
+        """Before a pass: what was written to the host view goes to where layers work."""
+        if not self.exposed or self._home is None or self._host is None:
+            return
+        if self.device == "cuda":
+            cuda.upload(self._home, self._host)
+        elif self._shape:
+            self._convert(self._view(self._host), PLAIN, self.array(self._shape), self.layout)
+
+    def download(self) -> None:
+        """After a pass: refresh the host view."""
+        if not self.exposed or self._home is None or self._host is None:
+            return
+        if self.device == "cuda":
+            cuda.download(self._home, self._host)
+        elif self._shape:
+            self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
+
+
+class Blob:
+    """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
+
+    def __init__(
+        self, shape: Sequence[int], dtype: npt.DTypeLike = np.float32, device: str = "cpu", name: str = ""
+    ) -> None:
+        self.name = name
+        self.data_memory = Memory(dtype, device)
+        self.diff_memory = Memory(dtype, device)
+        self.data_memory.tenants.add(self)
+        self.diff_memory.tenants.add(self)
+        self.shown: Blob | None = (
+            None  # the one that has its name, where this is an older version (brew.graph.versions)
+        )
+        self.shows_gradient = False
+        self._shape: Shape = ()
+        self.stamp = 0  # changes whenever shape or memory do; nets compare it
+        self.reshape(*shape)
+
+    @property
+    def shape(self) -> Shape:
+        return self._shape
+
+    @property
+    def count(self) -> int:
+        return count(self._shape)
+
+    @property
+    def data(self) -> npt.NDArray[Any]:
+        return self.data_memory.expose(self._shape, self.name)
+
+    @data.setter
+    def data(self, value: npt.ArrayLike) -> None:
+        self.data[...] = value
+
+    @property
+    def diff(self) -> npt.NDArray[Any]:
+        return self.diff_memory.expose(self._shape, f"{self.name}, the gradient")
+
+    @diff.setter
+    def diff(self, value: npt.ArrayLike) -> None:
+        self.diff[...] = value
+
+    def reshape(self, *shape: int) -> None:
+        """Change the shape; memory grows when it must (earlier views then belong to the old memory)."""
+        shape = tuple(int(n) for n in shape)
+        if fault := sizes.fault(shape):
+            raise ValueError(f"blob shape {shape_text(shape)}: {fault}")
+        if shape == self._shape and self.stamp:
+            return
+        for memory in (self.data_memory, self.diff_memory):
+            memory.fit(shape)
+        self._shape = shape
+        self.stamp = Latest.changed()
+
+    def share(self, other: Blob, *, diff: bool) -> None:
+        """Live in the memory of `other`: its data, and with `diff` its gradient."""
+        self.data_memory = other.data_memory
+        self.data_memory.tenants.add(self)
+        if diff:
+            self.diff_memory = other.diff_memory
+            self.diff_memory.tenants.add(self)
+        self.stamp = Latest.changed()
+
+    # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
+
+    def _legacy(self, axis: int) -> int:
+        if len(self._shape) > 4:
+            raise ValueError(f"num, channels, height, width need at most 4 axes, not {shape_text(self._shape)}")
+        return self._shape[axis] if axis < len(self._shape) else 1
+
+    @property
+    def num(self) -> int:
+        return self._legacy(0)
+
+    @property
+    def channels(self) -> int:
+        return self._legacy(1)
+
+    @property
+    def height(self) -> int:
+        return self._legacy(2)
+
+    @property
+    def width(self) -> int:
+        return self._legacy(3)
+
+    def __repr__(self) -> str:
+        return f"<Blob {self.name!r} {shape_text(self._shape)}>"

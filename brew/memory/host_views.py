@@ -1,0 +1,34 @@
+"""The host views of blobs that live elsewhere, kept up to date around the passes of a net."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .blob import Blob, Latest, Memory
+
+
+class HostViews:
+    """The host views of a net's blobs that live elsewhere (CUDA, an engine's layout): the truth between its passes."""
+
+    def __init__(self, blobs: Sequence[Blob]) -> None:
+        self._blobs = blobs
+        self._exposed: list[Memory] = []
+        self._looked_at = -1  # Latest.stamp
+
+    def upload(self) -> None:
+        """Before a pass: give the device what was written to them."""
+        for memory in self._all():
+            memory.upload()
+
+    def download(self) -> None:
+        """After a pass: refresh them."""
+        for memory in self._all():
+            memory.download()
+
+    def _all(self) -> list[Memory]:
+        """Every memory that has a host view of its own, once."""
+        if self._looked_at != Latest.stamp:
+            pairs = ((blob.data_memory, blob.diff_memory) for blob in self._blobs if blob.data_memory.mirrored)
+            self._exposed = list(dict.fromkeys(m for pair in pairs for m in pair if m.exposed))
+            self._looked_at = Latest.stamp
+        return self._exposed

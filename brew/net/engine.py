@@ -1,0 +1,60 @@
+"""What computes on the CPU: oneDNN where it is, else NumPy ("caffe"); and who may say otherwise (DECISIONS 13)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+from brew.cpu import onednn, threads
+from brew.cpu.llvm import compiler
+from brew.errors import DeviceError, NetError, did_you_mean
+
+if TYPE_CHECKING:
+    from brew.graph.definition import Wish
+
+log = logging.getLogger("brew")
+
+NAMES = ("default", "caffe", "onednn")
+_OLD = {"mkldnn": "onednn", "mkl2017": "onednn", "cudnn": "default", "": "default"}
+
+
+def chosen(order: str, wished: Wish) -> str:
+    """ "onednn" or "caffe", from what a program or the command line orders and what a net's file wishes.
+
+    DeviceError for an order that cannot be followed, NetError for a name that is none; a wish gets a warning.
+    """
+    order, wish, place = order.lower(), _OLD.get(wished.name.lower(), wished.name.lower()), wished.place
+    if order not in NAMES:
+        raise DeviceError(f'engine "{order}" is none of {", ".join(NAMES)}')
+    if wish not in NAMES:
+        raise NetError(f'engine "{wish}" is none of {", ".join(NAMES)}', place=place, hint=did_you_mean(wish, NAMES))
+    if (order if order != "default" else wish) == "caffe":
+        return "caffe"
+    reason = onednn.why_not()
+    if reason is None:
+        return "onednn"
+    if order == "onednn":
+        raise DeviceError(f"engine onednn: {reason}", hint="pip install onednn-cpu-gomp")
+    if wish == "onednn":
+        log.warning("%sengine ONEDNN is not here (%s): NumPy computes", f"{place}: " if place else "", reason)
+    return "caffe"
+
+
+def described() -> str:
+    """What computes on the CPU, and why the rest does not: a line for people."""
+    library, code = onednn.why_not(), compiler.why_not()
+    parts = [f"{threads.count()} threads" if threads.count() > 1 else "1 thread"]
+    parts.append(f"oneDNN {onednn.version()}" if library is None else f"NumPy (no oneDNN: {library})")
+    if code is None:
+        parts.append(f"code of our own for {compiler.target().cpu}, vectors of {compiler.target().width}")
+    else:
+        parts.append(f"no code of our own: {code}")
+    return "; ".join(parts)
+
+
+def machine() -> str:
+    """A name for what the time of a pass on the CPU depends on: this processor, oneDNN, and code of our own."""
+    library = onednn.version() if onednn.why_not() is None else ""
+    code = compiler.origin() if compiler.why_not() is None else b""
+    return hashlib.sha256(code + library.encode()).hexdigest()[:40]

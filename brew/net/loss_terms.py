@@ -1,0 +1,42 @@
+"""The tops that count in a net's loss, and what they add up to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.graph.graph import Graph
+from brew.memory.blob import Blob, Latest
+
+
+class LossTerms:
+    """Iterates over pairs of weight and blob, `blobs` being those of `graph`."""
+
+    def __init__(self, graph: Graph, blobs: Sequence[Blob]) -> None:
+        weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
+        self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
+        self._sums: list[tuple[float, Callable[[], float]]] = []
+        self._found_at = -1  # Latest.stamp; -1 where they have to be found again
+
+    def __iter__(self) -> Iterator[tuple[float, Blob]]:
+        return iter(self._terms)
+
+    def sum(self) -> float:
+        """Sum of weight x sum of elements, as of the last forward (read back from the device)."""
+        if self._found_at != Latest.stamp:
+            self._sums = [(weight, _sum(blob.data_memory.host(blob.shape))) for weight, blob in self._terms]
+            copied = any(blob.data_memory.mirrored for _, blob in self._terms)
+            self._found_at = -1 if copied else Latest.stamp
+        total = 0.0
+        for weight, sum_ in self._sums:
+            total += weight * sum_()
+        return float(total)
+
+
+def _sum(values: npt.NDArray[Any]) -> Callable[[], float]:
+    """What sums `values` as they are when it is called."""
+    return values.item if values.size == 1 else partial(values.sum, dtype=np.float64)

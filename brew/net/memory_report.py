@@ -1,0 +1,170 @@
+"""What a net needs in memory, known before it is allocated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from brew.errors import ResourceError
+from brew.layer import count
+from brew.units import mib
+
+if TYPE_CHECKING:
+    from brew.graph.graph import Graph
+    from brew.net.run.executor import Executor
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReport:
+    """Bytes by purpose. `largest` lists the hungriest layers, (name, bytes of tops and parameters).
+
+    batch  items in a pass; 0 where the net has no such number
+    arena  what blobs that nobody reads, scratch, and conversions between layouts use in turns (brew.memory.plan)
+    """
+
+    data: int
+    gradients: int
+    params: int
+    param_gradients: int
+    history: int
+    workspace: int
+    arena: int = 0
+    batch: int = 0
+    largest: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        blobs = self.data + self.gradients + self.arena
+        return blobs + self.params + self.param_gradients + self.history + self.workspace
+
+    def largest_batch(self, free: int) -> int | None:
+        """About the largest batch of which all this fits in `free` bytes: parameters are there once, the rest grows.
+
+        None where that is not known.
+        """
+        fixed = self.params + self.param_gradients + self.history
+        grows = self.total - fixed
+        return max(free - fixed, 0) * self.batch // grows if self.batch and grows else None
+
+    def text(self) -> str:
+        """One short line for the log."""
+        free = available_bytes()
+        most = None if free is None else self.largest_batch(free)
+        room = f"; a batch of about {most} fits in the {mib(free)} that are free" if free and most else ""
+        return f"Memory predicted: {mib(self.total)}{room}"
+
+    def details(self) -> str:
+        """What that is made of, for those who ask to be told more."""
+        parts = [
+            ("activations", self.data),
+            ("their gradients", self.gradients),
+            ("parameters", self.params),
+            ("their gradients", self.param_gradients),
+            ("solver history", self.history),
+            ("workspace", self.workspace),
+            ("used in turns", self.arena),
+        ]
+        return "Memory: " + (", ".join(f"{name} {mib(size)}" for name, size in parts if mib(size) != mib(0)) or mib(0))
+
+
+def predict(
+    executor: Executor, graph: Graph, itemsize: int, history_slots: int = 0, shared: bool = False
+) -> MemoryReport:
+    """The report for a graph as `executor` has planned it, with `history_slots` solver arrays per parameter.
+
+    `shared` parameters belong to another net and cost nothing here. ResourceError where that is more than `limited`
+    leaves.
+    """
+    plan = executor.memory
+    sizes = [count(blob.shape) * itemsize for blob in graph.blobs]
+    owned = [p for i, p in enumerate(graph.params) if p.owner == i]
+    params = 0 if shared else sum(count(p.declared.shape) for p in owned) * itemsize
+    trains = history_slots > 0 or any(node.backward for node in graph.nodes)
+    per_layer = [
+        (
+            node.layer.name,
+            sum(sizes[t] for t in set(node.tops) - set(node.bottoms))
+            + sum(count(graph.params[p].declared.shape) for p in node.params) * itemsize,
+        )
+        for node in graph.nodes
+    ]
+    report = MemoryReport(
+        data=plan.values,
+        gradients=plan.gradients,
+        params=params,
+        param_gradients=params if trains else 0,
+        history=params * history_slots,
+        workspace=executor.kept_bytes,
+        arena=plan.arena.bytes,
+        batch=_batch(graph),
+        largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
+    )
+    if (budget := _BUDGET.get()) is not None:
+        budget.spend(report)
+    return report
+
+
+def _batch(graph: Graph) -> int:
+    shapes = (graph.blobs[t].shape for node in graph.nodes if not node.bottoms for t in node.tops)
+    return next((shape[0] for shape in shapes if shape), 0)
+
+
+def available_bytes() -> int | None:
+    """Host memory that can be had without swapping, or None where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
+def check_fits(report: MemoryReport, net: str, device: str) -> None:
+    """ResourceError, naming the largest layers, when the host has less than a net on the CPU needs."""
+    available = available_bytes() if device == "cpu" else None
+    if available is not None and report.total > available:
+        raise _too_much(report, f'net "{net}" needs {mib(report.total)}, {mib(available)} are free')
+
+
+def _too_much(report: MemoryReport, what: str) -> ResourceError:
+    largest = ", ".join(f"{name} {mib(size)}" for name, size in report.largest)
+    return ResourceError(
+        f"{what}; the largest layers: {largest}",
+        hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
+    )
+
+
+# --- a limit that people set ------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Budget:
+    """Bytes that the nets made in one `with limited` may need together, and what those made so far need."""
+
+    limit: int
+    spent: int = 0
+
+    def spend(self, report: MemoryReport) -> None:
+        before = f" beside the {mib(self.spent)} of the nets before it" if self.spent else ""
+        self.spent += report.total
+        if self.spent > self.limit:
+            raise _too_much(report, f"a net needs {mib(report.total)}{before}, max_memory is {mib(self.limit)}")
+
+
+_BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
+
+
+@contextmanager
+def limited(limit: int | None) -> Iterator[None]:
+    """Inside, nets that together need more than `limit` bytes are refused before they are allocated; None: none is."""
+    token = _BUDGET.set(None if limit is None else _Budget(limit))
+    try:
+        yield
+    finally:
+        _BUDGET.reset(token)

@@ -1,0 +1,300 @@
+"""Net: a graph on a device. Forward, backward, reshape, weights; pycaffe's face is the natural one and stands here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex
+
+import numpy as np
+import numpy.typing as npt
+
+from brew.cpu.subnormals import flushed
+from brew.data.pairs import settle_data
+from brew.errors import UsageError, did_you_mean
+from brew.graph import told, versions
+from brew.graph.build import build
+from brew.graph.definition import NetDefinition, NetLike, select
+from brew.layer import Context, Layer, Shape
+from brew.layer.choices import Choices
+from brew.layer.data_layer import DataLayer
+from brew.layer.random import in_use
+from brew.memory.blob import Blob
+from brew.memory.host_views import HostViews
+from brew.net.run.blobs import make_blobs
+from brew.net.run.callbacks import Callback, LayerCallbacks
+from brew.net.run.executor import Executor
+from brew.proto.brew_pb2 import NetState
+from brew.prototxt.placed import PlacedLayer
+
+from . import memory_report, mode
+from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, write
+from .debug_info import DebugInfo
+from .engine import chosen
+from .loss_terms import LossTerms
+from .outputs import Output
+from .parameters import Parameters
+
+if TYPE_CHECKING:
+    from brew.files.weights.reading import Weights
+
+
+class Net:
+    """A network in one phase.
+
+    Net("net.prototxt", brew.TEST)                              as pycaffe
+    Net("net.prototxt", brew.TEST, weights="x.caffemodel")
+    Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
+
+    blobs, params       ordered by name: the newest of each name; the parameter blobs of every layer that has some
+    layers, layer_dict  the layers, in order and by name
+    inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
+
+    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
+    `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
+    besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
+    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time.
+    Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    """
+
+    def __init__(
+        self,
+        network: NetLike | NetDefinition,
+        *args: Any,
+        phase: int | str | None = None,
+        weights: Any = None,
+        level: int | None = None,
+        stages: Iterable[str] | None = None,
+        states: Sequence[NetState] = (),
+        device: str | None = None,
+        dtype: npt.DTypeLike = np.float32,
+        seed: SupportsIndex | None = None,
+        shapes: Mapping[str, Shape] | None = None,
+        share: Net | None = None,
+        history_slots: int = 0,
+        engine: str | None = None,
+        fuse: bool | None = None,
+        keep: Iterable[str] | None = None,
+        forward_only: bool = False,
+        recompute: bool = False,
+        choices: Choices | None = None,
+    ) -> None:
+        number, weights, level, stages = in_order(args, phase, weights, level, stages)
+        self.device = device or mode.default_device()
+        self.dtype = np.dtype(dtype)
+        self.seed = in_use(seed if seed is not None else mode.default_seed())
+        self.choices = choices or Choices()
+        self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.engine = chosen(engine or mode.default_engine(), self.source.engine)
+        self.phase = self.source.state.phase  # the net's own state may say another
+        self.name = self.source.name
+        force = self.source.force_backward
+        written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        told.net_built(self.source, written)
+        self.graph = versions.settle(written)
+        self._make_blobs()
+        settle_data(self.layers)
+        if share is not None:
+            self.parameters.version = share.parameters.version
+        self._trained = history_slots > 0
+        self.executor = Executor(
+            self.graph, self._blob_list, self._slots, self.parameters.version, self.device, self.engine,
+            fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
+            again=recomputes(recompute, keep),
+        )  # fmt: skip
+        self.passes = self.executor.passes
+        self._host_views = HostViews([*self._blob_list, *self._slots])
+        self._make_callbacks()
+        size, shares = self.dtype.itemsize, share is not None
+        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, shares)
+        memory_report.check_fits(self.memory, self.name, self.device)
+        self.parameters.allocate(self.seed, share.parameters if share else None, updated=history_slots > 0)
+        if weights is not None:
+            self.copy_from(weights)
+
+    # --- building -------------------------------------------------------------------------------------------------
+
+    def _context(self, source: PlacedLayer) -> Context:
+        phase = source.param.phase if source.param.HasField("phase") else self.phase
+        return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
+
+    def _make_blobs(self) -> None:
+        graph, dtype, device = self.graph, self.dtype, self.device
+        self._blob_list = make_blobs(graph, dtype, device)
+        self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b.shown or b) for b in self._blob_list)
+        self.parameters = Parameters(graph, dtype, device)
+        self._slots = self.parameters.slots
+        self.layers: list[Layer] = [node.layer for node in graph.nodes]
+        self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
+        self.params = self.parameters.by_layer
+        self.inputs = [graph.blobs[b].name for b in graph.inputs]
+        self.outputs = [graph.blobs[b].name for b in graph.outputs]
+        self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
+        self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
+        self.loss_terms = LossTerms(graph, self._blob_list)
+        self.blob_loss_weights = OrderedDict(
+            (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
+        )
+
+    def _make_callbacks(self) -> None:
+        self._around_forward, self._around_backward = (
+            LayerCallbacks(together, single, self._host_views)
+            for together, single in (
+                (self.executor.forward_through, self.executor.forward),
+                (self.executor.backward_through, self.executor.backward),
+            )
+        )
+        self.debug_info = DebugInfo(self.executor.steps, self.parameters, self._around_forward, self._around_backward)
+        self.debug_info.on = self.source.debug_info
+
+    # --- running --------------------------------------------------------------------------------------------------
+
+    def run_forward(self, start: int = 0, end: int | None = None) -> None:
+        """Layers start to end (inclusive; default all), without reading anything back."""
+        end = len(self.layers) - 1 if end is None else end
+        self._begin_at(start, end)
+        with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
+            self._around_forward.run(start, end)
+        self._host_views.download()
+
+    def _begin_at(self, start: int, end: int) -> None:
+        self._host_views.upload()
+        if start == 0:
+            self.parameters.note_changes(trained=self._trained)
+        self.executor.begin_at(start, end)
+
+    def run_backward(self, start: int | None = None, end: int = 0) -> None:
+        """Layers start down to end (inclusive; default all)."""
+        self._host_views.upload()
+        with flushed(), np.errstate(all="ignore"):
+            self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
+        self._host_views.download()
+
+    def forward_backward(self) -> None:
+        """Forward and then backward through all layers: Caffe's ForwardBackward, but that nothing is read back."""
+        forward, backward = self._around_forward, self._around_backward
+        if forward.before or forward.after or backward.before or backward.after:
+            self.run_forward()
+            self.run_backward()
+            return
+        self._begin_at(0, len(self.layers) - 1)
+        with flushed(), np.errstate(all="ignore"):
+            self.executor.forward_backward()
+        self._host_views.download()
+
+    def before_forward(self, callback: Callback) -> None:
+        """Call `callback(layer number)` before each layer's forward from now on; pycaffe's, as the next three."""
+        self._around_forward.before.append(callback)
+
+    def after_forward(self, callback: Callback) -> None:
+        self._around_forward.after.append(callback)
+
+    def before_backward(self, callback: Callback) -> None:
+        self._around_backward.before.append(callback)
+
+    def after_backward(self, callback: Callback) -> None:
+        self._around_backward.after.append(callback)
+
+    def forward_layer(self, number: int) -> None:
+        self.executor.forward(number)
+
+    def backward_layer(self, number: int) -> None:
+        self.executor.backward(number)
+
+    def loss(self) -> float:
+        """Sum of weight x sum of elements over the loss tops, as of the last forward (read back from the device)."""
+        return self.loss_terms.sum()
+
+    def output_values(self) -> list[Output]:
+        """(name, flat values, loss weight) of every output, in Caffe's order; copies."""
+        blobs, weights = [self._blob_list[b] for b in self.graph.outputs], self.blob_loss_weights
+        return [(b.name, np.array(b.data_memory.host(b.shape)).reshape(-1), weights.get(b.name, 0.0)) for b in blobs]
+
+    def forward(
+        self,
+        blobs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **inputs: npt.ArrayLike,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Run forward and return {output name: view of its data} (and of `blobs`), as pycaffe does.
+
+        Keyword arguments are data for all input blobs, with the blob's first dimension. `start` and `end` are layer
+        names; from `start` on, nothing before it is computed again.
+        """
+        if inputs:
+            if set(inputs) != set(self.inputs):
+                raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
+            for name, value in inputs.items():
+                write(self.blobs[name], value, "data")
+        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
+        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
+
+    def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
+        set_input_arrays(self.data_layers, data, labels, self.name)
+
+    def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
+        for name in names:
+            if name not in self.blobs:
+                raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, self.blobs))
+        return {name: getattr(self.blobs[name], which) for name in names}
+
+    def backward(
+        self,
+        diffs: Iterable[str] | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        **tops: npt.ArrayLike,
+    ) -> dict[str, npt.NDArray[Any]]:
+        """Run backward from `start` down to `end` (layer names) and return {input name: view of its gradient}.
+
+        Keyword arguments are gradients for output blobs.
+        """
+        for name, value in tops.items():
+            if name not in self.outputs:
+                raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
+            write(self.blobs[name], value, "diff")
+        first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
+        self.run_backward(first, last)
+        made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
+        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
+
+    def reshape(self) -> None:
+        """Carry new input shapes through the whole net, without computing."""
+        self.executor.reshape()
+
+    def clear_param_diffs(self) -> None:
+        """Set every parameter's gradient to zero."""
+        self.parameters.clear_gradients()
+
+    @property
+    def data_layers(self) -> list[DataLayer]:
+        return [layer for layer in self.layers if isinstance(layer, DataLayer)]
+
+    @property
+    def batch_size(self) -> int:
+        """Items in a pass: the first axis of the first blob made without bottoms."""
+        for blob in self.executor.sources:
+            if blob.shape:
+                return blob.shape[0]
+        return 1
+
+    # --- weights --------------------------------------------------------------------------------------------------
+
+    def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
+        """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
+        from . import weights  # a net without a file does without
+
+        weights.copy_into(self.parameters, files, ignore_mismatched=ignore_mismatched)
+
+    def save(self, path: Any, *, diff: bool = False) -> None:
+        """Write a .caffemodel (HDF5 when the name ends in .h5, safetensors for .safetensors), atomically."""
+        from . import weights
+
+        weights.save(self.parameters, path, self.name, self.phase, diff=diff)
+
+    def close(self) -> None:
+        """Stop the data layers' threads and close their sources."""
+        for layer in self.data_layers:
+            layer.close()

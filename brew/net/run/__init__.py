@@ -1,0 +1,1 @@
+"""One pass of a net, step by step."""

@@ -1,0 +1,299 @@
+"""Which layers of a net run together, planned once on its steps and never visible in what can be read.
+
+A `Group` stands for a row of layers that somebody computes in one go (layer.fused). It runs where the whole row is to
+run and nobody looks in between; otherwise its members run by themselves. Only a value that the next layer overwrites
+in place is skipped, so every blob that can be read after a pass holds what it always holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from brew.graph.graph import Node
+from brew.layer import Unsupported, Wanted, fused
+from brew.layer.fused import Fused
+from brew.memory.blob import Blob
+from brew.memory.scratch import Scratch
+
+from .step import Step, What
+
+
+class FusedStep(Step):
+    """A row of steps as one, between the bottoms that none of them makes and the tops of the last."""
+
+    def __init__(self, members: Sequence[Step], how: type[Fused]) -> None:
+        first, last = members[0], members[-1]
+        self.members = list(members)
+        made: list[Blob] = []
+        bottoms: list[Blob] = []
+        wanted: list[bool] = []
+        for member in members:
+            for blob, want in zip(member.bottoms, member.wanted.bottoms, strict=True):
+                if all(blob is not other for other in (*made, *bottoms)):
+                    bottoms.append(blob)
+                    wanted.append(want)
+            made += member.tops
+        params = [p for member in members for p in member.params]
+        blobs = [*bottoms, *last.tops]
+        node = Node(
+            layer=first.layer, source=first.node.source, bottoms=list(range(len(bottoms))),
+            tops=list(range(len(bottoms), len(blobs))), params=list(range(len(params))),
+            loss_weights=[0.0] * len(last.tops), backward=first.node.backward, bottom_gradients=wanted,
+        )  # fmt: skip
+        wants = Wanted(tuple(wanted), tuple(w for member in members for w in member.wanted.params))
+        super().__init__(node, blobs, params, wants, first.device, "caffe")
+        self.how: Fused = how([member.layer for member in members])
+        self.candidates = [self.how]
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return self.how.reads
+
+    def reshape(self) -> None:
+        """Bring what lies between and the tops to what the bottoms' shapes ask for now."""
+        for member in self.members:
+            member.reshape()
+            member.unbind()  # what it was bound to may be gone when it runs by itself again
+
+
+@dataclass(slots=True)
+class Group:
+    """Steps `first` to `last` of a net, run by `step`. `maker` is the number of the step that makes its first bottom,
+    where that one can be made to write into the row's own buffer; forward then begins with it."""
+
+    first: int
+    last: int
+    step: FusedStep
+    maker: int | None = None
+    skipped: list[Blob] = field(default_factory=list)
+    ran: bool = False  # whether the last forward was this group's, so that backward can be
+
+    @property
+    def start(self) -> int:
+        """The step that forward begins with."""
+        return self.first if self.maker is None else self.maker
+
+    @property
+    def runs_backward(self) -> bool:
+        """Whether backward runs the row as one too, and has something to do there."""
+        return self.step.runs_backward and self.step.how.both
+
+    def free(self) -> bool:
+        """Whether nobody looks at what the row skips."""
+        return not any(b.data_memory.exposed or b.diff_memory.exposed for b in self.skipped)
+
+
+class Plan:
+    """The groups of a net's steps, and how they take turns with their members."""
+
+    def __init__(
+        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool],
+        *, fuse: bool,
+    ) -> None:  # fmt: skip
+        """`refresh` binds a step where it has to be; `kept` says which blobs must be readable after a pass."""
+        self.steps, self.scratch, self.refresh = steps, scratch, refresh
+        self.groups = list(_groups(steps, scratch, kept)) if fuse else []
+        self._by_start = {group.start: group for group in self.groups}
+        self._by_last = {group.last: group for group in self.groups}
+        self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
+
+    def forward(self, number: int, last: int) -> int:
+        """Run the group that begins at step `number`, if there is one and it ends by `last`; its steps, else 0."""
+        group = self._by_start.get(number)
+        if group is None or group.last > last or not group.free():
+            return 0
+        try:
+            self._bind(group)
+        except Unsupported:  # in its present shapes
+            return 0
+        if group.maker is not None:
+            self.steps[group.maker].forward()
+        group.step.forward()
+        group.ran = True
+        return group.last + 1 - number
+
+    def backward(self, number: int, end: int) -> int:
+        """Run the group that ends at step `number` backward, if forward ran it and it begins no sooner than `end`."""
+        group = self._by_last.get(number)
+        if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
+            return 0
+        if group.step.runs_backward:
+            self.refresh(group.step)  # somebody may have looked at a blob since forward
+            group.step.backward()
+        return number + 1 - group.first
+
+    def again(self, number: int) -> int:
+        """Run what the last forward ran at step `number` once more; its steps."""
+        group = self._by_start.get(number)
+        if group is not None and group.ran:
+            self._bind(group)  # somebody may have looked at a blob since forward
+        else:
+            self.refresh(self.steps[number])
+        calls, count = self.turn(number, "again")
+        for call in calls:
+            call()
+        return count
+
+    def turn(self, number: int, what: What) -> tuple[list[Callable[[], object]], int]:
+        """What the last pass ran at step `number`, as calls, and how many steps that were."""
+        backward = what == "backward"
+        group = (self._by_last if backward else self._by_start).get(number)
+        if group is None or not group.ran:
+            step = self.steps[number]
+            return [] if backward and not step.runs_backward else [step.bound(what)], 1
+        if backward:
+            calls = [group.step.bound(what)] if group.step.runs_backward else []
+            return calls, number + 1 - group.first
+        calls = [group.step.bound(what)]
+        if group.maker is not None:
+            calls.insert(0, self.steps[group.maker].bound(what))
+        return calls, group.last + 1 - number
+
+    def part(self, number: int, *, backward: bool = False) -> None:
+        """Step `number` is about to run by itself: make it so that it can."""
+        group = self._by_member.get(number)
+        if group is None:
+            return
+        if number == group.maker:
+            if not backward:  # which does not ask where forward has written
+                self._redirect(group, None)
+        elif group.ran:
+            group.ran = False
+            begins = number == group.first and not backward  # all of them run now
+            stands = group.step.io is not None and group.step.shapes == group.step.current_shapes()
+            converted = group.step.how.both and bool(group.step.values.before)  # the members have their own
+            if stands and not begins and group.step.wanted.backward and (group.step.how.stateful or converted):
+                self._replay(group)
+
+    def _bind(self, group: Group) -> None:
+        """Everything stands for a forward of the group."""
+        if group.maker is not None:
+            self.refresh(self.steps[group.maker])  # its top has its shape now
+        self.refresh(group.step)
+        source = group.step.how.source
+        if group.maker is not None and source is not None:
+            self._redirect(group, source)
+
+    def _redirect(self, group: Group, source: str | None) -> None:
+        """Let the maker of the group's bottom write into its buffer `source`, or where it always does."""
+        assert group.maker is not None
+        maker = self.steps[group.maker]
+        target = group.step.io.work[source] if source is not None and group.step.io is not None else None
+        if maker.redirect is not target:
+            maker.redirect = target
+            maker.unbind()
+            self.refresh(maker)
+
+    def _replay(self, group: Group) -> None:
+        """Let the members do what the group has done, so that each has what its backward needs."""
+        how, members, io = group.step.how, group.step.members, group.step.io
+        assert io is not None
+        bottom, source = group.step.bottoms[0], how.source
+        written = [bottom, *(top for member in members for top in member.tops), *group.step.params]
+        arrays = [memory.array(shape) for memory, shape in {b.data_memory: b.shape for b in written}.items()]
+        present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
+        if source is not None:
+            bottom.data_memory.array(bottom.shape)[...] = io.work[source]
+        # The plan keeps what the row has converted, not what it was converted from.
+        made = {top.data_memory for member in members for top in member.tops}
+        converted = {blob.data_memory for blob in group.step.bottoms} - made
+        for member in members:
+            self.refresh(member)
+            member.forward_after(group.step.values, converted)
+        for array, value in zip(arrays, present, strict=True):
+            array[...] = value
+
+
+def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]) -> Iterator[Group]:
+    """The rows that are computed together, from the front, the longest at each place."""
+    readers: dict[int, int] = {}
+    for step in steps:
+        for blob in step.node.bottoms:
+            readers[blob] = readers.get(blob, 0) + 1
+    number, taken = 0, 0  # steps before `taken` belong to groups
+    while number < len(steps):
+        group = next(_groups_at(number, steps, scratch, readers, kept), None)
+        if group is None:
+            number += 1
+            continue
+        group.maker = _maker(number, steps, group.step) if number > taken else None
+        group.step.how.fed = group.maker is not None
+        yield group
+        number = taken = group.last + 1
+
+
+def _groups_at(
+    number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[int, int], kept: Callable[[str], bool]
+) -> Iterator[Group]:
+    for types in fused.rows():
+        row = list(steps[number : number + len(types)])
+        if tuple(step.layer.type for step in row) != types or not _chained(row):
+            continue
+        how = fused.how(types)
+        skipped = _skipped(row, readers, kept) if how.skips else []
+        if skipped is None:
+            continue
+        try:
+            step = FusedStep(row, how)
+            step.prepare(scratch)
+        except Unsupported:
+            continue
+        homes = [b.data_memory.layout for b in step.tops]
+        if list(step.layouts.y) == homes:
+            yield Group(number, number + len(types) - 1, step, skipped=skipped)
+
+
+def _chained(row: Sequence[Step]) -> bool:
+    """Whether every step reads what the one before it makes, and all are of one phase and no losses."""
+    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.node.loss_weights) for s in row)
+    return alone and all(_linked(a, b) for a, b in pairwise(row)) and not _overwrites_another(row)
+
+
+def _linked(step: Step, after: Step) -> bool:
+    """Whether `after` reads the top of `step`, once, and gives its gradient where `step` asks for one."""
+    top = step.node.tops[0]
+    if after.node.bottoms.count(top) != 1 or step.layer.context.phase != after.layer.context.phase:
+        return False
+    return after.wanted.bottoms[after.node.bottoms.index(top)] == step.wanted.backward
+
+
+def _overwrites_another(row: Sequence[Step]) -> bool:
+    """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
+    inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
+    outside = {blob for step in row for blob in step.node.bottoms} - inside
+    written = {step.tops[0].data_memory for step in row}
+    read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
+    return any(blob.data_memory in written for blob, number in read if number in outside)
+
+
+def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
+    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
+
+    Training wants them all: backward overwrites their gradients.
+    """
+    top = row[-1].node.tops[0]
+    skipped = []
+    for step in row[:-1]:
+        blob = step.node.tops[0]
+        if blob == top:
+            continue
+        inside = sum(member.node.bottoms.count(blob) for member in row)
+        if step.wanted.backward or readers[blob] > inside or kept(step.tops[0].name):
+            return None
+        skipped.append(step.tops[0])
+    return skipped
+
+
+def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
+    """The step before, where it can write what the group reads into the group's own buffer."""
+    if step.how.source is None:
+        return None
+    maker = steps[number - 1]
+    alone = len(maker.tops) == 1 and maker.views[0] is None and maker.node.tops[0] not in maker.node.bottoms
+    writes = bool(maker.bottoms) and maker.layer.rewrites
+    if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
+        return None
+    same = maker.layouts.y[0] == step.layouts.x[0]
+    return number - 1 if same and not (maker.wanted.backward and "y" in maker.layer.reads) else None

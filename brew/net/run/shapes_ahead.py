@@ -1,0 +1,59 @@
+"""The shapes of a net's sources, carried through its steps before they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from brew.errors import InputError
+from brew.layer import Unsupported
+from brew.memory.blob import Blob
+from brew.memory.scratch import Scratch
+
+from .step import Step
+
+if TYPE_CHECKING:
+    from .fusion import Group
+
+
+class ShapesAhead:
+    """Which shapes the steps of a net stand ready for.
+
+    Caffe shapes a layer when its turn comes, so that a pass that ends early asks nothing of the layers behind. Here
+    they follow too where they can; where one cannot, that counts when a pass goes so far.
+    """
+
+    def __init__(self, steps: Sequence[Step], sources: Sequence[Blob], scratch: Scratch) -> None:
+        """`sources` are the blobs that steps without bottoms make."""
+        self._steps, self._sources, self._scratch = steps, sources, scratch
+        self._stamps = self._now()
+        self._stuck = len(steps)  # the first step that cannot follow
+
+    def reach(self, end: int) -> bool:
+        """Whether the shapes carried last were carried through step `end`."""
+        return end < self._stuck
+
+    def carry(self, end: int, groups: Iterable[Group]) -> bool:
+        """Bring the steps and `groups` to the sources' shapes, if they are not there. Whether something was to do.
+
+        Raises what a step up to `end` raises on shapes that it cannot take.
+        """
+        if self._now() == self._stamps and self.reach(end):
+            return False
+        self._stamps, self._stuck = self._now(), len(self._steps)
+        for last, step in (*enumerate(self._steps), *((group.last, group.step) for group in groups)):
+            try:
+                step.reshape()
+            except InputError:
+                self._stuck = min(self._stuck, last)
+                if last <= end:
+                    raise
+                continue
+            if step.current_shapes() != step.shapes:
+                with suppress(Unsupported):  # a group's, in these shapes: its members run by themselves
+                    step.prepare(self._scratch)
+        return True
+
+    def _now(self) -> list[int]:
+        return [blob.stamp for blob in self._sources]

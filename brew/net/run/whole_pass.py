@@ -1,0 +1,103 @@
+"""A pass over a whole net as one list of calls: what is decided at every layer is decided once, while nothing changes.
+
+Made from a pass that went step by step (brew.net.run.executor), it stands until the stamp of any blob or of the scratch
+changes, or until somebody runs a part of the net by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from brew.memory.blob import Latest
+
+if TYPE_CHECKING:
+    from brew.memory.arena import Arena
+    from brew.memory.pass_schedule import Schedule
+    from brew.memory.scratch import Scratch
+
+    from .fusion import Plan
+    from .step import Step, What
+
+Call = Callable[[], object]
+
+_NEVER = (-1, -1)
+
+
+class _Calls:
+    """Calls for all steps whose moments follow `first` (brew.memory.pass_schedule), and the turns these run in."""
+
+    def __init__(self, scratch: Scratch, first: int) -> None:
+        self._scratch, self._first = scratch, first
+        self.calls: list[Call] = []
+        self.turns: list[int] = []
+        self._made_at = _NEVER
+
+    @property
+    def stands(self) -> bool:
+        return self._made_at == (Latest.stamp, self._scratch.stamp)
+
+    def forget(self) -> None:
+        self._made_at = _NEVER
+
+    def _stand(self, stamp: int, calls: list[Call], turns: list[int]) -> None:
+        """With these, which are right as of the stamp `stamp` of all blobs."""
+        self.calls, self.turns = calls, turns
+        self._made_at = (stamp, self._scratch.stamp)
+
+    def run(self, arena: Arena) -> None:
+        """All calls. If one fails, everything counts as overwritten."""
+        try:
+            for call in self.calls:
+                call()
+        finally:
+            arena.ran_turns(self._first, self.turns)
+
+
+class WholePass(_Calls):
+    """Forward or backward of all steps."""
+
+    def __init__(self, steps: Sequence[Step], plan: Plan, scratch: Scratch, *, backward: bool) -> None:
+        super().__init__(scratch, len(steps) if backward else 0)
+        self._steps, self._plan, self._backward = steps, plan, backward
+        self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
+        if backward:
+            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
+
+    def _order(self, schedule: Schedule) -> list[tuple[int, What]]:
+        """The steps as their moments follow one another."""
+        if not self._backward:
+            return [(number, "forward") for number in range(len(self._steps))]
+        return [(number, "again" if again else "backward") for number, again in schedule.order]
+
+    def make(self, before: int, schedule: Schedule) -> None:
+        """From the pass that has just gone step by step, if nothing has changed since the stamp `before`."""
+        if not self._possible or before != Latest.stamp:
+            return
+        calls: list[Call] = []
+        turns: list[int] = []
+        order = self._order(schedule)
+        while len(turns) < len(order):
+            number, what = order[len(turns)]
+            together, count = self._plan.turn(number, what)
+            calls += together
+            turns += [len(turns) and turns[-1] + 1] * count
+        self._stand(before, calls, turns)
+
+
+class RoundTrip(_Calls):
+    """Both passes as one: after a pass the caches hold none of Python, and every line around it takes long."""
+
+    def __init__(self, forward: WholePass, backward: WholePass, scratch: Scratch) -> None:
+        super().__init__(scratch, 0)
+        self._forward, self._backward = forward, backward
+
+    def join(self) -> bool:
+        """Make it of both passes, where they stand; whether they do."""
+        forward, backward = self._forward, self._backward
+        if not (forward.stands and backward.stands):
+            return False
+        then = max(forward.turns, default=-1) + 1
+        turns = forward.turns + [then + turn for turn in backward.turns]
+        self._stand(Latest.stamp, forward.calls + backward.calls, turns)
+        return True

@@ -1,0 +1,1 @@
+"""What slides over an image: windows, columns, correlations, pooling."""

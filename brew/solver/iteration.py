@@ -1,0 +1,81 @@
+"""One iteration of a training: iter_size passes whose gradients add up, the display, the update.
+
+On the CPU, signals and the end of max_time are heeded between passes too. An iteration that is broken off has not been
+done: what its passes have moved (data, counters, BatchNorm's averages) is put back, and a training that goes on begins
+it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from brew.solver.snapshots.bookmark import Bookmark
+from brew.solver.training.config import Intervals
+from brew.solver.training.training import Training
+
+from .display import Display
+
+
+class Iteration:
+    """The iterations of `training`, one after another."""
+
+    def __init__(self, training: Training, bookmark: Bookmark, display: Display) -> None:
+        self.training = training
+        self.bookmark = bookmark
+        self.display = display
+
+    def run(self, every: Intervals, interrupted: Callable[[], bool]) -> float | None:
+        """Do one, and give the rate it used; None where `interrupted`, asked between two passes, broke it off."""
+        training = self.training
+        display = bool(every.display) and training.iter % every.display == 0
+        if every.debug_info:
+            training.net.debug_info.on = training.net.source.debug_info or display
+        if not self._passes(every.passes, interrupted):
+            return None
+        loss = training.losses.latest(read_back=display or training.guard.skips)
+        if training.guard.leaves_out(loss, training.iter, training.schedule.last_rate):
+            training.losses.drop()
+        else:
+            self._update(display)
+        training.iter += 1
+        return training.schedule.last_rate
+
+    def _passes(self, passes: int, interrupted: Callable[[], bool]) -> bool:
+        """Forward and backward, `passes` times; whether all were done."""
+        training = self.training
+        heeds = passes > 1 and training.device == "cpu"  # on CUDA every iteration would read the state back
+        if training.guard.skips or heeds:
+            training.statistics.keep()
+        if heeds and self.bookmark.state is None:  # else it marks the tests that this iteration began with
+            self.bookmark.set()
+        for number in range(passes):
+            if number and heeds and self._broken_off(interrupted):
+                return False
+            training.net.forward_backward()
+            training.losses.add(number, passes)
+        self.bookmark.clear()
+        return True
+
+    def _broken_off(self, interrupted: Callable[[], bool]) -> bool:
+        statistics = self.training.statistics
+        with statistics.as_kept():  # a snapshot may be taken
+            stop = interrupted()
+        if stop:
+            statistics.put_back()
+            self.bookmark.go_back()
+        return stop
+
+    def _update(self, display: bool) -> None:
+        """The end of an iteration: its rate, what is shown of it, the update, the average."""
+        training, schedule = self.training, self.training.schedule
+        current = schedule.rate(training.iter, training.losses.mean() if schedule.reads_loss else None)
+        if display:
+            self.display.show(current)
+        momentum_scale = schedule.momentum_scale(training.iter)
+        if training.net.debug_info.on:
+            with training.net.debug_info.updating():
+                training.update.apply(current, training.iter, momentum_scale)
+        else:
+            training.update.apply(current, training.iter, momentum_scale)
+        if training.average is not None:
+            training.average.update(training.iter)

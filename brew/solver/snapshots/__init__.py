@@ -1,0 +1,1 @@
+"""How a training survives: snapshots, the newest of them, an exact resume."""

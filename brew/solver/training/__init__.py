@@ -1,0 +1,1 @@
+"""What a training is: its settings, rates, losses, and what ends it."""

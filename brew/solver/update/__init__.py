@@ -1,0 +1,1 @@
+"""How an iteration ends: the update of the parameters."""

@@ -1,0 +1,47 @@
+"""A limit on memory: nets over it are refused before they are allocated, with their largest layers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from brew import prototxt
+from brew.errors import ResourceError, SolverError
+from brew.net.net import Net
+from brew.proto.brew_pb2 import NetParameter, SolverParameter
+from brew.solver.solver import Solver
+from brew.units import mib
+
+NET = """
+layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 1 dim: 1024 } } }
+layer { name: "wide" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 1024 } }
+layer { name: "narrow" type: "InnerProduct" bottom: "y" top: "z" inner_product_param { num_output: 8 } }
+layer { name: "loss" type: "Reduction" bottom: "z" top: "loss" loss_weight: 1 }
+"""
+
+
+def solver(folder: Path, settings: str, device: str = "cpu") -> Solver:
+    text = f'net_param {{ {NET} }} base_lr: 0.1 lr_policy: "fixed" max_iter: 1 snapshot_prefix: "{folder}/s" {settings}'
+    return Solver(prototxt.parse(text, SolverParameter), device=device)
+
+
+def test_a_training_over_max_memory_is_refused(tmp_path: Path, device: str) -> None:
+    needed = solver(tmp_path, "", device).net.memory
+    solver(tmp_path, f'max_memory: "{needed.total}"', device)
+    size = mib(needed.total)
+    with pytest.raises(ResourceError) as caught:
+        solver(tmp_path, f'max_memory: "{needed.total - 1}"', device)
+    assert f"a net needs {size}, max_memory is {size}; the largest layers: wide 4.0 MiB, narrow" in str(caught.value)
+    assert Net(prototxt.parse(NET, NetParameter).message).memory.total > 1 << 20  # the limit ended with the solver
+
+
+def test_test_nets_count(tmp_path: Path) -> None:
+    needed = solver(tmp_path, "").net.memory.total
+    with pytest.raises(ResourceError, match=r"a net needs .* beside the .* of the nets before it, max_memory is"):
+        solver(tmp_path, f'max_memory: "{needed + 1000}" test_iter: 1 test_interval: 1')
+
+
+def test_what_is_no_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SolverError, match=r'max_memory is "much", which is no size.*as in 8G'):
+        solver(tmp_path, 'max_memory: "much"')
