@@ -6,7 +6,11 @@ The public face. Names are resolved when they are asked for (PEP 562), so that `
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 # In a checkout the rooms (layers/, solvers/, ...) stand beside this folder; in a wheel, inside it.
@@ -59,6 +63,43 @@ _HOME = {
     "set_random_seed": "net.mode",
 }
 __all__ = ["TEST", "TRAIN", *_HOME]
+
+# Paths that layers outside of Brew may import, from before the rooms: they go with version 0.2.
+_MOVED = {
+    "brew.blob": "brew.memory.blob",
+    "brew.data_layer": "brew.layer.data_layer",
+    "brew.filler": "brew.layer.filler",
+    "brew.layout": "brew.layer.layout",
+    "brew.onednn": "brew.cpu.onednn",
+    "brew.random": "brew.layer.random",
+    "brew.registry": "brew.layer.registry",
+    "brew.threads": "brew.cpu.threads",
+    **{
+        f"brew.ops.{name}": f"brew.ops.windows.{name}"
+        for name in ("average_pool", "columns", "correlation", "im2col", "max_pool", "pool", "window")
+    },
+}
+
+
+class _OldPaths:
+    """Finds a module at the path that it had (PEP 451), and says where it is now."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, cls) if name in _MOVED else None  # type: ignore[arg-type]
+
+    @staticmethod
+    def create_module(spec: ModuleSpec) -> None:
+        """An ordinary module, which `exec_module` replaces."""
+
+    @staticmethod
+    def exec_module(module: ModuleType) -> None:
+        old, new = module.__name__, _MOVED[module.__name__]
+        warnings.warn(f"{old} is now {new}; the old path goes with Brew 0.2", DeprecationWarning, stacklevel=2)
+        sys.modules[old] = importlib.import_module(new)
+
+
+sys.meta_path.append(_OldPaths)
 
 
 def __getattr__(name: str) -> Any:
