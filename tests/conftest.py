@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from brew.memory.arena import Arena
     from brew.net.net import Net
+    from brew.proto.brew_pb2 import Datum
 
 sys.path.insert(0, str(Path(__file__).parent))  # tests/cuda_host is imported as `cuda_host`
 
@@ -93,3 +94,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left)
     gone = set(map(id, left))
     items[:] = [item for item in items if id(item) not in gone]
+
+
+@pytest.fixture
+def make_lmdb(tmp_path: Path) -> Callable[..., Path]:
+    """`make_lmdb(datums, name="db")`: the folder of a new LMDB with these Datums (or raw values) under 8-digit keys."""
+
+    from brew.data.databases.lmdb_writer import write_lmdb
+
+    def make(datums: Iterable[Datum | bytes], name: str = "db") -> Path:
+        values = [d if isinstance(d, bytes) else d.SerializeToString() for d in datums]
+        write_lmdb(tmp_path / name, ((b"%08d" % i, value) for i, value in enumerate(values)))
+        return tmp_path / name
+
+    return make

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from brew.errors import UsageError
-from brew.layer import sizes
 
 from .command import Choice
 
@@ -109,6 +108,8 @@ def parse_shapes(texts: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
         if match is None:
             raise UsageError(f'--shape takes BLOB:NxCxHxW, not "{text}"', hint="for example data:64x3x227x227")
         shape = tuple(int(dim[:_MOST_DIGITS]) for dim in re.split("[x,]", match["dims"]))
+        from brew.layer import sizes  # brings NumPy, which --help does without
+
         if fault := sizes.fault(shape):
             raise UsageError(f'--shape "{text}": {fault}')
         shapes[match["blob"]] = shape

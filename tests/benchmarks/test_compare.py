@@ -152,7 +152,7 @@ def test_brew_takes_turns(mode: str, tmp_path: Path) -> None:
     assert len(brew.rounds) == 2
     assert 0 < brew.fastest <= brew.median
     assert brew.fastest == min(t for times in brew.rounds for t in times)
-    assert brew.net.memory_report > 4 * 431_080 * (3 if mode == "train" else 1)  # weights, gradients, history
+    assert brew.memory > 4 * 431_080 * (3 if mode == "train" else 1)  # weights, gradients, history
     assert brew.loss == pytest.approx(expected_loss(nets, weights), rel=1e-4)
     assert not results["wrong"].ran
     assert "no_such_option" in results["wrong"].error

@@ -149,17 +149,17 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], No
         (tmp_path / "sitecustomize.py").write_text(
             "import os, sys, time\n"
             "if 'brew.checks.records.child' in sys.orig_argv:\n"
-            "    from brew.data import check_walks\n"
-            "    before = check_walks._image\n"
+            "    from brew.checks.records import walks\n"
+            "    before = walks._image\n"
             "    def look(files, number):\n"
             f"        if files.images.names[number] == 'two.png': {code}\n"
             "        return before(files, number)\n"
-            "    check_walks._image = look\n"
-            "    before_datum = check_walks._datum\n"
+            "    walks._image = look\n"
+            "    before_datum = walks._datum\n"
             "    def look_at(record, classes):\n"
             f"        if record[0].startswith(b'00000004'): {code}\n"
             "        return before_datum(record, classes)\n"
-            "    check_walks._datum = look_at\n"
+            "    walks._datum = look_at\n"
         )
         environment = checking._environment()
         environment["PYTHONPATH"] += os.pathsep + str(tmp_path)

@@ -18,7 +18,8 @@ LMDB = ROOT / "tests/fixtures/conformance/data/raw_lmdb"
 BEGIN = """
 import multiprocessing, os, signal, sys
 import numpy as np
-from brew import Net, threads
+from brew import Net
+from brew.cpu import threads
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import parse
 from brew.solver import Solver

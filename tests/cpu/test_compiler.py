@@ -140,7 +140,7 @@ def in_a_process(code: str, **environment: str) -> str:
 
 
 def test_it_can_be_switched_off() -> None:
-    code = "from brew.native import llvm; print(llvm.why_not())"
+    code = "from brew.cpu.llvm import compiler; print(compiler.why_not())"
     assert in_a_process(code, BREW_NATIVE="off") == "BREW_NATIVE=off switches it off"
 
 
@@ -163,7 +163,7 @@ def leave_one_page() -> list[mmap.mmap]:
 
 
 def test_code_and_its_numbers_lie_together_wherever_memory_is_free(tmp_path: Path) -> None:
-    code = "import test_llvm as t; t.llvm.target(); _ = t.leave_one_page(); t.check(t.llvm.function('far', t.doubled))"
+    code = "import test_compiler as t; t.compiler.target(); _ = t.leave_one_page(); t.check(t.compiler.function('far', t.doubled))"
     in_a_process(code, BREW_CACHE=str(tmp_path))
 
 

@@ -71,7 +71,7 @@ def test_what_a_killed_process_left_is_removed(folder, tmp_path, monkeypatch):
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     code = f"""import os, tempfile; tempfile.tempdir = {str(temporary)!r}
-from pathlib import Path; from brew.data.leveldb_source import LevelDB
+from pathlib import Path; from brew.data.databases.leveldb import LevelDB
 database = LevelDB(Path({str(folder)!r})); os.kill(os.getpid(), 9)"""
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False)
     [left] = temporary.iterdir()

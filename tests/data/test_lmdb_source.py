@@ -121,8 +121,8 @@ def test_wrong_backend_is_noted_once_told(folder, caplog):
 TRUNCATED = """
 import os, sys
 from pathlib import Path
-from brew.data.opening import open_database
-from brew.data.lmdb_writer import write_lmdb
+from brew.data.databases.opening import open_database
+from brew.data.databases.lmdb_writer import write_lmdb
 from brew.errors import DataError
 from brew.net import Net
 from brew.prototxt import parse

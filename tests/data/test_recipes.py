@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.mark.parametrize("name", ["solver.prototxt", "train_test.prototxt"])
 def test_they_are_the_example_s(name: str) -> None:
-    assert (ROOT / "brew/data" / f"digits_{name}").read_text() == (ROOT / "examples/digits" / name).read_text()
+    assert (ROOT / "brew/data/sets" / f"digits_{name}").read_text() == (ROOT / "examples/digits" / name).read_text()
 
 
 @pytest.mark.parametrize("folder", [".", "my digits", 'quo"ted'])

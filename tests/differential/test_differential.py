@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import brew
 from brew import prototxt
 from brew.layers.onednn._fused import ROWS as FUSED
-from differential import SEED, coverage, files, grammar, pairs, planted, ways
+from differential import SEED, coverage, files, grammar, pairs, planted, slopes, ways
 from differential.run import Session, Way
 from differential.shrink import shrink
 from differential.spelling import spell
@@ -97,6 +98,19 @@ def test_every_fused_row_forms(folder: Path) -> None:
         formed.update(found)
     print(formed)
     assert [row for row in rows if formed[row] < coverage.LEAST] == []
+
+
+def test_the_gradients_of_the_reference_are_slopes(folder: Path) -> None:
+    """It shares the graph and the plan of gradients with the engines that it judges: this shares only forward."""
+    measured = 0
+    for number in range(400):
+        case = grammar.make(SEED, number, SHORT)
+        if slopes.measurable(case):
+            with np.errstate(all="ignore"):
+                found, said = slopes.slope(case)
+            measured += bool(found)
+            assert abs(found - said) <= 1e-4 * max(1.0, abs(found)), f"{SEED}/{number}: {found:.6g}, not {said:.6g}"
+    assert measured >= 15
 
 
 def test_the_same_numbers_give_the_same_nets(folder: Path) -> None:

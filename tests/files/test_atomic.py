@@ -226,7 +226,7 @@ def test_a_temporary_file_of_another_is_not_written_to(tmp_path: Path, monkeypat
 
 
 def test_only_what_dead_processes_left_is_removed(tmp_path: Path):
-    program = "import sys; from brew import atomic; print(atomic._create_beside(atomic.Path(sys.argv[1])))"
+    program = "import sys; from brew.files import atomic; print(atomic._create_beside(atomic.Path(sys.argv[1])))"
 
     def left(name: str, **options: Any) -> Path:
         made = subprocess.run(

@@ -16,7 +16,7 @@ from brew.files import lock
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
-from brew import lock
+from brew.files import lock
 with lock.training(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

@@ -45,25 +45,25 @@ def files(kind: str) -> list[bytes]:
     """The files of a kind, in an order that does not change."""
     made = {
         "net": lambda: [_NET_INPUTS, *_read("brew/upgrade/*.prototxt"), *_nets()],
-        "solver": lambda: [_SOLVER, _SOLVER_WITH_NET, *_read("data/conformance/solvers/*/solver.prototxt")],
-        "weights": lambda: [_current(), _v1(), _v0(), *_read("data/conformance/solvers/*/out_iter_12.caffemodel")],
-        "state": lambda: [_ours(), *_read("data/conformance/solvers/*/out_iter_12.solverstate")],
-        "mean": lambda: [_mean(), *_read("data/conformance/data/mean.binaryproto")],
-        "lmdb": lambda: [_tree(), *_read("data/conformance/data/*_lmdb/data.mdb")],
-        "hdf5": lambda: [_chunked(), *_read("data/conformance/solvers/sgd_hdf5/*.h5")],
+        "solver": lambda: [_SOLVER, _SOLVER_WITH_NET, *_read("fixtures/conformance/solvers/*/solver.prototxt")],
+        "weights": lambda: [_current(), _v1(), _v0(), *_read("fixtures/conformance/solvers/*/out_iter_12.caffemodel")],
+        "state": lambda: [_ours(), *_read("fixtures/conformance/solvers/*/out_iter_12.solverstate")],
+        "mean": lambda: [_mean(), *_read("fixtures/conformance/data/mean.binaryproto")],
+        "lmdb": lambda: [_tree(), *_read("fixtures/conformance/data/*_lmdb/data.mdb")],
+        "hdf5": lambda: [_chunked(), *_read("fixtures/conformance/solvers/sgd_hdf5/*.h5")],
         "list": lambda: [
             _LIST,
-            *_read("data/conformance/data/list.txt"),
-            *_read("data/conformance/solvers/sgd_*/data.txt"),
+            *_read("fixtures/conformance/data/list.txt"),
+            *_read("fixtures/conformance/solvers/sgd_*/data.txt"),
         ],
-        "image": lambda: [*_images(), *_read("data/conformance/data/images/*/*.png")],
+        "image": lambda: [*_images(), *_read("fixtures/conformance/data/images/*/*.png")],
     }
     return made[kind]()
 
 
 def _nets() -> list[bytes]:
     """Good ones: those of tests/fixtures/faults are not meant to be."""
-    return [*_read("data/conformance/**/*.prototxt", but="solver"), *_read("data/prototxt/*.prototxt")]
+    return [*_read("fixtures/conformance/**/*.prototxt", but="solver"), *_read("fixtures/prototxt/*.prototxt")]
 
 
 def _read(pattern: str, but: str = "\0") -> list[bytes]:

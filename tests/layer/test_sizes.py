@@ -23,13 +23,14 @@ LARGEST = (1 << 31) - 1
 LOOK = """
 import resource
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-from brew import catalogue, prototxt
+from brew.reports import catalogue
+from brew import prototxt
 from brew.errors import BrewError
 from brew.layer import TRAIN
-from brew.net_source import define
+from brew.graph.definition import define
 from brew.proto.brew_pb2 import NetParameter
-from brew.registry import layer_type_list
-from brew.summary import summarise
+from brew.layer.registry import layer_type_list
+from brew.reports.summary import summarise
 largest = (1 << 31) - 1
 shapes = [(largest, 1, 1, 1), (1, largest, 1, 1), (1, 1, largest, 1), (1 << 29, 1 << 30, 1, 1), (1 << 30, 3, 7, 9)]
 files = {"Data", "ImageData", "HDF5Data", "WindowData", "MemoryData", "Python", "HDF5Output"}
