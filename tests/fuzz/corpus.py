@@ -44,7 +44,7 @@ SHAPES = {"ip1": ((8, 6), (8,)), "ip2": ((4, 8), (4,))}
 def files(kind: str) -> list[bytes]:
     """The files of a kind, in an order that does not change."""
     made = {
-        "net": lambda: [_NET_INPUTS, *_read("brew/upgrade/*.prototxt"), *_nets()],
+        "net": lambda: [_NET_INPUTS, *_read("prototxt/upgrade/*.prototxt"), *_nets()],
         "solver": lambda: [_SOLVER, _SOLVER_WITH_NET, *_read("fixtures/conformance/solvers/*/solver.prototxt")],
         "weights": lambda: [_current(), _v1(), _v0(), *_read("fixtures/conformance/solvers/*/out_iter_12.caffemodel")],
         "state": lambda: [_ours(), *_read("fixtures/conformance/solvers/*/out_iter_12.solverstate")],
@@ -69,6 +69,7 @@ def _nets() -> list[bytes]:
 def _read(pattern: str, but: str = "\0") -> list[bytes]:
     """The files of the pattern; those of tests/fixtures/faults have mistakes, and are no corpus of what can be read."""
     found = sorted(path for path in TESTS.glob(pattern) if "faults" not in path.parts)
+    assert found, pattern
     return [path.read_bytes() for path in found if path.stem != but]
 
 
