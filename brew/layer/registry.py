@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from .contract import Layer
+    from .engine_room import EngineRoom
 
 _layers: dict[str, type[Layer]] = {}
 C = TypeVar("C", bound="type[Layer]")
@@ -46,6 +47,14 @@ def load_engine(type_name: str, engine: str) -> None:
     """Import the room's module with `engine`'s implementation of a layer type, where there is one."""
     if stem(type_name) in _engine_stems(engine):
         importlib.import_module(f"brew.layers.{engine}.{stem(type_name)}")
+
+
+def engine_room(engine: str) -> EngineRoom | None:
+    """What the room of `engine` offers; None for "caffe", whose implementations stand in the layers' own files."""
+    if engine not in _rooms():
+        return None
+    room: EngineRoom = importlib.import_module(f"brew.layers.{engine}").ROOM
+    return room
 
 
 @cache
@@ -81,8 +90,17 @@ def _import_all() -> None:
 
 @cache
 def _stems() -> frozenset[str]:
+    return frozenset(name for name, is_room in _listed().items() if not (is_room or name.startswith("_")))
+
+
+@cache
+def _rooms() -> frozenset[str]:
+    return frozenset(name for name, is_room in _listed().items() if is_room)
+
+
+def _listed() -> dict[str, bool]:
     room = importlib.import_module("brew.layers")
-    return frozenset(m.name for m in pkgutil.iter_modules(room.__path__) if not m.name.startswith("_"))
+    return {module.name: module.ispkg for module in pkgutil.iter_modules(room.__path__)}
 
 
 @cache

@@ -12,7 +12,7 @@ from brew.cpu import onednn
 from brew.cpu.onednn import Call, Description, Operation
 from brew.cpu.onednn.after import After
 from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Unsupported, Version, Wanted
-from brew.layer.fused import Fused, fuses
+from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers._filters import Filters
 from brew.layers.batch_norm import BatchNorm
@@ -73,7 +73,6 @@ class _Convolved(Fused):
         return self.filters.ways()
 
 
-@fuses("Convolution", "ReLU")
 class Rectified(_Convolved):
     """In place or, without backward, not: backward finds the mask in the top, as the layers themselves do."""
 
@@ -97,14 +96,6 @@ class Rectified(_Convolved):
         self.filters.backward(io)
 
 
-@fuses("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU")
-@fuses("Convolution", "BatchNorm", "Scale", "Eltwise")
-@fuses("Convolution", "BatchNorm", "Scale", "ReLU")
-@fuses("Convolution", "BatchNorm", "Scale")
-@fuses("Convolution", "BatchNorm", "ReLU")
-@fuses("Convolution", "BatchNorm")
-@fuses("Convolution", "Scale", "ReLU")
-@fuses("Convolution", "Scale")
 class Folded(_Convolved):
     """In the test phase: with a = scale / sqrt(variance + eps), the weights times a, and a bias that has the rest.
 

@@ -16,7 +16,7 @@ from brew.cpu import busy, threads
 from brew.cpu.onednn import library
 from brew.errors import UsageError
 from brew.graph.graph import Graph
-from brew.layer import Arrays, Unsupported, Version
+from brew.layer import Arrays, Unsupported, Version, registry
 from brew.layer.data_layer import DataLayer
 from brew.memory import recompute
 from brew.memory.blob import Blob, Latest
@@ -67,7 +67,9 @@ class Executor:
             step.settle_tops(plain)
         floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
         together = fuse and device == "cpu" and engine == "onednn" and floats
-        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
+        self.plan = Plan(
+            self.steps, self.scratch, self._refresh, kept, registry.engine_room(engine) if together else None
+        )
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
         )
