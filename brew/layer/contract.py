@@ -145,8 +145,10 @@ class Implementation(Generic[L]):
 
     follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
     over     pairs (bottom, top): one dx may lie in the memory of a dy, if its pair is here; they lie alike then
+    engine   what it computes with; `Layer.runs_on` writes it
     """
 
+    engine: ClassVar[str] = "caffe"
     follows: ClassVar[bool] = False
     over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
 
@@ -235,6 +237,7 @@ class Layer:
 
         def register(implementation: I) -> I:
             cls.implementations[device, engine] = implementation
+            implementation.engine = engine
             return implementation
 
         return register

@@ -6,11 +6,15 @@ The table of fused rows stands apart from the modules that it names: these are i
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from ctypes import CDLL
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
+import numpy.typing as npt
+
+from .contract import Layer
 from .fused import Fused
 
 Row: TypeAlias = tuple[str, ...]  # types of layers, one behind the other
@@ -20,12 +24,22 @@ Row: TypeAlias = tuple[str, ...]  # types of layers, one behind the other
 class EngineRoom:
     """The room of one engine.
 
-    package  what its modules stand in, "brew.layers.onednn"
+    name     the engine's, and the room's in `brew.layers`
+    device   where it computes
+    dtype    of the nets that it computes; others are left to the implementations in the layers' own files
+    library  loads the C library that it calls, whose threads are to be held
     fused    every row of types that the engine computes together, and who does: "module:Class"
     """
 
-    package: str
+    name: str
+    device: str
+    dtype: npt.DTypeLike
+    library: Callable[[], CDLL]
     fused: Mapping[Row, str]
+
+    def takes(self, layer: Layer) -> bool:
+        """Whether the engine may compute it."""
+        return layer.context.dtype == self.dtype
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
@@ -35,5 +49,6 @@ class EngineRoom:
     def fused_class(self, row: Row) -> type[Fused]:
         """Who computes a row of `rows`; imported when it is asked for."""
         module, name = self.fused[row].split(":")
-        cls: type[Fused] = getattr(importlib.import_module(f"{self.package}.{module}"), name)
+        cls: type[Fused] = getattr(importlib.import_module(f"brew.layers.{self.name}.{module}"), name)
+        cls.engine = self.name
         return cls

@@ -9,11 +9,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from .contract import Layer
+    from .contract import Implementation, Layer
     from .engine_room import EngineRoom
 
 _layers: dict[str, type[Layer]] = {}
@@ -43,18 +44,24 @@ def stem(type_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type_name).lower()
 
 
-def load_engine(type_name: str, engine: str) -> None:
-    """Import the room's module with `engine`'s implementation of a layer type, where there is one."""
-    if stem(type_name) in _engine_stems(engine):
-        importlib.import_module(f"brew.layers.{engine}.{stem(type_name)}")
+def implementations(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
+    """Fresh ones to try, the best first: the engine's, where its room has one; the last, from the layer's own file,
+    takes anything. NetError where the layer has none for `device`."""
+    room = engine_room(device, engine)
+    if room is not None and room.takes(layer):
+        if stem(layer.type) in _engine_stems(engine):
+            importlib.import_module(f"brew.layers.{engine}.{stem(layer.type)}")
+        if (device, engine) in layer.implementations:
+            yield layer.implementation(device, engine)
+    yield layer.implementation(device)
 
 
-def engine_room(engine: str) -> EngineRoom | None:
-    """What the room of `engine` offers; None for "caffe", whose implementations stand in the layers' own files."""
+def engine_room(device: str, engine: str) -> EngineRoom | None:
+    """The room of `engine`, where that computes on `device`. "caffe" has none: it stands in the layers' own files."""
     if engine not in _rooms():
         return None
     room: EngineRoom = importlib.import_module(f"brew.layers.{engine}").ROOM
-    return room
+    return room if room.device == device else None
 
 
 @cache

@@ -13,7 +13,6 @@ import numpy as np
 
 from brew import cuda
 from brew.cpu import busy, threads
-from brew.cpu.onednn import library
 from brew.errors import UsageError
 from brew.graph.graph import Graph
 from brew.layer import Arrays, Unsupported, Version, registry
@@ -55,7 +54,8 @@ class Executor:
         Where not all are, `again` lets layers run forward twice for less memory (brew.memory.recompute).
         """
         self.device = device
-        self._openmp = library() if device == "cpu" and engine == "onednn" else None
+        room = registry.engine_room(device, engine)
+        self._openmp = room.library() if room is not None else None
         threads.hold_blas()
         self.scratch = Scratch(device)
         self.version = version
@@ -65,11 +65,8 @@ class Executor:
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
-        floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
-        together = fuse and device == "cpu" and engine == "onednn" and floats
-        self.plan = Plan(
-            self.steps, self.scratch, self._refresh, kept, registry.engine_room(engine) if together else None
-        )
+        together = fuse and room is not None and all(room.takes(step.layer) for step in self.steps)
+        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, room if together else None)
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
         )
