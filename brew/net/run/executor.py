@@ -106,7 +106,7 @@ class Executor:
             threads.openmp_threads(self._openmp)
             busy.look(self._openmp)
         if number:
-            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.type == "Split" for t in s.tops}
+            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.is_split for t in s.tops}
             for blob in self.memory.gone(number):
                 name = written.get(blob.name, blob.name)
                 raise UsageError(
