@@ -17,8 +17,6 @@ from .build import build
 
 log = logging.getLogger("brew")
 
-_FILLED = "Input", "DummyData"  # layers whose shapes stand in the file
-
 
 @dataclass(slots=True)
 class DataShapes:
@@ -43,8 +41,9 @@ def data_shapes(
     for source in layers:
         param = source.param
         cls = layer_class(param.type)
-        resized = batch is not None and param.type in _FILLED
-        if param.bottom or cls is None or set(param.top) & set(given) or not (issubclass(cls, DataLayer) or resized):
+        if param.bottom or cls is None or set(param.top) & set(given):
+            continue
+        if not issubclass(cls, DataLayer) and (batch is None or not cls.batch_in_message):
             continue
         shapes = _told(source, cls, context(source), result.assumed)
         if batch is not None:

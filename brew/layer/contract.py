@@ -129,11 +129,21 @@ class Layer:
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
     once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
     is_filled    the caller writes the tops, between passes: they are the inputs of the net
+    is_split     every top is the bottom under another name; nets put such layers in
     rewrites     every forward writes every element of the tops, every backward those of the gradients it gives
     keeps_to_itself  it goes on from what no snapshot has; after a resume it begins anew
-    is_split     every top is the bottom under another name; nets put such layers in
     sign_is_enough  of what `reads` names, backward asks only for the sign
     keeps_signs  where a gradient passes, a top in place has the sign of its bottom
+
+    Facts of losses and scores, and what a net to deploy is made by:
+
+    least_probability  a loss over probabilities takes smaller ones for this; 0: it is over something else
+    axis_in          the message whose `axis` tells where a loss has its classes; "": it has no such field
+    probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
+    is_score         it compares scores with labels, its last bottom
+    for_training     a deployed net has no use for it (nor for losses)
+    batch_in_message  the message has the shape of a batch, and a batch of another size does as well
+    fills_tops       the fillers in its message make its tops; in others they start parameters
     """
 
     type: ClassVar[str]
@@ -145,11 +155,18 @@ class Layer:
     is_loss: ClassVar[bool] = False
     once: ClassVar[bool] = False
     is_filled: ClassVar[bool] = False
+    is_split: ClassVar[bool] = False
     rewrites: ClassVar[bool] = True
     keeps_to_itself: ClassVar[bool] = False
-    is_split: ClassVar[bool] = False
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False
+    least_probability: ClassVar[float] = 0.0
+    axis_in: ClassVar[str] = ""
+    probabilities: ClassVar[str] = ""
+    is_score: ClassVar[bool] = False
+    for_training: ClassVar[bool] = False
+    batch_in_message: ClassVar[bool] = False
+    fills_tops: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], How]]
 
     def __init_subclass__(cls) -> None:
