@@ -19,6 +19,7 @@ from brew.errors import NetError
 from brew.files import regular
 from brew.files.overwriting import Kind
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
+from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
 from brew.plain_text import one_line
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
@@ -208,13 +209,13 @@ class _Inputs:
 
 def treatment(param: LayerParameter) -> str:
     """What a data layer did to its records in the TEST phase, in words; what deploying has to do again."""
-    if param.type not in ("Data", "ImageData", "WindowData", "MemoryData"):
+    cls = layer_class(param.type)
+    if cls is None or not (issubclass(cls, DataLayer) and cls.brings_images):
         return "as it was in training"
-    transform, images = param.transform_param, param.image_data_param
-    colour = param.type in ("ImageData", "WindowData") and (param.type == "WindowData" or images.is_color)
+    transform, colour = param.transform_param, cls.image_channels(param) == 3
     steps = ["pixels from 0 to 255" + (", channels in the order BGR" if colour else ", colours in the order BGR")]
-    if images.new_height and images.new_width:
-        steps.append(f"resized to {images.new_height} x {images.new_width}")
+    if size := cls.image_size(param):
+        steps.append(f"resized to {size[0]} x {size[1]}")
     if transform.mean_file:
         steps.append(f"minus the mean image {transform.mean_file}")
     if transform.mean_value:
