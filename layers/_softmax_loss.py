@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,7 +23,6 @@ class SoftmaxLoss(Layer):
     tops = between(1, 2)
     reads = frozenset("x")
     is_loss = True
-    axis_in: ClassVar[str]  # the message whose field `axis` tells where the classes are
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -76,6 +76,8 @@ class Accuracy(Layer):
     bottoms = exactly(2)
     tops = between(1, 2)
     reads = frozenset()
+    is_score = True
+    for_training = True
     no_gradient = frozenset({0, 1})
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

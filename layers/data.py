@@ -45,6 +45,7 @@ class Data(PrefetchingLayer):
     type = "Data"
     section = "data_param"
     tops = between(1, 2)
+    brings_images = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -33,6 +33,8 @@ class DummyData(Layer):
     bottoms = exactly(0)
     tops = at_least(1)
     reads = frozenset()
+    batch_in_message = True
+    fills_tops = True
     rewrites = False
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

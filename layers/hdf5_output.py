@@ -35,6 +35,7 @@ class HDF5Output(Layer):
     bottoms = exactly(2)
     tops = exactly(0)
     reads = frozenset()
+    for_training = True
     no_gradient = frozenset({0, 1})
     once = True
 

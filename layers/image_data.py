@@ -42,6 +42,7 @@ class ImageData(PrefetchingLayer):
     type = "ImageData"
     section = "image_data_param"
     tops = exactly(2)
+    brings_images = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -57,6 +58,15 @@ class ImageData(PrefetchingLayer):
         self.warn_of_idle_fields("image_data_param", moved)
         moved = {f: f"; image_data_param.{f} does it" for f in ("shuffle", "batch_size", "source", "max_bad_records")}
         self.warn_of_idle_fields("data_param", moved)
+
+    @classmethod
+    def image_channels(cls, param: LayerParameter) -> int:
+        return 3 if param.image_data_param.is_color else 1
+
+    @classmethod
+    def image_size(cls, param: LayerParameter) -> tuple[int, int] | None:
+        images = param.image_data_param
+        return (images.new_height, images.new_width) if images.new_height and images.new_width else None
 
     @cached_property
     def files(self) -> ImageFiles:

@@ -97,6 +97,8 @@ class InfogainLoss(SoftmaxLoss):
     type = "InfogainLoss"
     bottoms = between(2, 3)
     no_gradient = frozenset({1, 2})
+    probabilities = "Softmax"
+    least_probability = _LEAST
     axis_in = "infogain_loss_param"
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

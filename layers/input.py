@@ -22,6 +22,7 @@ class Input(Layer):
     bottoms = exactly(0)
     tops = at_least(1)
     reads = frozenset()
+    batch_in_message = True
     is_filled = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

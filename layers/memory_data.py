@@ -39,6 +39,7 @@ class MemoryData(DataLayer):
 
     type = "MemoryData"
     tops = exactly(2)
+    brings_images = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -64,6 +64,7 @@ class MultinomialLogisticLoss(Layer):
     bottoms = exactly(2)
     reads = frozenset("x")
     no_gradient = frozenset({1})
+    least_probability = _LEAST
     is_loss = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

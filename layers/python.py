@@ -50,6 +50,7 @@ class Python(Layer):
     in_place = True
     once = True  # the class may count its calls, or draw
     rewrites = False  # the class may leave elements as they are
+    keeps_to_itself = True  # the class, on its object
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

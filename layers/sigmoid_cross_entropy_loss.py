@@ -67,6 +67,7 @@ class SigmoidCrossEntropyLoss(Layer):
     type = "SigmoidCrossEntropyLoss"
     bottoms = exactly(2)
     reads = frozenset("x")
+    probabilities = "Sigmoid"
     no_gradient = frozenset({1})
     is_loss = True
 

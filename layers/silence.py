@@ -22,6 +22,7 @@ class Silence(Layer):
     bottoms = at_least(1)
     tops = exactly(0)
     reads = frozenset()
+    for_training = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return []

@@ -77,6 +77,8 @@ class SoftmaxWithLoss(SoftmaxLoss):
     type = "SoftmaxWithLoss"
     bottoms = exactly(2)
     no_gradient = frozenset({1})
+    probabilities = "Softmax"
+    least_probability = float(_LEAST)
     axis_in = "softmax_param"
 
 

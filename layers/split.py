@@ -21,6 +21,7 @@ class Split(Layer):
     type = "Split"
     tops = at_least(1)
     reads = frozenset()
+    is_split = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [bottom[0]] * len(self.param.top)

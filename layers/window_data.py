@@ -42,6 +42,7 @@ class WindowData(PrefetchingLayer):
     type = "WindowData"
     section = "window_data_param"
     tops = exactly(2)
+    brings_images = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -55,6 +56,10 @@ class WindowData(PrefetchingLayer):
         self.objects = int(np.float32(self.batch_size) * np.float32(windows.fg_fraction))
         self.scale: float = windows.scale if windows.HasField("scale") else transform.scale
         self.mean = self._centre(Transformer(transform, context, self.name, self.type).mean)
+
+    @classmethod
+    def image_channels(cls, param: LayerParameter) -> int:
+        return 3
 
     def _check(self) -> None:
         windows = self.param.window_data_param

@@ -18,7 +18,7 @@ import rooms
 
 import brew
 from brew.layer import Layer
-from brew.layer.registry import layer_class, stem
+from brew.layer.registry import layer_class, layer_type_list, stem
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("brew", "layers", "solvers", "proto", "tools", "model_zoo")
@@ -43,6 +43,12 @@ DOORS = {
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
 LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+
+# What types of layers a net is made of no room asks: they state facts (brew.layer.contract). Named all the same:
+NAMED_TYPES = {
+    "brew/graph/splits.py": {"Split"},  # the layer that it puts in
+    "brew/graph/foreign.py": {"Scale"},  # beside which a field of a fork says nothing
+}
 
 
 def sources(*rooms: str) -> list[Path]:
@@ -221,6 +227,21 @@ def test_the_picture_of_the_rooms_is_current(tmp_path: Path) -> None:
     script = ROOT / "docs" / "images" / "architecture.py"
     drawn = subprocess.run([sys.executable, str(script), "-"], capture_output=True, text=True, check=True).stdout
     assert drawn == before, "draw it again: python docs/images/architecture.py"
+
+
+def test_the_core_names_no_layer_type() -> None:
+    found = {path.relative_to(ROOT).as_posix(): named_types(path.read_text())
+             for path in sources("brew/memory", "brew/net", "brew/graph", "brew/solver")}  # fmt: skip
+    assert {name: types for name, types in found.items() if types} == NAMED_TYPES
+
+
+def test_the_rule_on_types_can_fail() -> None:
+    assert named_types('if layer.type == "Python" or "an Input": ...') == {"Python"}
+
+
+def named_types(text: str) -> set[str]:
+    strings = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+    return {name for name in layer_type_list() if name in strings}
 
 
 @pytest.mark.parametrize("path", [p for p in sources("layers") if not p.stem.startswith("_")], ids=lambda p: p.stem)

@@ -65,7 +65,7 @@ class Builder:
         node.tops = self._make_tops(number, node, shapes)
         node.top_shapes = shapes
         node.loss_weights = loss_weights(layer, len(node.tops))
-        if param.type == "Input":
+        if layer.is_filled:
             self.graph.inputs.extend(node.tops)
         self._add_params(number, node, layer.declare_params(bottom_shapes))
         self._mark(node, param)

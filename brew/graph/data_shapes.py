@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import DataError
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer.data_layer import DataLayer
@@ -16,8 +17,6 @@ from brew.prototxt.placed import PlacedLayer
 from .build import build
 
 log = logging.getLogger("brew")
-
-_FILLED = "Input", "DummyData"  # layers whose shapes stand in the file
 
 
 @dataclass(slots=True)
@@ -43,8 +42,9 @@ def data_shapes(
     for source in layers:
         param = source.param
         cls = layer_class(param.type)
-        resized = batch is not None and param.type in _FILLED
-        if param.bottom or cls is None or set(param.top) & set(given) or not (issubclass(cls, DataLayer) or resized):
+        if param.bottom or cls is None or set(param.top) & set(given):
+            continue
+        if not issubclass(cls, DataLayer) and (batch is None or not cls.batch_in_message):
             continue
         shapes = _told(source, cls, context(source), result.assumed)
         if batch is not None:
@@ -59,7 +59,7 @@ def _told(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list
     try:
         return list(build([source], lambda _: context).nodes[0].top_shapes)
     except DataError as error:
-        image, how = _image(param, context)
+        image, how = _image(param, cls, context)
         missing = error
     log.debug("%s", missing)
     batch = max(getattr(param, section).batch_size for section in _BATCHES)
@@ -78,28 +78,28 @@ def _told(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list
 _BATCHES = "data_param", "image_data_param", "window_data_param"
 
 
-def _image(param: LayerParameter, context: Context) -> tuple[Shape | None, str]:
+def _image(param: LayerParameter, cls: type[Layer], context: Context) -> tuple[Shape | None, str]:
     """(channels, height, width) after the crop as the message has it, and how it is known."""
-    if param.type not in ("Data", "ImageData", "WindowData"):
+    if not (issubclass(cls, PrefetchingLayer) and cls.brings_images):
         return None, ""
-    crop, images = param.transform_param.crop_size, param.image_data_param
+    crop = param.transform_param.crop_size
     mean = _mean_shape(param, context)
-    channels, guess = _channels(param, mean)
+    channels, guess = _channels(param, cls, mean)
     if crop:
         return (channels, crop, crop), f"crop_size says so{guess}"
-    if param.type == "ImageData" and images.new_height and images.new_width:
-        return (channels, images.new_height, images.new_width), f"new_height and new_width say so{guess}"
+    if size := cls.image_size(param):
+        return (channels, *size), f"new_height and new_width say so{guess}"
     if mean is not None and len(mean) == 3 and mean[1] > 1:
         return (channels, *mean[1:]), f"the mean file says so{guess}"
     return None, ""
 
 
-def _channels(param: LayerParameter, mean: Shape | None) -> tuple[int, str]:
+def _channels(param: LayerParameter, cls: type[DataLayer], mean: Shape | None) -> tuple[int, str]:
     """How many there are, and a note where that is no more than a guess."""
     transform = param.transform_param
-    if param.type == "ImageData":
-        return (3 if param.image_data_param.is_color else 1), ""
-    if param.type == "WindowData" or transform.force_color:
+    if (stated := cls.image_channels(param)) is not None:
+        return stated, ""
+    if transform.force_color:
         return 3, ""
     if transform.force_gray:
         return 1, ""

@@ -19,6 +19,7 @@ from brew.errors import NetError
 from brew.files import regular
 from brew.files.overwriting import Kind
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
+from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
 from brew.plain_text import one_line
 from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
@@ -28,7 +29,7 @@ from brew.prototxt.portable import input_layers, uses_batch_statistics, with_inp
 
 from .data_shapes import data_shapes
 from .definition import NetDefinition, NetLike, define
-from .deploy_flow import PROBABILITIES, Flow, Value
+from .deploy_flow import Flow, Value
 from .splits import Absent, insert_splits
 from .states import filter_layers, merged_state
 
@@ -138,15 +139,12 @@ class _Probabilities:
     def __init__(self, flow: Flow, dropped: set[int]) -> None:
         self.layers: dict[int, LayerParameter] = {}
         self.wanted: list[Value] = []
-        heads = [
-            h.number for h in flow.heads
-            if h.number not in dropped and flow.layers[h.number].param.type in PROBABILITIES
-        ]  # fmt: skip
+        heads = [h.number for h in flow.heads if h.number not in dropped and flow.classes[h.number].probabilities]
         taken = {name for n, s in enumerate(flow.layers) if flow.stays[n] for name in (s.param.name, *s.param.top)}
         done: dict[Value, str] = {}
         for number in heads:
             loss, value = flow.layers[number].param, flow.reads[number][0]
-            kind = PROBABILITIES[loss.type]
+            kind, axis_in = flow.classes[number].probabilities, flow.classes[number].axis_in
             same = [n for n, s in enumerate(flow.layers) if s.param.type == kind and flow.reads[n] == [value]]
             if same or done.get(value) == kind:
                 self.wanted += [(n, 0) for n in same]
@@ -155,10 +153,8 @@ class _Probabilities:
             name = "prob" if len(heads) == 1 and "prob" not in taken else f"{flow.name(value)}_prob"
             top = loss.top[1] if len(loss.top) > 1 else name
             layer = LayerParameter(name=name, type=kind, bottom=[flow.name(value)], top=[top])
-            if loss.type == "InfogainLoss" and loss.infogain_loss_param.axis != 1:
-                layer.softmax_param.axis = loss.infogain_loss_param.axis
-            elif loss.type == "SoftmaxWithLoss" and loss.softmax_param.axis != 1:
-                layer.softmax_param.axis = loss.softmax_param.axis
+            if axis_in and (axis := getattr(loss, axis_in).axis) != 1:
+                layer.softmax_param.axis = axis
             self.layers[number] = layer
             self.wanted.append(value)
 
@@ -195,7 +191,8 @@ class _Inputs:
         batch: int | None,
     ) -> dict[str, Shape]:
         """The inputs' shapes by name."""
-        own = source.param.type == "Input"
+        cls = layer_class(source.param.type)
+        own = cls is not None and cls.is_filled
         known = data_shapes([source], context, given, batch if own or batch else 1)
         self.assumed += known.assumed
         shapes = dict(known.shapes)
@@ -212,13 +209,13 @@ class _Inputs:
 
 def treatment(param: LayerParameter) -> str:
     """What a data layer did to its records in the TEST phase, in words; what deploying has to do again."""
-    if param.type not in ("Data", "ImageData", "WindowData", "MemoryData"):
+    cls = layer_class(param.type)
+    if cls is None or not (issubclass(cls, DataLayer) and cls.brings_images):
         return "as it was in training"
-    transform, images = param.transform_param, param.image_data_param
-    colour = param.type in ("ImageData", "WindowData") and (param.type == "WindowData" or images.is_color)
+    transform, colour = param.transform_param, cls.image_channels(param) == 3
     steps = ["pixels from 0 to 255" + (", channels in the order BGR" if colour else ", colours in the order BGR")]
-    if images.new_height and images.new_width:
-        steps.append(f"resized to {images.new_height} x {images.new_width}")
+    if size := cls.image_size(param):
+        steps.append(f"resized to {size[0]} x {size[1]}")
     if transform.mean_file:
         steps.append(f"minus the mean image {transform.mean_file}")
     if transform.mean_value:
@@ -255,7 +252,8 @@ def _cleaned(param: LayerParameter) -> LayerParameter:
     without_engine(layer)
     if uses_batch_statistics(layer):
         layer.batch_norm_param.ClearField("use_global_stats")
-    if param.type != "DummyData":  # its fillers are its values
+    cls = layer_class(param.type)
+    if cls is None or not cls.fills_tops:
         for _, inner in layer.ListFields():
             _clear_fillers(inner)
     return layer

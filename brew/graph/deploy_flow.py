@@ -17,13 +17,6 @@ from .build import make_layer
 
 Value = tuple[int, int]
 
-PROBABILITIES = {
-    "SoftmaxWithLoss": "Softmax",
-    "InfogainLoss": "Softmax",
-    "SigmoidCrossEntropyLoss": "Sigmoid",
-}
-_SINKS = "Accuracy", "Silence", "HDF5Output"  # for training and scoring alone
-
 
 @dataclass(frozen=True, slots=True)
 class Head:
@@ -69,13 +62,13 @@ class Flow:
 
     def _is_constant(self, number: int) -> bool:
         dummy = self.layers[number].param.dummy_data_param
-        return self.layers[number].param.type == "DummyData" and all(f.type == "constant" for f in dummy.data_filler)
+        return self.classes[number].fills_tops and all(f.type == "constant" for f in dummy.data_filler)
 
     @cached_property
     def labels(self) -> frozenset[Value]:
         """The values of data layers that no layer with parameters works on, where there is such a layer."""
         if not any(self.learned):
-            losses = [n for n in range(len(self.layers)) if self.is_loss(n) or self.classes[n].type == "Accuracy"]
+            losses = [n for n in range(len(self.layers)) if self.is_loss(n) or self.classes[n].is_score]
             last = {self.reads[n][-1] for n in losses if len(self.reads[n]) > 1}
             return frozenset(v for v in last if v[0] in self.data)
         used = {value for n, learned in enumerate(self.learned) if learned for value in self.above([n])}
@@ -102,8 +95,8 @@ class Flow:
     def stays(self) -> list[bool]:
         """Whether a layer has a part in a deployed net: no loss, no score, nothing that a label goes into."""
         return [
-            source.param.type not in _SINKS and not self.is_loss(n) and not (self.above([n]) & self.labels)
-            for n, source in enumerate(self.layers)
+            not cls.for_training and not self.is_loss(n) and not (self.above([n]) & self.labels)
+            for n, cls in enumerate(self.classes)
         ]
 
     # --- heads ------------------------------------------------------------------------------------------------------

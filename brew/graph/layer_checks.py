@@ -59,7 +59,7 @@ def made_twice(layer: Layer, top: int, since: Sequence[Node]) -> NetError:
             f'top "{name}" is already made by layer "{since[0].layer.name}"', "top", top,
             hint="only a layer whose bottom has the same name may write it again, in place",
         )  # fmt: skip
-    others = [n.layer for n in since[1:] if n.layer.type != "Split" and name not in n.layer.param.top]
+    others = [n.layer for n in since[1:] if not n.layer.is_split and name not in n.layer.param.top]
     readers = [other.name for other in others if name in _bottoms(other)]
     who = f'layer "{readers[0]}" reads it too' if readers else "it is read, or counts in the loss, elsewhere too"
     return layer.error(

@@ -9,20 +9,29 @@ from .arity import (
 from .arity import (
     exactly as exactly,
 )
+from .arrays import (
+    Array as Array,
+)
+from .arrays import (
+    Arrays as Arrays,
+)
+from .arrays import (
+    Buffer as Buffer,
+)
+from .arrays import (
+    Shapes as Shapes,
+)
+from .arrays import (
+    Version as Version,
+)
+from .arrays import (
+    Wanted as Wanted,
+)
 from .contract import (
     TEST as TEST,
 )
 from .contract import (
     TRAIN as TRAIN,
-)
-from .contract import (
-    Array as Array,
-)
-from .contract import (
-    Arrays as Arrays,
-)
-from .contract import (
-    Buffer as Buffer,
 )
 from .contract import (
     Context as Context,
@@ -37,16 +46,7 @@ from .contract import (
     Param as Param,
 )
 from .contract import (
-    Shapes as Shapes,
-)
-from .contract import (
     Unsupported as Unsupported,
-)
-from .contract import (
-    Version as Version,
-)
-from .contract import (
-    Wanted as Wanted,
 )
 from .layout import (
     Shape as Shape,

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from brew import cuda
 from brew.proto.brew_pb2 import LayerParameter
 
-from .contract import TEST, TRAIN, Arrays, Context, Layer, Shapes, Wanted
+from .arrays import Arrays, Shapes, Wanted
+from .contract import TEST, TRAIN, Context, Layer
 from .filler import initial
 from .layout import Shape, View
 from .random import Stream

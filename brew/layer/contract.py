@@ -14,19 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from brew.errors import NetError, Place
 
 from .arity import Arity, exactly
+from .arrays import Array, Arrays, Buffer, Shapes, Wanted
 from .choices import Choices
 from .layout import Layout, Layouts, Shape, View, plain, shape_text
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import FillerParameter, LayerParameter
-
-# A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
-Array: TypeAlias = npt.NDArray[Any]
 
 TRAIN, TEST = 0, 1  # brew.proto's Phase, without the import
 
@@ -65,76 +62,6 @@ class Param:
     start: Array | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """Memory an implementation asks for in `prepare`.
-
-    `kept` buffers belong to the layer, begin as zeros and keep their content from call to call. `carried` says of a
-    kept one that the next batch goes on from it: snapshots hold it, so its shape is the same on every device. `saved`
-    ones hold what forward leaves for backward (a pooling mask, say). The others are scratch: valid within one call.
-    Saved ones and scratch are never zeroed, and others use their memory before and after.
-    """
-
-    shape: Shape
-    dtype: npt.DTypeLike | None = None  # None: the net's
-    kept: bool = False
-    carried: bool = False
-    saved: bool = False
-
-
-@dataclass(slots=True)
-class Version:
-    """A number that changes with what it stands for."""
-
-    number: int = 0
-
-
-@dataclass(slots=True)
-class Arrays:
-    """What forward and backward work on; made once per shape, handed over at every call.
-
-    x, y     bottoms and tops
-    w        parameters
-    dx       gradients of bottoms, to be *written*; None where not wanted (or where a View makes it no work)
-    dy       gradients of tops; a loss's is its loss weight
-    dw       gradients of parameters, to be *added to*; None where not wanted
-    work     the buffers `prepare` asked for, by name
-    passes   uint64 array of one element on the net's device: how many forward passes came before this one
-    version  changes whenever parameters may have: what was derived from them is then derived anew
-    """
-
-    x: list[Array]
-    y: list[Array]
-    w: list[Array]
-    dx: list[Array | None]
-    dy: list[Array]
-    dw: list[Array | None]
-    work: dict[str, Array]
-    passes: Array
-    version: Version = field(default_factory=lambda: Version())
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which gradients the net will ask for: per bottom, per parameter; none in nets that only run forward."""
-
-    bottoms: tuple[bool, ...]
-    params: tuple[bool, ...]
-
-    @property
-    def backward(self) -> bool:
-        return any(self.bottoms) or any(self.params)
-
-
-@dataclass(frozen=True, slots=True)
-class Shapes:
-    """The shapes of a layer's bottoms, tops and parameters."""
-
-    x: tuple[Shape, ...]
-    y: tuple[Shape, ...]
-    w: tuple[Shape, ...] = ()
-
-
 L = TypeVar("L", bound="Layer")
 I = TypeVar("I", bound="type[Implementation[Any]]")  # noqa: E741
 How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's own
@@ -145,8 +72,10 @@ class Implementation(Generic[L]):
 
     follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
     over     pairs (bottom, top): one dx may lie in the memory of a dy, if its pair is here; they lie alike then
+    engine   what it computes with; `Layer.runs_on` writes it
     """
 
+    engine: ClassVar[str] = "caffe"
     follows: ClassVar[bool] = False
     over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
 
@@ -199,10 +128,22 @@ class Layer:
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
     once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
-    is_filled    the caller writes the tops, between passes
-    rewrites     every forward writes every element of the tops
+    is_filled    the caller writes the tops, between passes: they are the inputs of the net
+    is_split     every top is the bottom under another name; nets put such layers in
+    rewrites     every forward writes every element of the tops, every backward those of the gradients it gives
+    keeps_to_itself  it goes on from what no snapshot has; after a resume it begins anew
     sign_is_enough  of what `reads` names, backward asks only for the sign
     keeps_signs  where a gradient passes, a top in place has the sign of its bottom
+
+    Facts of losses and scores, and what a net to deploy is made by:
+
+    least_probability  a loss over probabilities takes smaller ones for this; 0: it is over something else
+    axis_in          the message whose `axis` tells where a loss has its classes; "": it has no such field
+    probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
+    is_score         it compares scores with labels, its last bottom
+    for_training     a deployed net has no use for it (nor for losses)
+    batch_in_message  the message has the shape of a batch, and a batch of another size does as well
+    fills_tops       the fillers in its message make its tops; in others they start parameters
     """
 
     type: ClassVar[str]
@@ -214,9 +155,18 @@ class Layer:
     is_loss: ClassVar[bool] = False
     once: ClassVar[bool] = False
     is_filled: ClassVar[bool] = False
+    is_split: ClassVar[bool] = False
     rewrites: ClassVar[bool] = True
+    keeps_to_itself: ClassVar[bool] = False
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False
+    least_probability: ClassVar[float] = 0.0
+    axis_in: ClassVar[str] = ""
+    probabilities: ClassVar[str] = ""
+    is_score: ClassVar[bool] = False
+    for_training: ClassVar[bool] = False
+    batch_in_message: ClassVar[bool] = False
+    fills_tops: ClassVar[bool] = False
     implementations: ClassVar[dict[tuple[str, str], How]]
 
     def __init_subclass__(cls) -> None:
@@ -235,6 +185,7 @@ class Layer:
 
         def register(implementation: I) -> I:
             cls.implementations[device, engine] = implementation
+            implementation.engine = engine
             return implementation
 
         return register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy.typing as npt
 
@@ -43,15 +43,28 @@ class DataLayer(Layer):
     """A layer that brings records in from a source and remembers how far it is.
 
     The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
+
+    brings_images  its first top is images, as its `transform_param` makes them
     """
 
     bottoms = exactly(0)
     reads = frozenset()
+    brings_images: ClassVar[bool] = False
     batch_size: int
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
         self.draws = self.name
+
+    @classmethod
+    def image_channels(cls, param: LayerParameter) -> int | None:
+        """How many channels its images have by its message; None where the records tell."""
+        return None
+
+    @classmethod
+    def image_size(cls, param: LayerParameter) -> tuple[int, int] | None:
+        """(height, width) that its message resizes images to; None where they keep their size."""
+        return None
 
     def draw_as(self, name: str) -> None:
         """Draw the random numbers of the data layer `name` from now on; before the first batch."""

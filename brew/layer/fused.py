@@ -1,23 +1,17 @@
-"""Several layers in a row as one: the contract of an implementation that computes them together, and who offers one.
+"""Several layers in a row as one: the contract of an implementation that computes them together.
 
 A `Fused` is an `Implementation` whose bottoms are those of the row that it does not make itself, whose tops are the
 last layer's, and whose parameters are all parameters of the row, one layer's behind the other's. What lies between is
-seldom written. The net decides where it may stand in (brew.net.run.fusion).
+seldom written. An engine's room says which rows it computes (brew.layer.engine_room), the net where a `Fused` may
+stand in (brew.net.run.fusion).
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from .contract import Implementation, Layer
-
-F = TypeVar("F", bound="type[Fused]")
-
-_ROOM = "brew.layers.onednn"
-_offered: dict[tuple[str, ...], type[Fused]] = {}
 
 
 class Fused(Implementation[Layer]):
@@ -42,31 +36,3 @@ class Fused(Implementation[Layer]):
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__(layers[0])
         self.layers = list(layers)
-
-
-def fuses(*types: str) -> Callable[[F], F]:
-    """Decorator: the class below computes layers of these types in a row."""
-
-    def register(cls: F) -> F:
-        _offered[types] = cls
-        return cls
-
-    return register
-
-
-@cache
-def rows() -> tuple[tuple[str, ...], ...]:
-    """Every row of types somebody computes together, the longest first."""
-    return tuple(sorted(_rows(), key=lambda types: -len(types)))
-
-
-def how(types: tuple[str, ...]) -> type[Fused]:
-    """Who computes a row of `rows`; imported when it is asked for."""
-    if types not in _offered:
-        importlib.import_module(f"{_ROOM}.{_rows()[types]}")
-    return _offered[types]
-
-
-def _rows() -> dict[tuple[str, ...], str]:
-    table: dict[tuple[str, ...], str] = importlib.import_module(f"{_ROOM}._fused").ROWS
-    return table

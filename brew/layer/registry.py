@@ -9,11 +9,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from .contract import Layer
+    from .contract import Implementation, Layer
+    from .engine_room import EngineRoom
 
 _layers: dict[str, type[Layer]] = {}
 C = TypeVar("C", bound="type[Layer]")
@@ -42,10 +44,24 @@ def stem(type_name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])", "_", type_name).lower()
 
 
-def load_engine(type_name: str, engine: str) -> None:
-    """Import the room's module with `engine`'s implementation of a layer type, where there is one."""
-    if stem(type_name) in _engine_stems(engine):
-        importlib.import_module(f"brew.layers.{engine}.{stem(type_name)}")
+def implementations(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
+    """Fresh ones to try, the best first: the engine's, where its room has one; the last, from the layer's own file,
+    takes anything. NetError where the layer has none for `device`."""
+    room = engine_room(device, engine)
+    if room is not None and room.takes(layer):
+        if stem(layer.type) in _engine_stems(engine):
+            importlib.import_module(f"brew.layers.{engine}.{stem(layer.type)}")
+        if (device, engine) in layer.implementations:
+            yield layer.implementation(device, engine)
+    yield layer.implementation(device)
+
+
+def engine_room(device: str, engine: str) -> EngineRoom | None:
+    """The room of `engine`, where that computes on `device`. "caffe" has none: it stands in the layers' own files."""
+    if engine not in _rooms():
+        return None
+    room: EngineRoom = importlib.import_module(f"brew.layers.{engine}").ROOM
+    return room if room.device == device else None
 
 
 @cache
@@ -81,8 +97,17 @@ def _import_all() -> None:
 
 @cache
 def _stems() -> frozenset[str]:
+    return frozenset(name for name, is_room in _listed().items() if not (is_room or name.startswith("_")))
+
+
+@cache
+def _rooms() -> frozenset[str]:
+    return frozenset(name for name, is_room in _listed().items() if is_room)
+
+
+def _listed() -> dict[str, bool]:
     room = importlib.import_module("brew.layers")
-    return frozenset(m.name for m in pkgutil.iter_modules(room.__path__) if not m.name.startswith("_"))
+    return {module.name: module.ispkg for module in pkgutil.iter_modules(room.__path__)}
 
 
 @cache

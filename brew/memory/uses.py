@@ -186,9 +186,8 @@ def from_outside(steps: Sequence[PlannableStep]) -> set[Memory]:
     """Memories that are written from outside, or not written anew in every pass."""
     result: set[Memory] = set()
     for step in steps:
-        python = step.layer.type == "Python"  # the user's class may leave elements as they are
-        if python or not step.bottoms:
+        if not (step.layer.rewrites and step.bottoms):
             result |= {b.data_memory for blob in step.tops for b in (blob, blob.shown) if b is not None}
-        if python:
+        if not step.layer.rewrites:
             result |= {blob.diff_memory for blob in step.bottoms}
     return result

@@ -56,7 +56,7 @@ def plan_lines(executor: Executor) -> list[PlanLine]:
 
 
 def _engine(step: Step) -> str:
-    return "oneDNN" if "onednn" in type(step.implementation).__module__ else "NumPy"
+    return {"caffe": "NumPy", "onednn": "oneDNN"}[step.implementation.engine]
 
 
 def _conversions(step: Step) -> Iterator[str]:

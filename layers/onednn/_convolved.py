@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from ctypes import c_float
-from typing import cast
 
 import numpy as np
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Call, Description, Operation
 from brew.cpu.onednn.after import After
-from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Unsupported, Version, Wanted
-from brew.layer.fused import Fused, fuses
+from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Unsupported, Version, Wanted, registry
+from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
-from brew.layers._filters import Filters
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.eltwise import Eltwise
 from brew.layers.relu import ReLU
@@ -59,10 +57,10 @@ class _Convolved(Fused):
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__(layers)
-        how = layers[0].implementations.get(("cpu", "onednn"))
-        if how is None or not issubclass(how, FiltersOneDNN):
+        filters = next(registry.implementations(layers[0], "cpu", "onednn"))
+        if not isinstance(filters, FiltersOneDNN):
             raise Unsupported("the engine has no convolution")
-        self.filters = how(cast(Filters, layers[0]))
+        self.filters = filters
 
     def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
         first = Wanted(wanted.bottoms[:1], wanted.params)
@@ -73,7 +71,6 @@ class _Convolved(Fused):
         return self.filters.ways()
 
 
-@fuses("Convolution", "ReLU")
 class Rectified(_Convolved):
     """In place or, without backward, not: backward finds the mask in the top, as the layers themselves do."""
 
@@ -97,14 +94,6 @@ class Rectified(_Convolved):
         self.filters.backward(io)
 
 
-@fuses("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU")
-@fuses("Convolution", "BatchNorm", "Scale", "Eltwise")
-@fuses("Convolution", "BatchNorm", "Scale", "ReLU")
-@fuses("Convolution", "BatchNorm", "Scale")
-@fuses("Convolution", "BatchNorm", "ReLU")
-@fuses("Convolution", "BatchNorm")
-@fuses("Convolution", "Scale", "ReLU")
-@fuses("Convolution", "Scale")
 class Folded(_Convolved):
     """In the test phase: with a = scale / sqrt(variance + eps), the weights times a, and a bias that has the rest.
 

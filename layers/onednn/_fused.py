@@ -1,21 +1,21 @@
-"""What oneDNN computes of several layers in one go: rows of types, and the module that has each (brew.layer.fused)."""
+"""What oneDNN computes of several layers in one go: rows of types, and who computes each (brew.layer.engine_room)."""
 
 from __future__ import annotations
 
 ROWS: dict[tuple[str, ...], str] = {
-    ("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU"): "_convolved",
-    ("Convolution", "BatchNorm", "Scale", "Eltwise"): "_convolved",
-    ("Convolution", "BatchNorm", "Scale", "ReLU"): "_convolved",
-    ("Convolution", "BatchNorm", "Scale"): "_convolved",
-    ("Convolution", "BatchNorm", "ReLU"): "_convolved",
-    ("Convolution", "BatchNorm"): "_convolved",
-    ("Convolution", "Scale", "ReLU"): "_convolved",
-    ("Convolution", "Scale"): "_convolved",
-    ("Convolution", "ReLU"): "_convolved",
-    ("BatchNorm", "Scale", "Eltwise", "ReLU"): "_residual",
-    ("BatchNorm", "Scale", "ReLU"): "_normalised",
-    ("BatchNorm", "ReLU"): "_normalised",
-    ("BatchNorm", "Scale"): "_normalised",
-    ("Eltwise", "ReLU"): "_summed",
-    ("InnerProduct", "ReLU"): "_multiplied",
+    ("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU"): "_convolved:Folded",
+    ("Convolution", "BatchNorm", "Scale", "Eltwise"): "_convolved:Folded",
+    ("Convolution", "BatchNorm", "Scale", "ReLU"): "_convolved:Folded",
+    ("Convolution", "BatchNorm", "Scale"): "_convolved:Folded",
+    ("Convolution", "BatchNorm", "ReLU"): "_convolved:Folded",
+    ("Convolution", "BatchNorm"): "_convolved:Folded",
+    ("Convolution", "Scale", "ReLU"): "_convolved:Folded",
+    ("Convolution", "Scale"): "_convolved:Folded",
+    ("Convolution", "ReLU"): "_convolved:Rectified",
+    ("BatchNorm", "Scale", "Eltwise", "ReLU"): "_residual:Residual",
+    ("BatchNorm", "Scale", "ReLU"): "_normalised:Normalised",
+    ("BatchNorm", "ReLU"): "_normalised:Normalised",
+    ("BatchNorm", "Scale"): "_normalised:Normalised",
+    ("Eltwise", "ReLU"): "_summed:Summed",
+    ("InnerProduct", "ReLU"): "_multiplied:Rectified",
 }

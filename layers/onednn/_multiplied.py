@@ -7,7 +7,7 @@ from typing import cast
 
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Layer, Shapes, Wanted
-from brew.layer.fused import Fused, fuses
+from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers.inner_product import InnerProduct
 
@@ -15,7 +15,6 @@ from ._convolved import ReLUBackward, relu_slope
 from .inner_product import InnerProductOneDNN
 
 
-@fuses("InnerProduct", "ReLU")
 class Rectified(Fused):
     """In place or, without backward, not: backward finds the mask in the top, as the layers themselves do."""
 

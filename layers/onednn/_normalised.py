@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted, count
-from brew.layer.fused import Fused, fuses
+from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.relu import ReLU
@@ -18,9 +18,6 @@ from ._norms import Row, norm
 from ._sums import copy
 
 
-@fuses("BatchNorm", "Scale", "ReLU")
-@fuses("BatchNorm", "ReLU")
-@fuses("BatchNorm", "Scale")
 class Normalised(Fused):
     """y = relu(a * (x - mean) / sqrt(variance + eps) + b), with the averages and gradients of the single layers.
 

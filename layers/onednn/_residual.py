@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from brew.layer import Arrays, Buffer, Layer, Shapes, Unsupported, Wanted
-from brew.layer.fused import Fused, fuses
+from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.ops.in_place import overwrites
 
@@ -17,7 +17,6 @@ from ._summed import Summed
 from ._sums import copy
 
 
-@fuses("BatchNorm", "Scale", "Eltwise", "ReLU")
 class Residual(Fused):
     """Forward writes what the layers write. Backward reads the sum's gradient where it is: for the branch it need not
     be copied, nor for the trunk where that one's lies in its memory.

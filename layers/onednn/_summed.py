@@ -9,14 +9,13 @@ from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
-from brew.layer.fused import Fused, fuses
+from brew.layer.fused import Fused
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.eltwise import Eltwise
 
 from ._convolved import plain_sum, relu_slope
 
 
-@fuses("Eltwise", "ReLU")
 class Summed(Fused):
     """Forward in one pass over two blobs. Backward is the layers' own."""
 

@@ -16,7 +16,7 @@ import pytest
 
 import brew
 from brew import prototxt
-from brew.layers.onednn._fused import ROWS as FUSED
+from brew.layers.onednn import ROOM
 from differential import SEED, coverage, files, grammar, pairs, planted, slopes, ways
 from differential.run import Session, Way
 from differential.shrink import shrink
@@ -86,7 +86,7 @@ def test_everything_comes_often_enough(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.onednn
 def test_every_fused_row_forms(folder: Path) -> None:
-    formed, rows = Counter[str](), [" ".join(row) for row in FUSED]
+    formed, rows = Counter[str](), [" ".join(row) for row in ROOM.fused]
     for number in range(SLOW):
         if all(formed[row] >= coverage.LEAST for row in rows):
             break

@@ -18,7 +18,8 @@ from brew import prototxt
 from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
 from brew.errors import NetError
-from brew.layer import Unsupported, fused
+from brew.layer import Unsupported
+from brew.layers.onednn import ROOM
 from brew.layers.onednn._passes import DirectWeights, Sizes
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.onednn
 
 FAST, SLOW, PORTION = 200, 2000, 25
 CHANNELS = (1, 2, 3, 4, 6, 8, 9, 12, 13, 16, 17, 20, 24, 30, 32, 33, 48)
-ROWS = fused.rows()
+ROWS = ROOM.rows
 SINGLE = (
     "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "InnerProduct", "LRN", "PReLU",
     "Pooling", "Power", "ReLU", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "Swish", "TanH",

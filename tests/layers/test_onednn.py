@@ -45,7 +45,7 @@ def net(text: str, shape: tuple[int, ...], channels: int, engine: str, phase: in
 def chosen(it: Net) -> tuple[str, int]:
     """Who computes the layer "it", and the block in which it takes its bottom."""
     [step] = [s for s in it.executor.steps if s.layer.name == "it"]
-    engine = "onednn" if ".onednn." in type(step.implementation).__module__ else "caffe"
+    engine = step.implementation.engine
     return engine, max(layout.block for layout in step.layouts.x)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 
 import brew
 from brew import prototxt
-from brew.layer import fused
+from brew.layer.fused import Fused
+from brew.layers.onednn import ROOM
 from brew.net import mode
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -339,12 +341,17 @@ def test_the_plan_can_be_read():
     assert not any(line.together for line in plan_lines(net_of(RESIDUAL, fuse=False).executor))
 
 
-def test_the_table_of_rows_is_what_the_modules_offer():
-    """The table stands apart from the modules, so that these are imported only for nets that have such rows."""
-    assert fused.rows()
-    for types in fused.rows():
-        assert fused.how(types) is fused._offered[types]
-    assert set(fused._offered) == set(fused.rows())
+def test_every_row_of_the_table_is_computed_by_a_class_of_the_room():
+    assert ROOM.rows
+    for row in ROOM.rows:
+        assert issubclass(ROOM.fused_class(row), Fused)
+    modules = {ROOM.fused_class(row).__module__ for row in ROOM.rows}
+    offered = {cls for module in modules for cls in vars(sys.modules[module]).values() if concrete(cls, module)}
+    assert offered == {ROOM.fused_class(row) for row in ROOM.rows}
+
+
+def concrete(cls: object, module: str) -> bool:
+    return isinstance(cls, type) and issubclass(cls, Fused) and cls.__module__ == module and cls.__name__[0] != "_"
 
 
 def test_a_value_that_no_backward_reads_is_not_kept_for_it():

@@ -40,6 +40,20 @@ max_iter: 100 iter_size: 2 average_loss: 7 display: 20 test_iter: 3 test_interva
 snapshot_prefix: "{prefix}" snapshot_format: {format} snapshot_after_train: true
 """
 
+PASSING_ON = """
+from brew.python_layer import PythonLayer
+
+class PassingOn(PythonLayer):
+    def setup(self, bottom, top):
+        pass
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+    def forward(self, bottom, top):
+        top[0].data[...] = bottom[0].data
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff
+"""
+
 
 def _solver(folder: Path, snapshot_format: str, **options: object) -> Solver:
     (folder / "net.prototxt").write_text(NET.format(lmdb=LMDB))
@@ -99,6 +113,24 @@ def test_without_the_cursor_the_result_differs(tmp_path: Path):
     brew.set_random_seed(-1)
     pairs = zip(_weights(straight), _weights(careless), strict=True)
     assert not all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_a_python_layer_is_said_to_begin_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "passing_on.py").write_text(PASSING_ON)
+    monkeypatch.chdir(tmp_path)
+    module = 'python_param { module: "passing_on" layer: "PassingOn" }'
+    text = NET.format(lmdb=LMDB) + f'layer {{ name: "pass" type: "Python" bottom: "ip" top: "passed" {module} }}'
+    (tmp_path / "net.prototxt").write_text(text)
+    settings = SOLVER.format(net=tmp_path / "net.prototxt", prefix=tmp_path / "run", format="BINARYPROTO")
+    solver = Solver(prototxt.parse(settings, SolverParameter))
+    with caplog.at_level("INFO", "brew"):
+        solver.restore(solver.snapshot().state)
+    solver.close()
+    assert (
+        "layer pass (Python) begins anew: what its class keeps on itself is not part of a snapshot" in caplog.messages
+    )
 
 
 def test_a_moved_snapshot_finds_its_weights_beside_it(tmp_path: Path, caplog: pytest.LogCaptureFixture):

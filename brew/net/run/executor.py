@@ -13,10 +13,9 @@ import numpy as np
 
 from brew import cuda
 from brew.cpu import busy, threads
-from brew.cpu.onednn import library
 from brew.errors import UsageError
 from brew.graph.graph import Graph
-from brew.layer import Arrays, Unsupported, Version
+from brew.layer import Arrays, Unsupported, Version, registry
 from brew.layer.data_layer import DataLayer
 from brew.memory import recompute
 from brew.memory.blob import Blob, Latest
@@ -55,7 +54,8 @@ class Executor:
         Where not all are, `again` lets layers run forward twice for less memory (brew.memory.recompute).
         """
         self.device = device
-        self._openmp = library() if device == "cpu" and engine == "onednn" else None
+        room = registry.engine_room(device, engine)
+        self._openmp = room.library() if room is not None else None
         threads.hold_blas()
         self.scratch = Scratch(device)
         self.version = version
@@ -65,9 +65,8 @@ class Executor:
         for step in self.steps:
             step.prepare(self.scratch)
             step.settle_tops(plain)
-        floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
-        together = fuse and device == "cpu" and engine == "onednn" and floats
-        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
+        together = fuse and room is not None and all(room.takes(step.layer) for step in self.steps)
+        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, room if together else None)
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
         )
@@ -107,7 +106,7 @@ class Executor:
             threads.openmp_threads(self._openmp)
             busy.look(self._openmp)
         if number:
-            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.type == "Split" for t in s.tops}
+            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.is_split for t in s.tops}
             for blob in self.memory.gone(number):
                 name = written.get(blob.name, blob.name)
                 raise UsageError(

@@ -1,6 +1,6 @@
 """Which layers of a net run together, planned once on its steps and never visible in what can be read.
 
-A `Group` stands for a row of layers that somebody computes in one go (layer.fused). It runs where the whole row is to
+A `Group` stands for a row of layers that the engine computes in one go (layer.fused). It runs where the whole row is to
 run and nobody looks in between; otherwise its members run by themselves. Only a value that the next layer overwrites
 in place is skipped, so every blob that can be read after a pass holds what it always holds.
 """
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from brew.graph.graph import Node
-from brew.layer import Unsupported, Wanted, fused
+from brew.layer import Unsupported, Wanted
+from brew.layer.engine_room import EngineRoom
 from brew.layer.fused import Fused
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
@@ -90,11 +91,11 @@ class Plan:
 
     def __init__(
         self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool],
-        *, fuse: bool,
+        room: EngineRoom | None,
     ) -> None:  # fmt: skip
-        """`refresh` binds a step where it has to be; `kept` says which blobs must be readable after a pass."""
+        """`refresh` binds a step where it has to be; `kept` says what must be readable; `room` computes rows."""
         self.steps, self.scratch, self.refresh = steps, scratch, refresh
-        self.groups = list(_groups(steps, scratch, kept)) if fuse else []
+        self.groups = list(_groups(steps, scratch, kept, room)) if room is not None else []
         self._by_start = {group.start: group for group in self.groups}
         self._by_last = {group.last: group for group in self.groups}
         self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
@@ -206,7 +207,7 @@ class Plan:
             array[...] = value
 
 
-def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]) -> Iterator[Group]:
+def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool], room: EngineRoom) -> Iterator[Group]:
     """The rows that are computed together, from the front, the longest at each place."""
     readers: dict[int, int] = {}
     for step in steps:
@@ -214,7 +215,7 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
             readers[blob] = readers.get(blob, 0) + 1
     number, taken = 0, 0  # steps before `taken` belong to groups
     while number < len(steps):
-        group = next(_groups_at(number, steps, scratch, readers, kept), None)
+        group = next(_groups_at(number, steps, scratch, readers, kept, room), None)
         if group is None:
             number += 1
             continue
@@ -225,13 +226,14 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
 
 
 def _groups_at(
-    number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[int, int], kept: Callable[[str], bool]
-) -> Iterator[Group]:
-    for types in fused.rows():
+    number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[int, int], kept: Callable[[str], bool],
+    room: EngineRoom,
+) -> Iterator[Group]:  # fmt: skip
+    for types in room.rows:
         row = list(steps[number : number + len(types)])
         if tuple(step.layer.type for step in row) != types or not _chained(row):
             continue
-        how = fused.how(types)
+        how = room.fused_class(types)
         skipped = _skipped(row, readers, kept) if how.skips else []
         if skipped is None:
             continue
@@ -240,8 +242,7 @@ def _groups_at(
             step.prepare(scratch)
         except Unsupported:
             continue
-        homes = [b.data_memory.layout for b in step.tops]
-        if list(step.layouts.y) == homes:
+        if list(step.layouts.y) == [b.data_memory.layout for b in step.tops]:
             yield Group(number, number + len(types) - 1, step, skipped=skipped)
 
 

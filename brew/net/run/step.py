@@ -21,7 +21,6 @@ from brew.layer import (
     Arrays,
     Buffer,
     Implementation,
-    Layer,
     Shapes,
     Unsupported,
     Version,
@@ -52,7 +51,7 @@ class Step:
         self.layer = node.layer
         self.wanted = wanted
         self.device = device
-        self.candidates = list(candidates(node.layer, device, engine))
+        self.candidates = list(registry.implementations(node.layer, device, engine))
         self.bottoms = [blobs[b] for b in node.bottoms]
         self.tops = [blobs[t] for t in node.tops]
         self.params = [params[p] for p in node.params]
@@ -279,12 +278,3 @@ class Step:
         """Its arrays are to be made anew before it runs again."""
         self.io = None
         Latest.changed()
-
-
-def candidates(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
-    """The implementations to try, the best first; the last one takes anything."""
-    if device == "cpu" and engine == "onednn" and layer.context.dtype == np.float32:
-        registry.load_engine(layer.type, engine)
-        if (device, engine) in layer.implementations:
-            yield layer.implementation(device, engine)
-    yield layer.implementation(device)

@@ -139,10 +139,10 @@ def _restore_run(training: Training, state: ResumeState, data_from_start: bool) 
     if data_from_start:
         return
     _restore_data(training, state)
-    for name in (
-        layer.name for net in [training.net, *training.test_nets] for layer in net.layers if layer.type == "Python"
-    ):
-        log.info("layer %s (Python) begins anew: what its class keeps on itself is not part of a snapshot", name)
+    for layer in (layer for net in [training.net, *training.test_nets] for layer in net.layers):
+        if layer.keeps_to_itself:
+            what = "what its class keeps on itself is not part of a snapshot"
+            log.info("layer %s (%s) begins anew: %s", layer.name, layer.type, what)
 
 
 def rewind(training: Training, state: ResumeState) -> None:

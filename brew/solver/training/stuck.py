@@ -11,19 +11,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from brew.layer import count
+from brew.layer import Layer, count
 from brew.net.net import Net
 from brew.ops.loss import normalization
-from brew.proto.brew_pb2 import LayerParameter, LossParameter
+from brew.proto.brew_pb2 import LossParameter
 
 from .events import Displayed, Event
 
 log = logging.getLogger("brew")
 
-_LEAST = {"SoftmaxWithLoss": float(np.finfo(np.float32).tiny), "InfogainLoss": 1e-20, "MultinomialLogisticLoss": 1e-20}
-_AXIS = {"SoftmaxWithLoss": "softmax_param", "InfogainLoss": "infogain_loss_param"}
 _HIGH = 20.0  # a mean loss per item that no training in its senses keeps: the right class has a chance of 2e-9
 _SHARES, _LONG = 3, 10  # displays in a row: at whole shares of the most there is; or high and no lower
 _STILL = 5  # displays in a row with the same loss
@@ -35,8 +31,7 @@ class _Loss:
     """An output that is a loss over probabilities: of which layer, and since when it is high."""
 
     output: str
-    layer: str
-    param: LayerParameter
+    layer: Layer
     first: float = 0.0  # of the displays in a row in which it was high
     high: int = 0
     shares: int = 0
@@ -63,7 +58,7 @@ class Stuck:
                     "often has a chance of 0 (which counts as %g, a loss of %.2f), and hardly any gradient is left "
                     "(usual causes: base_lr too high, input not scaled, weights that start too large; begin again, or "
                     "from a snapshot of before)",
-                    event.iteration, loss.output, value, _LEAST[loss.param.type], _most(loss.param),
+                    event.iteration, loss.output, value, loss.layer.least_probability, _most(loss.layer),
                 )  # fmt: skip
         self._watch_still(event)
 
@@ -75,19 +70,20 @@ class Stuck:
             loss.high = loss.shares = 0
             return False
         loss.first = loss.first if loss.high else mean
-        share = mean / _most(loss.param) * items
+        share = mean / _most(loss.layer) * items
         whole = items <= _MOST_ITEMS and abs(share - round(share)) < 0.01
         loss.high, loss.shares = loss.high + 1, loss.shares + 1 if whole else 0
         return loss.shares >= _SHARES or (loss.high >= _LONG and mean > 0.9 * loss.first)
 
     def _items(self, loss: _Loss) -> tuple[int, float]:
         """How many items the loss is of, and what their sum is divided by (ignored ones are not known here)."""
-        shape = self.net.blobs[self.net.bottom_names[loss.layer][0]].shape
-        if loss.param.type not in _AXIS:
+        layer = loss.layer
+        shape = self.net.blobs[self.net.bottom_names[layer.name][0]].shape
+        if not layer.axis_in:
             return shape[0], shape[0]
-        axis = getattr(loss.param, _AXIS[loss.param.type]).axis % len(shape)
+        axis = getattr(layer.param, layer.axis_in).axis % len(shape)
         outer, inner = count(shape[:axis]), count(shape[axis + 1 :])
-        mode = normalization(loss.param.loss_param)
+        mode = normalization(layer.param.loss_param)
         if mode == LossParameter.NONE:
             return outer * inner, 1
         return outer * inner, outer if mode == LossParameter.BATCH_SIZE else outer * inner
@@ -106,9 +102,9 @@ class Stuck:
 
 def _losses(net: Net) -> Iterator[_Loss]:
     for layer in net.layers:
-        if layer.type in _LEAST and (top := net.top_names[layer.name][0]) in net.outputs:
-            yield _Loss(top, layer.name, layer.param)
+        if layer.least_probability and (top := net.top_names[layer.name][0]) in net.outputs:
+            yield _Loss(top, layer)
 
 
-def _most(param: LayerParameter) -> float:
-    return -math.log(_LEAST[param.type])
+def _most(layer: Layer) -> float:
+    return -math.log(layer.least_probability)
