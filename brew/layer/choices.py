@@ -1,8 +1,8 @@
-"""Which way a pass goes where there are two: by a fixed rule, or as the first iterations are timed (DECISIONS 11).
+"""Which way a pass goes where there are several: by a rule, or by timing the first iterations (docs/decisions/0005).
 
-A pass is known by a text, its key, that says all the time depends on; a way by its name. Whoever can compute a pass in
-several ways asks `way`, and where it gets no answer tries them in turn, tells `timed` how long each took, and asks
-again. Ways that differ in rounding make other numbers: what is settled goes into snapshots, and is replayed from there.
+A pass is named by its key, a text with all that its time depends on. An implementation that can compute a pass in
+several ways asks `way`; where the answer is None, it tries the ways in turn, reports each time to `timed`, and asks
+again. Ways differ in rounding, so the decisions are stored in snapshots and replayed on resume.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
 
-Views stay true (DECISIONS 6): the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
+Views stay true: the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
 the memory. On CUDA an exposed memory has a host copy which is the truth between passes: the net uploads it before
 a pass and refreshes it after; so too on the CPU where a memory has an engine's layout.
 """

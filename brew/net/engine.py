@@ -1,4 +1,4 @@
-"""What computes on the CPU: oneDNN where it is, else NumPy ("caffe"); and who may say otherwise (DECISIONS 13)."""
+"""The engine of the CPU: oneDNN where it is installed, else NumPy ("caffe"); files and users may ask for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parameters of a net: one arena for their data, one for their gradients (DECISIONS 9).
+"""The parameters of a net: one arena for their data, one for their gradients.
 
 A slot is one parameter of one layer; shared slots live in their owner's memory. A net made to share another's weights
 (a solver's test net) takes that net's blobs by layer name, or where no layer of that name is there by the name of a

@@ -1,4 +1,4 @@
-"""Weights into a net and out of it: by layer name, with Caffe's rules for shapes (FIELD: 2.5)."""
+"""Weights into a net and out of it: by layer name, with Caffe's rules for shapes."""
 
 from __future__ import annotations
 

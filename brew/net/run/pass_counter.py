@@ -18,7 +18,7 @@ _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class PassCounter:
-    """`begun` passes so far, which key dropout and the like (DECISIONS 10).
+    """`begun` passes so far: part of the key of random numbers that layers draw (dropout).
 
     `array` has the number of the present one, from 0, always in the same place.
     """

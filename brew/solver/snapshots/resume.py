@@ -1,4 +1,4 @@
-"""Exact resume: everything a training depends on, into a solver state and back (DECISIONS 10, 15).
+"""Exact resume: everything a training depends on, into a solver state and back (docs/decisions/0004).
 
 Weights, history, iteration and learning-rate state as Caffe has them; in our own field the seed, the number of passes,
 the loss window, for every data layer of every net where its *consumed* records end, what layers carry from batch to

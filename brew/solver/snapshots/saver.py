@@ -59,7 +59,7 @@ class Saver:
         return before
 
     def snapshot_or_warn(self) -> None:
-        """A snapshot on the way: a failure warns, and the next one tries again (DECISIONS 18)."""
+        """A snapshot on the way: a failure warns, and the next one tries again (docs/decisions/0004)."""
         try:
             self.snapshot()
         except ResourceError as error:

@@ -1,4 +1,4 @@
-"""What a solver's message says: which nets, in which states, from which weights, with which seed (FIELD 3.4)."""
+"""What a solver's message says: which nets, in which states, from which weights, with which seed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a solver's message: every finding, each at its field (FIELD 3.4). Nothing is opened here."""
+"""What is wrong with a solver's message: every error, each at its field. No file is opened here."""
 
 from __future__ import annotations
 
