@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +21,7 @@ from brew.layer.bench import Bench
 from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import LayerParameter
 
-from .layer import Layer, Wanted
-
-Array = npt.NDArray[Any]
+from .layer import Array, Layer, Wanted
 
 
 @dataclass(frozen=True, slots=True)

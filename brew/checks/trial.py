@@ -66,10 +66,10 @@ class Trial(Builder):
             self._stand_in(number, source, context)
 
     def pair_data(self) -> None:
-        """Data layers that belong together, as a net settles it."""
+        """Data layers that belong together, as a net pairs them."""
         with suppress(DataError):  # a source that cannot be read is among the errors already
             try:
-                pairs.settle([node.layer for node in self.graph.nodes])
+                pairs.pair_layers([node.layer for node in self.graph.nodes])
             except NetError as error:
                 self.refuse(error)
 

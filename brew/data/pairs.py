@@ -43,7 +43,7 @@ class Pairs:
     remarks: list[Remark] = field(default_factory=list)
 
 
-def settle(net: Sequence[Layer]) -> Pairs:
+def pair_layers(net: Sequence[Layer]) -> Pairs:
     """Let the data layers among the layers of a net that belong together draw alike.
 
     NetError for a draws_with that cannot be: in no data layer, no such layer, other sizes, another kind of order.
@@ -179,9 +179,9 @@ def _remark(layer: DataLayer, message: str, hint: str) -> Remark:
     return Remark(f'layer "{layer.name}" ({layer.type}): {message}', layer.context.place(), hint)
 
 
-def settle_data(net: Sequence[Layer]) -> None:
-    """`settle` for the layers of a net, and what there is to say about its data in lines of the log."""
-    found = settle(net)
+def pair_and_log(net: Sequence[Layer]) -> None:
+    """`pair_layers` for the layers of a net; logs the pairs, the remarks, and mistaken shapes of records."""
+    found = pair_layers(net)
     for names in found.together.values():
         log.info("data layers %s draw the same random numbers for a record", ", ".join(names))
     for remark in found.remarks:

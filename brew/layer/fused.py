@@ -1,4 +1,4 @@
-"""Several layers in a row as one: the contract of an implementation that computes them together, and who offers one.
+"""Several layers in a row as one: the contract of an implementation that computes them together, and a table of these.
 
 A `Fused` is an `Implementation` whose bottoms are those of the row that it does not make itself, whose tops are the
 last layer's, and whose parameters are all parameters of the row, one layer's behind the other's. What lies between is
@@ -28,8 +28,8 @@ class Fused(Implementation[Layer]):
     reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
     skips     it leaves what lies between unwritten; else that is as the layers would leave it
     source    the buffer in which it wants its first bottom, because its top overwrites that
-    fed       whoever makes the first bottom writes into `source`; else the row copies it there (the net says so before
-              `bind`)
+    fed       the producer of the first bottom writes into `source`; else the row copies it there (the net says so
+              before `bind`)
     """
 
     stateful: ClassVar[bool] = False
@@ -56,12 +56,12 @@ def fuses(*types: str) -> Callable[[F], F]:
 
 @cache
 def rows() -> tuple[tuple[str, ...], ...]:
-    """Every row of types somebody computes together, the longest first."""
+    """Every row of types that an engine computes together, the longest first."""
     return tuple(sorted(_rows(), key=lambda types: -len(types)))
 
 
 def how(types: tuple[str, ...]) -> type[Fused]:
-    """Who computes a row of `rows`; imported when it is asked for."""
+    """The class that computes a row of `rows`; imported when it is asked for."""
     if types not in _offered:
         importlib.import_module(f"{_ROOM}.{_rows()[types]}")
     return _offered[types]

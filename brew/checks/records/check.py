@@ -2,7 +2,7 @@
 
 LMDB and HDF5 trust their files: a damaged one can kill its reader (SIGSEGV, SIGBUS), keep it busy for ever, or ask
 for all the memory there is. None of it reaches this process: the child has a limit on memory and a clock that kills
-it, and what it dies of becomes a finding.
+it, and the reason of its death becomes a bad record.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A bad record: its key, path or dataset, and what is wrong."""
+class BadRecord:
+    """The record's key, path or dataset, and the reason that it is bad."""
 
     record: str
     reason: str
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was found in one source. `bad` counts all bad records, `findings` holds the first of them.
+    """What was found in one source. `bad` counts all bad records, `bad_records` holds the first of them.
 
     `kind` is "LMDB", "LEVELDB", "HDF5" or "images", "" where that could not be told; `shapes` counts records by
     shape; `labels` are the lowest and the highest. `problem` says why the source cannot be read (to its end).
@@ -65,7 +65,7 @@ class Report:
     total: int | None = None
     checked: int = 0
     bad: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    bad_records: list[BadRecord] = field(default_factory=list)
     shapes: Counter[str] = field(default_factory=Counter)
     labels: tuple[int, int] | None = None
     problem: str | None = None
@@ -80,7 +80,7 @@ def check(
 ) -> Iterator[Report]:
     """A report for each of `sources` (folders of LMDB or LevelDB, HDF5 files and lists of them, lists of images).
 
-    At most `listed` findings of a source are kept. Raises CheckFailed for a bug in Brew.
+    At most `listed` bad records of a source are kept. Raises CheckFailed for a bug in Brew.
     """
     waiting = [_Pending(Report(source)) for source in sources]
     while waiting:
@@ -121,8 +121,8 @@ class _Pending:
     def blame(self, reason: str, listed: int) -> None:
         """Count the record at hand as bad."""
         self.report.bad += 1
-        if len(self.report.findings) < listed:
-            self.report.findings.append(Finding(self.record or "", reason))
+        if len(self.report.bad_records) < listed:
+            self.report.bad_records.append(BadRecord(self.record or "", reason))
         self._done()
 
     def _done(self) -> None:

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.cpu.library import check, engine, library
+from brew.layer.layout import ALIGN
 
-_ALIGN = 64  # bytes
 _FROM_OUTSIDE = 1  # dnnl_scratchpad_mode_user
 
 
@@ -70,6 +70,6 @@ class Scratchpad:
 
 
 def _aligned(size: int) -> npt.NDArray[Any]:
-    flat = np.empty(size + _ALIGN, np.uint8)
-    start = -flat.ctypes.data % _ALIGN
+    flat = np.empty(size + ALIGN, np.uint8)
+    start = -flat.ctypes.data % ALIGN
     return flat[start : start + size]

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError, ResourceError
-from brew.layer import count, shape_text
+from brew.layer import Array, count, shape_text
 
-Array: TypeAlias = npt.NDArray[Any]
 Which: TypeAlias = "slice | npt.NDArray[np.intp]"
 
 _HELD = 64 << 20  # bytes of a dataset that are little enough to be held

@@ -182,7 +182,7 @@ class Executor:
             self._refresh(step)
 
     def _weigh(self, step: Step) -> None:
-        """A loss's gradient is its weight; it stays until somebody writes another."""
+        """A loss's gradient is its weight; it stays until the caller writes another."""
         if not step.wanted.backward:
             return
         assert step.io is not None

@@ -55,7 +55,7 @@ def state_of(training: Training) -> ResumeState:
 
 def choices_of(net: Net) -> list[NamedChoice]:
     """Which way the passes of `net` go, as far as that is chosen."""
-    return [NamedChoice(name=key, value=way) for key, way in sorted(net.choices.settled.items())]
+    return [NamedChoice(name=key, value=way) for key, way in sorted(net.choices.decided.items())]
 
 
 def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> CarriedState:
@@ -125,9 +125,9 @@ def _restore_average(average: WeightAverage, stored: Path | None, state: str | P
 
 def _replay_choices(net: Net, state: ResumeState) -> None:
     """Let the train net go the ways it went; a state of an older Brew says nothing of them."""
-    settled = {choice.name: choice.value for choice in state.choice}
-    if settled and settled != net.choices.settled:
-        net.choices.replay(settled)
+    decided = {choice.name: choice.value for choice in state.choice}
+    if decided and decided != net.choices.decided:
+        net.choices.replay(decided)
         net.executor.prepare_again()
 
 

@@ -36,7 +36,7 @@ class Saver:
         """
         training = self.training
         training.check_state()
-        training.net.choices.settle()  # what is only known later could not be replayed
+        training.net.choices.decide()  # what is only known later could not be replayed
         # A signal may ask for one in the middle of a test, when the net holds averaged weights.
         with training.average.trained() if training.average is not None else nullcontext():
             files = snapshot.write(

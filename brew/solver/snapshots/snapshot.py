@@ -83,7 +83,7 @@ def write(
     """
     files = paths(param.snapshot_prefix, iteration, param.snapshot_format)
     check_space(files.state.parent, _size(net, history, resume, param.snapshot_diff, average))
-    settle(files)
+    repair(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
     wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
     with replacing_all([*((path, reading.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
@@ -120,17 +120,17 @@ def _size(
     return values * copies + sum(h.nbytes for h in history) + resume.ByteSize()
 
 
-def settle(files: SnapshotPaths) -> None:
-    """Finish or undo what a crash between the renames has left: afterwards the files are those that the state means."""
+def repair(files: SnapshotPaths) -> None:
+    """Finish or undo the renames that a crash cut short: afterwards the weights are those that the state names."""
     for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
         old = old_name(path)
         if not old.exists() or not is_of(old, reading.KIND):
             continue
         try:
-            settled = _digest(read_state(files.state), record) == _sha256(path)
+            complete = _digest(read_state(files.state), record) == _sha256(path)
         except WeightsError:
-            settled = False  # no state, or no file: the new ones are not complete
-        if settled:
+            complete = False  # no state, or no file: the new ones are not complete
+        if complete:
             old.unlink()
         else:
             put_back(path)

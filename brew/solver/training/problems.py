@@ -139,8 +139,8 @@ def _rate(solver: _Checked) -> Iterator[SolverError]:
             yield solver.error(what, "stepvalue", i, hint="write them in rising order")
 
 
-def settled(document: Document[SolverParameter]) -> Iterator[SolverError]:
-    """What can be judged only once max_iter is known, where epochs gave it."""
+def after_epochs(document: Document[SolverParameter]) -> Iterator[SolverError]:
+    """Errors that show only once max_iter is known, where max_epochs gave it."""
     yield from _rate(_Checked(document))
 
 

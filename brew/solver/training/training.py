@@ -71,7 +71,7 @@ class Training:
         slots = rule.slots + (self.param.ema_decay > 0)
         choice, tests = self.config.train_net(), self.config.test_nets()
         self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
-        epochs.settle(self.config.document, self.net)
+        epochs.to_iterations(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         log.debug("%s", self.net.memory.details())
         graph = self.net.graph
