@@ -26,7 +26,7 @@ from .layer import Array, Layer, Wanted
 
 @dataclass(frozen=True, slots=True)
 class LayerRun:
-    """What a layer made of its bottoms, as host arrays.
+    """The results of a layer, as host arrays.
 
     `bottom_diffs` and `param_diffs` hold None where no gradient was wanted, and are empty where backward did not run.
     """

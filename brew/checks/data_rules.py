@@ -1,4 +1,4 @@
-"""Mistakes in the layers that bring data: what differs between the phases and should not, and the other way round."""
+"""Mistakes in data layers: settings that differ between the phases and should not, and the other way round."""
 
 from __future__ import annotations
 

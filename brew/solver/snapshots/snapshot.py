@@ -55,7 +55,7 @@ def paths(prefix: str, iteration: int, snapshot_format: int) -> SnapshotPaths:
 
 
 def of_state(state: Path) -> SnapshotPaths:
-    """The snapshot a state is part of, by Caffe's names."""
+    """The snapshot that a state is part of, by Caffe's names."""
     return SnapshotPaths(state.with_name(state.name.replace(".solverstate", ".caffemodel")), state)
 
 
@@ -77,7 +77,7 @@ def write(
     resume: ResumeState,
     average: WeightAverage | None = None,
 ) -> SnapshotPaths:
-    """Write all files; ResourceError when that fails, with what was there before untouched.
+    """Write all files; ResourceError when that fails: the files of before are untouched then.
 
     Files of the same names are replaced together: at every instant all old or all new ones are there.
     """
@@ -114,7 +114,7 @@ def write(
 def _size(
     net: Net, history: Sequence[npt.NDArray[Any]], resume: ResumeState, diff: bool, average: WeightAverage | None
 ) -> int:
-    """About how many bytes the files take; shared parameters are stored with each of their layers."""
+    """An estimate of the bytes of the files; shared parameters are stored with each of their layers."""
     values = sum(net.parameters.slots[p].count for node in net.graph.nodes for p in node.params) * net.dtype.itemsize
     copies = 1 + diff + (average is not None)
     return values * copies + sum(h.nbytes for h in history) + resume.ByteSize()
@@ -144,7 +144,7 @@ def read_state(path: str | Path) -> StoredState:
 
 
 def weights_of(state: StoredState, path: str | Path) -> Path | None:
-    """The weights file that belongs to a state: where it says, else beside it; None when it names none.
+    """The weights file of a state: the path that it names, else beside it; None where it names none.
 
     Where a crash came between the renames of a pair that replaces another, they are found under their old name.
     WeightsError when they are gone, or not those that were written with the state.
@@ -167,7 +167,7 @@ def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
         raise WeightsError(f"{state}: its weights {written} are gone, and there is no {beside}")
     if digest:
         found = next((place for place in places if _sha256(place) == digest), None)
-    else:  # Caffe's own: what was set aside and not put back was set aside for a pair that is not complete
+    else:  # Caffe's: weights under their second name were replaced for a pair that is not complete
         found = next((place for place in places if old_name(places[0]) == place), places[0])
     if found is None:
         raise WeightsError(
@@ -180,7 +180,7 @@ def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
 
 
 def _digest(state: StoredState, record: str) -> str:
-    """The SHA-256 of a file that belongs to a state; "" where it does not say."""
+    """The SHA-256 of a file of the state; "" where the state has none."""
     return str(getattr(state.resume, record)) if state.resume is not None else ""
 
 
