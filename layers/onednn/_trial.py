@@ -20,7 +20,7 @@ class Trial(Forward):
     """The ways of one pass, the rule's first, under the key that `choices` knows it by.
 
     The ways take turns with their memory too, so none of it may be kept; in training none is. The first run of each
-    after `bind` is not timed: it finds memory that nobody has touched.
+    after `bind` is not timed: it finds memory that has not been touched yet.
     """
 
     def __init__(self, choices: Choices, key: str, ways: Sequence[Pass]) -> None:

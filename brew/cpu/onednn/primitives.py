@@ -1,8 +1,8 @@
 """The door to oneDNN: its C library (libdnnl 3.x) through ctypes, found once, tested once, loaded at first use.
 
-Everything oneDNN makes is wrapped in three small classes: a `Description` says how an array lies in memory, an
-`Operation` is a primitive for given descriptions, a `Call` is an operation bound to arrays, ready to run again and
-again. All of them live as long as somebody holds them.
+oneDNN's objects are wrapped in small classes: a `Description` is the layout of an array in memory, a `BoundArray` an
+array with its description, an `Operation` a primitive for given descriptions, a `Call` an operation bound to arrays,
+ready to run again and again. Each is destroyed with the last reference to it.
 """
 
 from __future__ import annotations
@@ -153,7 +153,7 @@ class Operation:
     ) -> None:
         """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint.
 
-        With `hint_only` it never runs, and may be reference code: others take it as their hint.
+        With `hint_only` it never runs, and may be reference code: it is a hint for other operations.
         """
         converted = [a.handle if isinstance(a, Description) else a for a in arguments]
         tail: list[Any] = [hint.description_handle] if hint is not None else []
