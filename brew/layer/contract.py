@@ -198,7 +198,7 @@ class Layer:
     reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
-    once         forward cannot run twice in one pass: it writes a file, or has effects that Brew does not know
+    once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
     is_filled    the caller writes the tops, between passes
     rewrites     every forward writes every element of the tops
     sign_is_enough  of what `reads` names, backward asks only for the sign

@@ -1,4 +1,4 @@
-"""Several layers in a row as one: the contract of an implementation that computes them together, and a table of these.
+"""Several layers in a row as one: the contract of an implementation that computes them together, and who offers one.
 
 A `Fused` is an `Implementation` whose bottoms are those of the row that it does not make itself, whose tops are the
 last layer's, and whose parameters are all parameters of the row, one layer's behind the other's. What lies between is
@@ -56,12 +56,12 @@ def fuses(*types: str) -> Callable[[F], F]:
 
 @cache
 def rows() -> tuple[tuple[str, ...], ...]:
-    """Every row of types that an engine computes together, the longest first."""
+    """Every row of types somebody computes together, the longest first."""
     return tuple(sorted(_rows(), key=lambda types: -len(types)))
 
 
 def how(types: tuple[str, ...]) -> type[Fused]:
-    """The class that computes a row of `rows`; imported when it is asked for."""
+    """Who computes a row of `rows`; imported when it is asked for."""
     if types not in _offered:
         importlib.import_module(f"{_ROOM}.{_rows()[types]}")
     return _offered[types]

@@ -27,8 +27,8 @@ from brew.memory.blob import Blob, Memory
 class Parameters:
     """The slots of a net, and the arenas that their data and gradients lie in.
 
-    `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the parameter
-    blobs of each layer, by the layer's name. `starts` are the owners' first elements in the arenas.
+    `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
+    layer that has some, by the layer's name.
     """
 
     def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:

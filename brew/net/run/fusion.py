@@ -1,8 +1,8 @@
 """Which layers of a net run together, planned once on its steps and never visible in what can be read.
 
-A `Group` stands for layers in a row that an engine computes in one go (layer.fused). It runs where all of them are to
-run and no callback is between them; otherwise its members run by themselves. Only a value that the next layer
-overwrites in place is skipped, so every blob that can be read after a pass holds what it always holds.
+A `Group` stands for a row of layers that the engine computes in one go (layer.fused). It runs where the whole row is to
+run and nobody looks in between; otherwise its members run by themselves. Only a value that the next layer overwrites
+in place is skipped, so every blob that can be read after a pass holds what it always holds.
 """
 
 from __future__ import annotations
