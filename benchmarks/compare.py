@@ -38,7 +38,7 @@ _PACKAGES = ("brew-caffe", "numpy", "torch", "onnxruntime", "onednn-cpu-gomp")
 
 @dataclass(frozen=True)
 class Match:
-    """A net in one mode, and what everybody did."""
+    """A net in one mode, and the results of all contestants."""
 
     net: str
     mode: str
@@ -77,7 +77,7 @@ class Match:
 
 
 def contestants(asked: argparse.Namespace, mode: str) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Kind and options of everybody who takes part in `mode`, by name."""
+    """Kind and options of all contestants in `mode`, by name."""
     options = dict(_setting(text) for text in asked.net_option)
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for engine in asked.engine or [None]:
@@ -215,9 +215,9 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description="Times Brew against PyTorch and ONNX Runtime on the CPU.")
     result.add_argument("--nets", default=",".join(NETS), help="names with commas between (all)")
     result.add_argument("--mode", choices=MODES, action="append", help="both unless given")
-    result.add_argument("--rounds", type=int, default=5, help="in which everybody has a turn (5)")
+    result.add_argument("--rounds", type=int, default=5, help="in which every contestant has a turn (5)")
     result.add_argument("--seconds", type=float, default=1.0, help="of a turn, and two steps at least (1)")
-    result.add_argument("--threads", type=int, default=2, help="for everybody (2)")
+    result.add_argument("--threads", type=int, default=2, help="of every contestant (2)")
     result.add_argument("--engine", action="append", default=[], help="of Brew; several stand beside one another")
     result.add_argument("--net-option", action="append", default=[], metavar="NAME=JSON", help="for Brew's Net")
     result.add_argument("--compile", action="store_true", help="torch.compile too, which takes minutes")

@@ -1,4 +1,4 @@
-"""Contestants in processes of their own, which take turns: nobody runs while another is timed."""
+"""Contestants in processes of their own, which take turns: none runs while another is timed."""
 
 from __future__ import annotations
 

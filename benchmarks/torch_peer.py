@@ -1,7 +1,7 @@
 """A Caffe net in PyTorch, as a PyTorch user would write it by hand: the peer that Brew is timed against.
 
 BatchNorm takes in the Scale that follows it, the loss is `cross_entropy`, ReLU works in place where the net does, and
-no blob is kept longer than somebody needs it. Pooling rounds up as Caffe's does and LRN follows Caffe's formula, so
+no blob is kept longer than it is needed. Pooling rounds up as Caffe's does and LRN follows Caffe's formula, so
 that the same weights give the same numbers.
 """
 

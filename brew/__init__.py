@@ -1,6 +1,6 @@
 """Brew: a Caffe for today.
 
-The public face. Names are resolved when they are asked for (PEP 562), so that `import brew` costs nothing.
+The public names. They are imported on first use (PEP 562), so that `import brew` costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text that a terminal can be given: names come from the files of strangers, and a terminal obeys what it reads."""
+"""Text that is safe on a terminal: names come from untrusted files, and a terminal obeys control characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _UNUSUAL = re.compile(r"[^\n\t -~]")  # all but printable ASCII, and what makes 
 
 
 def plain(text: str) -> str:
-    """`text` with what would move a cursor, hide or reorder letters written out.
+    """`text` with characters that move a cursor, or hide or reorder letters, written out.
 
     Lines and tabs stay, and so do letters and spaces of every script.
 

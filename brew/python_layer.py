@@ -1,4 +1,4 @@
-"""Layers that a user writes in Python, as in pycaffe: the base class, its blobs, and how a class is found.
+"""Layers that a user writes in Python, as in pycaffe: the base class, its blobs, and the lookup of a class.
 
     class Halve(PythonLayer):
         def reshape(self, bottom, top):
@@ -50,7 +50,7 @@ class LentBlob(Blob):
         super().__init__(shape, dtype, "cpu", name)
 
     def reshape(self, *shape: int) -> None:
-        """Change the shape; what does not fit into lent memory goes into the blob's own until it is lent anew."""
+        """Change the shape; where lent memory is too small, the blob's own is used until it is lent anew."""
         size = count([int(n) for n in shape])
         if self._home is not None and size > self.data_memory.capacity:
             self._home = None
@@ -137,7 +137,7 @@ def load_class(module: str, name: str, folder: Path, fail: Callable[..., BrewErr
 
 
 def described(error: Exception, module: str | None = None) -> str:
-    """What an error of the user's code says, and where: the innermost line in `module`, else the innermost at all."""
+    """The message of an error in the user's code, and its place: the innermost line in `module`, else in any."""
     frames = traceback.extract_tb(error.__traceback__)
     file = _file(sys.modules[module]) if module in sys.modules else None
     frame = next((f for f in reversed(frames) if f.filename == file), frames[-1])
@@ -157,7 +157,7 @@ def _import(module: str, folder: Path) -> ModuleType | None:
 
 @contextmanager
 def _along(place: Path | None) -> Iterator[None]:
-    """Modules are found in `place` too, for the time being."""
+    """A context in which modules are found in `place` too."""
     if place is None:
         yield
         return

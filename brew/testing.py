@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +21,12 @@ from brew.layer.bench import Bench
 from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import LayerParameter
 
-from .layer import Layer, Wanted
-
-Array = npt.NDArray[Any]
+from .layer import Array, Layer, Wanted
 
 
 @dataclass(frozen=True, slots=True)
 class LayerRun:
-    """What a layer made of its bottoms, as host arrays.
+    """The results of a layer, as host arrays.
 
     `bottom_diffs` and `param_diffs` hold None where no gradient was wanted, and are empty where backward did not run.
     """

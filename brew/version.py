@@ -1,3 +1,3 @@
-"""Brew's version, below everything else: who writes it into a file need not ask the public face."""
+"""Brew's version, below everything else, so that modules that write it into files need not import `brew`."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""What Convolution and Deconvolution share: their message, its checks, and blobs seen as a correlation's arrays."""
+"""The base of Convolution and Deconvolution: their message, its checks, and blobs seen as a correlation's arrays."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Filters(Layer):
 
 
 class Planes(Implementation[Filters]):
-    """What both layers and both devices share: blobs seen as the x and y of the correlation, and the bias.
+    """The base for both layers and both devices: blobs seen as the x and y of the correlation, and the bias.
 
     A layer gives `product` and `gradients`, a device the two functions of the bias.
     """

@@ -1,4 +1,4 @@
-"""What LSTM and RNN share: bottoms, tops, parameters, and their checks (Caffe's RecurrentLayer)."""
+"""The base of LSTM and RNN: bottoms, tops, parameters, and their checks (Caffe's RecurrentLayer)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The loop over time of LSTM and RNN on the CPU.
 
 Inside, arrays are (..., features, streams): a gate of one step is then one stretch of memory, and the product of a
-step multiplies the weights by a narrow matrix, which BLAS does about twice as fast as the other way round. What does
-not depend on the step before is done for a whole chunk of steps at a time: the inputs' product, the derivatives of
+step multiplies the weights by a narrow matrix, which BLAS does about twice as fast as the other way round. Terms that
+do not depend on the step before are computed for a whole chunk of steps at a time: the inputs' product, derivatives of
 the gates, the gradients of weights and inputs.
 """
 

@@ -1,4 +1,4 @@
-"""What the losses that begin with a softmax share: SoftmaxWithLoss and InfogainLoss."""
+"""The base of losses that begin with a softmax: SoftmaxWithLoss and InfogainLoss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ArgMax: where the largest elements are, or what they are."""
+"""ArgMax: the indices or values of the largest elements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Concat: the bottoms one behind the other along an axis."""
+"""Concat: the bottoms joined along an axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HingeLoss: every class against all others, with a margin of one."""
+"""HingeLoss: every class against all other classes, with a margin of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Im2col: the column matrices a convolution multiplies, laid open."""
+"""Im2col: the column matrices that a convolution multiplies, as a top."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Im2col(Layer):
 
 
 class _Columns(Implementation[Im2col]):
-    """What both devices share: blobs seen as images, (batch, channels, *size), and as columns."""
+    """The base for both devices: blobs seen as images, (batch, channels, *size), and as columns."""
 
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         x, y = shapes.x[0], shapes.y[0]

@@ -1,4 +1,4 @@
-"""InfogainLoss: the logistic loss of a softmax, each class's share of it weighed by a matrix."""
+"""InfogainLoss: the logistic loss of a softmax, with the classes weighted by a matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LSTMUnit: one step of long short-term memory, on gates computed elsewhere."""
+"""LSTMUnit: one step of long short-term memory, on gates computed by other layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MemoryData: images and labels that the program hands over."""
+"""MemoryData: images and labels from arrays that the program sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pooling: the largest, the average, or a random one of every window's elements."""
+"""Pooling: the largest, the average, or a random element of every window."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SigmoidCrossEntropyLoss: the logistic loss of every element against a target of its own."""
+"""SigmoidCrossEntropyLoss: the logistic loss of every element against its own target."""
 
 from __future__ import annotations
 

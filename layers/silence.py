@@ -1,4 +1,4 @@
-"""Silence: takes blobs nobody else uses, so that they are no outputs of the net."""
+"""Silence: takes blobs that no other layer reads, so that they are no outputs of the net."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Split: one blob under several names; the gradients that come back are summed."""
+"""Split: one blob under several names; their gradients are summed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SPP: spatial pyramid pooling, as many numbers for every size of image."""
+"""SPP: spatial pyramid pooling, with the same number of outputs for every size of image."""
 
 from __future__ import annotations
 

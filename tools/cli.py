@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = Settings()
     Process.ours = argv is None
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever called us
+        if getattr(sys, name) is None:  # closed by the caller of the process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     try:
         code = brew.main(argv, prog_name="brew", standalone_mode=False, obj=settings)
@@ -93,7 +93,7 @@ def explain(error: Exception, settings: Settings) -> int:
 
 
 def _own_up(error: Exception, settings: Settings) -> None:
-    """Print what stands for a traceback, and where the traceback is."""
+    """Print one line on a bug, and the file with the traceback."""
     what = "; ".join(f"{type(error).__name__}: {error}".splitlines())
     echo(f"internal error: {what}", err=True)
     if not settings.traceback:

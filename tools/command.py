@@ -21,14 +21,14 @@ _SPELLING = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.DOTALL)
 
 @dataclass
 class Settings:
-    """What the options of every command say; click's context carries it as `obj`."""
+    """The options of every command; click's context carries them as `obj`."""
 
     verbosity: int = 0
     traceback: bool = False
 
     @property
     def terminal(self) -> bool:
-        """Whether somebody watches stderr, so that it gets a live line and no time stamps."""
+        """Whether stderr is a terminal, so that it gets a live line and no time stamps."""
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @property

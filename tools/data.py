@@ -1,4 +1,4 @@
-"""`brew data`: data sets to begin with, and a look through one's own."""
+"""`brew data`: data sets to begin with, and checks of one's own."""
 
 from __future__ import annotations
 

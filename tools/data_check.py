@@ -60,7 +60,7 @@ def verb(
 
 
 def describe(report: Report) -> str:
-    """A line on the whole, one for each finding, and what the records are like."""
+    """A line on the source, one for each bad record, then shapes and labels of the records."""
     noun = "datasets" if report.kind == "HDF5" else "images" if report.kind == "images" else "records"
     kind = f"{report.kind}, " if report.kind not in ("", "images") else ""
     lines = [f"{report.source}: {kind}{report.checked} {noun} read, {report.bad} bad"]
@@ -74,8 +74,8 @@ def describe(report: Report) -> str:
     if report.labels is not None:
         low, high = report.labels
         lines.append(f"  labels: {low} to {high}")
-    lines += [f"  {finding.record}: {finding.reason}" for finding in report.findings]
-    unlisted = report.bad - len(report.findings)
+    lines += [f"  {bad.record}: {bad.reason}" for bad in report.bad_records]
+    unlisted = report.bad - len(report.bad_records)
     if unlisted:
         lines.append(f"  and {unlisted} more")
     return "\n".join(map(one_line, lines))

@@ -1,4 +1,4 @@
-"""`brew deploy`: the net to use, from the net to train."""
+"""`brew deploy`: the net for use, from the net for training."""
 
 from __future__ import annotations
 

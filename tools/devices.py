@@ -1,4 +1,4 @@
-"""`brew devices`: what computes on the CPU, and the GPUs that can be used, or why none can."""
+"""`brew devices`: the engines of the CPU, and the GPUs that can be used, or why none can."""
 
 from __future__ import annotations
 

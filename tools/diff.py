@@ -1,4 +1,4 @@
-"""`brew diff`: what differs between two nets, solvers, weights files or solver states."""
+"""`brew diff`: the differences of two nets, solvers, weights files or solver states."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
 
 
 def _kind(path: str) -> str:
-    """What a file holds, by its contents; InputError where it is nothing that can be compared."""
+    """The kind of a file, by its contents; InputError for a kind that cannot be compared."""
     from brew.errors import InputError
     from brew.files.weights.known import NET, SOLVER, STATE, WEIGHTS, recognise
     from brew.proto.brew_pb2 import NetParameter

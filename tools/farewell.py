@@ -1,4 +1,4 @@
-"""The last words of a training: where its weights are, and which command comes next."""
+"""The last line of a training: the file of its weights, and a command for the next step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _log = logging.getLogger("brew")
 
 
 class Farewell:
-    """Remembers the last snapshot of the training by the file `solver`, and says what can be done with it.
+    """Remembers the last snapshot of the training by the file `solver`, and prints a command that uses it.
 
     Caffe's parse_log.sh reads the lines with "Iteration " or ", loss = " in them; in these there is neither.
     """

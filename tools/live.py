@@ -1,4 +1,4 @@
-"""What a terminal shows of a long run: one live line, and above it what is worth keeping."""
+"""The display of a long run on a terminal: one live line, and above it the lines worth keeping."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Results:
 def watch(solver: Solver, settings: Settings) -> Iterator[bool]:
     """Show the solver's progress on a terminal for the length of a `with`; elsewhere the log lines do.
 
-    Gives whether it does, and the terminal is where stdout goes too.
+    Yields whether it does and stdout goes to the same terminal.
     """
     if not settings.terminal or settings.verbosity < 0:
         yield False

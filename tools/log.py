@@ -39,7 +39,7 @@ class GlogFormatter(logging.Formatter):
 
 
 class TerminalFormatter(logging.Formatter):
-    """The message alone; warnings and errors say what they are."""
+    """The message alone; warnings and errors begin with their level."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class TerminalFormatter(logging.Formatter):
 class OursOnly(logging.Filter):
     """Leaves Caffe's per-iteration and set-up lines to log files: on a terminal the live line says the same.
 
-    What the user has asked for by name (debug_info) is shown in any case.
+    Lines that the user has asked for by name (debug_info) are shown in any case.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -94,9 +94,9 @@ def detach() -> None:
 
 @contextlib.contextmanager
 def when_reader_goes(callback: Callable[[], None]) -> Iterator[None]:
-    """For the length of a `with`, a pipe that nobody reads any more calls `callback`, once, and raises nothing.
+    """A context in which a pipe whose reader has ended calls `callback`, once, and raises nothing.
 
-    What is logged afterwards goes nowhere.
+    Later log lines are dropped.
     """
     handlers = [h for h in logging.getLogger("brew").handlers if isinstance(h, _Handler)]
     for handler in handlers:
@@ -109,7 +109,7 @@ def when_reader_goes(callback: Callable[[], None]) -> Iterator[None]:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
-    """Ours, told from others' handlers. Writes to what `sys.stderr` is at the time, for the live line's sake."""
+    """Brew's handler, told from others by its class. Writes to the present `sys.stderr`: the live line replaces it."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
@@ -123,9 +123,9 @@ class _Handler(logging.StreamHandler[TextIO]):
         return fitting(super().format(record), self.stream)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A reader that has gone ends the command, as for any filter; a full disk under the log does not.
+        """A reader that has ended ends the command, as with any filter; a full disk under the log does not.
 
-        A command that has more to lose is told of it (`when_reader_goes`).
+        A training handles it itself (`when_reader_goes`).
         """
         error = sys.exception()
         if isinstance(error, BrokenPipeError):

@@ -1,4 +1,4 @@
-"""What is printed, made harmless: names and paths come from the files of strangers, and a terminal obeys what it reads.
+"""Printing without harm: names and paths come from untrusted files, and a terminal obeys control characters.
 
 Everything that a command writes to stdout or stderr passes through `brew.plain_text`: results by `echo`, log lines by
 the formatters of `log`, errors by `report`. Colours are put around it afterwards.
@@ -17,7 +17,7 @@ from brew.plain_text import plain
 
 
 def fitting(text: str, stream: TextIO) -> str:
-    """`text` with what the stream's encoding has no letters for written out."""
+    """`text` with letters that the stream's encoding lacks written out."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 

@@ -1,4 +1,4 @@
-"""What the user reads when something goes wrong: one block, never a traceback, and the exit code that goes with it."""
+"""Errors as the user sees them: one block, never a traceback, and an exit code."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def block(error: BrewError, *, colour: bool = False) -> str:
 
 
 def _shortened(text: str) -> str:
-    """`text` without its middle where it is longer than anybody reads: a file may have a name of megabytes in it."""
+    """`text` without its middle where it is too long to read: a file may have a name of megabytes in it."""
     if len(text) <= _LONGEST:
         return text
     half = _LONGEST // 2
@@ -110,7 +110,7 @@ def _line_at(place: Place) -> str | None:
 def _excerpt(line: str, place: Place, hint: str) -> list[str]:
     """The numbered line and, where the column is known, a caret under its word. Tabs keep their width.
 
-    Of a long line, what stands around the column.
+    Of a long line, the part around the column.
     """
     number = f"{place.line:>5} | "
     cut = max(place.column - 1 - _BEFORE, 0) if len(line) > _LONGEST_LINE else 0

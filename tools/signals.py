@@ -1,6 +1,6 @@
-"""What SIGINT, SIGHUP and SIGTERM do to a training: stop, snapshot, or nothing; a log that nobody reads stops it.
+"""The effect of SIGINT, SIGHUP and SIGTERM on a training: stop, snapshot, or nothing; a log without a reader stops it.
 
-A handler only leaves a request with the solver, which honours it after the iteration at hand. A second SIGINT or
+A handler only leaves a request with the solver, which acts on it after the present iteration. A second SIGINT or
 SIGTERM does not wait for that, nor for threads that hang.
 """
 
@@ -24,14 +24,14 @@ EFFECTS = ("stop", "snapshot", "none")
 
 
 class Requestable(Protocol):
-    """What takes the requests: a Solver."""
+    """The receiver of requests: a Solver."""
 
     def request(self, action: str) -> None: ...
 
 
 @dataclass
 class Signals:
-    """Which signal ended the run, if one did, and whether those who read its log have gone."""
+    """The signal that ended the run, if any, and whether the reader of its log has ended."""
 
     solver: Requestable
     effects: dict[int, str]
@@ -44,7 +44,7 @@ class Signals:
         return 128 + self.stopped_by if self.stopped_by is not None else int(self.reader_gone)
 
     def lose_reader(self) -> None:
-        """Stop as for SIGTERM: what was learned is kept, though nobody will read that it is."""
+        """Stop as for SIGTERM, with a snapshot, though its log line reaches no reader."""
         self.reader_gone = True
         self.solver.request("stop")
 
@@ -80,7 +80,7 @@ def _end_soon(code: int) -> None:
 
 
 def _say_stopping(number: int) -> None:
-    """A long iteration is no sign that the signal was not heard."""
+    """Say that the signal has arrived: a long iteration may follow."""
     again = "Ctrl-C again" if number == signal.SIGINT else "Ctrl-C"
     _log.info("stopping after this pass (%s stops at once)", again)
 

@@ -36,7 +36,7 @@ class LayerTime:
 
 @dataclass
 class Times:
-    """What was measured, in milliseconds. `steps` are whole steps; the rest are means of separate passes."""
+    """The measured times, in milliseconds. `steps` are whole steps; the rest are means of separate passes."""
 
     batch: int
     steps: list[float]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from brew.plain_text import one_line
 
 _GAP = "  "
-_LEAST = 12  # columns of text are not cut below this
+_LEAST = 12  # columns of text are not cut below this width
 
 
 def render(titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:

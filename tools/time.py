@@ -95,7 +95,7 @@ def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple
 
 
 def log_as_caffe(times: Times) -> None:
-    """The lines of `caffe time`, for those who parse them."""
+    """Log the lines of `caffe time`, for tools that parse them."""
 
     def say(line: int, text: str) -> None:
         _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})

@@ -165,7 +165,7 @@ def configured(
 
 
 def newest(prefix: str) -> str | None:
-    """The newest whole snapshot under `prefix`; says why newer ones are passed by."""
+    """The newest whole snapshot under `prefix`; logs why newer ones are not whole."""
     from brew.solver.snapshots import latest
 
     newest = latest.newest(prefix)
@@ -178,7 +178,7 @@ def newest(prefix: str) -> str | None:
 
 
 def record(running: Solver, resumed: str | None = None) -> None:
-    """Write down what the solver does where it asks for that, from the iteration on it is at.
+    """Record metrics and events as the options ask, from the solver's present iteration on.
 
     `resumed` is the solver state it was resumed from.
     """
@@ -194,7 +194,7 @@ def record(running: Solver, resumed: str | None = None) -> None:
 
 
 def _to_stdout(param: SolverParameter) -> bool:
-    """Whether the metrics take stdout, which then has nothing else on it."""
+    """Whether the metrics go to stdout, to which nothing else is printed then."""
     return param.metrics in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
@@ -223,7 +223,7 @@ def _say(line: int, text: str) -> None:
 
 
 def check_start(weights: str | None, snapshot: str | None, resume: bool, ignore_mismatched: bool = False) -> None:
-    """Refuse starts that cannot be meant: two of them, or the one file in the other's place."""
+    """UsageError for two starting points, or for one file given in the place of the other."""
     if snapshot and resume:
         raise UsageError(
             "--snapshot and --resume cannot be given together",

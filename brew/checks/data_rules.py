@@ -1,4 +1,4 @@
-"""Mistakes in the layers that bring data: what differs between the phases and should not, and the other way round."""
+"""Mistakes in data layers: settings that differ between the phases and should not, and the other way round."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def parted(view: View) -> Iterator[Note]:
     if view.graph is None:
         return
     with suppress(BrewError):  # an error of its own
-        for remark in pairs.settle([node.layer for node in view.graph.nodes]).remarks:
+        for remark in pairs.pair_layers([node.layer for node in view.graph.nodes]).remarks:
             yield Note(remark.message, remark.place, remark.hint)
 
 

@@ -1,4 +1,4 @@
-"""The findings of a file of any kind: a net, a solver, or weights, told apart by what is in it."""
+"""The findings of a file of any kind: a net, a solver, or weights, told apart by its contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finding: an error that would stop Brew, or a warning of what is allowed and yet looks like a mistake."""
+"""A finding: an error that would stop Brew, or a warning of something allowed that looks like a mistake."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NUMBER = re.compile(r"\d+")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong, where, and the remedy.
+    """A mistake, its place, and the remedy.
 
     `code` is an error's own (brew.errors) or a warning's (docs/check.md). `states` names the states of the net it was
-    seen in, such as "TRAIN"; none where it does not depend on one.
+    found in, such as "TRAIN"; none where it does not depend on one.
     """
 
     severity: Literal["error", "warning"]
@@ -48,7 +48,7 @@ class Finding:
 
 
 def merged(findings: Iterable[Finding], files: Iterable[str] = ()) -> list[Finding]:
-    """Findings of several states: what differs in numbers alone (a batch size) is said once.
+    """Findings of several states, those that differ only in numbers (a batch size) merged into one.
 
     They come by file, `files` first, and by line.
     """
@@ -63,7 +63,7 @@ def merged(findings: Iterable[Finding], files: Iterable[str] = ()) -> list[Findi
 
 
 def folded(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings, for people: what is said of one file in the same words many times is said once, and how often."""
+    """The findings as they are printed: many with one message about one file are folded into one with their number."""
     worded = [((f.place.file, f.code, f.message, f.hint, f.states), f) for f in findings]
     alike = Counter(words for words, _ in worded)
     said = set()

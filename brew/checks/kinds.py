@@ -16,7 +16,7 @@ def is_solver(path: str | Path) -> bool:
 
 
 def no_net(path: str | Path) -> str | None:
-    """What a prototxt given as a net is in place of one, where its fields are another file's; None for all others."""
+    """A phrase for the file that a prototxt given as a net really is, by its fields; None where it may be a net."""
     names = list(_top_names(path))
     if set(names) == {"item"}:
         return "this is a label map of SSD's, neither net nor solver"

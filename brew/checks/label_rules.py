@@ -27,17 +27,17 @@ LABEL_RULES: Rules[View] = Rules()
 
 _READ = 200  # records: enough to meet a number that is too large, little beside opening the database
 _READ_IN_TRAINING = 50
-_FEW = 10  # records that may well be all of one class
+_FEW = 10  # so few records may all be of one class
 _SCORES = {  # layers that compare scores with classes, and the message that names the axis of the scores
     "SoftmaxWithLoss": "softmax_param", "Accuracy": "accuracy_param", "InfogainLoss": "infogain_loss_param",
     "HingeLoss": None, "MultinomialLogisticLoss": None,
 }  # fmt: skip
-_SHAPING = ("Split", "Reshape", "Flatten")  # what lies between a source and those who read it, values unchanged
+_SHAPING = ("Split", "Reshape", "Flatten")  # layers that pass labels on unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A layer that takes what the top `top` of layer `source` brings for labels; `classes` is None where unknown."""
+    """A layer that reads the top `top` of layer `source` as labels; `classes` is None where unknown."""
 
     node: Node
     source: DataLayer
@@ -89,7 +89,7 @@ def _samples(view: View) -> Samples:
 
 
 def uses(graph: Graph) -> Iterator[Use]:
-    """Every bottom of a net that a data layer fills, by way of Splits and the like, and that is no image."""
+    """Every bottom of a net that is a data layer's top, directly or through Splits and the like, and no image."""
     for node in graph.nodes:
         kind = node.layer.param.type
         if kind in _SHAPING or kind == "Silence":
@@ -103,7 +103,7 @@ def uses(graph: Graph) -> Iterator[Use]:
 
 
 def samples(found: list[Use], most: int) -> Samples:
-    """The first labels of every source, as far as they can be read: `brew data check` says what is wrong."""
+    """The first labels of every source, as far as they can be read; `brew data check` reports unreadable ones."""
     read: dict[tuple[str, int], LabelSample] = {}
     for use in found:
         key = use.source.name, use.top
@@ -184,7 +184,7 @@ def _once(found: list[Use], *, comparing: bool) -> Iterator[Use]:
 
 
 def tell(nets: Iterable[tuple[Graph, int]]) -> None:
-    """What the rules have to say of the labels of nets (with their phases) that are to run: warnings in the log."""
+    """Log the warnings about the labels of nets (with their phases) that are to run."""
     said: dict[str, None] = {}
     for graph, phase in nets:
         found = list(uses(graph))

@@ -1,4 +1,4 @@
-"""The mistakes people make in nets: what is allowed, runs, and is not what was meant. One rule a mistake."""
+"""Common mistakes in nets, which are allowed and run. One rule a mistake."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .view import View, is_loss, layer_class
 
 NET_RULES: Rules[View] = Rules()
 
-WEIGHTS = {  # where the filler of a layer's first parameter stands
+WEIGHTS = {  # path of the filler of a layer's first parameter
     "Convolution": "convolution_param",
     "Deconvolution": "convolution_param",
     "InnerProduct": "inner_product_param",
@@ -82,7 +82,7 @@ def clipped_scores(view: View) -> Iterator[Note]:
 
 @NET_RULES.add("B207")
 def unread_top(view: View) -> Iterator[Note]:
-    """In training, a computed blob that nobody reads: often a bottom further down has the wrong name."""
+    """In training, a computed blob that no layer reads: often a bottom further down has the wrong name."""
     bottoms = sum(len(source.param.bottom) for source in view.layers)
     if not view.trains or len(view.maker) < bottoms:  # the missing bottom may be the unread top
         return

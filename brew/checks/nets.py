@@ -71,8 +71,8 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
 
 
 def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
-    """The layers whose weights come from elsewhere than their fillers: where most of those that learn have none and no
-    rule says that the net is for training, it is for use or for fine-tuning, and all do."""
+    """The layers whose weights do not come from their fillers. If most layers with weights have no filler and no rule
+    says that the net is for training, it is for use or for fine-tuning: then all layers."""
     layers = [source.param for source in definition.net.layers if source.param.type in WEIGHTS]
     filled = [has_filler(param) for param in layers if not (param.param and param.param[0].lr_mult == 0)]
     for_training = _has_rules(definition) or (any(filled) and 2 * sum(filled) >= len(filled))
@@ -91,7 +91,7 @@ def _of_state(view: View | None, errors: Sequence[BrewError], file: str, *state:
 
 
 def _foreign(document: Document[Any]) -> Iterator[Finding]:
-    """Fields of Caffe's forks that change what is computed, or do nothing here."""
+    """Fields of Caffe's forks that would change the results, or do nothing here."""
     for verdict in foreign.judge(document):
         if verdict.level == "error":
             yield Finding("error", NetError.code, verdict.message, verdict.place, verdict.hint)

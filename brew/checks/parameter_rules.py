@@ -1,4 +1,4 @@
-"""Fields that a layer's type or a filler's does not read: they stand in the file and do nothing."""
+"""Fields that the type of a layer or filler does not read: they do nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .view import View
 Found = tuple[int, tuple[str | int, ...], FillerParameter]  # layer, path of the filler, filler
 
 _LEFT_OVER = {("Softmax", "loss_param"), ("Sigmoid", "loss_param")}  # of the loss that a net for use had there
-_INSTEAD = {  # what is meant where a message is not read
+_INSTEAD = {  # the message that is meant where another is not read
     ("Accuracy", "loss_param"): "ignore_label of an Accuracy stands in accuracy_param",
     ("Accuracy", "softmax_param"): "axis of an Accuracy stands in accuracy_param",
     ("HDF5Data", "transform_param"): "HDF5 data comes as it is stored: transform it before",

@@ -12,13 +12,13 @@ from brew.errors import Place
 from .finding import Finding
 
 T = TypeVar("T")
-# When a run says what `brew check` finds too: as soon as there is a net, before a training begins, or never.
+# When a run logs the warnings of a rule: as soon as there is a net, before a training begins, or never.
 Told: TypeAlias = Literal["net", "training", ""]
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a rule has found: in words, where, and what to do about it."""
+    """A mistake that a rule has found, its place, and the remedy."""
 
     message: str
     place: Place | None
@@ -47,19 +47,19 @@ class Rules(Generic[T]):
         return register
 
     def findings(self, thing: T, file: str, *states: str) -> Iterator[Finding]:
-        """What all rules find; `file` is the place of notes without one."""
+        """The findings of all rules; `file` is the place of notes without one."""
         for code, rule in self._rules.items():
             for note in rule(thing):
                 yield Finding("warning", code, note.message, note.place or Place(file), note.hint, states)
 
     def notes(self, thing: T, told: Told) -> Iterator[tuple[str, list[Note]]]:
-        """Code and notes of each rule that is told then and has found something."""
+        """Code and notes of each rule told at this moment that has found something."""
         for code, rule in self._rules.items():
             if self._told[code] == told and (found := list(rule(thing))):
                 yield code, found
 
     def told(self) -> set[str]:
-        """The codes of which runs warn too."""
+        """The codes of warnings that runs log too."""
         return {code for code, when in self._told.items() if when}
 
     def meanings(self) -> dict[str, str]:

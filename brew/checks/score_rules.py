@@ -13,7 +13,7 @@ from .view import RESHAPING, View
 
 _CLASS_AXIS = {"SoftmaxWithLoss": "softmax_param", "Accuracy": "accuracy_param", "InfogainLoss": "infogain_loss_param"}
 _BY_ITEM = ("MultinomialLogisticLoss", "HingeLoss")  # all of an item's numbers are its classes
-_ONE_CLASS = {  # what comes of it, whatever the net has learned
+_ONE_CLASS = {  # the result, whatever the net has learned
     "SoftmaxWithLoss": "its one probability is always 1 and the loss always 0",
     "InfogainLoss": "its one probability is always 1 and the loss always 0",
     "MultinomialLogisticLoss": "there is nothing to choose from",
@@ -24,7 +24,7 @@ _TWO = "num_output is the number of classes, 2 at least; over one score: Sigmoid
 _WANT_SCORES = {"SoftmaxWithLoss": "Softmax", "InfogainLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid",
                 "HingeLoss": ""}  # fmt: skip
 _CHANCES = ("Softmax", "Sigmoid")
-_NO_CHANCES = (  # what these make may be below 0 or above 1, whatever they read
+_NO_CHANCES = (  # their tops may be below 0 or above 1, whatever they read
     *WEIGHTS, "LSTM", "RNN", "ReLU", "PReLU", "ELU", "BNLL", "Swish", "TanH", "BatchNorm", "MVN", "LRN",
 )  # fmt: skip
 _KEEPING = RESHAPING | {"Pooling", "Dropout", "Eltwise", "Scale", "Power", "Bias", "Reduction"}

@@ -1,4 +1,4 @@
-"""The mistakes people make in solvers: rates that never change, fields nobody reads, tests that never come."""
+"""Common mistakes in solvers: rates that never change, fields that are not read, tests that never run."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def absent_layers(solver: SolverView) -> Iterator[Note]:
 
 @SOLVER_RULES.add("B262")
 def large_outputs(solver: SolverView) -> Iterator[Note]:
-    """An output with more elements than the log tells: a blob that nobody reads counts as one."""
+    """An output with more elements than the log tells: a blob that no layer reads counts as one."""
     param = solver.param
     nets = [(solver.train, param.display)] if solver.train is not None else []
     for view, told in [*nets, *((view, 1) for view in solver.tests.values())]:

@@ -1,6 +1,6 @@
-"""How weights start and what moves them: fillers that leave a layer without use, weights without a gradient.
+"""Initial weights and their changes: fillers that make a layer useless, weights without a gradient.
 
-Judged are layers whose weights come from their fillers; not those in `View.loaded`.
+The rules hold for layers whose weights come from their fillers, not for those in `View.loaded`.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _value(slot: ParamNode) -> float | None:
 
 
 def _is_loaded(view: View, number: int, slot: ParamNode) -> bool:
-    """Whether the parameter comes from elsewhere than its filler: loaded, or from the layer it is shared with."""
+    """Whether the parameter does not come from its filler: it is loaded, or shared with a layer that is."""
     return _is_shared(view, slot) or view.param(number).name in view.loaded
 
 
@@ -200,7 +200,7 @@ def _stride(strides: Sequence[int], high: int) -> int:
 
 
 def _misfit(shape: Shape, stride: int) -> tuple[str, str] | None:
-    """What is wrong with a bilinear kernel at a stride, and what fits: each output's weights should add up to 1."""
+    """The mistake in a bilinear kernel at a stride, and the right one: each output's weights should add up to 1."""
     if len(shape) != 4 or shape[2] != shape[3]:
         return None  # an error of the filler's
     width = shape[3]

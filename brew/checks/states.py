@@ -1,4 +1,4 @@
-"""The states a net is used in, and all that is wrong with it in each."""
+"""The states that a net is used in, and the mistakes in each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A net's state by name, with all that overlays the net's own."""
+    """A net's state by name, with the states that overlay the net's own."""
 
     name: str
     phase: int
@@ -55,11 +55,11 @@ class State:
 
 
 class NoData(NetError):
-    """A net of which every layer reads others."""
+    """The error of a net without layers that bring data."""
 
 
 def states_of(definition: NetDefinition, options: Options) -> list[State]:
-    """The states in which a net that no solver names is looked at.
+    """The states in which a net that no solver names is checked.
 
     TRAIN only where the net has a loss; where rules ask for stages, once with the stages of each rule.
     """
@@ -129,7 +129,7 @@ def _no_data(first: PlacedLayer, state: State) -> NoData:
 
 @contextmanager
 def heard(file: str) -> Iterator[list[Finding]]:
-    """What Brew logs in the block: warnings become findings about `file`, nothing is shown."""
+    """A context that catches Brew's log: warnings become findings about `file`, nothing is shown."""
     said: list[Finding] = []
 
     def hear(record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What runs say of mistakes in nets and their data: what `brew check` finds too, in the log, each once."""
+"""Warnings that runs log of mistakes in nets and their data, of those that `brew check` finds, each once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ RULES = (parameter_rules, score_rules, start_rules)  # imported for the rules th
 
 @told.net_built.teller
 def tell_net(source: NetSource, graph: Graph) -> None:
-    """Warn of what looks like a mistake in a net as soon as its graph stands."""
+    """Warn of likely mistakes in a net as soon as its graph is built."""
     _tell(source, graph, "net")
 
 
 @told.training_begins.teller
 def tell_start(source: NetSource, graph: Graph, loaded: Container[str], decay: float) -> None:
-    """The same of what counts when a training begins, with weights as they then are; nothing when it goes on.
+    """The same when a training begins, with the weights as they are then; nothing in a resumed training.
 
     `loaded` has the layers whose weights do not come from their fillers, `decay` is the solver's weight_decay.
     """
@@ -69,7 +69,7 @@ def tell_data(nets: Sequence[tuple[NetSource, Graph]], definitions: Sequence[Net
 
     `definitions` are what they are made of.
     """
-    from . import data_rules, label_rules  # a program that trains nothing does without
+    from . import data_rules, label_rules  # not loaded by programs that train nothing
 
     label_rules.tell((graph, source.state.phase) for source, graph in nets)
     views = [View(str(number), source.state.phase, source.layers, used=True) for number, (source, _) in enumerate(nets)]

@@ -1,4 +1,4 @@
-"""Reading prototxt past its errors, and telling what else is wrong from what only follows from them."""
+"""Reading prototxt past its errors, and telling other mistakes from mere consequences of these."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Texts:
         self.broken.update(Place(document.file, *starts[number]) for number in hit if number >= 0)
 
     def echoes(self, finding: Finding) -> bool:
-        """Whether a finding may only say what an error in the text has led to.
+        """Whether a finding may be a mere consequence of an error in the text.
 
         So do those about the file as a whole, where something is missing perhaps because it is misspelt, warnings of a
         layer with an error (which is not built), and outside of layers those of the same line.

@@ -1,4 +1,4 @@
-"""Building a net on past its errors: what stands on a layer that failed is of unknown shape and not judged."""
+"""Building a net past its errors: blobs that depend on a layer that failed are of unknown shape, and not checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from brew.prototxt.portable import input_layer
 
 from .view import layer_class
 
-_FILES = (  # what data layers open
+_FILES = (  # the files of data layers
     ("data_param", "source"), ("image_data_param", "source"), ("hdf5_data_param", "source"),
     ("window_data_param", "source"), ("transform_param", "mean_file"),
 )  # fmt: skip
@@ -28,10 +28,10 @@ _SECTIONS = {"Data": "data_param", "ImageData": "image_data_param", "WindowData"
 
 
 class Trial(Builder):
-    """Collects `errors`. A layer of which nothing is known but its names stands in where one could not be built.
+    """Collects `errors`. A layer that could not be built is replaced by one of which only the names are known.
 
     `data` says whether the files of data layers are opened. Where they are not, or are missing, the layers make
-    blobs of the shapes that they probably would. Layers at a place in `broken` are not judged.
+    blobs of likely shapes. Layers at a place in `broken` are not judged.
     """
 
     def __init__(self, force_backward: bool, data: bool, broken: Collection[Place | None] = ()) -> None:
@@ -66,10 +66,10 @@ class Trial(Builder):
             self._stand_in(number, source, context)
 
     def pair_data(self) -> None:
-        """Data layers that belong together, as a net settles it."""
+        """Data layers that belong together, as a net pairs them."""
         with suppress(DataError):  # a source that cannot be read is among the errors already
             try:
-                pairs.settle([node.layer for node in self.graph.nodes])
+                pairs.pair_layers([node.layer for node in self.graph.nodes])
             except NetError as error:
                 self.refuse(error)
 
@@ -103,7 +103,7 @@ class Trial(Builder):
         return True
 
     def _complete(self, number: int) -> None:
-        """The layer failed when its shapes were known already: what is left of it stays harmless."""
+        """Complete a layer that failed after its shapes were known, so that building can go on."""
         node = self.graph.nodes[number]
         for name in node.layer.param.top[len(node.tops) :]:
             self._blob_of_unknown_shape(number, node, name)
@@ -129,7 +129,7 @@ class Trial(Builder):
 
 
 def likely_shapes(param: LayerParameter) -> list[Shape] | None:
-    """What a data layer will probably make, told from its message alone: None where that does not say enough."""
+    """The likely shapes of a data layer's tops, by its message alone; None where it does not say enough."""
     section = _SECTIONS.get(param.type)
     if section is None or not param.top:
         return None

@@ -1,4 +1,4 @@
-"""A net in one state, as it is written: its layers without Splits, and who reads whom."""
+"""A net in one state, as it is written: its layers without Splits, and which layer reads which."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from brew.prototxt.placed import PlacedLayer
 from .rules import Note
 
 Spot = tuple[int, int]  # (layer number, number of its top or bottom)
-# Layers that hand on what they read, in another shape or a part of it.
+# Layers whose tops have the values of their bottom, in another shape or a part of it.
 RESHAPING = frozenset({"Split", "Reshape", "Flatten", "Slice", "Concat", "Crop", "Tile", "BatchReindex", "Filter"})
 
 
@@ -31,8 +31,8 @@ class View:
     """The layers of a state, from the first to the last.
 
     state     its name
-    loaded    the names of the layers whose weights come from elsewhere than their fillers
-    graph     what could be built of it
+    loaded    the names of the layers whose weights do not come from their fillers
+    graph     the layers that could be built
     decay     the solver's weight_decay
     used      whether a solver uses this state
     maker     the top that a bottom reads
@@ -72,7 +72,7 @@ class View:
         return Note(f'layer "{param.name}" ({param.type}): {message}', self.layers[number].place(*path), hint)
 
     def node(self, number: int) -> Node | None:
-        """Layer `number` as it was built; None where nothing was."""
+        """Layer `number` as it was built; None where it could not be."""
         if self._nodes is None:
             nodes = self.graph.nodes if self.graph is not None else []
             self._nodes = {(n.layer.name, n.layer.param.type): n for n in reversed(nodes)}
@@ -87,18 +87,18 @@ class View:
 
     @property
     def outputs(self) -> dict[str, Shape]:
-        """The shapes of the blobs that nobody reads."""
+        """The shapes of the blobs that no layer reads."""
         return {self.graph.blobs[b].name: self.graph.blobs[b].shape for b in self.graph.outputs} if self.graph else {}
 
     def bottom_shape(self, number: int, bottom: int = 0) -> Shape:
-        """The shape of what layer `number` reads; () where it is not known."""
+        """The shape of a bottom of layer `number`; () where it is not known."""
         node = self.node(number)
         if node is None or self.graph is None or bottom >= len(node.bottoms):
             return ()
         return self.graph.blobs[node.bottoms[bottom]].shape
 
     def origins(self, number: int, bottom: int = 0, through: Container[str] = RESHAPING) -> Iterator[int]:
-        """The layers that made what a bottom reads, behind those of the types `through`."""
+        """The producers of a bottom; those of the types `through` are replaced by the producers of theirs."""
         waiting, seen = [self.maker.get((number, bottom))], set()
         while waiting:
             spot = waiting.pop()
@@ -124,7 +124,7 @@ class View:
 
 
 def layer_class(param: LayerParameter) -> type[Layer] | None:
-    """The class of a layer's type; None for a type nobody knows."""
+    """The class of a layer's type; None for an unknown type."""
     return registry.layer_class(param.type)
 
 

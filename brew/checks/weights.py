@@ -1,4 +1,4 @@
-"""What is wrong with a file of weights, by itself and for a net."""
+"""The mistakes in a file of weights, by itself and for a net."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def layers_of(paths: Iterable[str]) -> Container[str]:
     try:
         return frozenset(layer.name for path in paths for layer in reading.read(path) if layer.blobs)
     except BrewError:
-        return EVERYTHING  # what is wrong with it is said of the file itself
+        return EVERYTHING  # its error is a finding of the file itself
 
 
 def fit_findings(path: str, view: View) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def fit_findings(path: str, view: View) -> Iterator[Finding]:
     try:
         stored = {layer.name: layer for layer in reversed(reading.read(path))}
     except BrewError:
-        return  # said of the file itself
+        return  # its error is a finding of the file itself
     graph, place = view.graph, Place(path)
     nodes = {node.layer.name: node for node in graph.nodes if node.params}
     judged = {node.layer.name for node in graph.nodes if node.top_shapes or not node.layer.param.top}

@@ -1,4 +1,4 @@
-"""OpenMP's threads on a machine where others work too: they wait for one another without keeping a processor.
+"""OpenMP's threads on a busy machine: they wait for one another without keeping a processor.
 
 On a free machine a thread that spins until there is work again is the fastest. On a busy one it spins away the time
 that the thread it waits for would need: with two threads a pass took ten times as long as with one. GNU's OpenMP spins
@@ -28,7 +28,7 @@ _PERIOD = 0.05  # seconds between two looks
 _OFTEN, _SELDOM = 60, 20  # interruptions in a second: a machine is busy from the one on, and free again below the other
 _CALM = 40  # looks in a row that find it free, before it counts as free again
 _MOST = 16  # threads that are added
-_SAID = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # who sets one of these has chosen
+_SAID = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # a user who sets one of these has chosen
 
 
 class Sleepers:

@@ -1,8 +1,8 @@
 """Subnormal numbers, below 1.2e-38, count as 0 while a net computes on the CPU: many a processor takes a hundred times
 as long for an operation with one of them.
 
-What a thread does with them is in its control register, which is set for a pass and put back after it, on the calling
-thread and on OpenMP's: programs that compute with NumPy between passes find it as they left it.
+A thread's control register decides, which is set for a pass and put back after it, on the calling thread and on
+OpenMP's: programs that compute with NumPy between passes find it as they left it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _openmp() -> Any:
 
 
 class Flushed:
-    """What a thread enters for a pass. Inside itself it does nothing.
+    """A context for a thread during a pass. Inside itself it does nothing.
 
     alone   OpenMP's threads stay as they are: this thread is one of several that work for another
     """
@@ -134,14 +134,14 @@ def inherited(work: Callable[[T, int], None]) -> Callable[[T, int], None]:
 
 
 def share(values: npt.NDArray[Any]) -> float:
-    """What part of a sample of these float32 values is subnormal."""
+    """The share of subnormal numbers in a sample of these float32 values."""
     flat = values.reshape(-1)
     sample = np.abs(flat[:: max(1, flat.size // _SAMPLE)])
     return float(np.count_nonzero((sample > 0) & (sample < _TINY)) / max(1, sample.size))
 
 
 def tell(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
-    """Say once which of these float32 weights hold many subnormal numbers."""
+    """Warn once of float32 weights with many subnormal numbers."""
     found = [(name, part) for name, values in blobs if values.dtype == np.float32 and (part := share(values)) > _MANY]
     if found:
         most, part = max(found, key=lambda pair: pair[1])

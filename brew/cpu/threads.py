@@ -1,6 +1,6 @@
 """How many threads Brew computes with: one number for NumPy's BLAS, for OpenMP and for our own pools.
 
-It is what `use` was told (`--threads`), else BREW_THREADS, else OMP_NUM_THREADS, else the cores this process may use:
+It is `--threads` (`use`), else BREW_THREADS, else OMP_NUM_THREADS, else the cores this process may use:
 those of its CPU affinity, the two threads of one core counted once, and no more than a cgroup's quota. BLAS, OpenMP
 and brew.cpu.workers never compute at the same time, for layers and the update run one after the other: each may have
 them all.
@@ -135,7 +135,7 @@ def hold_blas() -> None:
     from threadpoolctl import ThreadpoolController
 
     for blas in ThreadpoolController().select(user_api="blas").lib_controllers:
-        if not free or blas.num_threads > number:  # somebody may have held it to fewer
+        if not free or blas.num_threads > number:  # the program may have held it to fewer
             blas.set_num_threads(number)
             log.debug("%s: %d threads", blas.filepath, number)
     _State.blas = number

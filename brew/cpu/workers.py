@@ -1,6 +1,6 @@
-"""A few threads that share one job with whoever calls: NumPy works outside the GIL, so that large arrays gain by it.
+"""A few threads that share one job with the caller's: NumPy works outside the GIL, so that large arrays gain by it.
 
-There is one pool, as large as cpu.threads says, held by those who use it: it ends with the last of them, or with the
+There is one pool, of cpu.threads' size. It lives as long as nets and updates refer to it, at most as long as the
 process. A child made by fork makes its own.
 """
 
@@ -80,7 +80,7 @@ class Workers:
             self._busy.release()
 
     def _share(self, take: Callable[[int], None], helpers: int) -> None:
-        done: _Done = SimpleQueue()  # its own: after an interrupt nobody waits for what is still to come
+        done: _Done = SimpleQueue()  # its own: after an interrupt its remaining items are not waited for
         for jobs in self._jobs[:helpers]:
             jobs.put((copy_context(), take, done))
         try:
@@ -112,14 +112,14 @@ def _end(jobs: Sequence[SimpleQueue[_Job | None]]) -> None:
 
 
 class _Current:
-    """The pool of this process, while somebody holds it."""
+    """The pool of this process, while it is referred to."""
 
     workers: weakref.ref[Workers] | None = None
     lock = threading.Lock()
 
 
 def workers() -> Workers:
-    """The process's pool, made when nobody holds one of `threads.count()` threads. It lives while it is held."""
+    """The process's pool, made where there is none of `threads.count()` threads. It lives while it is referred to."""
     with _Current.lock:
         found = _Current.workers() if _Current.workers is not None else None
         if found is None or found.threads != threads.count():

@@ -1,4 +1,4 @@
-"""GEMM on the device: cuBLAS through CuPy's binding, row-major, in true fp32 or fp64 (DECISIONS 12)."""
+"""GEMM on the device: cuBLAS through CuPy's binding, row-major, in true fp32 or fp64, never TF32."""
 
 from __future__ import annotations
 

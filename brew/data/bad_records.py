@@ -1,4 +1,4 @@
-"""Records that cannot be decoded: the first one ends a training, or so many of them are passed over."""
+"""Records that cannot be decoded: the first one ends a training, unless max_bad_records allows to skip some."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SECTIONS = {"Data": "data_param", "ImageData": "image_data_param"}
 
 
 class BadRecords:
-    """The bad records layer `name` has met, and how many of them it passes over (max_bad_records).
+    """The bad records that layer `name` has met, and how many it may skip (max_bad_records).
 
-    Different records are counted: one that comes again in the next epoch is passed over again. What is passed over
-    depends on the data alone, so a resumed training makes the same batches; its count begins at 0.
+    A record counts once, though it is skipped in every epoch. Skipping depends on the data alone, so a resumed training
+    makes the same batches; its count begins at 0.
     """
 
     def __init__(self, most: int, name: str) -> None:
@@ -39,8 +39,8 @@ class BadRecords:
         key: Callable[[_Item], Hashable],
         epoch: Callable[[], int],
     ) -> tuple[list[_Item], list[_Record], int]:
-        """The first `count` of `items` that `read` does not raise DataError for, what it made of them, and how many
-        were passed over before the last of them.
+        """The first `count` of `items` for which `read` raises no DataError, their results, and the number of items
+        skipped before the last of them.
 
         `items` may go on for ever; `key` tells an item from others, `epoch` gives the number of different ones.
         DataError when more are bad than may be, or all of them.
@@ -54,7 +54,7 @@ class BadRecords:
             except DataError as error:
                 self._count(key(item), error)
                 passed, in_a_row = passed + 1, in_a_row + 1
-                if in_a_row > 2 * epoch():  # however they are shuffled, each has had its turn
+                if in_a_row > 2 * epoch():  # in any order, each has been tried
                     raise DataError(f"{error.message}; no other record is any better", place=error.place) from None
                 continue
             good.append(item)
@@ -83,7 +83,7 @@ class BadRecords:
 
 
 def set_most(layers: Iterable[LayerParameter], most: int) -> None:
-    """Let every layer of `layers` that can pass over bad records pass over `most` of them."""
+    """Let every layer of `layers` that can skip bad records skip up to `most` of them."""
     for layer in layers:
         if layer.type in _SECTIONS:
             getattr(layer, _SECTIONS[layer.type]).max_bad_records = most

@@ -56,7 +56,7 @@ def first_labels(database: Database, most: int) -> LabelSample:
     whole = len(first) < most or first[-1][0] == last[0]
     labelled: list[tuple[bytes, int]] = []
     missing = None
-    with suppress(DecodeError):  # to be named when its turn comes
+    with suppress(DecodeError):  # an error when it is read
         for key, value in first if whole else [*first, last]:
             datum = Datum.FromString(value)
             if datum.HasField("label"):
@@ -125,7 +125,7 @@ def _bad(key: bytes, what: str) -> DataError:
 class _Template:
     """The bytes of a raw Datum: all of them but pixels and label are the same in every record of one size.
 
-    So a whole batch is decoded as one array of bytes: a parser's call per record would bound a small net.
+    So a whole batch is decoded as one array of bytes: a call of a parser per record would slow down small nets.
     """
 
     value: npt.NDArray[np.uint8]

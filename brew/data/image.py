@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # What a file's mode becomes when nothing is forced: gray stays gray, alpha stays alpha.
 _STORED = {"1": "L", "L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
-# Red, green, blue to gray as the libraries beneath OpenCV do it: weights, what is added before the shift, the shift.
+# Red, green, blue to gray as OpenCV's libraries do it: weights, the addend before the shift, the shift.
 _PNG_GRAY = (9797, 19234, 3737), 0, 15
 _GRAY = (4899, 9617, 1868), 1 << 13, 14
 

@@ -36,11 +36,11 @@ class ImageList:
     def read(
         cls, file: Path, *, what: str, place: Place | None = None, wrong: dict[int, DataError] | None = None
     ) -> ImageList:
-        """One image a line, its label behind the last blank or tab, as Caffe splits it; blank lines are passed over.
+        """One image a line, its label behind the last blank or tab, as Caffe splits it; blank lines are skipped.
 
         DataError for a file that is no text or names no image, and for the first line whose label is missing or no
         whole number of 32 bits (Caffe makes a label of what it begins with, and 0 where there is no number). With
-        `wrong` such errors are put there, by line, and the lines left out.
+        `wrong` such errors are stored there, by line, and the lines left out.
         """
         names, labels, lines = [], [], []
         for line, content in read_lines(file, what=what, place=place):
@@ -61,11 +61,11 @@ class ImageList:
         return cls(file, names, np.array(labels, np.int64), lines)
 
     def place(self, number: int) -> Place:
-        """Where image `number` is named."""
+        """The place of image `number` in the list."""
         return Place(str(self.file), self.lines[number])
 
     def prefix(self, root: str, folder: Path, *, what: str) -> str:
-        """What stands before every name: `root`, or `folder` and `root` where only that leads to the first image.
+        """The prefix of every name: `root`, or `folder` and `root` where only there the first image exists.
 
         DataError, placed in the list, where that image is in neither place.
         """
@@ -79,7 +79,7 @@ class ImageList:
 def split(line: str) -> tuple[str, int]:
     """Name and label of a line without blanks at its end.
 
-    ValueError of a message and a hint (or None) where there is no such thing.
+    ValueError(message, hint or None) where there is none.
 
     >>> split("a b.png  3"), split("c.png\\t-1")
     (('a b.png', 3), ('c.png', -1))
@@ -99,7 +99,7 @@ def split(line: str) -> tuple[str, int]:
 
 
 def _hint(line: str, name: str, label: str) -> str | None:
-    """What to do about a label that is no whole number."""
+    """A remedy for a label that is no whole number."""
     if line.startswith("#"):
         return doubt(line)
     if _LABELLED.fullmatch(name) or _NUMBERS.fullmatch(label):
@@ -123,13 +123,13 @@ def _is_number(text: str) -> bool:
 
 
 def remedy(name: str) -> str | None:
-    """What may be wrong with the name of an image that is not there; None where nothing shows."""
+    """A remedy for the name of an image that does not exist; None where none is known."""
     match = _LABELLED.fullmatch(name)
     return SEVERAL if match is not None else doubt(name)
 
 
 def numbered(images: ImageList, wrong: dict[int, DataError]) -> Iterator[tuple[int, int | DataError]]:
-    """(line, number of its image or what is wrong with it), in the order of the lines."""
+    """(line, number of its image or its error), in the order of the lines."""
     found: dict[int, int | DataError] = dict(wrong)
     found.update((line, number) for number, line in enumerate(images.lines))
     return iter(sorted(found.items(), key=lambda item: item[0]))

@@ -27,7 +27,7 @@ from .transformer import Transformer
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """The files of a list and how they are read: `prefix` before each name, and what becomes of each image."""
+    """The files of a list and how they are read: `prefix` before each name, then colour and size of the image."""
 
     images: ImageList
     prefix: str
@@ -36,7 +36,7 @@ class ImageFiles:
 
     def path(self, number: int) -> Path:
         path = Path(self.prefix + self.images.names[number])
-        with suppress(RuntimeError):  # a ~ that is nobody's home is a name like any other
+        with suppress(RuntimeError):  # a ~ that is no user's home is part of a name
             return path.expanduser()
         return path
 

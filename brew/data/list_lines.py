@@ -45,7 +45,7 @@ def shown(line: str) -> str:
 
 
 def doubt(name: str) -> str | None:
-    """A remedy for a name that nothing is called by, where it looks like something else; else None."""
+    """A remedy for the name of no file, where it looks like a mistake; else None."""
     if name[:1] in QUOTES and name[-1:] == name[:1] and len(name) > 1:
         return "names stand without quotes, whatever blanks are in them"
     if name.startswith("#"):

@@ -11,9 +11,9 @@ from brew.layer.random import Stream
 
 
 class Order:
-    """Which of `count` records comes when: one after the other, over and over; shuffled, every epoch in its own order.
+    """The order of `count` records over all epochs: as stored, or shuffled, every epoch in its own order.
 
-    Up to `rand_skip` - 1 records are passed over at the start. Both are functions of the seed and the layer's name.
+    Up to `rand_skip` - 1 records are skipped at the start. Both are functions of the seed and the layer's name.
     """
 
     def __init__(self, count: int, *, shuffle: bool, rand_skip: int, seed: int, name: str) -> None:

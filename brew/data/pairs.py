@@ -1,9 +1,9 @@
 """Data layers that belong together: image and label, or two views. For one record they draw the same random numbers.
 
-Caffe draws for each layer by itself, so that a shuffle, a crop or a mirror takes pairs apart. Here a layer draws with
-the one its `draws_with` names. Where that is left out, layers of one net whose sources have the same number of records
-and whose batches have one size are taken for pairs, and draw as the first of them, unless they read the same source:
-two looks at one database are meant to differ.
+Caffe draws for each layer by itself, so that a shuffle, a crop or a mirror separates pairs. Here a layer draws with the
+one that its `draws_with` names. Without that, layers of one net whose sources have the same number of records and whose
+batches have one size are taken for pairs, and draw as the first of them, unless they read the same source: two layers
+that read one database are meant to differ.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger("brew")
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What takes pairs apart, where it is said, and the remedy."""
+    """A reason that pairs are separated, its place in the file, and the remedy."""
 
     message: str
     place: Place | None
@@ -37,14 +37,14 @@ class Remark:
 
 @dataclass(slots=True)
 class Pairs:
-    """Which data layers draw as which, by name, and what was found about it."""
+    """Which data layers draw as which, by name, and remarks."""
 
     together: dict[str, list[str]] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
 
 
-def settle(net: Sequence[Layer]) -> Pairs:
-    """Let the data layers among the layers of a net that belong together draw alike.
+def pair_layers(net: Sequence[Layer]) -> Pairs:
+    """Let data layers of a net that belong together draw the same random numbers.
 
     NetError for a draws_with that cannot be: in no data layer, no such layer, other sizes, another kind of order.
     DataError where a source that has to be counted cannot be read.
@@ -103,7 +103,7 @@ def _check(layer: DataLayer, root: DataLayer) -> None:
 
 
 def _by_themselves(layers: Sequence[DataLayer], found: Pairs) -> None:
-    """Pair the layers that say nothing, with one another and with those that do."""
+    """Pair the layers without draws_with, with one another and with those that have it."""
     alike: dict[Hashable, list[DataLayer]] = defaultdict(list)
     for layer in layers:
         records = layer.drawn().records
@@ -124,7 +124,7 @@ def _by_themselves(layers: Sequence[DataLayer], found: Pairs) -> None:
 
 
 def _joined(layer: DataLayer, first: DataLayer, sources: set[Hashable]) -> Iterator[Remark]:
-    """Let `layer` draw as `first` does, or say why it does not."""
+    """Let `layer` draw as `first` does, or remark why not."""
     mine, theirs = layer.drawn(), first.drawn()
     both = f'"{first.name}" and "{layer.name}" have {mine.records} records'
     own = f'draws_with: "{layer.name}" in {layer.name} says that they do not belong together'
@@ -145,7 +145,7 @@ def _joined(layer: DataLayer, first: DataLayer, sources: set[Hashable]) -> Itera
 
 
 def _images(layer: DataLayer, first: DataLayer) -> Iterator[Remark]:
-    """What the crops and mirrors of two layers do to pairs of images."""
+    """How the crops and mirrors of two layers separate pairs of images."""
     mine, theirs = layer.drawn(), first.drawn()
     if not (_spatial(mine.image) and _spatial(theirs.image)):
         return
@@ -179,9 +179,9 @@ def _remark(layer: DataLayer, message: str, hint: str) -> Remark:
     return Remark(f'layer "{layer.name}" ({layer.type}): {message}', layer.context.place(), hint)
 
 
-def settle_data(net: Sequence[Layer]) -> None:
-    """`settle` for the layers of a net, and what there is to say about its data in lines of the log."""
-    found = settle(net)
+def pair_and_log(net: Sequence[Layer]) -> None:
+    """`pair_layers` for the layers of a net; logs the pairs, the remarks, and mistaken shapes of records."""
+    found = pair_layers(net)
     for names in found.together.values():
         log.info("data layers %s draw the same random numbers for a record", ", ".join(names))
     for remark in found.remarks:

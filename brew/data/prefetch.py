@@ -41,8 +41,8 @@ class Batch:
 class Prefetcher:
     """Keeps up to `ahead` batches ready; with `ahead` 0 each is made when it is asked for, in the caller's thread.
 
-    `fill(batch)` fills the next batch; it must not hold the object that owns the prefetcher, or that could never be
-    collected. An error in it comes out of the call that would have got the batch, and out of every later one.
+    `fill(batch)` fills the next batch; it must not refer to the object that owns the prefetcher, or that could never be
+    collected. An error in it is raised by the call that would have got the batch, and by every later one.
     """
 
     def __init__(self, fill: Callable[[Batch], None], make: Callable[[], Batch], ahead: int, name: str) -> None:
@@ -86,7 +86,7 @@ class Prefetcher:
             self._stop()
 
     def abandon(self) -> None:
-        """Leave the thread to the process that has it."""
+        """Forget the thread, in a child process: it is the parent's."""
         if isinstance(self._stop, weakref.finalize):
             self._stop.detach()
         self._stop = None
@@ -103,7 +103,7 @@ class Prefetcher:
         if self._thread is None:
             stopped = threading.Event()
             # Daemonic, so that a program that forgets to close can end; stopped and joined before the interpreter
-            # is taken apart, so that it never runs in the ruins.
+            # shuts down, so that it never runs in a half-destroyed one.
             work = (self._fill, self._free, self._ready, stopped)
             self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
             try:

@@ -1,4 +1,4 @@
-"""What data layers share: a source that fills batches, a prefetcher in front of it, and the cursor behind it."""
+"""The base of data layers: a source that fills batches, a prefetcher, and the position of the consumed records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_pa
 
 
 class Source(Protocol):
-    """Something opened at a record that fills one batch after the other; it must not refer to its layer."""
+    """An open source that fills one batch after the other from a record on; it must not refer to its layer."""
 
     def fill(self, batch: Batch) -> None: ...
 
@@ -48,8 +48,7 @@ def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], nam
 class PrefetchingLayer(DataLayer):
     """A data layer over a `Source`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
-    The cursor counts the records handed out, and those passed over on the way, over epochs; what was read ahead does
-    not count.
+    The cursor counts consumed records, and those skipped between them, over epochs; records read ahead do not count.
     """
 
     section: ClassVar[str]
@@ -81,7 +80,7 @@ class PrefetchingLayer(DataLayer):
 
     @property
     def seed(self) -> int:
-        """What keys every random number of the source."""
+        """The seed of every random number of the source."""
         return index(self._seed)
 
     def next_shapes(self) -> list[Shape]:
@@ -119,7 +118,7 @@ class PrefetchingLayer(DataLayer):
             self._source = None
 
     def _leave_to_parent(self) -> None:
-        """In a child made by fork: the threads that read ahead, and what they have open, are the parent's."""
+        """In a child made by fork: the threads that read ahead, and their open files, are the parent's."""
         if self._prefetcher is not None and self._process != os.getpid():
             self._prefetcher.abandon()
             self._parents = (self._prefetcher, self._source)  # nothing of it is closed here
@@ -137,7 +136,7 @@ class PrefetchingLayer(DataLayer):
         return self._prefetcher
 
     def warn_of_idle_fields(self, section: str, fields: Mapping[str, str]) -> None:
-        """A log line for each field of message `section` that is set and that Caffe passes by; `fields` has a hint."""
+        """A log line for each field of message `section` that is set and that Caffe ignores; `fields` has the hints."""
         message = getattr(self.param, section)
         for field, instead in fields.items():
             if getattr(message, field) and message.HasField(field):

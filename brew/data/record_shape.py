@@ -1,4 +1,4 @@
-"""Records whose shape looks like height x width x channels, which Caffe's data layers take for something else."""
+"""Records whose shape looks like height x width x channels, where Caffe's data layers read channels first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def seems_channels_last(image: Shape) -> bool:
 
 
 def mistaken(layer: DataLayer) -> str | None:
-    """What to say of a layer whose images seem to have their channels last; None of others."""
+    """The warning for a layer whose images seem to have their channels last; None for others."""
     image = layer.image_shape()
     if not seems_channels_last(image):
         return None
@@ -36,7 +36,7 @@ def mistaken(layer: DataLayer) -> str | None:
 
 
 def tell(layers: Iterable[DataLayer]) -> None:
-    """A warning for each of the layers of a net of which `mistaken` says something."""
+    """Log a warning for each layer for which `mistaken` has one."""
     for layer in layers:
         what = mistaken(layer)
         if what is not None:

@@ -1,4 +1,4 @@
-"""Bilinear resizing of images of bytes, bit for bit as OpenCV's INTER_LINEAR does it: Caffe's nets were trained on it.
+"""Bilinear resizing of images of bytes, bit for bit as OpenCV's INTER_LINEAR, with which Caffe's nets were trained.
 
 Pixel centres are aligned, shrinking does not average (no antialias), weights are fixed-point with 11 bits, and of the
 two passes the vertical one drops low bits on its way. Halving both sides is the mean of 2 x 2 pixels.

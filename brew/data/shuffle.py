@@ -1,4 +1,4 @@
-"""A database's records in an order of chance: its keys are kept in memory, its values are read where they lie."""
+"""A database's records in random order: its keys are kept in memory, its values are read by key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Keys:
 
 
 def shuffled(database: Database, start: int, *, seed: int, name: str) -> Generator[Record, None, None]:
-    """All records for ever, every epoch in an order of its own, from record `start` (counted over epochs) on.
+    """All records without end, every epoch in an order of its own, from record `start` (counted over epochs) on.
 
     The order is a function of the seed, the layer's `name` and the epoch. All keys are read first (not the values);
     they and the order of the epoch stay in memory: 16 bytes a record and its key.

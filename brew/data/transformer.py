@@ -1,7 +1,7 @@
 """transform_param: mean, scale, crop and mirror, in Caffe's order and by Caffe's rules (data_transformer.cpp).
 
-What is random comes from the record's number, not from a state: a resume, another batch size or more threads give
-every record the crop and mirror it would have had.
+Random numbers depend on the record's number, not on a state: after a resume, with another batch size or more threads,
+every record has the same crop and mirror.
 """
 
 from __future__ import annotations
@@ -67,16 +67,16 @@ class Transformer:
 
     @property
     def random_crop(self) -> int:
-        """The side of what is cut out anywhere; 0 where that is nothing, or the middle."""
+        """The side of a random crop; 0 where there is none, or the middle is cropped."""
         return self.crop if self.phase == TRAIN else 0
 
     @property
     def random(self) -> bool:
-        """Whether a record's number changes what comes of it."""
+        """Whether the result for a record depends on its number."""
         return bool(self.param.mirror or self.random_crop)
 
     def output_shape(self, image: Shape) -> Shape:
-        """(channels, height, width) of what images of shape `image` become; checks that they fit the parameters."""
+        """(channels, height, width) after the transformation of images of shape `image`; checks that they fit it."""
         channels, height, width = image
         if self.mean is not None:
             self._check_mean(self.mean.shape, image)
@@ -90,7 +90,7 @@ class Transformer:
         return channels, self.crop, self.crop
 
     def batch_shape(self, images: Pixels | Sequence[Pixels], name: Callable[[int], str]) -> Shape:
-        """(channels, height, width) of what every image of a batch becomes.
+        """(channels, height, width) after the transformation of every image of a batch.
 
         DataError, with `name(number)` of the image, where they do not all come out with one size.
         """
@@ -117,7 +117,7 @@ class Transformer:
         else:
             self._one(images, rows[0], columns[0], False, out)
         if self.scale != 1:
-            with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss will tell
+            with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss shows it
                 np.multiply(out, out.dtype.type(self.scale), out=out)
 
     def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
@@ -190,7 +190,7 @@ class Transformer:
 
 
 def _channels_hint(image: Shape) -> str | None:
-    """What may be wrong with the number of channels of an image that do not suit a mean."""
+    """A remedy where the number of channels of an image does not suit the mean."""
     if seems_channels_last(image):
         return REMEDY
     return _FORCE if image[0] in (1, 3, 4) else None

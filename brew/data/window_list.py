@@ -1,6 +1,6 @@
-"""Window files: images, and in each of them boxes with a class and an overlap; what WindowData samples from.
+"""Window files: images, and in each of them boxes with a class and an overlap; the source of WindowData.
 
-# 0                     for every image: a number nobody reads,
+# 0                     for every image: a number that is not read,
 /images/000005.jpg      the path,
 3                       channels, height and width,
 375

@@ -1,4 +1,4 @@
-"""Windows cut out of images, with surroundings, and brought to one size: what WindowData's batches are made of."""
+"""Windows cut out of images, with surroundings, and resized to one size, for the batches of WindowData."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Real = np.float32 | np.float64
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What a window becomes: `rows` and `columns` of the image, resized to `height` x `width`, at `top`, `left`."""
+    """Pixels for a window: `rows` and `columns` of the image, resized to `height` x `width`, at `top`, `left`."""
 
     rows: slice
     columns: slice
@@ -49,7 +49,7 @@ class Framing:
     crop: int
     pad: int = 0
     square: bool = False
-    real: type[Real] = np.float32  # what is calculated with, and rounded by: the net's type
+    real: type[Real] = np.float32  # the type of all arithmetic: the net's
 
     def patch(self, box: tuple[int, int, int, int], height: int, width: int, *, mirrored: bool) -> Patch:
         """The patch for `box` (x1, y1, x2, y2) of an image; ValueError where the box leaves nothing of it."""
@@ -66,7 +66,7 @@ class Framing:
         return Patch(rows, columns, min(tall, self.crop - above), min(wide, self.crop - left), above, left)
 
     def _along(self, centre: Real, reach: Real, size: int) -> tuple[slice, int, int, int]:
-        """Along one axis: the pixels inside of the image, what they are resized to, and the room before and after."""
+        """Along one axis: the pixels inside of the image, their resized number, and the padding before and after."""
         reach = reach * (self.real(self.crop) / self.real(self.crop - 2 * self.pad))
         low, high = rounded(centre - reach), rounded(centre + reach)
         before, after = max(0, -low), max(0, high - size + 1)
@@ -115,7 +115,7 @@ class WindowImages:
         y[window] = part[..., ::-1] if mirrored else part
         if self.mean is not None:
             y[window] -= np.broadcast_to(self.mean, y.shape)[window]
-        with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss will tell
+        with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss shows it
             y[window] *= y.dtype.type(self.scale)
 
     def _image(self, number: int) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Files a training adds to as it goes on: in whole pieces, and without ending the training when the disk is full."""
+"""Files that a training appends to: in whole pieces, and without ending the training when the disk is full."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ WAITING = 10_000  # pieces kept for a disk that is full; the oldest go first
 
 
 class Sink(Protocol):
-    """What takes pieces one after the other, and fails in silence or with a warning of its own."""
+    """A stream of pieces; its failures are silent, or warnings of its own."""
 
     def write(self, piece: bytes, /) -> object: ...
 
 
 class AppendedFile:
-    """A file that grows by `write`. Every piece is handed to the system at once, so that a kill loses none of them.
+    """A file that grows by `write`. Every piece is passed to the system at once, so that a kill loses none of them.
 
     ResourceError when the file cannot be opened at the start. A piece that cannot be written later waits for the next
     `write`, and the file holds no part of it; of each stretch of failures the first one warns.
@@ -41,7 +41,7 @@ class AppendedFile:
             raise ResourceError(f"cannot write {self.path}: {error.strerror or error}") from error
 
     def write(self, piece: bytes, /) -> None:
-        """Append what waits, and `piece`."""
+        """Append the waiting pieces, then `piece`."""
         self._waiting.append(piece)
         try:
             while self._waiting:

@@ -25,7 +25,7 @@ from .overwriting import Kind, check
 
 log = logging.getLogger("brew")
 
-_PROCESS = secrets.token_hex(4)  # tells this process from one before it of the same number, as in containers
+_PROCESS = secrets.token_hex(4)  # tells this process from an earlier one of the same number, as in containers
 _TEMPORARY = re.compile(r"\..+\.(?P<host>[^.]+)\.(?P<pid>\d+)\.(?P<process>[0-9a-f]{8})[0-9a-f]{4}\.tmp")
 _SPARE = 1.2  # of free space, over what is going to be written
 
@@ -35,8 +35,8 @@ def replacing(path: str | Path, kind: Kind, *, overwrite: bool | None = None) ->
     """Yield a path to write; when the block ends well, it becomes `path`. Otherwise `path` is as it was.
 
     The temporary file stands in the same folder, so that the rename cannot cross file systems, and has the mode the
-    umask says. ResourceError when the disk is full, the folder cannot be written, or what stands there is nothing that
-    a file of this kind may replace (brew.files.overwriting).
+    umask says. ResourceError when the disk is full, the folder cannot be written, or the existing file may not be
+    replaced by one of this kind (brew.files.overwriting).
     """
     with replacing_all([(path, kind)], overwrite=overwrite) as [temporary]:
         yield temporary
@@ -70,12 +70,12 @@ def replacing_all(files: Sequence[tuple[str | Path, Kind]], *, overwrite: bool |
 
 
 def reason(error: OSError) -> str:
-    """What the system says; h5py's own words for it fill a paragraph."""
+    """The system's message for an error; h5py's own fills a paragraph."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def old_name(path: Path) -> Path:
-    """Where the file that is being replaced stands until the record of the new ones is in place."""
+    """The name of the file that is being replaced, until the record of the new ones is in place."""
     return path.with_name(f"{path.name}.old")
 
 
@@ -119,7 +119,7 @@ def _put_in_place(temporaries: Sequence[Path], targets: Sequence[Path]) -> None:
 
 
 def _take_back(before: Sequence[Path], new: Sequence[Path]) -> None:
-    """Be where we were; what cannot be put back stays under its old name, where it is found by its content."""
+    """Undo the renames; a file that cannot be put back keeps its second name, under which readers find it."""
     for path in before:
         try:
             put_back(path)
@@ -163,7 +163,7 @@ def _sync_folder(folder: Path) -> None:
 def check_writable(prefix: str | Path) -> None:
     """ResourceError unless files beginning with `prefix` can be created; leaves nothing behind.
 
-    What processes that are gone have left half written under this prefix is removed.
+    Temporary files under this prefix of processes that have ended are removed.
     """
     first = Path(f"{prefix}_")
     try:
@@ -183,7 +183,7 @@ def check_writable(prefix: str | Path) -> None:
 def check_space(folder: Path, size: int) -> None:
     """ResourceError when `folder` has not got room for `size` bytes and a fifth more."""
     needed = int(size * _SPARE)
-    with suppress(OSError):  # where the system does not say, writing will
+    with suppress(OSError):  # where the system does not tell, writing shows it
         free = shutil.disk_usage(folder).free
         if free < needed:
             raise ResourceError(

@@ -1,8 +1,8 @@
-"""What one process leaves for the next: files that are made anew wherever they are missing.
+"""Cached files that one process leaves for the next; missing ones are made anew.
 
 They lie in BREW_CACHE, else in `brew` in XDG_CACHE_HOME or ~/.cache, in a folder for each purpose. A file begins with a
-digest of its name and of itself, so that nothing damaged is ever used, and no file that was copied over another. Where
-none can be written, that costs only time.
+digest of its name and its content, so that a damaged file, or one copied over another, is never used. Where no file
+can be written, only time is lost.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 def read(folder: str, name: str) -> bytes | None:
-    """What was last kept under this name; None where nothing was, or not whole."""
+    """The content kept under this name; None where there is none, or it is not whole."""
     try:
         content = regular.read_bytes(_path(folder, name))
     except OSError:
@@ -32,7 +32,7 @@ def read(folder: str, name: str) -> bytes | None:
 
 
 def keep(folder: str, name: str, content: bytes) -> None:
-    """Write it whole or not at all: several processes may be at it."""
+    """Write it whole or not at all: several processes may write at once."""
     try:
         path = _path(folder, name)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _digest(folder: str, name: str, content: bytes) -> bytes:
 
 
 def _path(folder: str, name: str) -> Path:
-    """OSError where nobody knows a home."""
+    """The path of a cached file; OSError where there is no home folder."""
     own = os.environ.get(VARIABLE)
     try:
         root = Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "brew"

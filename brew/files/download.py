@@ -20,7 +20,7 @@ from . import regular
 
 log = logging.getLogger("brew")
 
-# What is going on, how much of it is done, how much there is (None: not known).
+# (what is being done, amount done, total or None)
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 
 _CHUNK = 1 << 16
@@ -59,10 +59,10 @@ def unpack(path: Path, expected: Expected) -> bytes:
 
 
 def download(mirrors: Sequence[str], expected: Expected, folder: Path, progress: Progress | None = None) -> bytes:
-    """The content of `expected.name`.gz from the first mirror that has it right.
+    """The content of `expected.name`.gz from the first mirror that has the expected file.
 
-    What has arrived is kept in `folder` as NAME.gz.part, and as NAME.gz once it is checked; a later call goes on from
-    there. Raises DataError with every mirror's failure.
+    The downloaded part is kept in `folder` as NAME.gz.part, and as NAME.gz once it is checked; a later call goes on
+    from there. Raises DataError with every mirror's failure.
     """
     target = folder / f"{expected.name}.gz"
     if target.exists():
@@ -86,7 +86,7 @@ def download(mirrors: Sequence[str], expected: Expected, folder: Path, progress:
 
 
 def _from_mirror(url: str, part: Path, expected: Expected, progress: Progress | None) -> bytes:
-    """Download and check; begun anew once where what another mirror or another day left does not fit."""
+    """Download and check; begins anew once where the kept part, of another mirror or another day, does not fit."""
     resumed = part.exists()
     for attempt in range(_TRIES):
         try:
@@ -117,7 +117,7 @@ def _fetch(url: str, part: Path, name: str, progress: Progress | None) -> None:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
         with error:
-            if error.code == 416 and have:  # nothing is missing; the check will tell
+            if error.code == 416 and have:  # nothing is missing; the check decides
                 return
             raise
     with response:

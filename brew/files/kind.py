@@ -1,4 +1,4 @@
-"""What a file given by mistake looks like, told from its first bytes: for error messages only."""
+"""The kind of a file given by mistake, by its first bytes: for error messages only."""
 
 from __future__ import annotations
 

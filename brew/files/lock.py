@@ -1,4 +1,4 @@
-"""Locks on files, which the system lets go of when their holder ends, however it ends; and the one of a training."""
+"""Locks on files, which the system releases when their process ends in any way; and the lock of a training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from brew.errors import UsageError
 
 log = logging.getLogger("brew")
 
-# Where these come up, snapshots cannot be written either, and that is said before the training begins.
+# With these errors snapshots cannot be written either, which is an error before the training begins.
 _NO_FOLDER = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG, errno.EISDIR, errno.EPERM}
 
 
@@ -49,7 +49,8 @@ def take(path: Path) -> BinaryIO | None:
 def training(prefix: str) -> Iterator[None]:
     """Keep other trainings from writing snapshots to `prefix`, by a lock on `<prefix>.lock`, which goes at the end.
 
-    UsageError that says who has it. Where there are no locks (Windows, some network file systems) a warning says so.
+    UsageError that names the process that has it. A warning where there are no locks (Windows, some network file
+    systems).
     """
     path = Path(f"{prefix}.lock")
     try:

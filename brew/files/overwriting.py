@@ -1,8 +1,8 @@
-"""What may be written where something stands already: one rule for every verb, every layer and `Net.save`.
+"""Which existing files may be replaced: one rule for every verb, every layer and `Net.save`.
 
-A file that exists is replaced only where it is of the kind being written, and, for kinds that people write by hand,
-only where Brew wrote it itself or `--overwrite` names it. Nothing else ever is: not a net by a log, not weights by a
-net, no folder, no device. Empty files hold nothing that could be lost.
+A file that exists is replaced only if it is of the kind being written; for kinds that users write by hand, only if Brew
+wrote it or `--overwrite` is given. Nothing else is replaced: no net by a log, no weights by a net, no folder, no
+device. Empty files may always be replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Kind:
 
     name    what a message calls it: "weights", "a net"
     holds   whether the file at a path, which is regular and not empty, is one; it may raise BrewError for "no"
-    wrote   whether Brew wrote such a file itself; None where it may be replaced whoever wrote it
+    wrote   whether Brew wrote such a file itself; None for kinds that may always be replaced
     """
 
     name: str
@@ -33,10 +33,10 @@ class Kind:
 
 
 def check(path: str | Path, kind: Kind, *, overwrite: bool | None = None) -> None:
-    """ResourceError where something stands at `path` that a file of this kind may not replace.
+    """ResourceError where a file of this kind may not replace the one at `path`.
 
-    `overwrite` says that the user has named the file to be replaced, which holds within its kind; None where nobody
-    can be asked (a layer that writes).
+    `overwrite`: the user allows to replace a file of the same kind; None where the user cannot be asked (a layer that
+    writes).
     """
     path = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Where a path written in a file is looked up: the working directory first, as Caffe does, then the file's folder."""
+"""The lookup of paths written in files: in the working directory first, as in Caffe, then in the file's folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     """The existing file or folder that `written` names.
 
     `folder` is the second place a relative path is looked up in; a log line says when it is taken. `what` names the
-    thing in messages ('layer "mnist": source'). Raises DataError with both places, and `hint`, when there is nothing.
+    thing in messages ('layer "mnist": source'). Raises DataError with both places, and `hint`, when neither exists.
     """
     if not written:
         raise DataError(f"{what} is empty: a path is expected", place=place, hint=hint)
@@ -25,7 +25,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
         first = Path(written).expanduser()
         second = folder / first
         first_is_there, second_is_there = first.exists(), second.exists()
-    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, nobody's home
+    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, no such user
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{what}: {written[:_SHOWN]} cannot be looked up: {reason}", place=place) from None
     if first_is_there:
@@ -41,7 +41,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
 
 
 def find_prefix(root: str, name: str, folder: Path, *, what: str, place: Place | None = None) -> str:
-    """What stands before every name of a list: `root`, or `folder` and `root` where only that leads to `name`.
+    """The prefix of every name of a list: `root`, or `folder` and `root` where only there `name` exists.
 
     No separator is put behind `root`. Raises DataError when `name` is in neither place.
     """

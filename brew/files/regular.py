@@ -1,8 +1,7 @@
 """Reading files that have an end: FIFOs, devices and sockets are refused before a byte of them is read.
 
-A path comes from a stranger's list as easily as from the command line; opening a FIFO waits for a writer, for ever, and
-/dev/zero has no end. Every reader of whole files goes through here; those that hand a path to a library (LMDB, HDF5)
-ask `check` first.
+A path may come from an untrusted list; opening a FIFO waits for a writer, for ever, and /dev/zero has no end. Every
+reader of whole files uses this module; those that pass a path to a library (LMDB, HDF5) call `check` first.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _KINDS = (
 
 
 class NotRegular(OSError):
-    """What stands there is no file with contents of its own, or too many of them; readers report it as any OSError."""
+    """The path leads to no regular file, or to one that is too large; readers report it as any OSError."""
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -40,7 +39,7 @@ def check(path: str | Path) -> int:
 
 
 def opened(path: str | Path) -> BufferedReader:
-    """The regular file `path`, open to read; OSError. What it is is asked of the open file: nobody can swap it."""
+    """The regular file `path`, open to read; OSError. The open file is checked, which cannot be swapped any more."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     check(path)  # before, for what cannot be opened (a socket), and after
     descriptor = os.open(path, flags)

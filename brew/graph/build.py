@@ -1,7 +1,7 @@
 """Messages -> checked graph: layers, blobs, shapes, parameters and which gradients flow. No array is made here.
 
-The order and the rules are Caffe's Net::Init; the difference is that everything is known before anything is
-allocated, and that a mistake is reported with its layer, its line and the shapes.
+The order and the rules are those of Caffe's Net::Init, but nothing is allocated before everything is known, and errors
+name the layer, its line and the shapes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .graph import BlobNode, Graph, Node, ParamNode
 from .layer_checks import check_counts, check_shapes, gradient_errors, loss_weights, made_twice
 
 Version: TypeAlias = tuple[int, int]  # a blob, and how often it has been written
-AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss nobody named
+AUTOMATIC = "(automatic)"  # Caffe's name for the top of a loss that the file does not name
 
 
 def build(
@@ -31,7 +31,7 @@ def build(
     force_backward: bool = False,
     forward_only: bool = False,
 ) -> Graph:
-    """The graph of `layers` (filtered, splits inserted). NetError for the first thing that is wrong."""
+    """The graph of `layers` (filtered, splits inserted). NetError for the first mistake."""
     builder = Builder(force_backward)
     for number, source in enumerate(layers):
         builder.add(number, source, context(source))
@@ -43,13 +43,13 @@ def build(
 
 
 class Builder:
-    """Adds layer after layer to a graph. Raises at the first thing that is wrong (`brew check` goes on)."""
+    """Adds layer after layer to a graph. Raises at the first mistake; `brew check` overrides `refuse` to go on."""
 
     def __init__(self, force_backward: bool) -> None:
         self.force_backward = force_backward
         self.graph = Graph([], [], [], [], [])
         self.newest: dict[str, int] = {}
-        self.unread: dict[int, None] = {}  # tops nobody has read so far, in order
+        self.unread: dict[int, None] = {}  # tops that no layer has read so far, in order
         self.named_params: dict[str, int] = {}
 
     def add(self, number: int, source: PlacedLayer, context: Context) -> None:
@@ -71,7 +71,7 @@ class Builder:
         self._mark(node, param)
 
     def refuse(self, error: NetError) -> None:
-        """What becomes of an error after which building could go on."""
+        """Called with an error after which building could go on."""
         raise error
 
     def _read(self, name: str) -> int:
@@ -128,7 +128,7 @@ class Builder:
         check_shapes(node.layer, [blob.shape for blob in declared], "parameter")
         for i, blob in enumerate(declared):
             spec = ParamSpec()
-            spec.MergeFrom(specs[i] if i < len(specs) else spec)  # sharing changes it; what is saved stays as written
+            spec.MergeFrom(specs[i] if i < len(specs) else spec)  # a copy: a saved net keeps the file's
             me = len(self.graph.params)
             slot = ParamNode(number, i, blob, spec, me, spec.lr_mult, spec.decay_mult)
             if not blob.learned:
@@ -147,7 +147,7 @@ class Builder:
             slot.wanted = blob.learned and (slot.lr_mult != 0 or self.force_backward)
 
     def _share(self, node: Node, slot: ParamNode, owner: ParamNode) -> None:
-        """Check that `slot` may live in `owner`'s memory, and settle the multipliers both state."""
+        """Check that `slot` may live in `owner`'s memory, and merge the multipliers that both state."""
         mine, theirs = slot.declared.shape, owner.declared.shape
         permissive = slot.spec.share_mode == ParamSpec.PERMISSIVE
         if (count(mine) != count(theirs)) if permissive else (mine != theirs):
@@ -173,7 +173,7 @@ class Builder:
         slot.lr_mult, slot.decay_mult = owner.lr_mult, owner.decay_mult
 
     def _mark(self, node: Node, param: LayerParameter) -> None:
-        """The forward sweep: does this layer need backward, do its bottoms get gradients?"""
+        """The forward sweep: whether this layer needs backward, and which bottoms get gradients."""
         blobs = self.graph.blobs
         forced = list(param.propagate_down)
         if forced and len(forced) != len(node.bottoms):
@@ -189,8 +189,8 @@ class Builder:
     def plan_backward(self) -> None:
         """The reverse sweep: keep what lies between a wanted gradient and a loss; then force_backward.
 
-        It goes by versions of blobs, where Caffe goes by names: what is above a layer in place does not speak for what
-        is below it.
+        It follows versions of blobs, where Caffe follows names: a layer above one in place says nothing of the blob
+        below it.
         """
         under_loss: set[Version] = set()
         blocked: set[Version] = set()
@@ -214,7 +214,7 @@ class Builder:
                 self.refuse(error)
 
     def _versions(self) -> list[tuple[list[Version], list[Version]]]:
-        """For each layer, what it reads and what it makes."""
+        """For each layer, the versions of blobs that it reads and that it makes."""
         newest: Counter[int] = Counter()
         result = []
         for node in self.graph.nodes:
@@ -224,7 +224,7 @@ class Builder:
         return result
 
     def _force(self, node: Node) -> None:
-        """force_backward: every bottom that can have a gradient gets one (for looking at what a net sees)."""
+        """force_backward: every bottom that can have a gradient gets one (to visualise what a net responds to)."""
         able = [i not in node.layer.no_gradient for i in range(len(node.bottoms))]
         if node.bottoms and not any(able) and not node.params:
             return
@@ -233,7 +233,7 @@ class Builder:
 
 
 def make_layer(source: PlacedLayer, context: Context) -> Layer:
-    """The layer of a message; NetError for a type nobody knows, and what the layer's own class raises."""
+    """The layer of a message; NetError for an unknown type; and whatever the layer's class raises."""
     param = source.param
     cls = registry.layer_class(param.type)
     if cls is None:

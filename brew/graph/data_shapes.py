@@ -1,4 +1,4 @@
-"""Shapes of what data layers bring; told from the net's file alone where the data is not there."""
+"""Shapes of the tops of data layers, from the net's file alone where the data is missing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger("brew")
 
 @dataclass(slots=True)
 class DataShapes:
-    """`shapes` by blob, as `graph.definition.select` takes them; `assumed` says what was not read from data."""
+    """`shapes` by blob, as `graph.definition.select` takes them; `assumed`: what was not read from data."""
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
@@ -35,7 +35,7 @@ def data_shapes(
 ) -> DataShapes:
     """The shapes of all blobs that the data layers among `layers` make, and with `batch` the Input layers' too.
 
-    `given` shapes go before what a layer says. `batch` replaces the first axis of all others. NetError where neither
+    `given` shapes take precedence. `batch` replaces the first axis of all others. NetError where neither
     the data nor the file tells the shape.
     """
     given, result = given or {}, DataShapes(dict(given or {}))
@@ -54,7 +54,7 @@ def data_shapes(
 
 
 def _told(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list[str]) -> list[Shape]:
-    """What the layer makes of its data, else of its message."""
+    """The shapes of the layer's tops by its data, else by its message."""
     param = source.param
     try:
         return list(build([source], lambda _: context).nodes[0].top_shapes)
@@ -79,7 +79,7 @@ _BATCHES = "data_param", "image_data_param", "window_data_param"
 
 
 def _image(param: LayerParameter, cls: type[Layer], context: Context) -> tuple[Shape | None, str]:
-    """(channels, height, width) after the crop as the message has it, and how it is known."""
+    """(channels, height, width) after the crop, by the message, and where that is known from."""
     if not (issubclass(cls, PrefetchingLayer) and cls.brings_images):
         return None, ""
     crop = param.transform_param.crop_size
@@ -95,7 +95,7 @@ def _image(param: LayerParameter, cls: type[Layer], context: Context) -> tuple[S
 
 
 def _channels(param: LayerParameter, cls: type[DataLayer], mean: Shape | None) -> tuple[int, str]:
-    """How many there are, and a note where that is no more than a guess."""
+    """Number of channels, and a note where it is a guess."""
     transform = param.transform_param
     if (stated := cls.image_channels(param)) is not None:
         return stated, ""

@@ -28,7 +28,7 @@ NetLike: TypeAlias = "str | Path | Document[NetParameter] | NetParameter"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a net's file says of its engine, "" for nothing."""
+    """The engine that a net's file names, "" for none."""
 
     name: str = ""
     place: Place | None = None
@@ -36,7 +36,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class NetSource:
-    """A net's layers for one state, in order, with the facts that stand outside of layers."""
+    """A net's layers for one state, in order, with the facts that the file states outside of layers."""
 
     name: str
     layers: list[PlacedLayer]
@@ -44,9 +44,9 @@ class NetSource:
     force_backward: bool
     debug_info: bool
     engine: Wish
-    folder: Path  # relative paths are looked up here when they are not in the working directory
+    folder: Path  # where relative paths are looked up that are not in the working directory
     written: list[PlacedLayer]  # the layers without Splits
-    said: set[str]  # what has been said of the text these layers come from
+    said: set[str]  # what has been logged about the text these layers come from
 
 
 @dataclass(frozen=True, slots=True)

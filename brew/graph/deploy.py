@@ -44,7 +44,7 @@ KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) == _
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The net, and notes for the head of its file: what goes into it, what was left out; `assumed` as in a Summary."""
+    """The net, and notes for the head of its file: its inputs, and what was left out; `assumed` as in a Summary."""
 
     net: NetParameter
     notes: tuple[str, ...]
@@ -71,8 +71,8 @@ def deploy(
     """The net of the TEST phase as it runs without labels.
 
     `batch` is the first axis of the inputs (1, or an Input layer's own); `shapes` are those of inputs by name. Losses
-    that weigh less than another one of the same labels are heads for training alone, and go with all that only they
-    need, unless `auxiliary`. `input_fields` gives the inputs as fields of the net, as before 2015.
+    that weigh less than another one of the same labels are heads for training alone: they are left out with all layers
+    that only they need, unless `auxiliary`. `input_fields` gives the inputs as fields of the net, as before 2015.
 
     Raises PrototxtError, NetError, DataError.
     """
@@ -106,7 +106,7 @@ def deploy(
 def _layers(
     definition: NetDefinition, states: Sequence[NetState], level: int | None, stages: Iterable[str]
 ) -> list[PlacedLayer]:
-    """The layers of TEST, with the data layers and losses that only TRAIN has where TEST has none in their place."""
+    """The layers of TEST; data layers and losses are TRAIN's where TEST has none of them."""
     own, stages = definition.net.shell.state, list(stages)
     state_of = {}
     for phase in (TEST, TRAIN):
@@ -134,7 +134,7 @@ def _is_loss_type(type_name: str) -> bool:
 
 
 class _Probabilities:
-    """The layers that take the place of losses: `layers` by number; `wanted` are values that serve as they are."""
+    """The layers that take the place of losses: `layers` by number; `wanted` are values that need no such layer."""
 
     def __init__(self, flow: Flow, dropped: set[int]) -> None:
         self.layers: dict[int, LayerParameter] = {}
@@ -173,7 +173,7 @@ class _Inputs:
         def context(source: PlacedLayer) -> Context:
             return Context(TEST, place=source.place, folder=definition.folder)
 
-        for number in flow.data:  # what no layer of the result reads gets none
+        for number in flow.data:  # a top that no layer of the result reads gets none
             source = flow.layers[number]
             tops = [flow.name(value) for value in flow.tops(number) if value in needed]
             if not tops:
@@ -208,7 +208,7 @@ class _Inputs:
 
 
 def treatment(param: LayerParameter) -> str:
-    """What a data layer did to its records in the TEST phase, in words; what deploying has to do again."""
+    """The transformation of a data layer in the TEST phase, in words: the deployed net's caller has to apply it."""
     cls = layer_class(param.type)
     if cls is None or not (issubclass(cls, DataLayer) and cls.brings_images):
         return "as it was in training"
@@ -238,7 +238,7 @@ def _shortest(value: float) -> str:
 
 
 def _cleaned(param: LayerParameter) -> LayerParameter:
-    """The layer without what only training reads: rules, rates, fillers, loss weights. Names of shared weights stay."""
+    """The layer without the fields of training: rules, rates, fillers, loss weights. Names of shared weights stay."""
     layer = LayerParameter()
     layer.CopyFrom(param)
     for field in ("include", "exclude", "phase", "loss_weight", "propagate_down", "blobs", "param"):

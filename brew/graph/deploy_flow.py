@@ -1,4 +1,4 @@
-"""What flows where in a train_val net: which blobs are inputs, which are labels, which heads are the net's own.
+"""The flow of values in a train_val net: which blobs are inputs, which are labels, which losses are auxiliary.
 
 A value is one top of one layer, (layer number, top number): a layer that works in place makes a new value of the name.
 """
@@ -28,7 +28,7 @@ class Head:
 
 
 class Flow:
-    """The layers of a net with what each bottom reads; bottoms that no layer makes are passed over.
+    """The layers of a net, and the value that each bottom reads; bottoms that no layer makes are skipped.
 
     NetError for a layer of unknown type.
     """
@@ -55,7 +55,7 @@ class Flow:
 
     @cached_property
     def data(self) -> list[int]:
-        """The layers that bring records: what has no bottoms and no parameters, but for constants beside real data."""
+        """The layers that bring records: without bottoms and parameters; constants only where there is no real data."""
         first = [n for n, s in enumerate(self.layers) if not s.param.bottom and s.param.top and not self.learned[n]]
         constants = [n for n in first if self._is_constant(n)]
         return [n for n in first if n not in constants] or constants
@@ -66,7 +66,7 @@ class Flow:
 
     @cached_property
     def labels(self) -> frozenset[Value]:
-        """The values of data layers that no layer with parameters works on, where there is such a layer."""
+        """The values of data layers that no layer with parameters reads; none in nets without parameters."""
         if not any(self.learned):
             losses = [n for n in range(len(self.layers)) if self.is_loss(n) or self.classes[n].is_score]
             last = {self.reads[n][-1] for n in losses if len(self.reads[n]) > 1}
@@ -81,7 +81,7 @@ class Flow:
         return self.classes[number].is_loss or any(self.layers[number].param.loss_weight)
 
     def above(self, numbers: Iterable[int]) -> set[Value]:
-        """Every value that these layers stand on."""
+        """Every value that these layers depend on."""
         seen: set[Value] = set()
         waiting = [value for n in numbers for value in self.reads[n]]
         while waiting:
@@ -93,7 +93,7 @@ class Flow:
 
     @cached_property
     def stays(self) -> list[bool]:
-        """Whether a layer has a part in a deployed net: no loss, no score, nothing that a label goes into."""
+        """Whether a layer stays in a deployed net: it is no loss and no score, and depends on no label."""
         return [
             not cls.for_training and not self.is_loss(n) and not (self.above([n]) & self.labels)
             for n, cls in enumerate(self.classes)
@@ -121,9 +121,9 @@ class Flow:
         return [h for h in self.heads if h.weight < most[h.labels] or (labelled and not h.labels)]
 
     def ends(self, without: Iterable[Head]) -> list[Value]:
-        """The values a deployed net is for: made by what stays, on top of something learned, and read by nothing more.
+        """The results of a deployed net: made by layers that stay, after a learned layer, and read by no other layer.
 
-        What only the heads `without`, and scores, read is not among them.
+        Values that only the heads `without`, and scores, read are not among them.
         """
         readers: dict[Value, set[int]] = {}
         for number, values in enumerate(self.reads):

@@ -1,7 +1,7 @@
-"""What the fields of Caffe's forks mean here: an error where they would change the numbers, else a word of warning.
+"""Fields of Caffe's forks: an error where they would change the numbers, else a warning.
 
-Reading a text only records them (Document.foreign). `judge` tells all that is to be said of them, `admit_net` and
-`admit_solver` say it: a warning once for each kind of field, or an error. `unknown_layer_hint` knows their layer types.
+Reading a text only records them (Document.foreign). `judge` gives all verdicts on them; `admit_net` and `admit_solver`
+act on these: a warning once for each kind of field, or an error. `unknown_layer_hint` knows the layer types of forks.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LAYERS = ("layer", "layers")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of all fields of one kind: `fields`, in the order of the text, of which the first is placed.
+    """The verdict on all fields of one kind: `fields`, in the order of the text; the first is placed.
 
     "error": the results would not be those of the file. "warning": it does nothing here, and the results are the
     same. "info": its value asks for what Brew does anyway.
@@ -48,8 +48,8 @@ def judge(
 ) -> list[Verdict]:
     """The verdicts on `fields`, or on all of the document's: errors first, each level in the order of the text.
 
-    For one `phase`, or for both. Fields of layers whose type is unknown are passed over: the type is the error, where
-    the layer is made.
+    For one `phase`, or for both. Fields of layers of unknown type are skipped: the type is an error when the
+    layer is made.
     """
     kinds: dict[tuple[Level, str], list[ForeignField]] = {}
     for field in document.foreign if fields is None else fields:
@@ -63,9 +63,9 @@ def judge(
 def admit_net(
     document: Document[Any] | None, prefix: Sequence[str | int], layers: Iterable[PlacedLayer], phase: int
 ) -> None:
-    """Heed the fields of the net at `prefix` within `document` and of those of its layers that are in use.
+    """Act on the fields of the net at `prefix` within `document`, and of its layers that are in use.
 
-    NetError at the first that would change the numbers; of the others, one line in the log for each kind.
+    NetError for the first that would change the numbers; one line in the log for each kind of the others.
     """
     if document is not None and document.foreign:
         used = {source.place() for source in layers}
@@ -79,7 +79,7 @@ def admit_solver(document: Document[SolverParameter]) -> None:
 
 
 def left_out(document: Document[Any] | None) -> bool:
-    """Warn, once for each kind, of fields that are lost where the message is written again. Whether there are any."""
+    """Warn, once for each kind, of fields that writing the message again loses; returns whether there are any."""
     kinds: dict[str, list[ForeignField]] = {}
     for field in document.foreign if document else ():
         kinds.setdefault(field.fact.name, []).append(field)
@@ -91,7 +91,7 @@ def left_out(document: Document[Any] | None) -> bool:
 
 
 def unknown_layer_hint(type_name: str) -> str:
-    """The hint for a type nobody registered: the fork of Caffe that has it, or the nearest names."""
+    """The hint for an unknown layer type: the fork of Caffe that has it, or the nearest names."""
     fact = layer_type(type_name)
     if fact is None:
         near = layer_type_hint(type_name) or _nearest(type_name, tuple(registry.layer_type_list()))
@@ -155,7 +155,7 @@ def _level(document: Document[Any], field: ForeignField, phase: int | None) -> L
     if registry.layer_class(layer.type) is None:
         return None
     if field.fact.effect == "layer" and layer.type == field.fact.note:
-        return "error"  # a layer of somebody's own: its parameters cannot reach it
+        return "error"  # a registered layer of the user's: its parameters cannot reach it
     return level
 
 

@@ -12,10 +12,10 @@ from brew.prototxt.placed import PlacedLayer
 
 @dataclass(slots=True)
 class BlobNode:
-    """A blob of the graph. `gradient` says whether anything below it wants one.
+    """A blob of the graph. `gradient`: whether a layer below wants its gradient.
 
-    `shown` is the blob that has its name, where this one is an older version (graph.versions); `shows_gradient`: that
-    one's gradient is made by layers, too, and may be overwritten by this one's.
+    Where it is an older version (graph.versions), `shown` is the blob that has its name; `shows_gradient`: layers make
+    the gradient of that one too, so this one's may overwrite it.
     """
 
     name: str

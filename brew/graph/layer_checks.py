@@ -1,4 +1,4 @@
-"""What the graph asks of a layer in its place. Each raises, or yields, an error that names the layer and its line."""
+"""Checks of a layer in the graph. Each raises, or yields, an error that names the layer and its line."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def gradient_errors(layer: Layer, bottom_gradients: Sequence[bool]) -> Iterator[
 
 
 def made_twice(layer: Layer, top: int, since: Sequence[Node]) -> NetError:
-    """The error for a top whose name another layer's has; `since` are the layers from that one on."""
+    """The error for a top with the name of another layer's top; `since` are the layers from that one on."""
     name = layer.param.top[top]
     if name not in _bottoms(layer)[top : top + 1]:
         return layer.error(

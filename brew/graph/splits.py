@@ -20,7 +20,7 @@ from .states import absence, state_text
 
 Top = tuple[int, int]  # (layer number, top number)
 
-_SUGGESTED = 50  # errors that names like the wrong one are looked for: it takes as long as the net is large
+_SUGGESTED = 50  # errors that get a hint with similar names; finding them takes time with the size of the net
 _LISTED = 20  # blobs that a hint names, the last ones
 
 

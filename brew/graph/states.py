@@ -36,7 +36,7 @@ def state_text(state: NetState) -> str:
 
 
 def absence(source: PlacedLayer, state: NetState) -> str:
-    """Why a layer does not exist in `state`, and what would bring it in."""
+    """Why a layer does not exist in `state`, and in which it would."""
     param = source.param
     kind, rules = ("include", param.include) if param.include else ("exclude", param.exclude)
     written = " ".join(f"{kind} {{ {text_format.MessageToString(rule, as_one_line=True)} }}" for rule in rules)
@@ -51,7 +51,7 @@ def absence(source: PlacedLayer, state: NetState) -> str:
 
 
 def _by_phase(param: LayerParameter, state: NetState) -> bool:
-    """Whether it is for the phase that the layer is not there."""
+    """Whether the layer is missing because of the phase."""
     if param.include:
         return all(rule.HasField("phase") and rule.phase != state.phase for rule in param.include)
     return any(rule.HasField("phase") for rule in param.exclude)

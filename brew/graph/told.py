@@ -1,7 +1,7 @@
-"""The moments of a run at which there may be something to say of its nets, in the log: what looks like a mistake.
+"""The moments of a run at which brew.checks warns, in the log, of mistakes in its nets.
 
-Nets and trainings come to a moment and know no rule. Who knows rules (brew.checks) is asked then; it loads with the
-first net.
+Nets and trainings announce a moment and know no rule; the functions registered with `teller` are called. brew.checks,
+which registers them, is imported with the first net.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _RULES = "brew.checks.telling"
 
 
 class Moment(Generic[P]):
-    """Calling it lets everybody who has something to say then say it, of what the call gives."""
+    """Calling it calls all functions that were registered for it with `teller`, with the same arguments."""
 
     def __init__(self) -> None:
         self._tellers: list[Callable[P, None]] = []
 
     def teller(self, function: Callable[P, None]) -> Callable[P, None]:
-        """Decorator: ask `function` whenever it comes to this."""
+        """Decorator: call `function` at every such moment."""
         self._tellers.append(function)
         return function
 

@@ -37,8 +37,8 @@ _ROUNDING = "%s: field 13 of pooling_param is read as Caffe's round_mode; in som
 def upgrade_net_file(source: str, target: str, *, overwrite: bool = False) -> bool:
     """Write the net in `source` to `target` in today's format: text as text, binary as binary. Comments are lost.
 
-    The two may be one file; another net at `target` is replaced with `overwrite` alone. Returns whether everything
-    found a place. InputError where `source` cannot be read or upgraded, ResourceError where `target` cannot be written.
+    The two may be one file; another net at `target` is replaced only with `overwrite`. Returns whether every field
+    was kept. InputError where `source` cannot be read or upgraded, ResourceError where `target` cannot be written.
     """
     old, document = _read(source, NetParameter)
     with _text_is_utf8(source):
@@ -71,7 +71,7 @@ def upgrade_solver_file(source: str, target: str, *, overwrite: bool = False) ->
 
 @contextmanager
 def _text_is_utf8(source: str) -> Iterator[None]:
-    """InputError where a binary message has a string that protobuf took unseen."""
+    """InputError where a string of a binary message is not UTF-8; protobuf does not check them."""
     try:
         yield
     except UnicodeDecodeError as error:

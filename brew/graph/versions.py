@@ -1,12 +1,11 @@
 """Which layers may write their top over their bottom, as the file asks.
 
-A layer in place makes a new *version* of its blob, in the same memory. Somebody may still need the version before: a
-layer below, whose backward reads it; another view of that memory (Split, Reshape, Flatten, Slice, Concat) that is read
-later; who looks at such a view; the next pass, where no layer makes it anew. So it is with a gradient that comes from
-outside: a loss weight stays. Such a layer gets a top of its own instead, and what reads its version reads that one.
-Caffe overwrites the memory all the same, and goes on
-with wrong numbers (docs/differences.md). In place is left only what no number can tell from a top of its own, so
-whatever plans, fuses or recomputes may take one blob for one value in the order of the layers.
+A layer in place makes a new *version* of its blob, in the same memory. The version before may still be needed: by the
+backward of a layer below; through another view of that memory (Split, Reshape, Flatten, Slice, Concat) that a layer or
+the caller reads later; in the next pass, where no layer makes it anew. The same holds for a gradient that comes from
+outside, such as a loss weight. Such a layer gets a top of its own instead, and layers above read that one. Caffe
+overwrites the memory all the same, and computes wrong numbers (docs/differences.md). A layer stays in place only where
+no number depends on it, so memory plan, fusion and recomputation may take a blob for one value in the order of layers.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from .graph import BlobNode, Graph, Node
 log = logging.getLogger("brew")
 
 
-def settle(graph: Graph) -> Graph:
-    """The graph in which every layer has a top of its own that must not run in place."""
-    uses, settled = _Uses(graph), False
+def separate_tops(graph: Graph) -> Graph:
+    """The graph in which every layer that must not run in place has a top of its own; `graph` is not changed."""
+    uses, copied = _Uses(graph), False
     for number, t in [(n, t) for n, node in enumerate(graph.nodes) for t in range(len(node.tops))]:
         node = graph.nodes[number]
         blob = node.tops[t]
         reason = next(uses.reasons(number, blob), "") if blob in node.bottoms[t : t + 1] else ""
         if reason:
-            graph = graph if settled else _copy(graph)
-            settled = True
+            graph = graph if copied else _copy(graph)
+            copied = True
             _separate(graph, number, t)
             graph.nodes[number].apart = reason
             uses = _Uses(graph)
@@ -49,7 +48,7 @@ def _copy(graph: Graph) -> Graph:
 
 
 class _Uses:
-    """Who uses which memory of a graph."""
+    """The layers that use each memory of a graph."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph

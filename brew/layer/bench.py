@@ -11,19 +11,17 @@ import numpy.typing as npt
 from brew import cuda
 from brew.proto.brew_pb2 import LayerParameter
 
-from .arrays import Arrays, Shapes, Wanted
+from .arrays import Array, Arrays, Shapes, Wanted
 from .contract import TEST, TRAIN, Context, Layer
 from .filler import initial
 from .layout import Shape, View
 from .random import Stream
 
-Array = npt.NDArray[Any]
-
-_ADDED_TO = 0.5  # what gradients of parameters hold before backward
+_ADDED_TO = 0.5  # in gradients of parameters before backward
 
 
 class Bench:
-    """A layer of class `cls` for bottoms of these shapes; hostile memory, as brew.testing describes it."""
+    """A layer of class `cls` for bottoms of these shapes, in hostile memory (see brew.testing)."""
 
     def __init__(
         self,
@@ -70,7 +68,7 @@ class Bench:
             if buffer.kept:
                 self._fill(work[name], 0)
         self.bottom_diffs = dx
-        # A gradient that a view shares is no work for the layer; one in place is.
+        # The layer does not write a gradient that a view shares; it does write one in place.
         shared = {v.bottom for i, v in enumerate(self.views) if v and v.diff and self.layer.view(i)}
         wanted_dx = [
             a if k and i not in shared else None for i, (a, k) in enumerate(zip(dx, self.want.bottoms, strict=True))
@@ -103,7 +101,7 @@ class Bench:
         self.implementation.forward(io)
 
     def _reshape_tops(self) -> None:
-        """Bring the tops to the shapes that the bottoms' values ask for, where those count."""
+        """Reshape the tops of a layer whose top shapes depend on the values of its bottoms."""
         shapes = self.implementation.top_shapes(self.io)
         for i, shape in enumerate(shapes or ()):
             if self.io.y[i].shape != tuple(shape):
@@ -135,7 +133,7 @@ class Bench:
             self._fill(self.io.work[name], np.nan)
 
     def _spoil_unread(self) -> None:
-        """Lose the values backward said it does not read, where nothing that it reads shares their memory."""
+        """Overwrite values that backward does not read, unless values that it reads share their memory."""
         reads = self.layer.reads
         shared = {v.bottom for v in self.views if v}
         for i, array in enumerate(self.io.x):
@@ -151,7 +149,7 @@ class Bench:
         return cuda.empty(shape, dtype) if self.device == "cuda" else np.empty(shape, dtype)
 
     def _fill(self, array: Array, value: float) -> None:
-        """Fill with `value`; NaN is the largest value in arrays of integers."""
+        """Fill with `value`; in arrays of integers, the largest value stands for NaN."""
         if np.isnan(value) and array.dtype.kind != "f":
             value = 1 if array.dtype.kind == "b" else np.iinfo(array.dtype).max
         self.put([array], [np.full(array.shape, value, array.dtype)])

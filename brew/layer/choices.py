@@ -1,8 +1,8 @@
-"""Which way a pass goes where there are two: by a fixed rule, or as the first iterations are timed (DECISIONS 11).
+"""Which way a pass goes where there are several: by a rule, or by timing the first iterations (docs/decisions/0005).
 
-A pass is known by a text, its key, that says all the time depends on; a way by its name. Whoever can compute a pass in
-several ways asks `way`, and where it gets no answer tries them in turn, tells `timed` how long each took, and asks
-again. Ways that differ in rounding make other numbers: what is settled goes into snapshots, and is replayed from there.
+A pass is named by its key, a text with all that its time depends on. An implementation that can compute a pass in
+several ways asks `way`; where the answer is None, it tries the ways in turn, reports each time to `timed`, and asks
+again. Ways differ in rounding, so the decisions are stored in snapshots and replayed on resume.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from brew.files.cache import keep, read
 log = logging.getLogger("brew")
 
 _FOLDER = "choices"
-_RUNS = 3  # of each way; the fastest counts, because others use the machine too
+_RUNS = 3  # of each way; the fastest counts, because other programs use the machine too
 
 
 @dataclass(slots=True)
 class _Open:
-    """A pass that is not settled: its ways, the rule's first, and how long each took so far."""
+    """A pass without a decision: its ways, the rule's first, and the seconds that each has taken."""
 
     ways: tuple[str, ...]
     times: dict[str, list[float]] = field(default_factory=dict)
@@ -40,9 +40,9 @@ class _Open:
 class Choices:
     """The choices of one net.
 
-    measured  the stopwatch chooses, where nothing is known; else the rule
-    machine   names the machine that times are of; None: nothing is known from before, and nothing is kept
-    settled   the way of every pass that has one
+    measured  decide by timing, where no decision is known; else by the rule
+    machine   gives the name of the machine, for decisions kept across trainings; None: none are read or kept
+    decided   the way of every pass that is decided
     """
 
     def __init__(
@@ -53,59 +53,59 @@ class Choices:
         clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.measured, self.clock = measured, clock
-        self._machine = machine  # asked late: it loads what computes
-        self.settled: dict[str, str] = {}
+        self._machine = machine  # called late: it loads oneDNN and LLVM
+        self.decided: dict[str, str] = {}
         self._open: dict[str, _Open] = {}
-        self._timed: dict[str, str] = {}  # by this net, and not yet known to the machine
-        self._known: Mapping[str, str] | None = None  # to the machine
+        self._timed: dict[str, str] = {}  # decided by this net's times, and not yet kept
+        self._known: Mapping[str, str] | None = None  # decisions kept on this machine
         self._told = False
 
     def way(self, key: str, ways: Sequence[str]) -> str | None:
-        """The way of a pass that can go any of `ways`, the first by the rule; None: they are to be timed."""
-        if self.settled.get(key) in ways:
-            return self.settled[key]
+        """The way of a pass, one of `ways`, the first by the rule; None where they are to be timed."""
+        if self.decided.get(key) in ways:
+            return self.decided[key]
         if not self.measured:
-            return self._settle(key, ways[0])
+            return self._decide(key, ways[0])
         if self._known is None:
             self._known = _known(self._machine()) if self._machine else {}
         if self._known.get(key) in ways:
             log.debug("choice: %s: %s, as it was timed before", key, self._known[key])
-            return self._settle(key, self._known[key])
+            return self._decide(key, self._known[key])
         self._open.setdefault(key, _Open(tuple(ways)))
         return None
 
     def timed(self, key: str, way: str, seconds: float) -> None:
-        """A run of an open pass took so long. The last that is needed settles it."""
+        """Note the seconds of a run of an open pass; the last run needed decides it."""
         timing = self._open.get(key)
         if timing is None:
             return
         timing.times.setdefault(way, []).append(seconds)
         if timing.enough:
-            self._timed[key] = self._settle(key, timing.fastest())
+            self._timed[key] = self._decide(key, timing.fastest())
             log.debug("choice: %s: %s, of %s", key, self._timed[key], timing.times)
             if not any(other.times for other in self._open.values()):
                 self._tell()
 
-    def settle(self) -> None:
-        """Settle what is open by the rule: a snapshot is due, and who resumes from it is to go the same ways."""
+    def decide(self) -> None:
+        """Decide open passes by the rule: before a snapshot, so that a resumed training goes the same ways."""
         for key, timing in list(self._open.items()):
             log.debug("choice: %s: %s, by the rule: a snapshot came first", key, timing.ways[0])
-            self._settle(key, timing.ways[0])
+            self._decide(key, timing.ways[0])
         if self._timed:
             self._tell()
 
-    def replay(self, settled: Mapping[str, str]) -> None:
-        """From now on go the ways of `settled`, and of what is not there as nothing were known."""
-        self.settled = dict(settled)
+    def replay(self, decided: Mapping[str, str]) -> None:
+        """Go the ways of `decided` from now on; other passes are undecided again."""
+        self.decided = dict(decided)
         self._open.clear()
 
-    def _settle(self, key: str, way: str) -> str:
-        self.settled[key] = way
+    def _decide(self, key: str, way: str) -> str:
+        self.decided[key] = way
         self._open.pop(key, None)
         return way
 
     def _tell(self) -> None:
-        """Nothing is being timed any more: say so once, and let the machine know."""
+        """All passes are timed: log it once, and keep the decisions for this machine."""
         if not self._told:
             counts = ", ".join(f"{n} {way}" for way, n in sorted(Counter(self._timed.values()).items()))
             log.info("Timed every way of %d kinds of passes; the fastest: %s.", len(self._timed), counts)

@@ -1,4 +1,4 @@
-"""What layers that bring records in have beyond the contract of every layer: a source, and a place in it."""
+"""Data layers: the contract of layers that read records, with a source and a position in it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What a data layer's random numbers decide.
+    """The choices of a data layer that depend on random numbers.
 
-    `records` of the source (None: they do not come one after the other), the `source` itself, what their `order` is a
-    function of besides random numbers (`in_words` goes behind "records come"), and what an image is (channels, height,
-    width) before a random `crop` (0: none) or `mirror`. Layers of one `order` that draw the same numbers take the same
-    records.
+    `records` of the source (None: they are not read in order), the `source` itself, the parameters that their `order`
+    depends on besides random numbers (`in_words` goes behind "records come"), and the shape of an image (channels,
+    height, width) before a random `crop` (0: none) or `mirror`. Layers of one `order` that draw the same numbers take
+    the same records.
     """
 
     records: int | None = None
@@ -40,7 +40,7 @@ class Drawn:
 
 
 class DataLayer(Layer):
-    """A layer that brings records in from a source and remembers how far it is.
+    """A layer that reads records from a source and keeps its position.
 
     The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
 
@@ -72,15 +72,15 @@ class DataLayer(Layer):
 
     @property
     def random(self) -> bool:
-        """Whether anything of what it brings in turn is by chance."""
+        """Whether order, crop or mirror of its records is random."""
         return False
 
     def drawn(self) -> Drawn:
-        """What is drawn. DataError where the source cannot be read."""
+        """The random choices. DataError where the source cannot be read."""
         return Drawn()
 
     def next_shapes(self) -> list[Shape]:
-        """Shapes of the batch the next forward will bring; waits for it where it is being prefetched."""
+        """Shapes of the next batch; waits for it where it is being prefetched."""
         raise NotImplementedError
 
     def next_batch(self) -> list[npt.NDArray[Any]]:
@@ -88,11 +88,11 @@ class DataLayer(Layer):
         raise NotImplementedError
 
     def epoch(self) -> int | None:
-        """Records in one pass over the data; None where there is no such thing (windows drawn at random)."""
+        """Records in one pass over the data; None where there is no such number (windows drawn at random)."""
         return None
 
     def labels(self, top: int, most: int) -> LabelSample | None:
-        """The values of top number `top` in the first `most` records or more, and in the last; None where they are no
+        """The values of top number `top` in at least the first `most` records, and in the last; None where they are no
         labels, or not known before the run. DataError where the source cannot be read."""
         return None
 
@@ -105,11 +105,11 @@ class DataLayer(Layer):
         return ()
 
     def state(self) -> SourceState:
-        """Where the *consumed* data ends, to be stored with a snapshot."""
+        """The position behind the *consumed* records, for a snapshot."""
         raise NotImplementedError
 
     def restore(self, state: SourceState) -> None:
-        """Go on right behind the records `state` says were consumed."""
+        """Go on at the position `state`, as a snapshot stored it."""
         raise NotImplementedError
 
     def skip_to(self, record: int) -> None:

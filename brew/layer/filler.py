@@ -1,4 +1,4 @@
-"""Fillers: how a parameter starts (Caffe's filler.hpp, formula by formula).
+"""Fillers: the initial values of parameters, by the formulas of Caffe's filler.hpp.
 
 Values are drawn on the host in float64 and rounded to the net's type, so that a float32 net, a float64 net and one
 on CUDA start from the same weights.
@@ -21,7 +21,7 @@ from .layout import Shape, count
 from .random import Stream
 
 Values: TypeAlias = npt.NDArray[Any]
-# `Layer.error`, or a function like it: takes the message and perhaps `hint=`; what it returns is raised.
+# `Layer.error` or alike: takes the message and perhaps `hint=`; the error it returns is raised.
 Fail: TypeAlias = Callable[..., BrewError]
 
 _CHUNK = 1 << 18  # float64 draws held at a time
@@ -37,8 +37,8 @@ def fill(
 ) -> Values:
     """A host array of `shape` and `dtype`, filled as `filler` says; zeros where it is None.
 
-    It is a new one, or `into`, which must be such an array of zeros. `stream` gives every random number. Raises what
-    `fail` returns when the filler cannot fill this shape.
+    It is a new one, or `into`, which must be such an array of zeros. `stream` gives every random number. Raises the
+    error that `fail` returns when the filler cannot fill this shape.
     """
     values = np.zeros(shape, dtype) if into is None else into
     if filler is None:
@@ -50,7 +50,7 @@ def fill(
 
 
 def initial(declared: Param, dtype: npt.DTypeLike, stream: Stream, fail: Fail, into: Values | None = None) -> Values:
-    """A host array as the layer that declared the parameter wants it to start; a new one, or in `into` as in `fill`."""
+    """The initial values of a declared parameter, as a host array: a new one, or `into` as in `fill`."""
     if declared.start is None:
         return fill(declared.filler, declared.shape, dtype, stream, fail, into)
     if into is None:
@@ -60,7 +60,7 @@ def initial(declared: Param, dtype: npt.DTypeLike, stream: Stream, fail: Fail, i
 
 
 def check_filler(filler: FillerParameter, shape: Shape, fail: Fail) -> None:
-    """Raise what `fail` returns unless `filler` can fill `shape`; allocates nothing."""
+    """Raise the error that `fail` returns unless `filler` can fill `shape`; allocates nothing."""
     kind = filler.type
     if kind not in _FILLERS:
         near = did_you_mean(kind, _FILLERS)

@@ -22,8 +22,8 @@ class Fused(Implementation[Layer]):
     reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
     skips     it leaves what lies between unwritten; else that is as the layers would leave it
     source    the buffer in which it wants its first bottom, because its top overwrites that
-    fed       whoever makes the first bottom writes into `source`; else the row copies it there (the net says so before
-              `bind`)
+    fed       the producer of the first bottom writes into `source`; else the row copies it there (the net says so
+              before `bind`)
     """
 
     stateful: ClassVar[bool] = False

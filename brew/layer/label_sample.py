@@ -1,4 +1,4 @@
-"""The labels of a source, or the first of them, for those who look for mistakes in them."""
+"""The labels of a source, or the first of them, for the rules of brew.checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 class LabelSample:
     """Labels in the order of the source, one after the other; `name(i)` is the record of number i in words.
 
-    `missing` is the first record without any; `whole` says that there are no more than these.
+    `missing` is the first record without a label; `whole`: these are all labels of the source.
     """
 
     values: npt.NDArray[Any]

@@ -1,8 +1,8 @@
-"""Shapes, and how the elements of 4-D blobs lie in memory: plain, or in blocks of channels as oneDNN's kernels like it.
+"""Shapes, and how the elements of 4-D blobs lie in memory: plain, or in blocks of channels for oneDNN's kernels.
 
 In a blocked layout the array of a blob (N, C, H, W) is (N, ceil(C / block), H, W, block): neighbours in memory are
-neighbouring channels. Where C is no multiple of the block the last one is filled with zeros, and stays so. A block
-of all C channels is what others call channels last.
+neighbouring channels. Where C is no multiple of the block, the last one is padded with zeros. A block of all C
+channels is the layout known as channels last.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Shape: TypeAlias = tuple[int, ...]
+
+ALIGN = 64  # bytes: parameters, pieces of arenas and scratch memory start on a cache line
 
 
 def count(shape: Sequence[int]) -> int:

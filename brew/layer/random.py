@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 
 def fresh_seed() -> int:
-    """A seed from the operating system, for runs that ask for none; 63 bits so that it fits every format."""
+    """A seed from the operating system, for runs without random_seed; 63 bits, which fit every format."""
     return secrets.randbits(63)
 
 
@@ -35,7 +35,7 @@ class Seed:
 
 
 def in_use(seed: SupportsIndex | None) -> Seed:
-    """The seed a net works with: one that others share already, or one of its own, fresh where None is given."""
+    """The seed of a net: a `Seed` shared with other nets as it is, a number as a new one, None as a fresh one."""
     if isinstance(seed, Seed):
         return seed
     return Seed(fresh_seed() if seed is None else operator.index(seed))
@@ -50,7 +50,7 @@ class Stream:
 
     @property
     def key(self) -> tuple[int, int]:
-        """What kernels get: the seed as it is now, and the hash of the name; 64 bits each."""
+        """The key for kernels: the present seed and the hash of the name, 64 bits each."""
         return operator.index(self._seed) & 0xFFFF_FFFF_FFFF_FFFF, self._name_key
 
     def words(self, count: int, *, index: int = 0, block: int = 0) -> npt.NDArray[np.uint64]:

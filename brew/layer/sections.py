@@ -1,7 +1,7 @@
 """Which messages of a layer, such as `convolution_param`, its type reads.
 
-Told from the schema (`ConvolutionParameter` is Convolution's) and from the layers' docstrings, which name what else
-they read: `loss_param`, `transform_param`, another type's message.
+Known from the schema (`ConvolutionParameter` is Convolution's) and from the layers' docstrings, which name the other
+messages that they read: `loss_param`, `transform_param`, another type's message.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def messages() -> dict[str, str]:
 
 @cache
 def read_by(type_name: str) -> tuple[str, ...]:
-    """The messages that layers of a type read, its own first; none for a type nobody knows."""
+    """The messages that layers of a type read, its own first; none for an unknown type."""
     cls = layer_class(type_name)
     if cls is None:
         return ()
@@ -40,7 +40,7 @@ def read_by(type_name: str) -> tuple[str, ...]:
 
 
 def is_known(type_name: str) -> bool:
-    """Whether `read_by` tells all: the type is one of Brew's own, and there are docstrings (python -OO has none)."""
+    """Whether `read_by` is complete: the type is one of Brew's own, and there are docstrings (python -OO has none)."""
     cls = layer_class(type_name)
     return cls is not None and cls.__module__.startswith(_OURS) and cls.__doc__ is not None
 
@@ -51,7 +51,7 @@ def readers(name: str) -> list[str]:
 
 
 def unread(param: LayerParameter) -> Iterator[str]:
-    """The messages of a layer that say something and that its type does not read."""
+    """The messages that are set in a layer and that its type does not read."""
     if is_known(param.type):
         for field, value in param.ListFields():
             if field.name in messages() and field.name not in read_by(param.type) and value.ListFields():

@@ -1,7 +1,7 @@
 """How large a blob may be, whatever the memory: the one rule for nets, parameters, `--shape` and reshaping.
 
-Caffe counts axes and elements in 32 bits, libraries beneath us axes in 32 and bytes in 64: beyond that they divide by
-what has become zero, or write where nothing is.
+Caffe counts axes and elements in 32 bits, the libraries below count axes in 32 and bytes in 64: beyond that they
+divide by a count that has become zero, or write out of bounds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The bytes that the values and gradients of a net use in turns: pieces, who holds them, and what lies there now.
+"""The bytes that the values and gradients of a net use in turns: pieces, their leases, and which values are intact.
 
-An `Arena` has one stretch of memory for each element type. Which piece lies where is decided elsewhere (memory.packing,
-memory.plan); here is only known when each is in use. Moments are those of one pass of a net (memory.pass_schedule).
+An `Arena` has one stretch of memory for each element type. memory.plan and memory.packing decide where pieces
+lie; an arena knows only when each is in use. Moments are those of one pass of a net (memory.pass_schedule).
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Shape, count
-
-ALIGN = 64  # bytes: every piece starts on a cache line
+from brew.layer.layout import ALIGN
 
 Span: TypeAlias = tuple[int, int]  # first and last moment
 
@@ -39,15 +38,15 @@ class Piece:
 
 
 class Arena:
-    """Memory for pieces that have their places. Each stretch is allocated when first asked for.
+    """Memory for pieces whose offsets are set. Each stretch is allocated on first use.
 
-    pieces  all that lie here
+    pieces  all pieces of this arena
     sizes   elements of each stretch, by type
-    stale   somebody needs more than there is: the next pass begins with another arena
+    stale   a lease has become too small: the next pass begins with another arena
     """
 
     def __init__(self, pieces: Sequence[Piece], sizes: Mapping[np.dtype[Any], int], moments: int, device: str) -> None:
-        """For passes of so many `moments`."""
+        """`moments` is their number in a pass."""
         self.pieces, self.sizes, self.device = pieces, sizes, device
         self.stale = False
         self._flats: dict[np.dtype[Any], Array] = {}
@@ -55,7 +54,7 @@ class Arena:
 
     @property
     def bytes(self) -> int:
-        """Its size, allocated or not."""
+        """Size of all stretches, allocated or not."""
         return sum(size * dtype.itemsize for dtype, size in self.sizes.items())
 
     def flat(self, dtype: np.dtype[Any]) -> Array:
@@ -73,20 +72,20 @@ class Arena:
     # --- what lies there now -------------------------------------------------------------------------------------
 
     def ran(self, first: int, count: int = 1) -> None:
-        """The steps of these moments have run."""
+        """Note that the steps of these moments have run."""
         self._tick += 1
         for moment in range(first, first + count):
             self._ticks[moment] = self._tick
 
     def ran_turns(self, first: int, turns: Sequence[int]) -> None:
-        """The steps from this moment on have run, one for each of `turns`: together where these numbers, from 0, are
-        the same."""
+        """Note that one step has run for each of `turns`, from moment `first` on; steps with the same number, counted
+        from 0, ran together."""
         begun = self._tick + 1
         self._ticks[first : first + len(turns)] = [begun + turn for turn in turns]
         self._tick = begun + (turns[-1] if turns else 0)
 
     def has_run(self, moment: int) -> bool:
-        """Whether it has run since the latest forward pass began."""
+        """Whether the step of `moment` has run since the latest forward pass began."""
         return self._ticks[moment] > self._ticks[0]
 
     @property
@@ -94,7 +93,7 @@ class Arena:
         return self._tick > 0
 
     def intact(self, piece: Piece) -> bool:
-        """Whether what was last written to this piece has not been overwritten by others."""
+        """Whether no other piece has been written over the last values of this one."""
         written = max(self._ticks[first] for first, _ in piece.spans)
         return written > 0 and not any(
             other is not piece and other.overlaps(piece) and max(map(self._latest, other.spans)) > written
@@ -106,7 +105,7 @@ class Arena:
 
 
 class Lease:
-    """A piece of an arena in somebody's hands."""
+    """The right of a memory or a step to use a piece of an arena."""
 
     __slots__ = ("arena", "piece")
 
@@ -114,26 +113,26 @@ class Lease:
         self.arena, self.piece = arena, piece
 
     def flat(self) -> Array:
-        """All of it."""
+        """All elements of the piece."""
         return self.arena.flat(self.piece.dtype)[self.piece.offset : self.piece.end]
 
     def array(self, shape: Shape) -> Array | None:
-        """The first elements as `shape`; None where they do not fit, and the next pass begins with another arena."""
+        """The first elements as `shape`; None where the piece is too small: the next pass begins with another arena."""
         if self.piece.size < count(shape):
             self.outgrown()
             return None
         return self.flat()[: count(shape)].reshape(shape)
 
     def outgrown(self) -> None:
-        """Somebody needs more than was planned."""
+        """Note that the piece is too small."""
         self.arena.stale = True
 
     @property
     def used(self) -> bool:
-        """Whether anything was ever written here."""
+        """Whether any step has run in this arena."""
         return self.arena.ever_ran
 
     @property
     def intact(self) -> bool:
-        """Whether what was last written here has not been overwritten by others."""
+        """Whether the values last written here have not been overwritten."""
         return self.arena.intact(self.piece)

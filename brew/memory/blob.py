@@ -1,8 +1,8 @@
 """Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
 
-Views stay true (DECISIONS 6): the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is
-the memory. On CUDA an exposed memory has a host copy which is the truth between passes: the net uploads it before
-a pass and refreshes it after; so too on the CPU where a memory has an engine's layout.
+Views stay valid: the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is the memory.
+On CUDA, and on the CPU where a memory has an engine's layout, an exposed memory has a host copy, which counts between
+passes: the net uploads it before a pass and refreshes it after.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _stamps = itertools.count(1)
 
 
 class Latest:
-    """The stamp given last in this process: while it stays, no blob has changed, nor who looks at which.
+    """The newest stamp in this process: while it stays, no blob has changed, moved, or been exposed.
 
-    None is written a second time.
+    No stamp is given twice.
     """
 
     stamp = 0
@@ -48,7 +48,7 @@ class Latest:
 class Memory:
     """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
 
-    It may live on a `lease`, in bytes that others use before and after; what is looked at gets memory of its own.
+    It may live on a `lease`, in bytes that other memories use before and after; an exposed one gets memory of its own.
     """
 
     def __init__(self, dtype: npt.DTypeLike, device: str, flat: Array | None = None) -> None:
@@ -58,9 +58,9 @@ class Memory:
         self.exposed = False
         self.fixed = flat is not None
         self.lease: Lease | None = None
-        self.settled = self.fixed  # in memory of its own for good
-        self.most = 0  # elements it was ever asked for
-        self.tenants: WeakSet[Blob] = WeakSet()  # who has to know when it moves
+        self.permanent = self.fixed  # in memory of its own for good
+        self.most = 0  # the most elements it was ever asked for
+        self.tenants: WeakSet[Blob] = WeakSet()  # blobs that are told when it moves
         self.layout = PLAIN
         self._converter: Converter | None = None  # where it is not plain
         self._shape: Shape = ()  # of the last array or view
@@ -68,12 +68,12 @@ class Memory:
         self._home: Array | None = flat if device == "cuda" else None
 
     def lie(self, layout: Layout, converter: Converter) -> None:
-        """Lie in `layout` from now on, while nothing is here yet; the host view is converted by `converter`."""
+        """Use `layout` from now on; nothing may be allocated yet. `converter` makes conversions for the host view."""
         self.layout, self._converter = layout, converter
 
     @property
     def mirrored(self) -> bool:
-        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in a layout of an engine's."""
+        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in an engine's layout."""
         return self.device == "cuda" or self.layout != PLAIN
 
     @property
@@ -82,7 +82,7 @@ class Memory:
         return 0 if flat is None else int(flat.size)
 
     def reserve_for(self, shape: Shape) -> bool:
-        """Make room for a blob of `shape` as it lies here; True when the memory moved."""
+        """Make room for a blob of `shape` in this layout; True when the memory moved."""
         return self.reserve(self.layout.size(shape))
 
     def reserve(self, size: int) -> bool:
@@ -108,7 +108,7 @@ class Memory:
             blob.stamp = Latest.changed()
 
     def fit(self, shape: Shape) -> None:
-        """A blob of `shape` is to come: memory that there is grows; a lease that is too small ends."""
+        """Make room for a blob of `shape` where memory is allocated; a lease that is too small ends."""
         size = self.layout.size(shape)
         self.most = max(self.most, size)
         if self.lease is None and self.capacity:
@@ -135,9 +135,9 @@ class Memory:
             self._host = flat
         self._tell()
 
-    def settle(self, name: str) -> None:
-        """Leave the lease for memory of its own, with the values, or zeros and a word where others overwrote them."""
-        lease, self.settled = self.lease, True
+    def move_out(self, name: str) -> None:
+        """Leave the lease for memory of its own: with the values, or zeros and a warning where they are overwritten."""
+        lease, self.permanent = self.lease, True
         if lease is None:
             return
         shared = lease.flat()
@@ -159,8 +159,8 @@ class Memory:
         return flat[: count(stored)].reshape(stored)
 
     def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
-        """A host view that stays true from now on; `name` is the blob's, for messages."""
-        self.settle(name)
+        """A host view that stays valid from now on; `name` is the blob's, for messages."""
+        self.move_out(name)
         self.reserve_for(shape)
         self._shape = shape
         if self._host is None:
@@ -190,7 +190,7 @@ class Memory:
         self._converter(source, from_layout, target, to_layout, self._shape)()
 
     def upload(self) -> None:
-        """Before a pass: what was written to the host view goes to where layers work."""
+        """Before a pass: copy the host view to the memory that layers work on."""
         if not self.exposed or self._home is None or self._host is None:
             return
         if self.device == "cuda":
@@ -219,12 +219,10 @@ class Blob:
         self.diff_memory = Memory(dtype, device)
         self.data_memory.tenants.add(self)
         self.diff_memory.tenants.add(self)
-        self.shown: Blob | None = (
-            None  # the one that has its name, where this is an older version (brew.graph.versions)
-        )
+        self.shown: Blob | None = None  # the version that users see, where this is an older one (brew.graph.versions)
         self.shows_gradient = False
         self._shape: Shape = ()
-        self.stamp = 0  # changes whenever shape or memory do; nets compare it
+        self.stamp = 0  # changes with shape and memory; nets compare it
         self.reshape(*shape)
 
     @property

@@ -8,7 +8,7 @@ from .blob import Blob, Latest, Memory
 
 
 class HostViews:
-    """The host views of a net's blobs that live elsewhere (CUDA, an engine's layout): the truth between its passes."""
+    """The host views of blobs that live on CUDA or in an engine's layout; between passes the views count."""
 
     def __init__(self, blobs: Sequence[Blob]) -> None:
         self._blobs = blobs
@@ -16,7 +16,7 @@ class HostViews:
         self._looked_at = -1  # Latest.stamp
 
     def upload(self) -> None:
-        """Before a pass: give the device what was written to them."""
+        """Before a pass: copy them to the device."""
         for memory in self._all():
             memory.upload()
 

@@ -1,8 +1,8 @@
 """Which gradients of a net's memory plan lie in one place, one after the other, so that nothing is copied or moved.
 
-The gradient of a sum is that of each of its summands: where nobody reads the sum's afterwards, one summand's is already
-there. The gradient of a blob that is read twice is added to one of the two. Layers say for which of their gradients
-they can do that (`Implementation.over`); here is decided where it may be done.
+The gradient of a sum is that of each of its summands: where no step reads the sum's afterwards, one of the summands'
+is already there. The gradient of a blob that is read twice is added to one of the two. Implementations say which
+gradients may lie in one place (`Implementation.over`); this module decides which do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .uses import Turn
 
 
 def followers(turns: Sequence[Turn], pieces: Mapping[Memory, Piece]) -> dict[Piece, Piece]:
-    """For gradients' pieces the one that begins in its bytes as it ends. `pieces` has what is planned, by memory."""
+    """For a gradient's piece, the one that takes over its bytes as it ends. `pieces` has all that lie in the arena."""
     found: dict[Piece, Piece] = {}
     taken: set[Piece] = set()
     for turn in turns:
@@ -46,13 +46,13 @@ def _pairs(turn: Turn, pieces: Mapping[Memory, Piece]) -> Iterator[tuple[Piece, 
 
 
 def _as_they_lie(turn: Turn, memories: tuple[Memory, Memory], bottom: int, top: int) -> bool:
-    """Whether the step works on these memories themselves."""
+    """Whether the step works on these memories without conversion."""
     layouts = turn.step.layouts
     return memories[0].layout == layouts.y[top] and memories[1].layout == layouts.x[bottom]
 
 
 def rows(pieces: Iterable[Piece], followers: Mapping[Piece, Piece]) -> Iterator[list[Piece]]:
-    """The pieces, those that follow one another together."""
+    """Lists of the pieces that follow one another; a list of one for the others."""
     behind = set(followers.values())
     for piece in pieces:
         if piece not in behind:

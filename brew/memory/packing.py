@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .arena import ALIGN, Piece
+from brew.layer.layout import ALIGN
+
+from .arena import Piece
 
 _MOST = 1 << 61  # elements, in places of 64 bits
 _MOST_SPANS = 3  # that a piece has
@@ -15,7 +17,7 @@ _NEVER = (np.iinfo(np.int64).max, -1)  # a span that meets no other
 
 
 def pack(pieces: Sequence[Piece]) -> int:
-    """Give pieces of one type their offsets: none in use together have an element in common. The elements of all.
+    """Set the offsets of pieces of one type; none in use together share an element. Returns the elements of all.
 
     The largest first, each into the smallest gap that it fits ("greedy by size", Pisarchyk and Lee, Efficient Memory
     Management for Deep Neural Net Inference, 2020).
@@ -38,7 +40,7 @@ def pack(pieces: Sequence[Piece]) -> int:
 
 
 def pack_rows(rows: Iterable[Sequence[Piece]]) -> int:
-    """As `pack`, for pieces of which each row lies in one place, used by one after the other."""
+    """As `pack`; the pieces of a row are used one after the other and lie in one place."""
     whole = {}
     for row in rows:
         spans = [(row[0].spans[0][0], row[-1].spans[0][1])] if len(row) > 1 else row[0].spans
@@ -51,7 +53,7 @@ def pack_rows(rows: Iterable[Sequence[Piece]]) -> int:
 
 
 def _gap(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], size: int) -> int:
-    """Where `size` elements lie best beside the stretches low to high: in the tightest gap, else behind them all."""
+    """The offset for `size` elements beside the stretches `low` to `high`: the tightest gap, else behind them all."""
     order = np.argsort(low)
     low, ends = low[order], np.maximum.accumulate(high[order])
     starts = np.concatenate([np.zeros(1, np.int64), ends])

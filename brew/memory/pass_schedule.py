@@ -26,7 +26,7 @@ class Schedule:
     order  what runs after forward, in order: the number of a step, and True where it is its forward once more
     again  by step, the moment of its second forward, where it has one
     back   by step, the moment of its backward
-    anew   the memories whose values do not outlast forward's part of a segment: it makes them again
+    anew   the memories whose values are lost after the forward of their segment, and recomputed
     """
 
     def __init__(self, steps: int, segments: Sequence[Segment] = (), anew: Collection[Memory] = ()) -> None:

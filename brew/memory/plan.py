@@ -1,8 +1,8 @@
 """Where the values and gradients of a net lie when not every blob is kept: one arena, its bytes used in turns.
 
 A piece of the arena is in use from the first moment of a pass that writes it to the last one that reads it
-(brew.memory.uses); pieces that are never in use together may lie in the same bytes. What comes from outside or is read
-from there has memory of its own.
+(brew.memory.uses); pieces that are never in use together may lie in the same bytes. A memory that is
+written or read from outside the pass does not lie in the arena.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .uses import Use, from_outside, needs, turns
 
 
 class MemoryPlan:
-    """Who lies where in the `arena` of a net. Nothing is allocated before `lend`.
+    """Places in the `arena` of a net, for memories and steps. Nothing is allocated before `lend`.
 
-    values, gradients   bytes of what has memory of its own
+    values, gradients   bytes of the memories that do not lie in the arena
     """
 
     def __init__(
         self, steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], kept: Collection[Memory], device: str,
         schedule: Schedule, *, reuse: bool,
     ) -> None:  # fmt: skip
-        """`kept` are the memories that people read or write: they have memory of their own.
+        """`kept` are the memories that the caller reads or writes; they do not lie in the arena.
 
-        `reuse` False: everything can be read after a pass, and steps may run in any order, as often as one likes.
+        With `reuse` False, every value can be read after a pass, and steps may run in any order, any number of times.
         """
         self.schedule = schedule
         self._steps = steps
@@ -54,7 +54,7 @@ class MemoryPlan:
         self.arena = Arena(pieces, sizes, schedule.moments, device)
 
     def _choose(self, uses: Mapping[Memory, Use], alone: Collection[Memory], *, gradients: bool) -> int:
-        """Take up what may lie in the arena; the bytes of the rest."""
+        """Plan pieces for the memories that may lie in the arena; returns the bytes of the others."""
         rest = 0
         for use in uses.values():
             if use.alone(alone, gradients=gradients):
@@ -64,9 +64,9 @@ class MemoryPlan:
         return rest
 
     def lend(self) -> None:
-        """Allocate, and let all memories and steps live where they are planned."""
+        """Lease all memories and steps their pieces of the arena."""
         for memory, piece in self._memories.items():
-            if not memory.settled:  # somebody may have looked at it since this was planned
+            if not memory.permanent:  # exposed since this was planned
                 memory.lend(Lease(self.arena, piece))
         for turn in self._turns:
             turn.step.leases = {}

@@ -1,4 +1,4 @@
-"""What the planning of memory has to know of a net's steps, and of rows of them that run as one."""
+"""What the planning of memory has to know of a net's steps and of its fused groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .keys import Key
 class PlannableStep(Protocol):
     """One layer, or several as one, prepared for its present shapes.
 
-    leases         what the plan gives the step itself; the plan writes it
+    leases         the step's own pieces; the plan sets them
     views          for each top, whether it is a bottom's memory
     layouts        how it wants its bottoms and gives its tops
     reads          which values backward reads, of "x" and "y"

@@ -1,8 +1,8 @@
 """Which steps of a training net run forward a second time, so that less has to be kept for backward.
 
 The steps are cut into segments where few bytes cross (Chen et al., Training Deep Nets with Sublinear Memory Cost,
-2016). Past a segment's forward only what crosses its border stays, and what somebody reads; before its backward, those
-of its steps run once more whose values backward needs. The last segment's stay: its backward comes next.
+2016). After a segment's forward only values stay that cross its border or that the caller reads; before its backward,
+the steps whose values backward needs run once more. The last segment keeps its values: its backward comes next.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class _Unit:
 
 
 def choose(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], kept: Collection[Memory]) -> Schedule:
-    """The schedule whose peak is the lowest; that without recomputation where none is lower.
+    """The schedule with the lowest peak; the one without recomputation where none is lower.
 
-    `kept` are the memories that people read or write.
+    `kept` are the memories that the caller reads or writes.
     """
     outside = set(kept) | from_outside(steps)
     plain = Schedule(len(steps))
@@ -83,7 +83,7 @@ class _Cutter:
         self.steps = len(steps)
         self.values = needs(among).values
         self.units = list(_units(steps, groups, among))
-        self.stays = set(outside) | {memory for memory, use in self.values.items() if memory.settled}
+        self.stays = set(outside) | {memory for memory, use in self.values.items() if memory.permanent}
         self._mark_once()
         self.written: dict[Memory, tuple[int, int]] = {}  # by memory, the first and last unit that write it
         self.touched: dict[Memory, int] = {}  # the last one that touches it in forward
@@ -95,7 +95,7 @@ class _Cutter:
         self._weigh()
 
     def _mark_once(self) -> None:
-        """Who writes a memory that something writes which cannot run again, cannot run again either."""
+        """A unit cannot run again if it shares a memory that it writes with a unit that cannot."""
         written, before = set[Memory](), -1
         while before != (before := len(written)):
             for unit in self.units:
@@ -156,7 +156,7 @@ class _Cutter:
         while before != (before := len(found) + len(needed)):
             for u in found:
                 needed |= {memory for memory in units[u].reads if memory not in stays}
-                needed |= units[u].writes  # all who write it, or none: in place, one needs what the one before wrote
+                needed |= units[u].writes  # by all units that write it: in place, each reads the last one's
             found |= {u for u in inside if units[u].writes & needed and not units[u].once}
         return sorted(found)
 
@@ -189,7 +189,7 @@ def _take_up(unit: _Unit, turn: Turn) -> None:
                 continue
             if memory.layout == layout:
                 unit.held.add(memory)
-            elif not turn.seldom:
+            elif not turn.replaced:
                 unit.saves += layout.size(blob.shape) * memory.dtype.itemsize
-    if runs and not turn.seldom:
+    if runs and not turn.replaced:
         unit.saves += sum(size * dtype.itemsize for _, dtype, size in step.saved_elements())

@@ -1,4 +1,4 @@
-"""What layers need within one call, in memory that they use in turns."""
+"""Scratch memory: buffers that layers need within one call, in memory that they use in turns."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from brew import cuda
 from brew.layer import Array, Buffer, count
+from brew.layer.layout import ALIGN
 
-from .arena import ALIGN, Lease
+from .arena import Lease
 from .keys import SCRATCH, Key
 
 
@@ -25,7 +26,7 @@ class Scratch:
         self._flat: dict[np.dtype[Any], Array] = {}
 
     def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
-        """Be large enough for a layer that uses all of `buffers` at once."""
+        """Make room for a layer that uses all of `buffers` at once."""
         for dtype, size in elements(buffers).items():
             if size > self._sizes.get(dtype, -1):
                 self._sizes[dtype] = size

@@ -1,6 +1,6 @@
-"""Who touches which memory of a net, and when: what its memory plan is made from.
+"""Which steps use which memory of a net, and when: the memory plan is made from this.
 
-Moments are those of a `Schedule`. Values that are recomputed are in use twice: in forward, and from when they are new.
+Moments are those of a `Schedule`. Recomputed values are in use twice: in forward, and from the recomputation on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .plannable import PlannableGroup, PlannableStep
 class Use:
     """A memory of the net: the moments that touch it, and whether the first of them writes it without reading it.
 
-    Where its values are made anew, `later` are the moments from then on, and `first` to `last` those before.
+    Where its values are recomputed, `later` are the moments from then on, and `first` to `last` those before.
     """
 
     memory: Memory
@@ -43,11 +43,11 @@ class Use:
         self.later = span if self.later is None else _hull(self.later, span)
 
     def alone(self, outside: Collection[Memory], *, gradients: bool) -> bool:
-        """Whether it has memory of its own: it is one of `outside`, or its first reader finds it written.
+        """Whether it must not lie in the arena: it is one of `outside`, permanent, or a gradient from outside.
 
-        A gradient that is read before a layer has written it comes from outside: a loss's weight, or zeros.
+        A gradient comes from outside if a layer reads it before any has written it: a loss weight, or zeros.
         """
-        return self.memory in outside or self.memory.settled or (gradients and not self.written)
+        return self.memory in outside or self.memory.permanent or (gradients and not self.written)
 
     def spans(self) -> list[Span]:
         return [(self.first, self.last), *([] if self.later is None else [self.later])]
@@ -55,26 +55,25 @@ class Use:
 
 @dataclass(slots=True)
 class Turn:
-    """A step, or several as one, and when it runs: forward, forward again and backward, where it does.
+    """A step or a fused group, and when it runs: forward, forward again and backward, where it does.
 
-    A `seldom` one has a group in its place, as long as nobody wants a part of that: what it needs for itself is then
-    not planned.
+    A `replaced` step is in a group that normally runs in its place: buffers of its own are not planned.
     """
 
     step: PlannableStep
     forward: Span
     again: Span | None
     backward: Span | None
-    seldom: bool = False
+    replaced: bool = False
 
     def later(self, held: Span | None) -> Span | None:
-        """When it is at what it has read or written, after forward; `held` is its backward, if that reads it too."""
+        """When it uses, after forward, what forward used; `held` is its backward, where that reads it too."""
         if self.again is None or held is None:
             return self.again or held
         return _hull(self.again, held)
 
     def spans(self, held: Span | None) -> list[Span]:
-        """When it needs what it makes in forward for itself, and again after `again`."""
+        """When it uses what its forward makes: in one span, or in two where forward runs again."""
         later = self.later(held)
         if later is None:
             return [self.forward]
@@ -90,7 +89,7 @@ Own: TypeAlias = tuple[int, Key]  # number of the turn, and what of its step
 
 @dataclass(slots=True)
 class Needs:
-    """What the turns of a net need: its memories, and what each step has for itself."""
+    """What the turns of a net need: memories of blobs, and pieces of each step's own."""
 
     values: dict[Memory, Use] = field(default_factory=dict)
     gradients: dict[Memory, Use] = field(default_factory=dict)
@@ -98,7 +97,7 @@ class Needs:
 
 
 def turns(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], schedule: Schedule) -> list[Turn]:
-    """Every step by itself, and every group of them beside."""
+    """A turn for every step, and one for every group."""
     again, back = schedule.again, schedule.back
     result = []
     for i, step in enumerate(steps):
@@ -110,18 +109,18 @@ def turns(steps: Sequence[PlannableStep], groups: Sequence[PlannableGroup], sche
         result.append(Turn(group.step, (group.start, group.last), second, backward))
         if group.runs_backward or not group.step.wanted.backward:
             for number in range(group.first, group.last + 1):
-                result[number].seldom = True
+                result[number].replaced = True
     return result
 
 
 def needs(among: Sequence[Turn], anew: Collection[Memory] = ()) -> Needs:
-    """Go through a pass and note who touches what, when; `anew` as in `Schedule`."""
+    """The needs of the turns of a pass; `anew` as in `Schedule`."""
     result = Needs()
     for number, turn in enumerate(among):
         _values(result, number, turn, anew)
         if turn.backward is not None:
             _gradients(result, number, turn, turn.backward)
-        if not turn.seldom:
+        if not turn.replaced:
             _for_itself(result, number, turn)
     return result
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """`Net` is imported when it is asked for: the other modules of this room cost no more than themselves."""
+    """`Net` is imported on first use, so that importing another module of this room does not load it."""
     if name == "Net":
         from .net import Net
 

@@ -1,4 +1,4 @@
-"""The arguments of a Net in the orders pycaffe has taken them."""
+"""The arguments of a Net, in each order that pycaffe has accepted, and checks of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ _PHASES = 'a phase is brew.TRAIN or brew.TEST, or "train" or "test"'
 def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: Any) -> tuple[Any, Any, Any, Any]:
     """(phase, weights, level, stages) of Net(file, phase, level, stages, weights) or, older, Net(file, weights, phase).
 
-    A phase is a number of brew's or the word "train" or "test".
-
-    UsageError for arguments that fit neither.
+    A phase is brew.TRAIN, brew.TEST, or the word "train" or "test". UsageError for arguments in neither order.
     """
     if len(args) > 4:
         raise UsageError(f"Net takes {_ORDER}; {len(args) + 1} were given")
@@ -52,7 +50,7 @@ def in_order(args: Sequence[Any], phase: Any, weights: Any, level: Any, stages: 
 
 
 def _is_phase(value: object, *, word: bool) -> bool:
-    """Whether an argument stands for a phase; a `word` may where it cannot be a weights file."""
+    """Whether an argument is a phase; with `word`, a string may be one, because it cannot be a weights file."""
     return isinstance(value, (int, np.integer)) or (word and isinstance(value, str) and value.upper() in _WORDS)
 
 
@@ -67,7 +65,7 @@ def _phase(value: object) -> int:
 def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collection[str]) -> Callable[[str], bool]:
     """Which blobs must be readable after a pass: all, or the outputs and those that `keep` names.
 
-    UsageError for a name that is none.
+    UsageError for a name that no blob has.
     """
     if keep is None:
         return lambda name: True
@@ -86,7 +84,7 @@ def recomputes(recompute: bool, keep: Iterable[str] | None) -> bool:
 
 
 def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
-    """Fill `blob`, its "data" or "diff", from what a caller gave for it; UsageError where that does not fit."""
+    """Fill `blob`, its "data" or "diff", from the caller's `value`; UsageError for another shape."""
     array = np.asarray(value)
     if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
         raise UsageError(f'{which} of "{blob.name}" is not batch sized: {array.shape[0]} items for {blob.shape[0]}')

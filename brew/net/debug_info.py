@@ -23,7 +23,7 @@ from .parameters import Parameters
 
 log = logging.getLogger("brew")
 
-# The places Caffe's lines come from, for those who parse logs by them.
+# Source lines of Caffe that log the same, for tools that parse logs by them.
 _TOP, _PARAM, _BOTTOM_DIFF, _PARAM_DIFF, _UPDATE, _SHARED_UPDATE, _TOTALS = (
     {"glog": f"net.cpp:{line}", "asked_for": True} for line in (591, 603, 619, 630, 647, 655, 719)
 )
@@ -50,7 +50,7 @@ __global__ void absolute_and_square_sums(long long n, const T* x, double* sums, 
 
 
 class DebugInfo:
-    """Watches a net's layers while it is `on`, and says every value to the log at level info.
+    """Logs the values of a net's layers at level info while it is `on`.
 
     After a layer's forward: its tops and parameters. After its backward: the gradients it made. After a whole backward
     pass: L1 and L2 norms of all parameters and gradients. Around an update (`updating`): parameters before, and steps.
@@ -70,7 +70,7 @@ class DebugInfo:
 
     @property
     def on(self) -> bool:
-        """Whether the lines are written; they cost a reading back of every blob."""
+        """Whether the lines are logged; on a GPU every blob is read back for them."""
         return self._on
 
     @on.setter
@@ -119,7 +119,7 @@ class DebugInfo:
             self._totals()
 
     def _totals(self) -> None:
-        """Norms over all parameters that own memory: Caffe says this when a backward pass is over."""
+        """Log norms over all parameters that own memory, as Caffe does after a backward pass."""
         owners = [self._parameters.slots[i] for i in self._parameters.owners]
         data = _norms((blob.data_memory, blob.shape) for blob in owners)
         diff = _norms((blob.diff_memory, blob.shape) for blob in owners)
@@ -132,7 +132,7 @@ class DebugInfo:
 
     @contextmanager
     def updating(self) -> Iterator[None]:
-        """Around an update that leaves the step in the gradient: a line for each parameter, shared ones first.
+        """A context around an update that leaves the step in the gradient: logs each parameter, shared ones first.
 
         Caffe wrote these lines until 2015, and has kept the function since without calling it.
         """
@@ -162,7 +162,7 @@ class DebugInfo:
 
 
 def _display_name(param: ParamNode) -> str:
-    """The name that shares a parameter, where it has one, and its number in the layer otherwise."""
+    """The name by which a parameter is shared, else its number in the layer."""
     return param.spec.name or str(param.index)
 
 

@@ -1,4 +1,4 @@
-"""What computes on the CPU: oneDNN where it is, else NumPy ("caffe"); and who may say otherwise (DECISIONS 13)."""
+"""The engine of the CPU: oneDNN where it is installed, else NumPy ("caffe"); files and users may ask for one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ _OLD = {"mkldnn": "onednn", "mkl2017": "onednn", "cudnn": "default", "": "defaul
 
 
 def chosen(order: str, wished: Wish) -> str:
-    """ "onednn" or "caffe", from what a program or the command line orders and what a net's file wishes.
+    """ "onednn" or "caffe": `order` is the program's or the command line's, `wished` the net file's.
 
-    DeviceError for an order that cannot be followed, NetError for a name that is none; a wish gets a warning.
+    DeviceError for an order that cannot be followed, or of an unknown name; NetError for an unknown name in the file.
+    A wish that cannot be followed is a warning.
     """
     order, wish, place = order.lower(), _OLD.get(wished.name.lower(), wished.name.lower()), wished.place
     if order not in NAMES:
@@ -42,7 +43,7 @@ def chosen(order: str, wished: Wish) -> str:
 
 
 def described() -> str:
-    """What computes on the CPU, and why the rest does not: a line for people."""
+    """One line on what computes on the CPU: threads, oneDNN, compiled code, and the reason where one is missing."""
     library, code = onednn.why_not(), compiler.why_not()
     parts = [f"{threads.count()} threads" if threads.count() > 1 else "1 thread"]
     parts.append(f"oneDNN {onednn.version()}" if library is None else f"NumPy (no oneDNN: {library})")
@@ -54,7 +55,7 @@ def described() -> str:
 
 
 def machine() -> str:
-    """A name for what the time of a pass on the CPU depends on: this processor, oneDNN, and code of our own."""
+    """A digest of what the time of a pass on the CPU depends on: this processor, oneDNN, and code of our own."""
     library = onednn.version() if onednn.why_not() is None else ""
     code = compiler.origin() if compiler.why_not() is None else b""
     return hashlib.sha256(code + library.encode()).hexdigest()[:40]

@@ -1,4 +1,4 @@
-"""What became of each layer when weights were loaded: copied, skipped, left at its filler, or of other shapes."""
+"""The outcome for each layer when weights are loaded: copied, skipped, left at its filler, or of other shapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from brew.layer import Shape, count, shape_text
 
 
 class Outcome(StrEnum):
-    """What became of a layer."""
+    """The outcome for one layer."""
 
     COPIED = "copied"
     SKIPPED = "not in the net"
@@ -22,7 +22,7 @@ class LayerReport:
     """One layer of a file, or of the net where no file has it.
 
     `in_file` and `in_net` are the shapes of its blobs, empty where it is missing; `path` is "" where no file has it.
-    `faults` says what does not fit, a sentence for each blob.
+    `faults` has a sentence for each blob that does not fit.
     """
 
     name: str
@@ -34,20 +34,20 @@ class LayerReport:
 
     @property
     def elements(self) -> int:
-        """How many numbers: those copied or skipped, else those of the net that stay as they were."""
+        """Number of elements: of the file where it has the layer, else of the net."""
         shapes = self.in_file if self.outcome in (Outcome.COPIED, Outcome.SKIPPED) else self.in_net
         return sum(map(count, shapes))
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """All layers, the files' first in their order, then what of the net is left; `paths` are the files."""
+    """All layers: those of the files `paths` in their order, then those of the net that no file has."""
 
     paths: tuple[str, ...]
     layers: tuple[LayerReport, ...]
 
     def of(self, outcome: Outcome) -> tuple[LayerReport, ...]:
-        """The layers that ended so."""
+        """The layers with this outcome."""
         return tuple(layer for layer in self.layers if layer.outcome is outcome)
 
     @property
@@ -67,7 +67,7 @@ class LoadReport:
         return self.of(Outcome.MISMATCHED)
 
     def text(self) -> str:
-        """One line, and a table below it unless all of the files went into all of the net."""
+        """One line; a table follows unless every layer of the files and of the net was copied."""
         said = [f"{len(self.of(o))} {o}" for o in Outcome if o is Outcome.COPIED or self.of(o)]
         line = f"{', '.join(self.paths)}: layers: {'; '.join(said)}"
         if len(self.copied) == len(self.layers):

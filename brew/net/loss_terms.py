@@ -1,4 +1,4 @@
-"""The tops that count in a net's loss, and what they add up to."""
+"""The tops that count in a net's loss, and their weighted sum."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ class LossTerms:
 
 
 def _sum(values: npt.NDArray[Any]) -> Callable[[], float]:
-    """What sums `values` as they are when it is called."""
+    """A function that sums `values` as they are when it is called."""
     return values.item if values.size == 1 else partial(values.sum, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What a net needs in memory, known before it is allocated."""
+"""The memory that a net needs, predicted before it is allocated."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """Bytes by purpose. `largest` lists the hungriest layers, (name, bytes of tops and parameters).
+    """Bytes by purpose. `largest` lists the layers that need most: (name, bytes of tops and parameters).
 
-    batch  items in a pass; 0 where the net has no such number
-    arena  what blobs that nobody reads, scratch, and conversions between layouts use in turns (brew.memory.plan)
+    batch  items in a pass; 0 where the net has no batch
+    arena  memory that unread blobs, scratch and conversions between layouts use in turns (brew.memory.plan)
     """
 
     data: int
@@ -43,7 +43,7 @@ class MemoryReport:
         return blobs + self.params + self.param_gradients + self.history + self.workspace
 
     def largest_batch(self, free: int) -> int | None:
-        """About the largest batch of which all this fits in `free` bytes: parameters are there once, the rest grows.
+        """An estimate of the largest batch that fits in `free` bytes; all but the parameters grows with the batch.
 
         None where that is not known.
         """
@@ -59,7 +59,7 @@ class MemoryReport:
         return f"Memory predicted: {mib(self.total)}{room}"
 
     def details(self) -> str:
-        """What that is made of, for those who ask to be told more."""
+        """One line with the bytes of each purpose."""
         parts = [
             ("activations", self.data),
             ("their gradients", self.gradients),

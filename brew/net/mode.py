@@ -1,6 +1,6 @@
-"""The process-wide defaults behind pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed; the engine.
+"""Process-wide defaults: pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed, and the engine.
 
-Only nets and solvers made without a `device`, `seed` or `engine` of their own ask here.
+They hold for nets and solvers made without a `device`, `seed` or `engine` of their own.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def set_engine(name: str) -> None:
-    """What nets made from now on compute with on the CPU: "default", "onednn", or "caffe", which is NumPy."""
+    """The CPU engine of nets made from now on: "default", "onednn", or "caffe", which is NumPy."""
     _mode.engine = name
 
 

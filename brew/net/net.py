@@ -1,4 +1,4 @@
-"""Net: a graph on a device. Forward, backward, reshape, weights; pycaffe's face is the natural one and stands here."""
+"""Net: a graph on a device, with the methods of pycaffe's Net: forward, backward, reshape, weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.cpu.subnormals import flushed
-from brew.data.pairs import settle_data
+from brew.data.pairs import pair_and_log
 from brew.errors import UsageError, did_you_mean
 from brew.graph import told, versions
 from brew.graph.build import build
@@ -46,9 +46,9 @@ class Net:
     Net("net.prototxt", brew.TEST, weights="x.caffemodel")
     Net("net.prototxt", "x.caffemodel", brew.TEST)              pycaffe's old order
 
-    blobs, params       ordered by name: the newest of each name; the parameter blobs of every layer that has some
+    blobs, params       the newest blob of each name; the parameter blobs of each layer, by the layer's name
     layers, layer_dict  the layers, in order and by name
-    inputs, outputs     blob names: tops of Input layers; tops nobody reads, sorted
+    inputs, outputs     blob names: tops of Input layers; tops that no layer reads, sorted
 
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
     `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
@@ -91,9 +91,9 @@ class Net:
         force = self.source.force_backward
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         told.net_built(self.source, written)
-        self.graph = versions.settle(written)
+        self.graph = versions.separate_tops(written)
         self._make_blobs()
-        settle_data(self.layers)
+        pair_and_log(self.layers)
         if share is not None:
             self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
@@ -150,7 +150,7 @@ class Net:
     # --- running --------------------------------------------------------------------------------------------------
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
-        """Layers start to end (inclusive; default all), without reading anything back."""
+        """Run layers `start` to `end` (inclusive; default all) forward, without reading anything back."""
         end = len(self.layers) - 1 if end is None else end
         self._begin_at(start, end)
         with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
@@ -164,14 +164,14 @@ class Net:
         self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
-        """Layers start down to end (inclusive; default all)."""
+        """Run layers `start` down to `end` (inclusive; default all) backward."""
         self._host_views.upload()
         with flushed(), np.errstate(all="ignore"):
             self._around_backward.run(len(self.layers) - 1 if start is None else start, end, -1)
         self._host_views.download()
 
     def forward_backward(self) -> None:
-        """Forward and then backward through all layers: Caffe's ForwardBackward, but that nothing is read back."""
+        """Forward, then backward, through all layers: Caffe's ForwardBackward, but nothing is read back."""
         forward, backward = self._around_forward, self._around_backward
         if forward.before or forward.after or backward.before or backward.after:
             self.run_forward()
@@ -183,7 +183,7 @@ class Net:
         self._host_views.download()
 
     def before_forward(self, callback: Callback) -> None:
-        """Call `callback(layer number)` before each layer's forward from now on; pycaffe's, as the next three."""
+        """Call `callback(layer number)` before each layer's forward from now on; as in pycaffe."""
         self._around_forward.before.append(callback)
 
     def after_forward(self, callback: Callback) -> None:
@@ -284,7 +284,7 @@ class Net:
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""
-        from . import weights  # a net without a file does without
+        from . import weights  # a net made from a message has no file
 
         weights.copy_into(self.parameters, files, ignore_mismatched=ignore_mismatched)
 

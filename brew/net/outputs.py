@@ -1,7 +1,7 @@
-"""A net's outputs as Caffe's log tells them, a line for every element, and their means over the passes of a test.
+"""A net's outputs as Caffe logs them, a line for every element, and their means over the passes of a test.
 
-Of an output nobody reads that has a quarter of a million elements, a log of a million lines is made in two minutes:
-only the first are told.
+Only the first elements of an output are logged: an output of a quarter of a million elements would write a log of a
+million lines in two minutes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Output: TypeAlias = tuple[str, npt.NDArray[Any], float]  # name, flat values, lo
 
 
 def log_outputs(phase: str, outputs: Sequence[Output], extra: Mapping[str, str]) -> None:
-    """One line for each element, numbered through; `phase` is "Train" or "Test", `extra` goes to the log records."""
+    """Log one line for each element, numbered from 0; `phase` is "Train" or "Test", `extra` goes to the records."""
     begin = 0
     for name, values, weight in outputs:
         for number, value in enumerate(shown(values), begin):
@@ -36,12 +36,12 @@ def log_outputs(phase: str, outputs: Sequence[Output], extra: Mapping[str, str])
 
 
 def shown(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The elements of one output that are told, one by one."""
+    """The elements of one output that are logged, one by one."""
     return values if log.isEnabledFor(logging.DEBUG) else values[:MOST_SHOWN]
 
 
 def left_out(name: str, size: int) -> str:
-    """How many elements of an output of `size` are not told, in words; "" where all are."""
+    """How many elements of an output of `size` are not logged, in words; "" where all are."""
     more = size - MOST_SHOWN
     if more <= 0 or log.isEnabledFor(logging.DEBUG):
         return ""
@@ -49,7 +49,7 @@ def left_out(name: str, size: int) -> str:
 
 
 def first(scores: Mapping[str, float], most: int) -> dict[str, float]:
-    """Of scores as `by_name` gives them, those of the first `most` elements of each output."""
+    """The scores (as of `by_name`) of the first `most` elements of each output."""
     if len(scores) <= most:
         return dict(scores)
     return {name: score for name, score in scores.items() if _index(name) < most}
@@ -62,7 +62,7 @@ def _index(name: str) -> int:
 
 
 def by_name(outputs: Sequence[Output], most: int | None = None) -> dict[str, float]:
-    """Every element, or the first `most` of each output, by its name: "accuracy", or "name[3]" of several."""
+    """Every element, or the first `most` of each output, by name: "accuracy", or "name[3]" where there are several."""
     return {
         name if values.size == 1 else f"{name}[{i}]": float(value)
         for name, values, _ in outputs
@@ -78,7 +78,7 @@ class Means:
         self._sums: list[Output] = []
 
     def add(self, outputs: Sequence[Output]) -> None:
-        """Count one pass. NetError when an output has not as many elements as before: then there is no mean."""
+        """Add one pass. NetError where an output has another number of elements than before: there is no mean then."""
         before = self._sums or [(name, np.zeros(values.size), weight) for name, values, weight in outputs]
         for (name, total, _), (_, values, _) in zip(before, outputs, strict=True):
             if total.size != values.size:

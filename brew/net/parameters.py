@@ -1,8 +1,8 @@
-"""The parameters of a net: one arena for their data, one for their gradients (DECISIONS 9).
+"""The parameters of a net: one arena for their data, one for their gradients.
 
-A slot is one parameter of one layer; shared slots live in their owner's memory. A net made to share another's weights
-(a solver's test net) takes that net's blobs by layer name, or where no layer of that name is there by the name of a
-parameter that several layers share, and owns only what the other lacks.
+A slot is one parameter of one layer; shared slots live in their owner's memory. A net that shares the weights of
+another (a solver's test net) takes that net's blobs by layer name; where the other has no such layer, by the name of
+a parameter that several layers share. It owns only the parameters that the other lacks.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ from brew import cuda
 from brew.graph.graph import Graph
 from brew.layer import Array, Layer, Version, shape_text
 from brew.layer.filler import initial
+from brew.layer.layout import ALIGN
 from brew.layer.random import Seed, Stream
 from brew.memory.blob import Blob, Memory
 
-_ALIGN = 64  # bytes; every parameter starts on a cache line
-
 
 class Parameters:
-    """Slots, arenas and starts.
+    """The slots of a net, and the arenas that their data and gradients lie in.
 
     `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
     layer that has some, by the layer's name.
@@ -46,11 +45,11 @@ class Parameters:
         self.gradient_arena: Array = np.zeros(0, dtype)
 
     def allocate(self, seed: Seed, other: Parameters | None, *, updated: bool) -> None:
-        """Make the arenas and fill them; alias what `other` has, or another slot. What is `updated` has gradients in
-        any case."""
+        """Make the arenas and fill them; slots that `other`, or another slot, owns become views. With `updated` there
+        are gradients even where no layer runs backward."""
         lent = {} if other is None else self._lent(other)
         own = [i for i in self.owners if i not in lent]
-        align = _ALIGN // self.dtype.itemsize
+        align = ALIGN // self.dtype.itemsize
         ends = np.cumsum([0] + [-(-self.slots[i].count // align) * align for i in own]).tolist()
         make = np.zeros if self.device == "cpu" else cuda.zeros
         self.arena = make(ends[-1], self.dtype)
@@ -75,8 +74,8 @@ class Parameters:
         return self.graph.nodes[self.graph.params[slot].layer].layer
 
     def _lent(self, other: Parameters) -> dict[int, Blob]:
-        """By owner, the slot of `other` to live in. Any layer that shares the parameter may stand in `other` too: the
-        first of them may be one that exists in this net alone."""
+        """By owner, the slot of `other` that it uses. It is looked up for every layer that shares the parameter: the
+        owner's own layer may be missing in `other`."""
         found: dict[int, Blob] = {}
         places = {place: slot for slot, place in enumerate(other._places())}
         names = {p.spec.name: p.owner for p in reversed(other.graph.params) if p.spec.name}
@@ -99,7 +98,7 @@ class Parameters:
         return ((self._layer(slot).name, param.index) for slot, param in enumerate(self.graph.params))
 
     def _check_alike(self, slot: int, lender: Blob | None) -> None:
-        """NetError where `slot` cannot live in `lender`."""
+        """NetError where shape, type or device of `slot` and `lender` differ."""
         layer, index = self._layer(slot), self.graph.params[slot].index
         mine, theirs = (
             f"{shape_text(b.shape)}, {b.data_memory.dtype} on {b.data_memory.device}" if b else "missing"
@@ -111,7 +110,7 @@ class Parameters:
     def _fill(self, slot: int, seed: Seed) -> None:
         param, layer = self.graph.params[slot], self._layer(slot)
         stream = Stream(seed, f"{layer.name}/{param.index}")
-        if self.device == "cpu":  # in place: a net of gigabytes fits where there is room for it once
+        if self.device == "cpu":  # in place: no second copy of a net of gigabytes
             blob = self.slots[slot]
             initial(param.declared, self.dtype, stream, layer.error, blob.data_memory.array(blob.shape))
         else:
@@ -128,12 +127,12 @@ class Parameters:
             blob.data_memory.download()
 
     def note_changes(self, trained: bool) -> None:
-        """Before a pass: parameters may be others now, when they are `trained` or can be written to from outside."""
+        """Before a pass: a new version, where parameters are `trained` or may have been written to by host views."""
         if trained or any(slot.data_memory.exposed for slot in self.slots):
             self.version.number += 1
 
     def clear_gradients(self) -> None:
-        """Set every gradient to zero, and no host view but theirs: data written there waits for the next pass."""
+        """Set every gradient and its host view to zero; host views of data are left for the next pass."""
         lent = [self.slots[i].diff_memory for i in self.owners if i not in self.starts]
         for flat in (self.gradient_arena, *(m.array((m.capacity,)) for m in lent if m.capacity)):
             if self.device == "cpu":
@@ -158,7 +157,7 @@ class Changed:
 
     @cached_property
     def _first(self) -> dict[str, int]:
-        """The slot of the first parameter of each layer that has some, by the layer's name."""
+        """The slot of each layer's first parameter, by the layer's name."""
         return {node.layer.name: node.params[0] for node in self._parameters.graph.nodes if node.params}
 
     def __contains__(self, name: object) -> bool:
@@ -171,7 +170,7 @@ class Changed:
 
 
 def _check_names(graph: Graph) -> None:
-    """Weights are stored, shared and started by layer name: NetError where two layers with parameters have the same."""
+    """NetError where two layers with parameters have one name: weights are stored, shared and filled by it."""
     seen: set[str] = set()
     for node in graph.nodes:
         if node.params and node.layer.name in seen:

@@ -1,4 +1,4 @@
-"""What a forward pass changes of a net's parameters (BatchNorm's averages), kept aside so that it can be undone."""
+"""The parameters that a forward pass changes (BatchNorm's averages), copied so that the change can be undone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .parameters import Parameters
 
 
 class Statistics:
-    """Those of the `parameters` that are not learned. Copies of them lie on their device from the first `keep` on."""
+    """The `parameters` that are not learned. The first `keep` allocates copies of them on their device."""
 
     def __init__(self, parameters: Parameters) -> None:
         graph, slots = parameters.graph, parameters.slots
@@ -24,18 +24,18 @@ class Statistics:
         self._aside: list[Array] = []
 
     def keep(self) -> None:
-        """Remember them as they are now."""
+        """Copy them as they are now."""
         if not self._kept:
             self._kept, self._aside = self._empty(), self._empty()
         self._copy(self._kept)
 
     def put_back(self) -> None:
-        """Make them again what they were at the last `keep`."""
+        """Set them to the copies of the last `keep`."""
         self._write(self._kept)
 
     @contextmanager
     def as_kept(self) -> Iterator[None]:
-        """For the length of a `with` they are what they were at the last `keep`."""
+        """A context in which they have the values of the last `keep`."""
         self._copy(self._aside)
         self.put_back()
         try:
@@ -49,7 +49,7 @@ class Statistics:
 
     def _copy(self, values: Sequence[Array]) -> None:
         for blob, value in zip(self._blobs, values, strict=True):
-            blob.data_memory.upload()  # what was written to the host view counts
+            blob.data_memory.upload()  # with what was written to the host view
             self._move(value, blob.data_memory.array(blob.shape))
 
     def _write(self, values: Sequence[Array]) -> None:

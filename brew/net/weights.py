@@ -1,4 +1,4 @@
-"""Weights into a net and out of it: by layer name, with Caffe's rules for shapes (FIELD: 2.5)."""
+"""Weights into a net and out of it: by layer name, with Caffe's rules for shapes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brew import cuda
 from brew.cpu import subnormals
@@ -28,7 +26,6 @@ from .parameters import Parameters
 
 log = logging.getLogger("brew")
 
-_Values: TypeAlias = npt.NDArray[Any]
 
 __all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "save", "write"]
 
@@ -37,7 +34,7 @@ __all__ = ["LayerReport", "LoadReport", "Misfit", "Outcome", "copy_into", "save"
 
 
 def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool = False) -> LoadReport:
-    """Copy every stored layer that the net has, by name, and log what became of each; later files override earlier.
+    """Copy every stored layer that the net has, by name, and log the outcome for each; later files override earlier.
 
     `files` is a path, a list of paths, or text with commas between. Nothing is written before all files have been
     checked: WeightsError when blobs of a layer have other shapes than the net's, naming every one of them, and when a
@@ -68,19 +65,19 @@ def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A layer of a file with what will become of it."""
+    """A layer of a file, and the outcome for it."""
 
     stored: LayerBlobs
     report: LayerReport
 
     def blobs(self) -> Iterator[tuple[int, StoredBlob]]:
-        """Which blob of the net's layer each stored one is."""
+        """(index in the net's layer, stored blob) of each."""
         indices = range(len(self.stored.blobs)) if self.stored.indices is None else self.stored.indices
         return zip(indices, self.stored.blobs, strict=True)
 
 
 def _plan(parameters: Parameters, path: str) -> list[_Planned]:
-    """Each layer of the file that has blobs, or whose name is the net's; of several with one name the first counts."""
+    """The layers of the file that have blobs or stand in the net too; of several with one name the first counts."""
     plan = []
     done: set[str] = set()
     stored = read(path)
@@ -101,7 +98,7 @@ def _plan(parameters: Parameters, path: str) -> list[_Planned]:
 
 
 def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
-    """Sentences on what of a stored layer does not fit the net's."""
+    """A sentence for each blob of a stored layer that does not fit the net's."""
     blobs = parameters.by_layer[layer.name]
     stored = list(range(len(layer.blobs))) if layer.indices is None else layer.indices
     # HDF5 and safetensors hold shared blobs with their owner alone.
@@ -138,14 +135,14 @@ def _check_any(parameters: Parameters, path: str, plan: Sequence[_Planned]) -> N
 
 
 def _left(parameters: Parameters, met: Collection[str]) -> list[str]:
-    """The layers with a parameter of their own which neither they nor a layer that shares it has found in a file."""
+    """The layers that own a parameter for which no file has values, in them or in a layer that shares it."""
     graph = parameters.graph
     found = {graph.params[p].owner for n in graph.nodes if n.layer.name in met for p in n.params}
     return [n.layer.name for n in graph.nodes if any(graph.params[p].owner == p and p not in found for p in n.params)]
 
 
 def _owned(parameters: Parameters, layer: str) -> set[int]:
-    """Which blobs of a layer are its own."""
+    """The indices of the blobs that a layer owns."""
     slots = next(node.params for node in parameters.graph.nodes if node.params and node.layer.name == layer)
     return {index for index, slot in enumerate(slots) if parameters.graph.params[slot].owner == slot}
 
@@ -175,7 +172,7 @@ def _copy_layer(parameters: Parameters, planned: _Planned) -> None:
 
 
 def _copy(source: StoredBlob, target: Blob) -> int:
-    """Copy the values, and count those that are not finite in the net; no more than a few MiB are held."""
+    """Copy the values in pieces of a few MiB; returns how many are not finite in the net."""
     memory = target.data_memory
     flat: Array = memory.array(target.shape).reshape(-1)
     bad = start = 0
@@ -208,8 +205,8 @@ def _log(report: LoadReport) -> None:
 def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, diff: bool = False) -> None:
     """Write the weights of net `name`, whole or not at all: HDF5 when `path` ends in .h5, safetensors for .safetensors.
 
-    Anything else is a .caffemodel, whose layers are of `phase` where they say no other. `diff` stores the gradients
-    too, which safetensors cannot.
+    Any other name is a .caffemodel, whose layers are of `phase` unless they name their own. `diff` stores the
+    gradients too, which safetensors cannot.
     """
     path = Path(path)
     if diff and path.suffix == ".safetensors":
@@ -221,7 +218,7 @@ def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, dif
 def write(
     parameters: Parameters, path: Path, ending: str, name: str, phase: int, *, diff: bool = False, digest: bool = False
 ) -> str:
-    """Write the weights of net `name` in `phase` to `path`, in the format of a name that ends so.
+    """Write the weights of net `name` in `phase` to `path`, in the format that `ending` names.
 
     With `digest`, the file's SHA-256 in hexadecimal is returned, else "".
     """
@@ -242,7 +239,7 @@ def write(
 
 def _layers(
     parameters: Parameters, phase: int, diff: bool
-) -> Iterator[tuple[LayerParameter, list[_Values], list[_Values] | None]]:
+) -> Iterator[tuple[LayerParameter, list[Array], list[Array] | None]]:
     """Each layer's message, parameters and gradients; from a GPU they come one layer at a time."""
     for node in parameters.graph.nodes:
         param = LayerParameter()
@@ -255,8 +252,8 @@ def _layers(
         yield param, values, [b.diff_memory.host(b.shape) for b in blobs] if diff else None
 
 
-def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, _Values]]]]:
-    """By layer, the index and values of each blob that it does not share from another."""
+def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, Array]]]]:
+    """By layer, (index, values) of each blob that it owns."""
     slots = parameters.slots
     return [
         (node.layer.name, [

@@ -7,17 +7,14 @@ and the layers turn it into NaN, which stops a training (Caffe reads out of boun
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError
-from brew.layer import Layer, Shape, count
+from brew.layer import Array, Layer, Shape, count
 
 from .fold import Fold
-
-Array = npt.NDArray[Any]
 
 NO_LABEL = -(1 << 41)  # for kernels: ignores nothing, as no label is read as this
 

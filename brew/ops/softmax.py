@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from brew.cuda import Kernels
+from brew.layer import Array
 
 from .fold import Fold
-
-Array = npt.NDArray[Any]
 
 _COALESCED = 32  # from so many neighbours on, a thread per item reads memory as well as a block does
 

@@ -17,7 +17,7 @@ from .schema import Field, fields_of
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# What a convolution takes where its repeated fields are left out, for every axis; a kernel has no such size.
+# The values of a convolution's repeated fields that are left out, for every axis; a kernel has no default.
 _PER_AXIS: dict[str, int | None] = {"pad": 0, "stride": 1, "dilation": 1, "kernel_size": None}
 _FILLED = {("ScaleParameter", "filler"): 1.0, ("PReLUParameter", "filler"): 0.25}  # others are filled with 0
 
@@ -43,8 +43,8 @@ def changes(old: Message, new: Message, skip: Collection[str] = (), path: Path =
     """The fields that differ, in the schema's order, without those named in `skip`.
 
     A field that is not set equals one set to its default: the declared one, or what layers take in its place
-    (`stride: 1`, `param { lr_mult: 1 }`, a constant filler). A message that is not set equals an empty one at the top
-    alone (`pooling_param { }`): others mean something by being there.
+    (`stride: 1`, `param { lr_mult: 1 }`, a constant filler). A message that is not set equals an empty one only at the
+    top (`pooling_param { }`); deeper ones have a meaning even when empty.
     """
     for name, field in sorted(fields_of(old.DESCRIPTOR).items(), key=lambda item: _number(old, item[0])):
         if name in skip:
@@ -82,7 +82,7 @@ def _or(message: Message, name: str, implied: Message) -> Message:
 
 
 def _of_axes(values: Sequence[int], implied: int | None) -> list[int]:
-    """One number for each axis, where all are the same one for all, and where that is the default none."""
+    """One number for each axis; equal ones become a single one, the default none."""
     if len(set(values)) == 1:
         return [] if values[0] == implied else [values[0]]
     return list(values)

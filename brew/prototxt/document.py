@@ -1,9 +1,8 @@
 """Prototxt: text into messages with the place of every field, messages into text, and single settings.
 
 The language is protobuf's text format as Caffe reads it. Brew parses it itself, so that every field keeps
-its place for later errors and every refusal says what would have been right. Fields of Caffe's forks are stepped over
-and kept aside. The schema is not recursive and other unknown fields are refused where they stand: no text, however
-deep, can exhaust the stack.
+its place for later errors and every error has a remedy. Fields of Caffe's forks are skipped and recorded. The schema is
+not recursive, and other unknown fields are refused before their value is read, so no text can exhaust the stack.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ _STEP = re.compile(r"(\w+)(?:\[(\d+)\])?")
 class Document(Generic[M]):
     """A message read from text, which knows the place of each of its fields.
 
-    `foreign` is what the text says in words of Caffe's forks that the message has no room for: graph.foreign judges
-    it. `said` keeps what runs have said of the text, so that it is said once for all nets that are made of it.
+    `foreign` are the fields of Caffe's forks that the schema lacks; graph.foreign judges them. `said` are the warnings
+    already logged about the text, so that each is logged once for all nets made of it.
     """
 
     def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
@@ -57,8 +56,8 @@ class Document(Generic[M]):
     def place(self, *path: str | int) -> Place:
         """The place of a field given by names and indices, as in place("layer", 3, "param", 0, "lr_mult").
 
-        A singular field needs no index, and of a repeated one the first is meant without it. Where the path
-        leads to something that is not in the text: the nearest message around it, at last the file.
+        A singular field needs no index, and of a repeated one the first is meant without it. Where the text
+        has no such field, the place of the nearest message around it, at last the file.
         """
         found: Node | int = self._root
         for position, name in enumerate(path):
@@ -79,7 +78,7 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
     """The message of `message_type` in the file `path`; InputError or PrototxtError.
 
     With a list `problems`, fields that are unknown or have a wrong value go there and are left out of the message;
-    only what makes the rest unreadable is raised.
+    only errors that make the rest unreadable are raised.
     """
     source = Source.decode(_contents(str(path)), str(path))
     try:
@@ -100,7 +99,7 @@ def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[
 def to_text(message: Message) -> str:
     """`message` as prototxt that Caffe reads: fields by number, floats as short as they round-trip.
 
-    What would move a terminal's cursor, or hide or reorder letters, is written as an escape.
+    Characters that move a terminal's cursor, or hide or reorder letters, are written as escapes.
     """
     return octal(text_format.MessageToString(message, as_utf8=True))
 
@@ -169,7 +168,7 @@ def _as_text(field: Field, value: str) -> str:
 
 
 def _other_text(path: str | Path) -> PrototxtError | None:
-    """The error for a text of another kind than prototxt, of which what is wrong with its first word says nothing."""
+    """The error for a text that is no prototxt, for which an error about its first word would not help."""
     known = recognise(path)
     if known is None or known.noun not in NOT_PROTOTXT:
         return None

@@ -1,4 +1,4 @@
-"""Fields of text that forks of Caffe have in words of their own, where Caffe says the same otherwise.
+"""Fields for which forks of Caffe have another name than Caffe.
 
 `pooling_param { ceil_mode: true }` is round_mode: CEIL, and false is FLOOR. (Binary messages: _upgrade_pooling.)
 """

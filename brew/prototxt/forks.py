@@ -1,4 +1,4 @@
-"""What the well-known forks of Caffe add to its prototxt: forks.tsv, read when a name is met that the schema lacks."""
+"""The additions of well-known forks of Caffe to its prototxt: forks.tsv, read when a name is not in the schema."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What is known of a field, of a value (`name` is "field=VALUE") or of a layer type (`message` is "type")."""
+    """A known field of forks, a value (`name` is "field=VALUE") or a layer type (`message` is "type")."""
 
     message: str
     name: str
@@ -87,7 +87,7 @@ class ForeignField:
 
     @property
     def asks_nothing(self) -> bool:
-        """Whether the value asks for what is done anyway."""
+        """Whether the value asks for Brew's own behaviour."""
         return self.fact.harmless != "" and _plain(self.value) == _plain(self.fact.harmless)
 
 
@@ -122,7 +122,7 @@ def _facts() -> dict[tuple[str, str], Fact]:
 
 
 def _plain(text: str) -> str | float:
-    """A scalar without the ways to write it: quotes, 1 and 1.0 and 1f, True and t."""
+    """A scalar in one spelling: without quotes; 1 for 1.0 and 1f; true for True and t."""
     text = text.strip("\"'")
     word = {"t": "true", "True": "true", "f": "false", "False": "false"}.get(text, text)
     try:

@@ -1,4 +1,4 @@
-"""What an unknown field, or a value of another kind, may have meant: words of old formats and other frameworks too."""
+"""Hints for unknown fields and values of a wrong kind: also for words of old formats and other frameworks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WRITTEN = {  # what stands in a message of this type
 
 
 def unknown_field_hint(name: str, open_messages: Sequence[Message]) -> str | None:
-    """What a field `name`, unknown to the last of `open_messages` (root first), may have meant."""
+    """The hint for a field `name`, unknown to the last of `open_messages` (root first)."""
     here = open_messages[-1]
     outer = next((m for m in reversed(open_messages[:-1]) if name in fields_of(m.DESCRIPTOR)), None)
     unclosed = outer and f"{name} is a field of {outer.DESCRIPTOR.name}: {MISSING_BRACE}"
@@ -79,14 +79,14 @@ def layer_type_hint(name: str) -> str | None:
 
 
 def _today(name: str) -> str:
-    """Today's type of what was another word in 2013 (V0) or 2014 (V1); "" for what never was."""
+    """Today's name of a layer type of 2013 (V0) or 2014 (V1); "" for a name that never was one."""
     if name in V0_TYPES:
         return present_type(V0_TYPES[name])
     return present_type(name) if name in V1LayerParameter.LayerType.DESCRIPTOR.values_by_name else ""
 
 
 def _called(name: str, message: Message) -> str | None:
-    """What of this message has the name elsewhere: in an old format, or another framework."""
+    """The field of this message that has the name in an old format, or in another framework."""
     asked = _of_parameters(name) or name.lower()
     for meant, others in FIELDS.get(message.DESCRIPTOR.name, {}).items():
         if asked in others.split():
@@ -95,7 +95,7 @@ def _called(name: str, message: Message) -> str | None:
 
 
 def _near(name: str, message: Message) -> str | None:
-    """The field that is spelt nearly so. What all names of parameters share makes none of them near."""
+    """The field with a similar name; the part that all names of parameters share does not count."""
     fields = fields_of(message.DESCRIPTOR)
     asked = _of_parameters(name)
     if asked is None:

@@ -15,7 +15,7 @@ NetOrSolver: TypeAlias = "Document[NetParameter] | Document[SolverParameter]"
 
 
 def read_prototxt(path: str | Path) -> NetOrSolver:
-    """The net or solver in a file; where it is neither, the error of the reading that came further."""
+    """The net or solver in a file; where it is neither, the error of the reading that got further."""
     failures: list[PrototxtError] = []
     for kind in (NetParameter, SolverParameter):
         try:

@@ -1,6 +1,6 @@
-"""Words for fields and layer types that are not Caffe's of today: of its old formats, of other frameworks, and slips.
+"""Words for fields and layer types that are not of today's Caffe: of old formats, of other frameworks, and slips.
 
-By message, then by what is meant, a field of the message or how it is written, the words for it in lower case.
+By message, then by the field that is meant (or how to write it), the words for it in lower case.
 """
 
 from __future__ import annotations

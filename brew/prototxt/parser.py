@@ -1,4 +1,4 @@
-"""The reader of prototxt: from tokens to messages, with the place of every field and what only forks know."""
+"""The reader of prototxt: from tokens to messages, with the place of every field and the fields of forks."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Node:
 
 
 class Parser:
-    """Fills messages from tokens. `foreign` is what it met of forks and stepped over.
+    """Fills messages from tokens. `foreign` are the skipped fields of forks.
 
-    With a list `problems`, unknown fields, fields given twice and wrong values go there and are stepped over; what
-    leaves it open where the next field begins is raised all the same.
+    With a list `problems`, unknown fields, fields given twice and wrong values go there and are skipped;
+    errors after which the next field cannot be found are raised all the same.
     """
 
     def __init__(self, source: Source, problems: list[PrototxtError] | None = None) -> None:
@@ -116,7 +116,7 @@ class Parser:
             unquoted = tokens.unquoted()
             hint = unquoted or unknown_field_hint(name, self._open)
             error = tokens.error(f'{schema.name} has no field "{name}"', hint)
-            if unquoted or (hint and MISSING_BRACE in hint):  # nothing below is where it seems to be
+            if unquoted or (hint and MISSING_BRACE in hint):  # the nesting below is wrong
                 raise error
             self._refuse(error)
         return known
@@ -172,7 +172,7 @@ class Parser:
         return node
 
     def _scalar(self, known: Field, field_offset: int) -> Scalar | None:
-        """A scalar, or None for a value that only forks know, or that is wrong and has been noted."""
+        """A scalar, or None for a value of forks, or one that is wrong and has been noted."""
         tokens = self._tokens
         offset = tokens.offset
         if known.enum is not None and tokens.kind == "name" and tokens.text not in known.enum.values_by_name:

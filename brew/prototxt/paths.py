@@ -1,4 +1,4 @@
-r"""Paths in prototxt: escapes such as the \n of "run\new" make control characters, which no path of anybody's has."""
+r"""Paths in prototxt: escapes such as the \n of "run\new" make control characters, which no path has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers of a net's message, each with where it stands in its file."""
+"""The layers of a net's message, each with its place in the file."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def with_input_fields(net: NetParameter) -> NetParameter:
 
 
 def without_engine(layer: LayerParameter) -> None:
-    """Take away which engine computes the layer: other readers know other ones."""
+    """Clear the engine of the layer: other readers know other ones."""
     for _, inner in layer.ListFields():
         if isinstance(inner, Message) and "engine" in inner.DESCRIPTOR.fields_by_name:
             inner.ClearField("engine")

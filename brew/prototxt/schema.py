@@ -1,4 +1,4 @@
-"""What the text reader asks of the schema: a message's fields."""
+"""The fields of messages, as the text reader needs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMED = 12  # values of an enum that a message lists
 class Field:
     """One field of a message: `owner` is the message's name, `type` one of FieldDescriptor.TYPE_*.
 
-    A fork's word for a field is kept `stored_as` the schema has it, each value as `values` says.
+    A fork's name for a field is `stored_as` the schema's, with values translated by `values`.
     """
 
     owner: str
@@ -34,7 +34,7 @@ class Field:
 
     @property
     def wanted(self) -> str:
-        """What its value looks like, in words."""
+        """The kind of value that it takes, in words."""
         if self.message is not None:
             return f"a message: {self.name} {{ ... }}"
         if self.enum is not None:

@@ -1,4 +1,4 @@
-"""Stepping over the value of a field whose type is not known: any value that the text format allows."""
+"""Skipping the value of a field of unknown type: any value that the text format allows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class _Open:
 
 
 def skip_value(tokens: Tokens, name: str, *, colon: bool) -> str:
-    """Step over the value of field `name`, from its first token on, and return it: "{ ... }" for a long one.
+    """Skip the value of field `name`, from its first token on, and return it: "{ ... }" for a long one.
 
-    `colon` says whether one stood before it. PrototxtError where the text is no value. However deep it is nested,
-    this takes no stack.
+    `colon` says whether one stood before it. PrototxtError where the text is no value. Nesting of any depth
+    takes no stack.
     """
     shown = f"{tokens.text} ... {_CLOSING[tokens.text]}" if tokens.text in _CLOSING else tokens.text
     waiting: list[_Open] = []

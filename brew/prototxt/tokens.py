@@ -38,7 +38,7 @@ class Source:
 
     @classmethod
     def decode(cls, raw: bytes, file: str) -> Source:
-        """UTF-8 bytes, with or without a byte order mark. Other bytes are read over in comments, as in Caffe."""
+        """UTF-8 bytes, with or without a byte order mark. Other bytes are allowed in comments, as in Caffe."""
         return cls(raw.removeprefix(_MARK).decode("utf-8", "surrogateescape"), file)
 
     @cached_property
@@ -87,7 +87,7 @@ class Tokens:
             raise self._stray()
 
     def take(self, *symbols: str) -> bool:
-        """Step over the current token if it is one of `symbols`, and say whether it was."""
+        """Skip the current token if it is one of `symbols`; returns whether it was."""
         if self.kind == "symbol" and self.text in symbols:
             self.advance()
             return True

@@ -8,8 +8,8 @@
     6  solver_type of a solver                            type
     7  field 14 of a binary pooling_param (a fork's)      round_mode
 
-What is given is never changed, and every layer still knows its places in the old text. One line in the log says what
-was done.
+The given message is never changed, and every layer keeps its places in the old text. One line in the log lists the
+upgrades.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SOLVER_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class UpgradedNet:
-    """A net in today's format. `shell` has all of it but the layers; a field without a home makes it not `complete`."""
+    """A net in today's format. `shell` has all of it but the layers; `complete`: no field was lost."""
 
     shell: NetParameter
     layers: list[PlacedLayer]
@@ -69,7 +69,7 @@ def upgrade_net(
     """`net` in today's format. It is `document`'s message, or the one at `prefix` within it, or came from `file`.
 
     NetError where Caffe too would stop: `layer` and `layers` in one net, a type that never was, a padding layer that
-    nothing can take the place of; and where inputs lack a shape that others have.
+    cannot be folded; and where inputs lack a shape that other inputs have.
     """
     origin = _origin(net, document, prefix, file)
     shell = NetParameter()
@@ -101,7 +101,7 @@ def upgrade_solver_type(solver: SolverParameter, place: Place | None = None) -> 
 def upgrade_solver(
     solver: SolverParameter, document: Document[SolverParameter] | None = None, *, file: str | None = None
 ) -> tuple[SolverParameter, bool]:
-    """A copy of `solver` in today's format, the nets written inside it too, and whether everything found a place."""
+    """A copy of `solver` in today's format, the nets written inside it too, and whether every field was kept."""
     new = SolverParameter()
     new.CopyFrom(solver)
     upgrade_solver_type(new, document.place("solver_type") if document else None)

@@ -1,4 +1,4 @@
-"""Where an old net came from: the name it is spoken of by, and the place in its text of everything that moves."""
+"""The origin of an old net: its name in messages, and the place in its text of every field that moves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("brew")
 
 @dataclass(slots=True)
 class Origin:
-    """A net as it was given; `complete` turns false when something of it could not be carried over."""
+    """A net as it was given; `complete` becomes false when a field is lost."""
 
     name: str
     document: Document[Any] | None
@@ -42,7 +42,7 @@ class Origin:
 
 @dataclass(slots=True)
 class Trace:
-    """Where in the text of a net the fields of a layer stand: at `base`, but for those that `moved` knows."""
+    """The places of a layer's fields in the text of a net: below `base`, but for those in `moved`."""
 
     base: FieldPath
     moved: dict[FieldPath, FieldPath] = field(default_factory=dict)

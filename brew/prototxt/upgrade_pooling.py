@@ -1,7 +1,7 @@
-"""How poolings of binary nets round, where a fork's number says it.
+"""The rounding of poolings in binary nets, where a fork's field has it.
 
-Synopsys' fork has ceil_mode at 14, where Caffe has nothing. Others have it at 13, where Caffe has round_mode with the
-opposite meaning of 0 and 1: nothing in a message tells the two apart, and it is read as Caffe's.
+Synopsys' fork has ceil_mode at 14, which Caffe does not use. Other forks have it at 13, where Caffe has round_mode with
+the opposite meaning of 0 and 1: a message does not tell the two apart, and is read as Caffe's.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CEIL_MODE = 14
 
 
 def with_round_mode(layers: Sequence[PlacedLayer], done: list[str]) -> list[PlacedLayer]:
-    """The layers, with round_mode in the place of field 14 of their pooling_param. `done` learns of it, in words."""
+    """The layers, with round_mode in the place of field 14 of their pooling_param. It is added to `done`, in words."""
     result = []
     for source in layers:
         param = source.param

@@ -1,6 +1,6 @@
 """V0 nets (2013: `layers { layer { type: "conv" ... } }`) in the words of V1. Upgrade rule 1.
 
-The tables say what Caffe's upgrade_proto.cpp does; the padding layers of the first months are folded first.
+The tables follow Caffe's upgrade_proto.cpp; the padding layers of the first months are folded first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PARAM = {
     "lrn": "lrn_param",
     "pool": "pooling_param",
     "window_data": "window_data_param",
-}  # where a type's own fields have gone
+}  # the message that a type's own fields have moved to
 _FIELDS = {  # V0's name: the new one, and the types it belongs to
     "num_output": ("num_output", "conv innerproduct"),
     "biasterm": ("bias_term", "conv innerproduct"),

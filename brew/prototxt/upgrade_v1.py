@@ -9,12 +9,12 @@ from .upgrade_origin import OldLayer, assign
 
 _DATA_PARAMS = {"DATA": "data_param", "IMAGE_DATA": "image_data_param", "WINDOW_DATA": "window_data_param"}
 _TRANSFORM = ("scale", "mean_file", "crop_size", "mirror")
-# In this order: `param` gives its name away before it means today's param { }.
+# In this order: `param` becomes `name` before today's param { } is added.
 _SPEC = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 
 
 def move_transform(old: OldLayer) -> bool:
-    """Rule 2: what a data layer does to its images goes to transform_param. Whether there was any."""
+    """Rule 2: the transformation fields of a data layer go to transform_param; returns whether there were any."""
     holder = _DATA_PARAMS.get(_type(old))
     if holder is None or not old.param.HasField(holder):
         return False
@@ -28,7 +28,7 @@ def move_transform(old: OldLayer) -> bool:
 
 
 def from_v1(old: OldLayer) -> LayerParameter:
-    """Rule 3: today's layer; `old` learns where its fields have gone."""
+    """Rule 3: today's layer; the moves of fields are noted in `old`."""
     new = LayerParameter()
     if old.param.HasField("type"):
         new.type = present_type(_type(old))

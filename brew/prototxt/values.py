@@ -1,4 +1,4 @@
-"""One scalar of prototxt: from the token's text to the value of its field, or an error that says why not."""
+"""One scalar of prototxt: from the token's text to the value of its field, or an error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BOOLS = {
     "0": False,
 }
 _DIGITS = 40  # more than any integer or limit of the schema needs
-_STORED = frozenset({"BlobProto", "Datum"})  # values somebody computed, not settings: NaN is theirs to keep
+_STORED = frozenset({"BlobProto", "Datum"})  # computed values, not settings: NaN is kept
 _BOUNDS = frozenset({"ClipParameter"})  # settings for which infinity means "no bound"
 
 

@@ -1,1 +1,1 @@
-"""What can be told of nets and weights without running them: figures, plans, differences, the catalogue."""
+"""Reports on nets and weights without running them: figures, plans, differences, the catalogue."""

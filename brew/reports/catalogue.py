@@ -1,4 +1,4 @@
-"""The catalogue of layers, told from what there is: the docstrings of the layers and the comments of the schema.
+"""The catalogue of layers, made from the docstrings of the layers and the comments of the schema.
 
 `brew layers` prints it and docs/layers.md is made from it, so that no second copy can go stale.
 """
@@ -135,7 +135,7 @@ def _default(field: FieldDescriptorProto) -> str:
 
 @cache
 def _comments() -> dict[tuple[str, str], str]:
-    """What brew.proto says of each field, (message, field) -> comment."""
+    """The comments of brew.proto on fields, (message, field) -> comment."""
     return dict(_read_comments(resources.files("brew.proto").joinpath("brew.proto").read_text("utf-8")))
 
 

@@ -1,4 +1,4 @@
-"""What changed between two nets, or two solvers: layer by layer, field by field, with the places in both files."""
+"""The differences of two nets, or two solvers: layer by layer, field by field, with the places in both files."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _rules(source: PlacedLayer) -> list[bytes]:
 
 
 def _moved(pairs: Sequence[_Pair]) -> set[_Pair]:
-    """Those pairs, the fewest there can be, without which the others stand in one order in both nets."""
+    """The smallest set of pairs without which the others are in the same order in both nets."""
     ends: list[int] = []  # the least last element of a rising run of each length
     best: list[list[_Pair]] = []
     for pair in pairs:

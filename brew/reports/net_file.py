@@ -16,7 +16,7 @@ from brew.solver.update.make import rule_class
 
 @dataclass(frozen=True, slots=True)
 class NetFile:
-    """A net, the states that overlay its own, and what its solver says of memory.
+    """A net, the states that overlay its own, and its solver's settings for memory.
 
     history_slots  arrays it keeps for each parameter (1 without a solver)
     recompute      whether its net keeps less for backward, and makes it again there

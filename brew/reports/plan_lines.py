@@ -1,4 +1,4 @@
-"""How a net will run, layer by layer, for people: what computes, which layers run together, layouts, conversions."""
+"""The plan of a net, layer by layer, for people: engines, fused groups, layouts, conversions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brew.net.run.step import Step
 class PlanLine:
     """One layer. `together` names the first layer of those it runs with, itself included; "" where it runs alone.
 
-    `writes_into` says that its top goes into the buffer of the row that follows. `conversions` are blobs that are
+    `writes_into`: its top goes into the buffer of the fused group that follows. `conversions` are blobs that are
     copied to another layout on the way in or out, each with what it is converted from and to. `ways` says of a
     convolution which way each of its passes goes, by the rule. `again`: it runs forward once more before its backward
     (brew.memory.recompute). `apart` says why it does not run in place though the file says so (brew.graph.versions).

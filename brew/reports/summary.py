@@ -185,7 +185,7 @@ def _predicted(graph: Graph, engine: str, history_slots: int, recompute: bool = 
 def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = {graph.blobs[b].name for b in graph.outputs}
-    graph = versions.settle(graph)
+    graph = versions.separate_tops(graph)
     parameters = Parameters(graph, _DTYPE, "cpu")
     return Executor(
         graph, make_blobs(graph, _DTYPE, "cpu"), parameters.slots, parameters.version, "cpu", engine,

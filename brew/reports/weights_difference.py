@@ -1,4 +1,4 @@
-"""How far apart two weights files, or two solver states, are: blob by blob."""
+"""The differences of two weights files, or two solver states, blob by blob."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brew.layer import Shape
 from brew.proto.brew_pb2 import ResumeState
 from brew.prototxt.difference import Change, changes
 
-# Fields of the record that say where files are, who wrote them and how fast: the run goes on the same without them.
+# Fields of the record with paths, versions and speeds: they do not change how the run goes on.
 _ASIDE = "weights_sha256", "average", "average_sha256", "seconds", "brew_version", "choice"
 _CHUNK = 1 << 20  # elements; the arithmetic is in float64
 

@@ -14,7 +14,7 @@ from .solver import Solver
 
 
 def get_solver(solver: str | Path | Document[SolverParameter], **options: Any) -> Solver:
-    """The solver a prototxt describes, of whatever type it names. Options are those of `Solver`."""
+    """The solver that a prototxt describes, of the type that it names. Options are those of `Solver`."""
     return Solver(solver, **options)
 
 

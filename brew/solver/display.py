@@ -1,4 +1,4 @@
-"""What a training shows of an iteration (`display`): Caffe's lines, and how fast it went since the last time."""
+"""The display of an iteration (`display`): Caffe's lines, and the speed since the last display."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from brew.solver.training.events import Displayed
 from brew.solver.training.training import Training
 
 log = logging.getLogger("brew")
-# The places Caffe's lines come from, for those who parse logs by them.
+# Source lines of Caffe that log the same, for tools that parse logs by them.
 _SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
 
-_CHEAP = 1 << 22  # weights that are looked at in a few milliseconds: at every display
-_SELDOM = 10  # displays; more weights are looked at in every tenth
+_CHEAP = 1 << 22  # weights that are checked in a few milliseconds: at every display
+_SELDOM = 10  # displays; more weights are checked at every tenth
 
 
 class Display:
@@ -26,11 +26,11 @@ class Display:
         self.start()
 
     def start(self) -> None:
-        """Iterations are timed from now on."""
+        """Time iterations from now on."""
         self._since, self._from = time.perf_counter(), self.training.iter
 
     def last(self) -> None:
-        """The lines after the last update, of one more forward, and its rate: with it every row has its columns."""
+        """Log the loss of one more forward after the last update, and its rate, so that no column of a log is short."""
         training = self.training
         training.net.run_forward()
         training.losses.add(0, 1)
@@ -38,12 +38,12 @@ class Display:
         log.info("Iteration %d, lr = %g", training.iter, training.schedule.last_rate or self._rate(), extra=_RATE)
 
     def _rate(self) -> float:
-        """The rate where no update came before: of a training that was resumed at its end."""
+        """The rate before the first update: for a training that was resumed at its end."""
         schedule = self.training.schedule
         return schedule.rate(self.training.iter, self.training.losses.mean() if schedule.reads_loss else None)
 
     def show(self, current_rate: float) -> None:
-        """The lines of the iteration at hand, after its passes and before its update, and the event."""
+        """Log the present iteration, after its passes and before its update, and tell the event."""
         training = self.training
         if self._shown % (1 if training.net.parameters.arena.size < _CHEAP else _SELDOM) == 0:
             training.check_state()

@@ -1,8 +1,8 @@
 """One iteration of a training: iter_size passes whose gradients add up, the display, the update.
 
-On the CPU, signals and the end of max_time are heeded between passes too. An iteration that is broken off has not been
-done: what its passes have moved (data, counters, BatchNorm's averages) is put back, and a training that goes on begins
-it again.
+On the CPU, signals and the end of max_time interrupt between passes too. An interrupted iteration does not count: the
+state that its passes changed (data, counters, BatchNorm's averages) is put back, and a training that goes on repeats
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Iteration:
         self.display = display
 
     def run(self, every: Intervals, interrupted: Callable[[], bool]) -> float | None:
-        """Do one, and give the rate it used; None where `interrupted`, asked between two passes, broke it off."""
+        """Run one; returns its rate, None where `interrupted()`, asked between two passes, was true."""
         training = self.training
         display = bool(every.display) and training.iter % every.display == 0
         if every.debug_info:
@@ -41,7 +41,7 @@ class Iteration:
         return training.schedule.last_rate
 
     def _passes(self, passes: int, interrupted: Callable[[], bool]) -> bool:
-        """Forward and backward, `passes` times; whether all were done."""
+        """Forward and backward, `passes` times; returns whether all were done."""
         training = self.training
         heeds = passes > 1 and training.device == "cpu"  # on CUDA every iteration would read the state back
         if training.guard.skips or heeds:
@@ -66,7 +66,7 @@ class Iteration:
         return stop
 
     def _update(self, display: bool) -> None:
-        """The end of an iteration: its rate, what is shown of it, the update, the average."""
+        """The end of an iteration: its rate, display, update and average."""
         training, schedule = self.training, self.training.schedule
         current = schedule.rate(training.iter, training.losses.mean() if schedule.reads_loss else None)
         if display:

@@ -1,6 +1,6 @@
 """metrics.jsonl: a training in numbers, one JSON object a line, for programs (docs/logs.md has the fields).
 
-A line stands for a display, a test, a snapshot or the end. What a resumed training does again replaces what stood.
+A line stands for a display, a test, a snapshot or the end. A resumed training replaces the lines that it repeats.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _START = b'{"time": '
 class Metrics:
     """A watcher of a solver (`Solver.watch`) that appends its events to the file `path`, or sends them to a sink.
 
-    `iteration` is where the training begins: 0, or what it was resumed at, from the solver state `state`. Lines of what
-    is still to come are dropped first, and so is a last line that a kill cut short. Where a kill came between the
-    snapshot and its line, the line is made up for. ResourceError when the file cannot be written at the start; later
-    the training goes on without it (AppendedFile). Of a sink nothing can be dropped.
+    `iteration` is where the training begins: 0, or what it was resumed at, from the solver state `state`. Lines of
+    later iterations are dropped first, and so is a last line that a kill cut short. Where a kill came between a
+    snapshot and its line, the line is added. ResourceError when the file cannot be written at the start; later
+    the training goes on without it (AppendedFile). Nothing can be dropped from a sink.
     """
 
     def __init__(self, path: str | Path | Sink, iteration: int = 0, state: str | Path | None = None) -> None:
@@ -83,7 +83,7 @@ def _record(event: Event) -> dict[str, Any] | None:
 
 
 def _number(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity: null, which keeps a column numeric for those who read tables of it."""
+    """A number for JSON, which has no NaN and infinity: they become null, so that columns stay numeric in tables."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -96,7 +96,7 @@ def _line(record: dict[str, Any]) -> bytes:
 
 
 def _rewind(path: Path, iteration: int) -> list[dict[str, Any]]:
-    """Leave in the file what happened before a training that begins at `iteration`, in whole lines; give that."""
+    """Cut the file to the whole lines from before `iteration`; returns them."""
     try:
         if not path.exists():
             return []
@@ -118,7 +118,7 @@ def _rewind(path: Path, iteration: int) -> list[dict[str, Any]]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether half its lines are ours, however damaged the others are, or it is one line of ours that was cut short."""
+    """Whether half of the lines are Brew's, or the only one is a line of Brew's that was cut short."""
     with regular.opened(path) as file:
         start = file.read(len(_START))
         file.seek(0)
@@ -130,7 +130,7 @@ KIND = Kind("metrics", _is_ours)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
-    """The object a line holds; None where it was cut short or is none of ours."""
+    """The object of a line; None where it was cut short or is not Brew's."""
     try:
         record = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:
@@ -139,7 +139,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 
 def _is_to_come(record: dict[str, Any], iteration: int) -> bool:
-    """Whether it comes again after a resume: of `iteration` itself displays and tests, which count the updates before
-    them, and the end, where that is no longer the end or is reached at once."""
+    """Whether a training resumed at `iteration` writes it again. Of `iteration` itself these are displays and tests,
+    which count the updates before them, and the end, where it has moved or is reached at once."""
     comes_again = record.get("kind") in ("train", "test", "stop") or iteration == 0
     return bool(record["iteration"] >= iteration if comes_again else record["iteration"] > iteration)

@@ -9,7 +9,7 @@ from brew.net.net import Net
 from brew.net.outputs import Means, by_name, log_outputs
 
 log = logging.getLogger("brew")
-_TEST = {"glog": "solver.cpp:404"}  # where Caffe's lines come from, for those who parse logs by it
+_TEST = {"glog": "solver.cpp:404"}  # the source line of Caffe that logs the same
 
 
 def run(

@@ -29,14 +29,14 @@ from .display import Display
 from .iteration import Iteration
 
 log = logging.getLogger("brew")
-_SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it
+_SOLVER = {"glog": "solver.cpp:218"}  # the source line of Caffe that logs the same
 
 
 class Solver(Training):
     """A training that runs: the loop over it, with its displays, tests and snapshots.
 
-    Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are open to look at.
-    `request("stop")` or `request("snapshot")`, from a signal handler or another thread, is honoured after the
+    Made by `brew.get_solver`. `iter` counts updates done; `net`, `test_nets` and `param` are public.
+    `request("stop")` or `request("snapshot")`, from a signal handler or another thread, takes effect after the
     current iteration; `stopped` then says why training ended before max_iter. `keep` is the nets': with [] only outputs
     can be read, and layers share memory.
     """

@@ -167,7 +167,7 @@ class DirectWeights(Pass):
     """The gradients of filters and bias.
 
     With strides, channels that lie last and do not fill blocks, oneDNN's `jit_1x1` code (3.x, every processor) gathers
-    the bottom into scratch memory that is too small: it writes behind it, or reads numbers that nobody has written.
+    the bottom into scratch memory that is too small: it writes behind it, or reads numbers that were never written.
     """
 
     def __init__(self, sizes: Sizes, bias: tuple[int, ...] | None) -> None:

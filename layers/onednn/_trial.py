@@ -1,4 +1,4 @@
-"""A pass of a convolution in training while it is not settled which way it goes: each way in turn, by the stopwatch.
+"""A pass of a convolution in training while it is not decided which way it goes: each way in turn, by the stopwatch.
 
 Every way gives the pass's result, so nothing is computed twice; a trial costs what the slower runs are slower.
 """
@@ -20,7 +20,7 @@ class Trial(Forward):
     """The ways of one pass, the rule's first, under the key that `choices` knows it by.
 
     The ways take turns with their memory too, so none of it may be kept; in training none is. The first run of each
-    after `bind` is not timed: it finds memory that nobody has touched.
+    after `bind` is not timed: it finds memory that has not been touched yet.
     """
 
     def __init__(self, choices: Choices, key: str, ways: Sequence[Pass]) -> None:
@@ -44,8 +44,8 @@ class Trial(Forward):
             one.bind(self.io[one.way])
 
     def run(self, io: Arrays) -> None:
-        if len(self.ways) > 1 and (settled := self.choices.settled.get(self.key)) is not None:
-            self.ways = [one for one in self.ways if one.way == settled]
+        if len(self.ways) > 1 and (decided := self.choices.decided.get(self.key)) is not None:
+            self.ways = [one for one in self.ways if one.way == decided]
         one = self.ways[self.runs % len(self.ways)]
         if len(self.ways) == 1:
             one.run(self.io[one.way])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUDGET = 0.15  # seconds above NumPy's own import (the performance issue's figure)
+BUDGET = 0.15  # seconds above NumPy's own import
 QUIET = 0.07  # seconds that NumPy's import takes on a quiet machine, where the budget is what it says
 FACE = "from brew import Net, Blob, Layer, get_solver"
 HEAVY = {

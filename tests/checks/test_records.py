@@ -1,4 +1,4 @@
-"""`brew data check`: bad records are named, and what kills or stops the child that reads is a finding."""
+"""`brew data check`: bad records are named; one that kills or stops the child that reads it is a bad record too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from brew.checks.records import check as checking
-from brew.checks.records.check import CheckFailed, Finding, Limits, Report, check
+from brew.checks.records.check import BadRecord, CheckFailed, Limits, Report, check
 from brew.proto.brew_pb2 import Datum
 
 CONFORMANCE = Path(__file__).parents[1] / "fixtures" / "conformance"
@@ -56,17 +56,17 @@ def test_every_bad_record_of_a_database(make_lmdb: Callable[..., Path]) -> None:
     ]
     report = one(make_lmdb(records), classes=3)
     assert (report.checked, report.bad, report.usable) == (6, 4, True)
-    assert [f.record for f in report.findings] == ["00000001", "00000002", "00000004", "00000005"]
-    reasons = [f.reason for f in report.findings]
+    assert [f.record for f in report.bad_records] == ["00000001", "00000002", "00000004", "00000005"]
+    reasons = [f.reason for f in report.bad_records]
     assert "27 values, and has 5" in reasons[0]
     assert "no Datum" in reasons[1]
     assert reasons[2] == "label 7: 0 to 2 are allowed"
     assert "encoded image" in reasons[3]
 
 
-def test_findings_are_listed_up_to_a_limit_and_counted_beyond(make_lmdb: Callable[..., Path]) -> None:
+def test_bad_records_are_listed_up_to_a_limit_and_counted_beyond(make_lmdb: Callable[..., Path]) -> None:
     [report] = check([str(make_lmdb([datum(label=-1)] * 30))], Limits(classes=2), listed=4)
-    assert (report.bad, len(report.findings)) == (30, 4)
+    assert (report.bad, len(report.bad_records)) == (30, 4)
 
 
 def write_images(folder: Path) -> Path:
@@ -92,12 +92,12 @@ def write_images(folder: Path) -> Path:
 def test_every_bad_image_of_a_list(tmp_path: Path) -> None:
     report = one(write_images(tmp_path))
     assert (report.kind, report.checked, report.labels) == ("images", 8, (0, 7))
-    found = {f.record.partition(": ")[2]: f.reason for f in report.findings}
+    found = {f.record.partition(": ")[2]: f.reason for f in report.bad_records}
     assert list(found) == ["gone.jpg", "empty.png", "cut.jpg", "bomb.png", "deep.png"]
     for name, word in {"gone.jpg": "there is no", "empty.png": "no bytes", "cut.jpg": "cannot be decoded",
                        "bomb.png": "refused", "deep.png": "8 bits"}.items():  # fmt: skip
         assert word in found[name], found[name]
-    assert report.findings[0].record.startswith(f"{tmp_path}/list.txt:2: ")
+    assert report.bad_records[0].record.startswith(f"{tmp_path}/list.txt:2: ")
 
 
 def test_hdf5_with_tricks_nan_and_unequal_rows(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_hdf5_with_tricks_nan_and_unequal_rows(tmp_path: Path) -> None:
         file.create_dataset("raw", (8,), "f4", external=[("/etc/hostname", 0, 32)])
         file.create_group("loop")["again"] = file["/"]  # a group that holds itself
     report = one(tmp_path / "x.h5")
-    found = {f.record.rpartition(": ")[2]: f.reason for f in report.findings}
+    found = {f.record.rpartition(": ")[2]: f.reason for f in report.bad_records}
     assert "row 1, 2" in found["/data"]
     assert "external link" in found["/away"]
     assert "soft link" in found["/soft"]
@@ -185,10 +185,10 @@ def test_an_image_that_kills_stops_or_fills_its_reader(
     report = one(tmp_path / "list.txt", timeout=1.0, memory=100 << 20)
     assert time.monotonic() - began < 20
     assert (report.checked, report.bad, report.usable) == (3, 1, True)
-    [finding] = report.findings
-    assert isinstance(finding, Finding)
-    assert finding.record.endswith("two.png")
-    assert reason in finding.reason
+    [bad] = report.bad_records
+    assert isinstance(bad, BadRecord)
+    assert bad.record.endswith("two.png")
+    assert reason in bad.reason
     assert report.labels == (0, 2)
 
 
@@ -205,7 +205,7 @@ def test_a_database_that_kills_its_reader(child: Callable[[str], None]) -> None:
     assert after.checked == 2
 
 
-def test_a_mistake_of_ours_in_the_child_is_no_finding(child: Callable[[str], None], tmp_path: Path) -> None:
+def test_a_mistake_of_ours_in_the_child_is_no_bad_record(child: Callable[[str], None], tmp_path: Path) -> None:
     child("raise KeyError('ours')")
     with pytest.raises(CheckFailed, match="KeyError: 'ours'"):
         one(tmp_path / "list.txt")

@@ -1,4 +1,4 @@
-"""A training step on CUDA reads nothing back, allocates nothing, and leaves addresses where they were (DECISIONS 9)."""
+"""A training step on CUDA reads nothing back, allocates nothing, and leaves addresses where they were."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_names_that_look_like_something_else(write: Callable[[str], Path], text:
     net.close()
     assert str(caught.value.place) == "list.txt:2" and MISSING[text] in str(caught.value.hint)
     [report] = check(["list.txt"])
-    assert report.bad == 1 and MISSING[text] in report.findings[0].reason
+    assert report.bad == 1 and MISSING[text] in report.bad_records[0].reason
 
 
 def test_a_file_called_like_a_mistake_is_read(write: Callable[[str], Path]):
@@ -166,7 +166,7 @@ def test_all_commands_say_the_same(write: Callable[[str], Path], capsys: pytest.
     assert 'layer "d" (ImageData): source: "cat" is no label' in said and "list.txt:2" in said
     [report] = check(["list.txt"])
     assert (report.checked, report.bad, report.labels) == (4, 2, (1, 2))
-    assert [finding.record for finding in report.findings] == ["list.txt:2", "list.txt:4"]
+    assert [bad.record for bad in report.bad_records] == ["list.txt:2", "list.txt:4"]
 
 
 @pytest.mark.parametrize(

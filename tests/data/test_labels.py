@@ -149,7 +149,7 @@ def test_records_without_a_label(labels, loss, training):
     [report] = check(["db"])
     assert report.bad == 0 and report.labels == (None if None in labels[:1] else (0, 2))
     [report] = check(["db"], Limits(classes=3))
-    assert report.bad == labels.count(None) and "it has no label; one from 0 to 2" in report.findings[0].reason
+    assert report.bad == labels.count(None) and "it has no label; one from 0 to 2" in report.bad_records[0].reason
 
 
 def test_labels_that_nobody_reads(training):
@@ -186,7 +186,7 @@ def test_long_databases_that_end_in_another_class(training):
 def test_check_of_fractions_in_hdf5():
     hdf5([0, 1, 1.5, 2])
     [report] = check(["x.h5"], Limits(classes=3))
-    assert [finding.reason for finding in report.findings] == ["the label 1.5 in row 2 is no whole number"]
+    assert [bad.reason for bad in report.bad_records] == ["the label 1.5 in row 2 is no whole number"]
     [report] = check(["x.h5"])
     assert report.bad == 0
 

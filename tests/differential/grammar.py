@@ -242,7 +242,7 @@ def _end(b: Builder) -> None:
             continue
 
 
-# --- what is settled when all layers are there ------------------------------------------------------------------------
+# --- what is chosen when all layers are there -------------------------------------------------------------------------
 
 
 def _prune(b: Builder) -> None:

@@ -43,7 +43,7 @@ def _stale_group() -> Any:
 
 def _missing_version() -> Any:
     """Layers overwrite what others still need."""
-    return changed(versions, "settle", lambda before: lambda graph: graph)
+    return changed(versions, "separate_tops", lambda before: lambda graph: graph)
 
 
 def _wrong_reason() -> Any:

@@ -48,7 +48,7 @@ def outcomes(folder: Path, kind: str, mutants: Sequence[tuple[int, bytes]]) -> C
     if kind == "image":
         [report] = reports
         assert report.checked == len(mutants), report.problem
-        fatal = sum(_killed(finding.reason) for finding in report.findings)
+        fatal = sum(_killed(bad.reason) for bad in report.bad_records)
         return Counter(fine=report.checked - report.bad, bad=report.bad - fatal, fatal=fatal)
     return Counter(map(_outcome, reports))
 

@@ -33,7 +33,7 @@ def time(it: Choices, key: str, **seconds: list[float]) -> None:
 def test_by_the_rule_nothing_is_timed_and_the_machine_learns_nothing(folder: Path) -> None:
     it = Choices()
     assert it.way("a", WAYS) == "steady" and it.way("a", WAYS) == "steady"
-    assert it.settled == {"a": "steady"} and not folder.exists()
+    assert it.decided == {"a": "steady"} and not folder.exists()
 
 
 def test_the_fastest_run_counts_and_is_asked_for_once() -> None:
@@ -44,10 +44,10 @@ def test_the_fastest_run_counts_and_is_asked_for_once() -> None:
     time(it, "a", quick=[9])
     assert it.way("a", WAYS) == "quick"
     time(it, "a", steady=[0, 0, 0])
-    assert it.settled == {"a": "quick"}, "what is settled stays"
+    assert it.decided == {"a": "quick"}, "what is decided stays"
 
 
-def test_one_line_tells_when_all_are_settled(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_line_tells_when_all_are_decided(caplog: pytest.LogCaptureFixture) -> None:
     it = measured()
     for key in ("a", "b", "never run"):
         it.way(key, WAYS)
@@ -110,16 +110,16 @@ def test_a_folder_that_cannot_be_written_costs_only_time(folder: Path) -> None:
     assert measured().way("a", WAYS) is None
 
 
-def test_before_a_snapshot_the_rule_settles_the_rest() -> None:
+def test_before_a_snapshot_the_rule_decides_the_rest() -> None:
     it = measured()
     for key in "ab":
         it.way(key, WAYS)
     time(it, "a", steady=[2, 2, 2], quick=[1, 1])
     time(it, "b", steady=[2, 2, 2], quick=[1, 1, 1])
-    it.settle()
-    assert it.settled == {"a": "steady", "b": "quick"}
+    it.decide()
+    assert it.decided == {"a": "steady", "b": "quick"}
     time(it, "a", quick=[1])
-    assert it.settled["a"] == "steady"
+    assert it.decided["a"] == "steady"
     later = measured()
     assert (later.way("a", WAYS), later.way("b", WAYS)) == (None, "quick"), "the machine learns only what was timed"
 
@@ -129,5 +129,5 @@ def test_what_is_replayed_goes_before_all_else() -> None:
         it.way("a", WAYS)
         it.way("b", WAYS)
         it.replay({"a": "quick", "b": "by magic", "elsewhere": "quick"})
-        assert it.way("a", WAYS) == "quick" and it.settled["elsewhere"] == "quick"
+        assert it.way("a", WAYS) == "quick" and it.decided["elsewhere"] == "quick"
         assert it.way("b", WAYS) == (None if it.measured else "steady"), "a way that nobody knows"

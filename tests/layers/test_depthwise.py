@@ -139,11 +139,11 @@ def test_both_ways_are_tried_and_give_the_same(monkeypatch: pytest.MonkeyPatch, 
     assert ways(ours) == all_go("timed")
     for _ in range(10):
         same(trained(ours, (3, 24, 14, 13)), trained(numpy, (3, 24, 14, 13)))
-    assert len(ours.choices.settled) == 6
+    assert len(ours.choices.decided) == 6
     assert {way for passes in ways(ours).values() for way in passes.values()} <= {"depthwise", "direct"}
 
 
-def test_a_way_that_was_settled_is_gone() -> None:
+def test_a_way_that_was_decided_is_gone() -> None:
     choices = Choices()
     choices.replay(dict.fromkeys(_keys(), "direct"))
     ours, numpy = net("onednn", brew.TRAIN, choices=choices), net("caffe", brew.TRAIN)
@@ -154,4 +154,4 @@ def test_a_way_that_was_settled_is_gone() -> None:
 def _keys() -> list[str]:
     asked = Choices()
     net("onednn", brew.TRAIN, choices=asked)
-    return list(asked.settled)
+    return list(asked.decided)

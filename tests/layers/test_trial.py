@@ -1,4 +1,4 @@
-"""Passes of convolutions while it is not settled which way they go: both ways in turn, and no number but rounding."""
+"""Passes of convolutions while it is not decided which way they go: both ways in turn, and no number but rounding."""
 
 from __future__ import annotations
 
@@ -106,8 +106,8 @@ def test_every_run_of_a_trial_is_right_and_the_fastest_way_stays(
         got, want = step(it, number), step(numpy, number)
         for name, value in want.items():
             np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-4 * abs(value).max(), err_msg=name)
-        assert bool(choices.settled) == (number >= 7), "a run of each to warm up, three that count"
-    assert len(choices.settled) == 6 and set(watch.ran) == set(COSTS)
+        assert bool(choices.decided) == (number >= 7), "a run of each to warm up, three that count"
+    assert len(choices.decided) == 6 and set(watch.ran) == set(COSTS)
     watch.ran.clear()
     step(it)
     assert set(watch.ran) == {"DirectForward", "WinogradWeights", "DirectData"}
@@ -124,7 +124,7 @@ def test_the_rule_goes_first_so_that_shapes_that_change_in_every_batch_follow_it
         it.blobs["in"].reshape(2, 32, 14, 13 + number % 2)
         it.reshape()
         step(it)
-    assert all(name.startswith("Winograd") for name in watch.ran) and not it.choices.settled
+    assert all(name.startswith("Winograd") for name in watch.ran) and not it.choices.decided
 
 
 def test_shapes_that_come_back_are_not_timed_again(stopwatch: Callable[..., Stopwatch]) -> None:
@@ -137,7 +137,7 @@ def test_shapes_that_come_back_are_not_timed_again(stopwatch: Callable[..., Stop
         for _ in range(9):
             step(it)
     assert set(watch.ran) == {"DirectForward", "WinogradWeights", "DirectData"}
-    assert len(it.choices.settled) == 12
+    assert len(it.choices.decided) == 12
 
 
 def test_layers_of_one_shape_share_a_trial(stopwatch: Callable[..., Stopwatch]) -> None:
@@ -147,22 +147,22 @@ def test_layers_of_one_shape_share_a_trial(stopwatch: Callable[..., Stopwatch]) 
     it = net(Choices(measured=True, clock=stopwatch(**COSTS)), text=text)
     for _ in range(6):
         step(it)
-    assert len(it.choices.settled) == 3, "c and b go alike, and each has given times; a still waits for its own"
+    assert len(it.choices.decided) == 3, "c and b go alike, and each has given times; a still waits for its own"
     step(it)
     assert convolutions(it)["c"].ways() == convolutions(it)["b"].ways() != convolutions(it)["a"].ways()
 
 
 def test_a_trial_needs_the_memory_of_the_larger_way() -> None:
-    def workspace(settled: dict[str, str] | None) -> dict[str, int]:
+    def workspace(decided: dict[str, str] | None) -> dict[str, int]:
         it = Choices(measured=True)
-        it.replay(settled or {})
+        it.replay(decided or {})
         how = convolutions(net(it))["b"]
         return {
             what: sum(-(-int(np.prod(b.shape)) // 16) * 16 for b in one.buffers.values())
             for what, one in how.passes.items()
         }
 
-    keys = net(Choices()).choices.settled
+    keys = net(Choices()).choices.decided
     ways = [workspace(dict.fromkeys(keys, way)) for way in ("direct", "Winograd")]
     assert workspace(None) == {what: max(way[what] for way in ways) for what in ALL}
 

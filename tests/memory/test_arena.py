@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.memory.arena import ALIGN, Arena, Lease, Piece
+from brew.layer.layout import ALIGN
+from brew.memory.arena import Arena, Lease, Piece
 
 FLOAT, BYTE = np.dtype(np.float32), np.dtype(np.uint8)
 

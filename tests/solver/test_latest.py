@@ -101,7 +101,7 @@ def test_the_moving_average_is_part_of_the_snapshot(tmp_path: Path):
         latest.check(files.state)
 
 
-def test_a_crash_between_the_renames_is_settled(tmp_path: Path):
+def test_a_crash_between_the_renames_is_repaired(tmp_path: Path):
     solver = trained(tmp_path, 2)
     old, new = tmp_path / "old", tmp_path / "new"
     files = snapshot.paths(solver.param.snapshot_prefix, 2, solver.param.snapshot_format)
@@ -115,6 +115,6 @@ def test_a_crash_between_the_renames_is_settled(tmp_path: Path):
         shutil.copy(state / files.state.name, files.state)
         right = latest.check(files.state).weights
         assert right.read_bytes() == (belongs / files.weights.name).read_bytes()
-        snapshot.settle(files)
+        snapshot.repair(files)
         assert not atomic.old_name(files.weights).exists()
         assert files.weights.read_bytes() == (belongs / files.weights.name).read_bytes()

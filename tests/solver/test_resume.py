@@ -328,7 +328,7 @@ def test_ways_chosen_by_timing_are_replayed(
     straight = _two_ways(tmp_path, snapshot_format, every=every)
     assert straight.net.choices.measured
     straight.solve()
-    ways = straight.net.choices.settled
+    ways = straight.net.choices.decided
     assert len(ways) == 5 and all(how.ways() for how in _convolutions(straight))
     learned = tmp_path / "machine" / "choices" / f"{engine.machine()}.json"
     assert learned.is_file() == (every == 12), "by the fifth iteration no way has been timed often enough"
@@ -338,14 +338,14 @@ def test_ways_chosen_by_timing_are_replayed(
     ending = ".h5" if snapshot_format == "HDF5" else ""
     resumed = _two_ways(tmp_path, snapshot_format, every=every)
     resumed.solve(tmp_path / f"run_iter_{every}.solverstate{ending}")
-    assert resumed.net.choices.settled == ways
+    assert resumed.net.choices.decided == ways
     for a, b in zip(_weights(straight), _weights(resumed), strict=True):
         np.testing.assert_array_equal(a, b)
 
     monkeypatch.setattr("brew.layer.choices.Choices.replay", lambda *_: None)  # the control: replaying is really needed
     careless = _two_ways(tmp_path, snapshot_format, every=every, more="choose: MEASURE")
     careless.restore(tmp_path / f"run_iter_{every}.solverstate{ending}")
-    careless.net.choices.settled.update(dict.fromkeys(ways, "direct" if every == 12 else "Winograd"))
+    careless.net.choices.decided.update(dict.fromkeys(ways, "direct" if every == 12 else "Winograd"))
     careless.net.executor.prepare_again()
     careless.solve()
     pairs = zip(_weights(straight), _weights(careless), strict=True)
@@ -362,12 +362,12 @@ def _convolutions(solver: Solver) -> list[FiltersOneDNN]:
 @pytest.mark.native
 def test_with_a_seed_the_rule_chooses_unless_the_solver_asks(tmp_path: Path, contrary: dict[str, float]) -> None:
     seeded = _two_ways(tmp_path, more="random_seed: 3")
-    ruled = dict(seeded.net.choices.settled)
+    ruled = dict(seeded.net.choices.decided)
     seeded.step(1)
-    assert len(ruled) == 5 and seeded.net.choices.settled == ruled
+    assert len(ruled) == 5 and seeded.net.choices.decided == ruled
     assert [c.value for c in resume.state_of(seeded).choice] == [ruled[key] for key in sorted(ruled)]
     measured = _two_ways(tmp_path, more="random_seed: 3 choose: MEASURE")
-    assert measured.net.choices.settled == {}
+    assert measured.net.choices.decided == {}
     assert not _two_ways(tmp_path, more="choose: RULE").net.choices.measured
     brew.set_random_seed(3)
     assert not _two_ways(tmp_path).net.choices.measured, "a seed from Python is one too"
@@ -385,4 +385,4 @@ def test_a_state_from_before_there_were_choices_leaves_them_to_the_solver(
     resumed = _two_ways(tmp_path)
     resumed.restore(state)
     resumed.step(9)
-    assert set(resumed.net.choices.settled.values()) == {"Winograd"}
+    assert set(resumed.net.choices.decided.values()) == {"Winograd"}

@@ -2,7 +2,7 @@
 
 LMDB and HDF5 trust their files: a damaged one can kill its reader (SIGSEGV, SIGBUS), keep it busy for ever, or ask
 for all the memory there is. None of it reaches this process: the child has a limit on memory and a clock that kills
-it, and what it dies of becomes a finding.
+it, and the reason of its death becomes a bad record.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class CheckFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`classes`: labels must be from 0 to classes - 1 (None: any). `root` stands before every name of an image list
-    (None: what finds them). `tops` are the datasets wanted of HDF5 files (none: all). `timeout`: seconds a record may
-    take. `memory`: bytes the child may allocate."""
+    """`classes`: labels must be from 0 to classes - 1 (None: any). `root` is the prefix of names in an image list
+    (None: the folder in which they are found). `tops` are the datasets wanted of HDF5 files (none: all). `timeout`:
+    seconds a record may take. `memory`: bytes the child may allocate."""
 
     classes: int | None = None
     root: str | None = None
@@ -45,8 +45,8 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """A bad record: its key, path or dataset, and what is wrong."""
+class BadRecord:
+    """The record's key, path or dataset, and the reason that it is bad."""
 
     record: str
     reason: str
@@ -54,7 +54,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What was found in one source. `bad` counts all bad records, `findings` holds the first of them.
+    """The results for one source. `bad` counts all bad records, `bad_records` holds the first of them.
 
     `kind` is "LMDB", "LEVELDB", "HDF5" or "images", "" where that could not be told; `shapes` counts records by
     shape; `labels` are the lowest and the highest. `problem` says why the source cannot be read (to its end).
@@ -65,7 +65,7 @@ class Report:
     total: int | None = None
     checked: int = 0
     bad: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    bad_records: list[BadRecord] = field(default_factory=list)
     shapes: Counter[str] = field(default_factory=Counter)
     labels: tuple[int, int] | None = None
     problem: str | None = None
@@ -80,7 +80,7 @@ def check(
 ) -> Iterator[Report]:
     """A report for each of `sources` (folders of LMDB or LevelDB, HDF5 files and lists of them, lists of images).
 
-    At most `listed` findings of a source are kept. Raises CheckFailed for a bug in Brew.
+    At most `listed` bad records of a source are kept. Raises CheckFailed for a bug in Brew.
     """
     waiting = [_Pending(Report(source)) for source in sources]
     while waiting:
@@ -92,7 +92,7 @@ def check(
 
 @dataclass(slots=True)
 class _Pending:
-    """A report in the making: where it goes on, and the record the child has in its hands."""
+    """An unfinished report: where it goes on, and the record that the child is reading."""
 
     report: Report
     start: int = 0
@@ -121,8 +121,8 @@ class _Pending:
     def blame(self, reason: str, listed: int) -> None:
         """Count the record at hand as bad."""
         self.report.bad += 1
-        if len(self.report.findings) < listed:
-            self.report.findings.append(Finding(self.record or "", reason))
+        if len(self.report.bad_records) < listed:
+            self.report.bad_records.append(BadRecord(self.record or "", reason))
         self._done()
 
     def _done(self) -> None:
@@ -174,8 +174,8 @@ class _Child:
         self._said = self._errors.read()[-2000:].decode(errors="replace").strip()
 
     def survives(self, pending: _Pending, limits: Limits, listed: int) -> bool:
-        """Whether the source that killed the child can be gone on with behind the record that did it."""
-        if self.code >= 0:  # it ended by itself and owes us an answer
+        """Whether the source can be read on behind the record that killed the child."""
+        if self.code >= 0:  # it ended by itself without an answer
             raise CheckFailed(f"{pending.report.source}: the child ended with exit code {self.code}: {self._said}")
         report = pending.report
         how = f"reading it kills the process that reads ({_signal_name(-self.code)})"
@@ -201,7 +201,7 @@ def _signal_name(number: int) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """The child's: this very Brew, one thread for sums, and no filters of HDF5 loaded from the machine's folders."""
+    """The child's environment: this very Brew, one thread for BLAS, and no HDF5 filters from the machine's folders."""
     here = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}

@@ -1,4 +1,4 @@
-"""The child process of `brew data check`: reads what may kill it, and says a line before and after every record.
+"""The child process of `brew data check`: reads what may kill it, and writes a line before and after every record.
 
 In: one JSON object on stdin, the sources and their limits. Out, on stdout, JSON lists: ["kind", kind, total],
 ["at", record], ["fine", shape, lowest label, highest label], ["bad", reason], ["unusable", problem], ["end"], and
@@ -87,7 +87,7 @@ def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
 
 
 def _strange_labels(low: int | None, high: int | None, classes: int | None) -> str | None:
-    """What is wrong with labels from `low` to `high`, if anything is."""
+    """The mistake in labels from `low` to `high`, if any."""
     if classes is None or low is None or high is None or 0 <= low <= high < classes:
         return None
     labels = f"label {low}" if low == high else f"labels {low} to {high}"

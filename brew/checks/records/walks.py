@@ -1,4 +1,4 @@
-"""What `brew data check` reads, record by record: databases, HDF5 files, lists of images."""
+"""The sources of `brew data check`, record by record: databases, HDF5 files, lists of images."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ _LOOKED_UP = 100  # names of a list, to find the folder they start from
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """A source's kind, its number of records where that is known, and each record's name with a look at it.
+    """A source's kind, its number of records where that is known, and each record's name with a function that reads
+    it.
 
-    The look raises DataError for a bad record; the iterator raises it where nothing more can be read.
+    The function raises DataError for a bad record; the iterator raises it where nothing more can be read.
     """
 
     kind: str
@@ -47,7 +48,7 @@ class Walk:
 
 
 def walk(source: Path, start: int, limits: Limits) -> Walk:
-    """The walk over `source` from record `start` on; which kind it is, its content tells. DataError."""
+    """The walk over `source` from record `start` on; its kind is told by its content. DataError."""
     if source.is_dir():
         return _database(source, limits.classes)
     if not source.is_file():
@@ -111,7 +112,7 @@ def _images(source: Path, start: int, limits: Limits) -> Walk:
 
 
 def _look(files: ImageFiles, line: int, found: int | DataError) -> tuple[str, Callable[[], Fact]]:
-    """The record of a line: its image, or what is wrong with the line."""
+    """The record of a line: its image, or the error in the line."""
     if isinstance(found, DataError):
         return f"{found.place}", partial(_refuse, found)
     return f"{files.images.file}:{line}: {files.images.names[found]}", partial(_image, files, found)

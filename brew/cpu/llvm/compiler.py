@@ -1,7 +1,7 @@
 """The door to LLVM, through llvmlite: compiles functions for this processor, and keeps their code in a folder.
 
-It is `native` in the user's cache (files.cache). What lies there is named by a digest of all that it depends on (who
-writes the function, for which processor, by which LLVM), so that nothing old is ever run. Where it cannot be written,
+It is `native` in the user's cache (files.cache). Files there are named by a digest of all that they depend on (the
+code that writes the function, processor, LLVM), so that no outdated code is run. Where it cannot be written,
 code is made anew in every process.
 """
 

@@ -1,4 +1,4 @@
-"""Tables of whole numbers that functions read: named slots, the same for who writes the function and who calls it."""
+"""Tables of whole numbers that functions read: named slots, the same for the function and its caller."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ import numpy as np
 from brew.cpu.llvm.compiler import function
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import batch_norm_code as code
-from .blocked import Array, Blocked, streams, width
+from .blocked import Blocked, streams, width
 from .filter_bank import Call
 
 _CHUNK = 512  # pixels: their vectors stay in the first cache

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from brew.cpu.llvm import compiler
 from brew.cpu.llvm.slots import Table
+from brew.layer import Array
 
 from . import tiles
-
-Array: TypeAlias = npt.NDArray[Any]
 
 _LINE = 64
 _LARGE = 1 << 21  # bytes

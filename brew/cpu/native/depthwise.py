@@ -16,9 +16,10 @@ import numpy as np
 
 from brew.cpu.llvm.compiler import function
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import depthwise_code as code
-from .blocked import Array, Blocked, streams, width
+from .blocked import Blocked, streams, width
 from .filter_bank import Call
 from .winograd import Finish
 

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias
 from brew.cpu.llvm.compiler import function
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import filters
-from .blocked import Array, spread, up, width
+from .blocked import spread, up, width
 from .transforms import Scheme
 
 Call: TypeAlias = Callable[[], None]

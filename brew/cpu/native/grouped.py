@@ -19,9 +19,10 @@ import numpy as np
 from brew.cpu.llvm.compiler import function
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import grouped_code as code
-from .blocked import Array, streams, width
+from .blocked import streams, width
 from .filter_bank import Call
 from .grouped_panels import ByInput, ByOutput, OwnChannels, Panels, listed, pack_table
 from .grouped_plan import FEWEST, Bands, Filters, Plan, blob_slots

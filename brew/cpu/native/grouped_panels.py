@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 
 from brew.cpu.llvm.slots import Table
+from brew.layer import Array
 
 from . import grouped_code as code
-from .blocked import Array, width
+from .blocked import width
 from .grouped_plan import Filters
 
 

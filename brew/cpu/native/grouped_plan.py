@@ -8,7 +8,9 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from .blocked import Array, Blocked, width
+from brew.layer import Array
+
+from .blocked import Blocked, width
 
 _CACHED = 192 << 10  # bytes of rows of the source, at most: they stay in the second cache
 _SHORT = 12  # pixels of a row; shorter ones are joined where no taps reach beyond them

@@ -6,9 +6,10 @@ import numpy as np
 
 from brew.cpu.llvm.compiler import function
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import tiles
-from .blocked import Array, Blocked, width
+from .blocked import Blocked, width
 from .filter_bank import Call
 
 

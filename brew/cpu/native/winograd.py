@@ -19,9 +19,10 @@ import numpy as np
 from brew.cpu.llvm.compiler import Function, function
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import drivers, products, tiles
-from .blocked import Array, Blocked, Tiling, spread, tile_table, up, width
+from .blocked import Blocked, Tiling, spread, tile_table, up, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .transforms import transposed

@@ -8,9 +8,10 @@ from functools import partial
 from brew.cpu.llvm.compiler import Function, function
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
+from brew.layer import Array
 
 from . import drivers, products, tiles
-from .blocked import Array, Blocked, Tiling, spread, tile_table, width
+from .blocked import Blocked, Tiling, spread, tile_table, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .sums import channel_sums

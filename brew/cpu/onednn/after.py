@@ -1,4 +1,4 @@
-"""What a oneDNN operation does to its results on the way out (post-ops)."""
+"""The post-ops of a oneDNN operation: applied to its results before they are written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .scratch import new_attributes
 
 
 class After:
-    """What an operation does to each value before it writes it: oneDNN's post-ops, in the order they are added.
+    """The changes to each value before an operation writes it: oneDNN's post-ops, in the order they are added.
 
     An `Operation` takes it as its attributes; nothing can be added afterwards.
 

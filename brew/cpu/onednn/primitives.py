@@ -1,8 +1,8 @@
 """The door to oneDNN: its C library (libdnnl 3.x) through ctypes, found once, tested once, loaded at first use.
 
-Everything oneDNN makes is wrapped in three small classes: a `Description` says how an array lies in memory, an
-`Operation` is a primitive for given descriptions, a `Call` is an operation bound to arrays, ready to run again and
-again. All of them live as long as somebody holds them.
+oneDNN's objects are wrapped in small classes: a `Description` is the layout of an array in memory, a `BoundArray` an
+array with its description, an `Operation` a primitive for given descriptions, a `Call` an operation bound to arrays,
+ready to run again and again. Each is destroyed with the last reference to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ctypes
 import weakref
 from collections.abc import Mapping, Sequence
 from ctypes import byref, c_char_p, c_float, c_int, c_int64, c_void_p
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +23,10 @@ from brew.cpu.library import engine
 from brew.cpu.library import library as library
 from brew.cpu.library import version as version
 from brew.cpu.library import why_not as why_not
-from brew.layer import Unsupported
+from brew.layer import Array, Unsupported
 from brew.layer.layout import PLAIN, Layout, Shape
 
 from .scratch import Scratchpad, plain_attributes
-
-Array: TypeAlias = npt.NDArray[Any]
 
 # Where an argument of an operation goes (DNNL_ARG_*).
 SRC, SRC_1, DST, WEIGHTS, BIAS, SCALE, SHIFT, MEAN, VARIANCE = 1, 2, 17, 33, 41, 51, 52, 49, 50
@@ -107,7 +105,7 @@ class Description:
     __hash__ = None  # type: ignore[assignment]
 
 
-class Memory:
+class BoundArray:
     """An array seen through a description. Keeps both alive."""
 
     def __init__(self, description: Description, array: Array) -> None:
@@ -124,7 +122,7 @@ class Memory:
 class Call:
     """An operation bound to arrays. Calling it runs it."""
 
-    def __init__(self, operation: Operation, memories: Mapping[int, Memory]) -> None:
+    def __init__(self, operation: Operation, memories: Mapping[int, BoundArray]) -> None:
         self._keep = (dict(memories), operation)
         self._scratch = operation.scratchpad()
         handles = {number: memory.handle for number, memory in memories.items()}
@@ -155,7 +153,7 @@ class Operation:
     ) -> None:
         """`kind` is the name between dnnl_ and _primitive_desc_create; `arguments` stand between engine and hint.
 
-        With `hint_only` it never runs, and may be reference code: others take it as their hint.
+        With `hint_only` it never runs, and may be reference code: it is a hint for other operations.
         """
         converted = [a.handle if isinstance(a, Description) else a for a in arguments]
         tail: list[Any] = [hint.description_handle] if hint is not None else []
@@ -227,7 +225,7 @@ class Operation:
 
     def bind(self, arrays: Mapping[int, tuple[Description, Array]]) -> Call:
         """The operation on these arrays, by argument number."""
-        memories = {number: Memory(description, array) for number, (description, array) in arrays.items()}
+        memories = {number: BoundArray(description, array) for number, (description, array) in arrays.items()}
         return Call(self, memories)
 
 

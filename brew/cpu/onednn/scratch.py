@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.cpu.library import check, engine, library
+from brew.layer.layout import ALIGN
 
-_ALIGN = 64  # bytes
 _FROM_OUTSIDE = 1  # dnnl_scratchpad_mode_user
 
 
 def new_attributes() -> c_void_p:
-    """Attributes that every operation has: its scratch memory comes from outside. Whoever makes them destroys them."""
+    """New attributes of operations, whose scratch memory comes from outside. The caller destroys them."""
     attributes = c_void_p()
     check("attributes", library().dnnl_primitive_attr_create(byref(attributes)))
     check("scratch memory", library().dnnl_primitive_attr_set_scratchpad_mode(attributes, _FROM_OUTSIDE))
@@ -47,7 +47,7 @@ _living: weakref.WeakSet[Scratchpad] = weakref.WeakSet()
 
 
 class Scratchpad:
-    """What one call has as its scratch memory: `handle` is oneDNN's memory object, `size` its bytes."""
+    """The scratch memory of one call: `handle` is oneDNN's memory object, `size` its bytes."""
 
     def __init__(self, description: c_void_p) -> None:
         self.size = int(library().dnnl_memory_desc_get_size(description))
@@ -70,6 +70,6 @@ class Scratchpad:
 
 
 def _aligned(size: int) -> npt.NDArray[Any]:
-    flat = np.empty(size + _ALIGN, np.uint8)
-    start = -flat.ctypes.data % _ALIGN
+    flat = np.empty(size + ALIGN, np.uint8)
+    start = -flat.ctypes.data % ALIGN
     return flat[start : start + size]

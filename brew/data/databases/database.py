@@ -1,4 +1,4 @@
-"""Key-value databases of records, read in key order: what LMDB and LevelDB have in common."""
+"""Key-value databases of records, read in key order: the interface of LMDB and LevelDB."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Database(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the files; iterators made before must not be used any more."""
+        """Close the files; iterators made before must not be used any more."""
 
     def records(self, start: int = 0) -> Generator[Record, None, None]:
         """All records for ever, in key order, from number `start` (taken modulo the length) on."""

@@ -2,7 +2,7 @@
 
 LevelDB writes into its folder even when it only reads: a lock, a log, a new manifest. So it is opened in a folder
 of its own that links to the files of the database; these are neither copied nor changed, may lie on a read-only
-disk, and any number of nets may read them. What a killed process left of such folders is removed by the next one.
+disk, and any number of nets may read them. Folders that a killed process left are removed by the next one.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class LevelDB(Database):
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
         self._claim: BinaryIO | None = None
-        with suppress(OSError):  # no locks here: then nobody can take the folder for abandoned either
+        with suppress(OSError):  # no locks here: no other process removes the folder either
             self._claim = lock.take(folder / _CLAIM)
         for file in path.iterdir():
             if file.name != "LOCK":
@@ -135,7 +135,7 @@ def _check_files(folder: Path) -> None:
 def _remove_abandoned(temporary: Path) -> None:
     """Remove the folders of processes that were killed; those in use are locked."""
     for folder in temporary.glob(f"{_PREFIX}*"):
-        with suppress(OSError):  # somebody else's, or gone by now
+        with suppress(OSError):  # another user's, or gone by now
             if (folder / _CLAIM).is_file() and (claim := lock.take(folder / _CLAIM)) is not None:
                 with claim:
                     shutil.rmtree(folder)

@@ -23,11 +23,11 @@ from .lmdb_pages import check_pages
 
 T = TypeVar("T")
 
-_SETTLED = 2.0  # seconds: a file written to since may be written to again with the same time stamp
+_SETTLED = 2.0  # seconds: a later write may leave the same time stamp
 
 
 class _Environments:
-    """The environments open in this process: LMDB allows one per folder, nets may want several."""
+    """The environments open in this process: LMDB allows one per folder, which all nets share."""
 
     lock = threading.Lock()
     open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
@@ -142,7 +142,7 @@ class LMDB(Database):
             raise self._damaged("among its keys", error) from None
 
     def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
-        """All in one transaction: what others write meanwhile is not seen."""
+        """All in one transaction: writes of other processes are not seen."""
         import lmdb
 
         with self._environment.begin(buffers=False) as transaction:
@@ -156,7 +156,7 @@ class LMDB(Database):
                 yield key, value
 
     def _watched(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, with a look at the file before each: what reads a page that is gone ends the process (SIGBUS)."""
+        """The items; the file's size is checked before each: reading a missing page kills the process (SIGBUS)."""
         iterator = iter(items)
         while True:
             self._check_size()
@@ -166,7 +166,7 @@ class LMDB(Database):
                 return
 
     def _check_size(self) -> None:
-        """A microsecond a record. Between the look and the reading there is not much time to lose a page."""
+        """Takes a microsecond a record. Pages can still go missing between the check and the reading."""
         try:
             size = os.stat(self._file).st_size  # noqa: PTH116 (a third of the time)
         except OSError as error:

@@ -131,7 +131,7 @@ def _nodes_fit(
     flat = pages.reshape(-1)
 
     def number(start: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.int64]:
-        """`width` bytes at `start` of every page; what leads out of the page is read elsewhere, and known as bad."""
+        """`width` bytes at `start` of every page; a `start` outside of a page is read elsewhere, and refused later."""
         at = first_byte + np.minimum(start, size - width)
         value = np.zeros(len(at), np.int64)
         for byte in range(width):

@@ -1,4 +1,4 @@
-"""Opening a database of records: which kind it is, its folder's contents tell."""
+"""Opening a database of records of either kind, told apart by the contents of its folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger("brew")
 
 
 def open_database(path: Path, said: str | None = None, *, what: str = "source", place: Place | None = None) -> Database:
-    """Open the LMDB or LevelDB in folder `path`; which of them it is, its contents tell.
+    """Open the LMDB or LevelDB in folder `path`, told apart by its contents.
 
-    `said` is the backend the prototxt names ("LMDB", "LEVELDB"), None where it names none; a log line tells when it
+    `said` is the backend the prototxt names ("LMDB", "LEVELDB"), None where it names none; a log line says so when it
     is wrong. Raises DataError for anything that is no usable database with at least one record.
     """
     if not path.is_dir():

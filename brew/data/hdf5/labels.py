@@ -1,4 +1,4 @@
-"""The first values of a dataset of HDF5 files, for a look at labels."""
+"""The first values of a dataset of HDF5 files, for checks of labels."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Rows of one dataset of an HDF5 file, without the whole of it in memory.
 
-Small datasets are held, in the file's type where that is the narrower one. Of larger ones that lie in the file in one
-piece, rows are read where they lie, in any order. Of chunked and compressed ones a block of whole chunks is held where
-rows come in order; shuffled, a row may be in any chunk, and they are held whole, as are compressed ones of middle size.
+Small datasets are held in memory, in the file's type where that is narrower. Larger ones that are contiguous in the
+file are read from disk row by row, in any order. Of chunked and compressed ones, a block of whole chunks is held while
+rows are read in order; shuffled ones are held whole, because a row may be in any chunk, and so are medium-sized
+compressed ones.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError, ResourceError
-from brew.layer import count, shape_text
+from brew.layer import Array, count, shape_text
 
-Array: TypeAlias = npt.NDArray[Any]
 Which: TypeAlias = "slice | npt.NDArray[np.intp]"
 
-_HELD = 64 << 20  # bytes of a dataset that are little enough to be held
+_HELD = 64 << 20  # bytes of a dataset that is held in any case
 _UNPACKED = 512 << 20  # of a compressed one that would be unpacked anew in every epoch
 _BLOCK = 8 << 20  # bytes of a block, unless one chunk is more
 
@@ -36,7 +36,7 @@ class Rows(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
 
 
 class Held(Rows):
@@ -198,5 +198,5 @@ def _read(dataset: Any, file: Path, rows: slice, dtype: np.dtype[Any] | None = N
 
 
 def _convert(values: Array, out: Array) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinity, as in HDF5
+    with np.errstate(over="ignore", invalid="ignore"):  # values too large become infinity, as in HDF5
         out[...] = values

@@ -25,7 +25,7 @@ from brew.layer.random import Stream
 
 from .rows import Blocks, Rows, Which, open_rows
 
-_LOOKED_AT = 1 << 20  # numbers that are read for a look at labels
+_LOOKED_AT = 1 << 20  # numbers that are read to check labels
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
 
 
@@ -56,7 +56,7 @@ def _names(line: str, folder: Path) -> list[str]:
 
 
 def _remedy(name: str) -> str | None:
-    """What may be wrong with the name of a file that is not there."""
+    """A remedy for the name of a file that does not exist."""
     if re.search(r"\s[+-]?[0-9.]+$", name):
         return "a list of HDF5 files has no labels: these are a dataset of the files"
     return doubt(name)
@@ -64,7 +64,7 @@ def _remedy(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class HDF5Files:
-    """The files of a source, looked into but not loaded: rows of each, and the shape of one row for every top."""
+    """The files of a source, opened but not loaded: rows of each, and the shape of one row for every top."""
 
     files: list[Path]
     names: list[str]

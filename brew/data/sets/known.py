@@ -37,8 +37,8 @@ def get(
     """Write data set `name` into `folder`, as NAME_train_lmdb and NAME_test_lmdb; returns the two paths.
 
     mnist     60,000 and 10,000 images of 28 x 28 pixels; downloaded, or taken from the idx files (gzipped or not)
-              in `from_folder`; what comes is checked
-    digits    1,437 and 360 images of 8 x 8 pixels, which Brew brings along
+              in `from_folder`; the files are checked
+    digits    1,437 and 360 images of 8 x 8 pixels, which come with Brew
 
     `progress(what, done, total)` is called with bytes while downloading and records while writing. Raises UsageError
     for an unknown name, DataError for files that are missing or wrong and for targets that exist (unless
@@ -80,7 +80,7 @@ def _mnist(folder: Path, from_folder: Path | None, progress: Progress | None) ->
         contents = [download(known["mirrors"], file, arriving, progress) for file in files]
         for file in files:
             (arriving / f"{file.name}.gz").unlink()
-        with suppress(OSError):  # somebody else's files in it stay
+        with suppress(OSError):  # the user's files in it stay
             arriving.rmdir()
     train_images, train_labels, test_images, test_labels = map(read_idx, contents)
     return [(train_images, train_labels), (test_images, test_labels)]

@@ -1,4 +1,4 @@
-"""A net and a solver to go with a data set: those of examples/, brought along in the package."""
+"""A net and a solver to go with a data set: those of examples/, as files of the package."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from brew.files.overwriting import Kind
 
 log = logging.getLogger("brew")
 
-# People change them: one that is not as it was written is never replaced.
+# A file that was changed since it was written is never replaced.
 _KIND = Kind("a prototxt", lambda path: False)
 
 
 def write(name: str, folder: Path) -> list[Path]:
     """Write the net and the solver for data set `name` into `folder`; returns their paths, none where Brew has none.
 
-    Their paths lead to `folder` as it is given, so they work from the current directory. What stands there is left
-    alone, which is logged, unless it is just what would be written.
+    Their paths lead to `folder` as it is given, so they work from the current directory. Existing files
+    are left alone, which is logged unless their content is the same.
     """
     written = []
     for source in sorted(Path(__file__).parent.glob(f"{name}_*.prototxt")):

@@ -1,1 +1,1 @@
-"""Weights and solver states (`.caffemodel`, HDF5, safetensors), and what tells them from other files."""
+"""Weights and solver states (`.caffemodel`, HDF5, safetensors), and how to tell them from other files."""

@@ -26,7 +26,7 @@ def stored_blob(cursor: Cursor) -> StoredBlob:
 
 @dataclass(slots=True)
 class _Blob:
-    """What has been found of a BlobProto, by field number."""
+    """The fields found of a BlobProto, by number."""
 
     numbers: dict[int, int] = field(default_factory=dict)  # num, channels, height, width; the two raw types
     dims: list[int] = field(default_factory=list)

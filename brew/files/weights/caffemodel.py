@@ -1,7 +1,7 @@
-"""Weights, means and solver states at the speed of memory, past protobuf's 2 GiB and past what forks have added.
+"""Weights, means and solver states at the speed of memory, beyond protobuf's 2 GiB, with any fields of forks.
 
 A reader maps the file and walks its wire format for a layer's name, type and blobs alone; the values come as
-views into the map. Everything else is stepped over, so that a fork's fields, whatever their numbers mean, cannot
+views into the map. Everything else is skipped, so that the fields of forks, whatever their numbers mean, cannot
 break it. Field numbers: Caffe's schema; 10 to 13 of BlobProto are NVIDIA Caffe's.
 """
 
@@ -111,7 +111,7 @@ def _net(cursor: Cursor) -> list[LayerBlobs]:
 
 @dataclass(slots=True)
 class _Layer:
-    """What has been found of a layer; the blobs wait for its name."""
+    """The fields found of a layer; its blobs are read once its name is known."""
 
     name: str = ""
     type: str = ""

@@ -1,4 +1,4 @@
-"""What a binary file is, told from its first fields: weights or a solver state. Damage further on does not matter."""
+"""The kind of a binary file by its first fields, weights or a solver state, even if it is damaged further on."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _Piece = bytes | memoryview
 
 
 class Writer(Protocol):
-    """All that is asked of a stream."""
+    """A stream to write to."""
 
     def write(self, piece: _Piece, /) -> int: ...
 

@@ -18,7 +18,7 @@ Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 class Malformed(Exception):
-    """Bytes that are no message; the text says what is wrong and at which byte."""
+    """Bytes that are no message; the text has the error and the byte."""
 
 
 class Cursor:
@@ -63,7 +63,7 @@ class Cursor:
         return self._run()
 
     def view(self, dtype: np.dtype[Any]) -> Floats:
-        """All that lies before the cursor as values of `dtype`; Malformed where that is not a whole number."""
+        """All bytes up to the cursor as values of `dtype`; Malformed where that is not a whole number."""
         size = self.end - self.at
         count, rest = divmod(size, dtype.itemsize)
         if rest:

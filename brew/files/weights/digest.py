@@ -1,4 +1,4 @@
-"""SHA-256 of weights files: while they are written, and of those that are there."""
+"""SHA-256 of weights files: while they are written, and of existing ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class HashedStream:
-    """Passes what is written on to a stream and hashes it meanwhile, so that a snapshot need not be read back.
+    """Writes to a stream and hashes the pieces meanwhile, so that a snapshot need not be read back.
 
-    What was written must stay as it is until `hexdigest` returns: pieces wait in memory for the hash, which is slower
-    than some disks. `keep` says whether any number may wait (they are somebody's memory anyway), or one only.
+    Pieces must not change until `hexdigest` returns: they wait in memory for the hash, which is slower than some
+    disks. With `keep` any number may wait (the caller keeps them in memory anyway), else one only.
     """
 
     def __init__(self, stream: Writer, *, keep: bool = True) -> None:

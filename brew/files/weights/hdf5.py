@@ -1,7 +1,7 @@
 """HDF5 files of weights and solver states, in Caffe's layout; links and storage outside the file are refused.
 
 Weights: /data/<layer>/<index>, and /diff/... when gradients are stored. State: /iter, /learned_net, /current_step,
-/history/<index>; Brew's own record of the run in /brew_resume, which Caffe passes by.
+/history/<index>; Brew's own record of the run in /brew_resume, which Caffe ignores.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def holds_weights(path: str | Path) -> bool:
 def read_weights(path: str | Path) -> list[LayerBlobs]:
     """The layers of an HDF5 weights file, by name. WeightsError names the object that cannot be used.
 
-    Values that lie in the file in one piece, as Caffe and Brew write them, are views of the mapped file; what is
-    chunked or compressed is read whole.
+    Contiguous values, as Caffe and Brew write them, are views of the mapped file; chunked or compressed ones are read
+    whole.
     """
     buffer = mapped(path, "weights (HDF5)")
     with _opened(path) as file:

@@ -1,4 +1,4 @@
-"""Which of the files that people work with a path leads to, told from its contents: for messages about wrong ones."""
+"""The kind of a file by its contents, of all that users work with: for error messages about a wrong one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DEEPER = {"{": 1, "<": 1, "}": -1, ">": -1}
 
 @dataclass(frozen=True, slots=True)
 class KnownFile:
-    """A noun phrase for the file, and what is done with such a one, where there is something to say."""
+    """A noun phrase for the file, and the way to use it, where there is one."""
 
     noun: str
     use: str | None
@@ -61,10 +61,10 @@ _USES = {
 
 
 def recognise(path: str | Path) -> KnownFile | None:
-    """What the file or folder at `path` is; None for what is not there, cannot be read or is not known."""
+    """The kind of the file or folder at `path`; None where it is missing, cannot be read or is unknown."""
     try:
         noun = _folder(Path(path)) if Path(path).is_dir() else _file(Path(path))
-    except _BROKEN:  # what else is wrong with it must not hide what the message is about
+    except _BROKEN:  # another error must not hide the one of the message
         return None
     return KnownFile(noun, _USES.get(noun)) if noun else None
 
@@ -120,7 +120,7 @@ def _hdf5(path: Path) -> str:
 
 
 def _message(path: Path) -> str | None:
-    """What a binary protobuf message is, by the numbers and wire types of its fields."""
+    """The kind of a binary protobuf message, by the numbers and wire types of its fields."""
     buffer = mapped(path, "")
     cursor, found = Cursor(buffer, 0, len(buffer)), set[tuple[int, int]]()
     while cursor.step():
@@ -138,7 +138,7 @@ def _message(path: Path) -> str | None:
 
 
 def top_names(text: str) -> Iterator[str]:
-    """The names of the fields at the top of a prototxt, up to the first thing in it that is none of its words."""
+    """The names of the fields at the top of a prototxt, up to the first token that is no prototxt."""
     at = depth = 0
     before = ""
     while (piece := _PIECE.match(text, at)) is not None:

@@ -82,7 +82,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _header(path: str | Path, buffer: memoryview) -> tuple[dict[str, Any], int]:
-    """What is said of each tensor, and where the values begin; the package has checked that they lie in the file."""
+    """The header's entry of each tensor, and the offset of the values; the package has checked that all are there."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -98,7 +98,7 @@ def _header(path: str | Path, buffer: memoryview) -> tuple[dict[str, Any], int]:
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The package takes the last of two tensors of one name; which of them was meant, nobody knows."""
+    """ValueError for two tensors of one name, of which the package would take the last."""
     result = dict(pairs)
     if len(result) < len(pairs):
         names = [name for name, _ in pairs]

@@ -1,4 +1,4 @@
-"""What files of weights and solver states hold, whatever their format: blobs, layers, a state.
+"""The contents of files of weights and solver states, in any format: blobs, layers, a state.
 
 Values are mapped into memory and read piece by piece: a file of gigabytes needs no memory of its own.
 """
@@ -52,7 +52,7 @@ class StoredBlob:
         return None if self.raw_diff is None else _floats(self.raw_diff).reshape(self.shape)
 
     def pieces(self) -> Iterator[Floats]:
-        """The values in order and flat, PIECE at a time; what of the file is in memory goes after each."""
+        """The values in order and flat, PIECE at a time; the file's pages are released after each."""
         for start in range(0, self.raw.size, PIECE):
             piece = self.raw[start : start + PIECE]
             yield _floats(piece)
@@ -114,10 +114,10 @@ def mapped(path: str | Path, wanted: str) -> memoryview:
 
 
 def _let_go(view: _Raw) -> None:
-    """Let the pages under a view into a mapped file go: they count as this process's memory, once touched.
+    """Release the pages under a view into a mapped file: once touched, they count as this process's memory.
 
-    Nothing is lost: what is looked at again comes from the file again. Where the system has no such call, and for
-    values that are no view of a file, nothing happens.
+    The values are read from the file again when needed. Does nothing where the system has no such call, and for
+    values that are no view of a file.
     """
     owner: object = view
     while isinstance(owner, np.ndarray):

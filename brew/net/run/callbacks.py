@@ -11,19 +11,19 @@ Callback: TypeAlias = Callable[[int], object]  # is given the layer's number
 
 
 class LayerCallbacks:
-    """The callbacks around one direction of a net. While there are none, layers run as though this did not exist."""
+    """The callbacks around one direction of a net. Without callbacks, layers run together."""
 
     def __init__(self, together: Callable[[int, int], None], single: Callable[[int], object], views: HostViews) -> None:
         """`together` runs the layers from one to another, `single` runs one by itself.
 
-        What callbacks see and change in blobs is in step with where layers work through `views`.
+        `views` brings what callbacks see and change in blobs to where layers work, and back.
         """
         self.before: list[Callback] = []
         self.after: list[Callback] = []
         self._together, self._single, self._views = together, single, views
 
     def run(self, start: int, end: int, step: int = 1) -> None:
-        """Layers `start` to `end`, the last one too; one by one while somebody watches."""
+        """Run layers `start` to `end` (inclusive); one by one while there are callbacks."""
         if not (self.before or self.after):
             self._together(start, end)
             return

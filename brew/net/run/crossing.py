@@ -1,5 +1,5 @@
-"""What stands between a step and its blobs: where a blob does not lie as the step wants it, the step works on an array
-of its own, and the values go over before and after."""
+"""Conversions between a step and its blobs: where a blob has another layout than the step wants, the step works on an
+array of its own, and the values are copied before and after."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Copy = Callable[[], None]
 
 
 class Crossing:
-    """Arrays for a step in the layouts it wants, and the copies from and to where the blobs lie, if these differ."""
+    """Arrays for a step in the layouts it wants, and the copies from and to blobs of another layout."""
 
     def __init__(self, what: str, leases: Mapping[Key, Lease]) -> None:
         """Of "values" or "gradients"; arrays live on the step's `leases` where there are such."""

@@ -82,7 +82,7 @@ class Group:
         return self.step.runs_backward and self.step.how.both
 
     def free(self) -> bool:
-        """Whether nobody looks at what the row skips."""
+        """Whether no blob that the group skips has been looked at."""
         return not any(b.data_memory.exposed or b.diff_memory.exposed for b in self.skipped)
 
 
@@ -121,7 +121,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.refresh(group.step)  # somebody may have looked at a blob since forward
+            self.refresh(group.step)  # a blob may have been looked at since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -129,7 +129,7 @@ class Plan:
         """Run what the last forward ran at step `number` once more; its steps."""
         group = self._by_start.get(number)
         if group is not None and group.ran:
-            self._bind(group)  # somebody may have looked at a blob since forward
+            self._bind(group)  # a blob may have been looked at since forward
         else:
             self.refresh(self.steps[number])
         calls, count = self.turn(number, "again")
@@ -194,7 +194,7 @@ class Plan:
         bottom, source = group.step.bottoms[0], how.source
         written = [bottom, *(top for member in members for top in member.tops), *group.step.params]
         arrays = [memory.array(shape) for memory, shape in {b.data_memory: b.shape for b in written}.items()]
-        present = [array.copy() for array in arrays]  # where nobody needs the row's values, others may have written
+        present = [array.copy() for array in arrays]  # others may lie there where no step needs these
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
         # The plan keeps what the row has converted, not what it was converted from.
@@ -270,7 +270,7 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
+    """The blobs that the group leaves unwritten, though no member overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """

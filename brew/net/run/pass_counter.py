@@ -1,4 +1,4 @@
-"""How many forward passes of a net have begun: counted here, and on its device, where layers draw by it."""
+"""How many forward passes of a net have begun, on the host and on its device: random numbers of layers depend on it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _64_BITS = 0xFFFF_FFFF_FFFF_FFFF
 
 
 class PassCounter:
-    """`begun` passes so far, which key dropout and the like (DECISIONS 10).
+    """`begun` passes so far: part of the key of random numbers that layers draw (dropout).
 
-    `array` has the number of the present one, from 0, always in the same place.
+    `array` holds the number of the present pass, from 0; it never moves.
     """
 
     def __init__(self, device: str) -> None:
@@ -47,7 +47,7 @@ class PassCounter:
             cuda.upload(self._array, value)
 
     def next(self) -> None:
-        """One more begins."""
+        """Begin a pass."""
         array = self.array
         self.begun += 1
         if self.device == "cpu":

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class ShapesAhead:
-    """Which shapes the steps of a net stand ready for.
+    """The shapes that the steps of a net are prepared for.
 
-    Caffe shapes a layer when its turn comes, so that a pass that ends early asks nothing of the layers behind. Here
-    they follow too where they can; where one cannot, that counts when a pass goes so far.
+    Caffe shapes a layer just before it runs, so a pass that ends early asks nothing of the layers above. Here all
+    steps are shaped where they can be; a step that cannot is an error only in a pass that reaches it.
     """
 
     def __init__(self, steps: Sequence[Step], sources: Sequence[Blob], scratch: Scratch) -> None:
@@ -35,7 +35,7 @@ class ShapesAhead:
         return end < self._stuck
 
     def carry(self, end: int, groups: Iterable[Group]) -> bool:
-        """Bring the steps and `groups` to the sources' shapes, if they are not there. Whether something was to do.
+        """Reshape the steps and `groups` to the sources' shapes; returns whether any had changed.
 
         Raises what a step up to `end` raises on shapes that it cannot take.
         """

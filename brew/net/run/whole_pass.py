@@ -1,7 +1,7 @@
-"""A pass over a whole net as one list of calls: what is decided at every layer is decided once, while nothing changes.
+"""A pass over a whole net as one list of calls: while nothing changes, decisions are made once, not at every layer.
 
 Made from a pass that went step by step (brew.net.run.executor), it stands until the stamp of any blob or of the scratch
-changes, or until somebody runs a part of the net by itself.
+changes, or until a part of the net is run by itself.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class WholePass(_Calls):
 
 
 class RoundTrip(_Calls):
-    """Both passes as one: after a pass the caches hold none of Python, and every line around it takes long."""
+    """Forward and backward as one list of calls: between passes the interpreter has left the cache, so every line of
+    Python there is slow."""
 
     def __init__(self, forward: WholePass, backward: WholePass, scratch: Scratch) -> None:
         super().__init__(scratch, 0)

@@ -1,4 +1,4 @@
-"""Where a training stood when the test or the passes at hand began, so that they can be begun again."""
+"""The state of a training when the present test or passes began, so that they can begin again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from . import resume
 
 
 class Bookmark:
-    """Where `training` stood when the test at hand began: it is what a snapshot tells as long as `state` is set.
+    """The state of `training` when the present test began; snapshots store it while `state` is set.
 
-    A run that resumes begins with the iteration's tests, all of them, whether none, some or half of one had been done;
-    so the test nets' data and the best score have to be as they were before the first.
+    A resumed run begins with all tests of the iteration, however many had been done, so the test nets' data and the
+    best score have to be as they were before the first.
     """
 
     def __init__(self, training: Training) -> None:
@@ -23,24 +23,24 @@ class Bookmark:
         self.state: ResumeState | None = None
 
     def set(self) -> None:
-        """The tests of an iteration begin. Where they were broken off before, they begin again at the same place."""
+        """Note the state before the tests of an iteration. Interrupted tests begin again from the state noted first."""
         if self.state is None:
             self.state = resume.state_of(self.training)
         else:
             self.go_back()
 
     def go_back(self) -> None:
-        """Put back what tests and passes have moved since `set`."""
+        """Put back the state that tests and passes have changed since `set`."""
         assert self.state is not None
         resume.rewind(self.training, self.state)
 
     def clear(self) -> None:
-        """The tests count: training goes on from where they end."""
+        """Forget the state: the tests are complete, and training goes on from their end."""
         self.state = None
 
     @contextmanager
     def within(self) -> Iterator[None]:
-        """Set while a single test runs that no iteration asked for."""
+        """A context for a test outside of iterations: the state is set while it runs."""
         if self.state is not None:
             yield
             return

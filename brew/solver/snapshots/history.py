@@ -1,7 +1,7 @@
-"""What an update rule remembers of a training (momentum, means of squares), as blobs of a solver state and back.
+"""The history of an update rule (momentum, means of squares), as blobs of a solver state and back.
 
-Rules read the same arrays in different ways: the state of one is nonsense to another, unless both keep the same
-(`UpdateRule.keeps`). Brew's states name their type. Caffe's do not, and the numbers themselves have to tell.
+Rules read the same arrays in different ways: no rule can go on from the state of another, unless both keep the same
+(`UpdateRule.keeps`). Brew's states name their type. Caffe's do not, so the type is checked by the signs of the numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from brew.solver.update.rule import rule_class
 
 log = logging.getLogger("brew")
 
-_ENOUGH = 64  # numbers above 0 without one below: hardly steps or gradients
+_ENOUGH = 64  # positive numbers without a negative one: hardly steps or gradients
 _HINT = "--weights takes over the weights alone; --reset-history goes on from the state without its history"
 
 
@@ -56,7 +56,7 @@ def check_type(training: Training, state: StoredState, path: str | Path) -> None
 
 
 def _writer(state: StoredState) -> str:
-    """The type of the solver that wrote a state; "" where it does not say."""
+    """The type of the solver that wrote a state; "" where the state does not name it."""
     return state.resume.solver_type if state.resume is not None else ""
 
 
@@ -79,7 +79,7 @@ def check(training: Training, state: StoredState, path: str | Path) -> None:
 
 
 def _check_signs(training: Training, state: StoredState, path: str | Path) -> None:
-    """Squares are never negative; steps and gradients are, now and then."""
+    """Squares are never negative; some steps and gradients are."""
     rule, owners = training.update.rule, len(training.net.parameters.owners)
     for slot in range(rule.slots):
         negative, above = _signs(state.history[slot * owners : (slot + 1) * owners])
@@ -96,7 +96,7 @@ def _check_signs(training: Training, state: StoredState, path: str | Path) -> No
 
 
 def _signs(blobs: list[StoredBlob]) -> tuple[int, int]:
-    """How many numbers are negative, and how many above 0."""
+    """How many numbers are negative, and how many positive."""
     negative = above = 0
     for blob in blobs:
         for piece in blob.pieces():

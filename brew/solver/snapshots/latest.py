@@ -1,4 +1,4 @@
-"""The newest snapshot that is whole: what `brew train --resume` goes on from."""
+"""The newest snapshot that is whole, from which `brew train --resume` goes on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import snapshot
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A snapshot that is whole: both files can be read, and belong together where the state says so."""
+    """A snapshot that is whole: both files can be read, and the weights are those that the state names."""
 
     iteration: int
     state: Path
@@ -34,7 +34,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """What `newest` found, None where nothing is whole, and the newer ones it had to pass by."""
+    """The snapshot that `newest` found, None where none is whole, and the newer ones that are not."""
 
     found: Snapshot | None
     skipped: tuple[Skipped, ...]
@@ -57,7 +57,7 @@ def newest(prefix: str | Path) -> Newest:
 def check(state: str | Path) -> Snapshot:
     """The snapshot of a state file, read and verified; WeightsError when it is not whole.
 
-    A state of Caffe's own does not tell which weights are its own: they have to be there and to be weights.
+    A state of Caffe's does not identify its weights: a weights file of its name has to exist.
     """
     stored = snapshot.read_state(state)
     found = snapshot.weights_of(stored, state)
@@ -75,7 +75,7 @@ def states(prefix: str | Path, ending: str = "") -> list[Path]:
 
 
 def iteration_of(state: Path) -> int:
-    """N of a file `states` gives."""
+    """N of a file that `states` returns."""
     return int(state.name.rpartition("_iter_")[2].partition(".")[0])
 
 

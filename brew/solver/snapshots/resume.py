@@ -1,8 +1,8 @@
-"""Exact resume: everything a training depends on, into a solver state and back (DECISIONS 10, 15).
+"""Exact resume: everything a training depends on, into a solver state and back (docs/decisions/0004).
 
-Weights, history, iteration and learning-rate state as Caffe has them; in our own field the seed, the number of passes,
-the loss window, for every data layer of every net where its *consumed* records end, what layers carry from batch to
-batch (LSTM's state), and which way its passes go where there are several.
+Weights, history, iteration and learning-rate state are stored as Caffe stores them. Our own field has the seed, the
+number of passes, the loss window, the position behind the *consumed* records of every data layer of every net, the
+state that layers carry from batch to batch (LSTM), and the ways that passes go where there are several.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("brew")
 
 
 def state_of(training: Training) -> ResumeState:
-    """What Caffe's solver state lacks, as it is now."""
+    """The present state, as far as Caffe's solver state lacks it."""
     state = ResumeState(
         random_seed=int(training.seed), passes=training.net.passes.begun, losses=training.losses.losses(),
         test_passes=[net.passes.begun for net in training.test_nets], seconds=training.seconds,
@@ -54,8 +54,8 @@ def state_of(training: Training) -> ResumeState:
 
 
 def choices_of(net: Net) -> list[NamedChoice]:
-    """Which way the passes of `net` go, as far as that is chosen."""
-    return [NamedChoice(name=key, value=way) for key, way in sorted(net.choices.settled.items())]
+    """The decided ways of the passes of `net`."""
+    return [NamedChoice(name=key, value=way) for key, way in sorted(net.choices.decided.items())]
 
 
 def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> CarriedState:
@@ -68,7 +68,7 @@ def _carried(array: npt.NDArray[Any], net: int, layer: str, name: str) -> Carrie
 def restore(
     training: Training, path: str | Path, *, data_from_start: bool = False, reset_history: bool = False
 ) -> None:
-    """Put `training` where the snapshot `path` was taken, but for its data or its history where that is asked for.
+    """Restore `training` from the snapshot `path`; data or history begin anew where the options say so.
 
     WeightsError when it belongs to another net or solver type.
     """
@@ -124,10 +124,10 @@ def _restore_average(average: WeightAverage, stored: Path | None, state: str | P
 
 
 def _replay_choices(net: Net, state: ResumeState) -> None:
-    """Let the train net go the ways it went; a state of an older Brew says nothing of them."""
-    settled = {choice.name: choice.value for choice in state.choice}
-    if settled and settled != net.choices.settled:
-        net.choices.replay(settled)
+    """Let the train net go the stored ways; states of older Brews have none."""
+    decided = {choice.name: choice.value for choice in state.choice}
+    if decided and decided != net.choices.decided:
+        net.choices.replay(decided)
         net.executor.prepare_again()
 
 
@@ -146,7 +146,7 @@ def _restore_run(training: Training, state: ResumeState, data_from_start: bool) 
 
 
 def rewind(training: Training, state: ResumeState) -> None:
-    """Put what tests move back to `state`, which this training itself was in, in the same iteration."""
+    """Go back to `state`, an earlier one of this training in the same iteration: whatever tests change."""
     _restore_counts(training, state)
     _restore_data(training, state)
 
@@ -191,7 +191,7 @@ def _restore_carried(net: Net, stored: Sequence[CarriedState]) -> None:
 
 
 def _advance_sources(training: Training) -> None:
-    """Caffe's state has no cursor: go on where an uninterrupted run would be."""
+    """Caffe's state has no positions of data: go on where an uninterrupted run would be."""
     passes = training.iter * training.param.iter_size
     for layer in training.net.data_layers:
         first = training.net.top_names[layer.name][0]

@@ -15,12 +15,12 @@ log = logging.getLogger("brew")
 
 
 def prune(prefix: str | Path, keep: int, written: Path) -> list[Path]:
-    """Delete the run's snapshots under `prefix` but the newest `keep`; the states that went. 0 keeps all.
+    """Delete the run's snapshots under `prefix` but the newest `keep` (0: none); returns the deleted states.
 
     `written` is the state of the snapshot that was just taken; it counts as one. It is read back first: where it
-    cannot be, everything stays. Deleted is only what this run wrote, or one that it resumed from: both files named
-    `<prefix>_iter_<N>`, N not above that of `written`, the state with the same seed in Brew's own record. So Caffe's
-    snapshots, other trainings' and the best weights (`<prefix>_best`) stay. What cannot be deleted is warned of.
+    cannot be, nothing is deleted. Only snapshots of this run, or of one that it resumed from, are deleted: both files
+    named `<prefix>_iter_<N>`, N not above that of `written`, the state with the same seed in Brew's own record. So
+    Caffe's snapshots, other trainings' and the best weights (`<prefix>_best`) stay. A failure is a warning.
     """
     if keep < 1:
         return []
@@ -40,7 +40,7 @@ def prune(prefix: str | Path, keep: int, written: Path) -> list[Path]:
 
 
 def _seed(state: Path) -> int | None:
-    """What a run is known by; None for a state that is not ours or cannot be read."""
+    """The seed, which identifies a run; None for a state that is not Brew's or cannot be read."""
     try:
         resume = snapshot.read_state(state).resume
     except (BrewError, OSError):
@@ -49,7 +49,7 @@ def _seed(state: Path) -> int | None:
 
 
 def _delete(files: SnapshotPaths) -> bool:
-    """Take the state's name away, so that every state on disk is whole; it goes last, for it says whose the rest is."""
+    """Rename the state, so that every state on disk is whole; it is deleted last, because it names the other files."""
     try:
         files.state.replace(old_name(files.state))
     except OSError as error:
@@ -61,7 +61,7 @@ def _delete(files: SnapshotPaths) -> bool:
 
 
 def _finish(files: SnapshotPaths) -> None:
-    """Delete what belonged to a state whose name is taken away; not what was written anew since."""
+    """Delete the files of a renamed state, unless they have been written anew since."""
     rest = () if files.state.exists() else (files.average, files.weights)
     try:
         for path in (*rest, *map(old_name, rest), old_name(files.state)):

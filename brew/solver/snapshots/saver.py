@@ -1,4 +1,4 @@
-"""What a training puts on disk: snapshots as they fall due, the best weights, and how many of them stay."""
+"""The files of a training: snapshots when they are due, the best weights, and how many of them stay."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Saver:
     def snapshot(self) -> SnapshotPaths:
         """Write weights and solver state, then delete what `keep` does not keep.
 
-        ResourceError when writing fails, DivergedError where there is nothing worth it (Guard.check_state).
+        ResourceError when writing fails, DivergedError where the weights are not finite (Guard.check_state).
         """
         training = self.training
         training.check_state()
-        training.net.choices.settle()  # what is only known later could not be replayed
+        training.net.choices.decide()  # a later decision could not be replayed
         # A signal may ask for one in the middle of a test, when the net holds averaged weights.
         with training.average.trained() if training.average is not None else nullcontext():
             files = snapshot.write(
@@ -49,7 +49,7 @@ class Saver:
         return files
 
     def _state(self) -> ResumeState:
-        """What Caffe's solver state lacks; in the middle of a test, as it was before, but for choices made since."""
+        """The state for a snapshot; in the middle of a test the one before it, with the decisions made since."""
         if self.bookmark.state is None:
             return resume.state_of(self.training)
         before = ResumeState()
@@ -59,7 +59,7 @@ class Saver:
         return before
 
     def snapshot_or_warn(self) -> None:
-        """A snapshot on the way: a failure warns, and the next one tries again (DECISIONS 18)."""
+        """A snapshot on the way: a failure warns, and the next one tries again (docs/decisions/0004)."""
         try:
             self.snapshot()
         except ResourceError as error:

@@ -55,7 +55,7 @@ def paths(prefix: str, iteration: int, snapshot_format: int) -> SnapshotPaths:
 
 
 def of_state(state: Path) -> SnapshotPaths:
-    """The snapshot a state is part of, by Caffe's names."""
+    """The snapshot that a state is part of, by Caffe's names."""
     return SnapshotPaths(state.with_name(state.name.replace(".solverstate", ".caffemodel")), state)
 
 
@@ -77,13 +77,13 @@ def write(
     resume: ResumeState,
     average: WeightAverage | None = None,
 ) -> SnapshotPaths:
-    """Write all files; ResourceError when that fails, with what was there before untouched.
+    """Write all files; ResourceError when that fails: the files of before are untouched then.
 
     Files of the same names are replaced together: at every instant all old or all new ones are there.
     """
     files = paths(param.snapshot_prefix, iteration, param.snapshot_format)
     check_space(files.state.parent, _size(net, history, resume, param.snapshot_diff, average))
-    settle(files)
+    repair(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
     wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
     with replacing_all([*((path, reading.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
@@ -114,23 +114,23 @@ def write(
 def _size(
     net: Net, history: Sequence[npt.NDArray[Any]], resume: ResumeState, diff: bool, average: WeightAverage | None
 ) -> int:
-    """About how many bytes the files take; shared parameters are stored with each of their layers."""
+    """An estimate of the bytes of the files; shared parameters are stored with each of their layers."""
     values = sum(net.parameters.slots[p].count for node in net.graph.nodes for p in node.params) * net.dtype.itemsize
     copies = 1 + diff + (average is not None)
     return values * copies + sum(h.nbytes for h in history) + resume.ByteSize()
 
 
-def settle(files: SnapshotPaths) -> None:
-    """Finish or undo what a crash between the renames has left: afterwards the files are those that the state means."""
+def repair(files: SnapshotPaths) -> None:
+    """Finish or undo the renames that a crash cut short: afterwards the weights are those that the state names."""
     for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
         old = old_name(path)
         if not old.exists() or not is_of(old, reading.KIND):
             continue
         try:
-            settled = _digest(read_state(files.state), record) == _sha256(path)
+            complete = _digest(read_state(files.state), record) == _sha256(path)
         except WeightsError:
-            settled = False  # no state, or no file: the new ones are not complete
-        if settled:
+            complete = False  # no state, or no file: the new ones are not complete
+        if complete:
             old.unlink()
         else:
             put_back(path)
@@ -144,7 +144,7 @@ def read_state(path: str | Path) -> StoredState:
 
 
 def weights_of(state: StoredState, path: str | Path) -> Path | None:
-    """The weights file that belongs to a state: where it says, else beside it; None when it names none.
+    """The weights file of a state: the path that it names, else beside it; None where it names none.
 
     Where a crash came between the renames of a pair that replaces another, they are found under their old name.
     WeightsError when they are gone, or not those that were written with the state.
@@ -167,7 +167,7 @@ def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
         raise WeightsError(f"{state}: its weights {written} are gone, and there is no {beside}")
     if digest:
         found = next((place for place in places if _sha256(place) == digest), None)
-    else:  # Caffe's own: what was set aside and not put back was set aside for a pair that is not complete
+    else:  # Caffe's: weights under their second name were replaced for a pair that is not complete
         found = next((place for place in places if old_name(places[0]) == place), places[0])
     if found is None:
         raise WeightsError(
@@ -180,7 +180,7 @@ def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
 
 
 def _digest(state: StoredState, record: str) -> str:
-    """The SHA-256 of a file that belongs to a state; "" where it does not say."""
+    """The SHA-256 of a file of the state; "" where the state has none."""
     return str(getattr(state.resume, record)) if state.resume is not None else ""
 
 

@@ -1,4 +1,4 @@
-"""The best test so far: which output is watched, whether a test bettered it, and how long ago (early stopping)."""
+"""The best test so far: the watched output, its best score, and the tests since (early stopping)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _OUTPUT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>-?\d{1,9})\])?")
 
 
 class Problem(NamedTuple):
-    """What is wrong, and what would be right."""
+    """A mistake, and the remedy."""
 
     message: str
     hint: str | None
 
 
 def best_problem(best: str, outputs: Sequence[Mapping[str, int]]) -> Problem | None:
-    """What is wrong with the field `best`, given the outputs of every test net with their numbers of elements."""
+    """The mistake in the field `best`, if any; `outputs` of every test net are numbers of elements by name."""
     if not best:
         return None
     match = _OUTPUT.fullmatch(best)
@@ -82,7 +82,7 @@ class Best:
 
     @property
     def exhausted(self) -> bool:
-        """Whether as many tests as `patience` brought nothing better."""
+        """Whether `patience` tests have passed without a better one."""
         return bool(self.patience) and self.waited >= self.patience
 
     def save(self, state: ResumeState) -> None:

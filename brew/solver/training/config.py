@@ -1,4 +1,4 @@
-"""What a solver's message says: which nets, in which states, from which weights, with which seed (FIELD 3.4)."""
+"""The settings of a solver's message: nets, their states, weights, seed."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class NetChoice:
 
 
 class Intervals(NamedTuple):
-    """After how many iterations a training does what, 0: never; and how many passes an iteration has.
+    """The intervals of displays, tests and snapshots in iterations, 0: never; and the passes of an iteration.
 
-    Read once: a field of a message takes longer to read than the loop to turn.
+    Read once: reading a field of a message takes longer than a turn of the loop.
     """
 
     display: int
@@ -111,8 +111,8 @@ class SolverConfig:
         return Path(self.document.file).parent
 
     def choices(self) -> Choices:
-        """What decides in the train net where there are several ways: the stopwatch, unless a seed asks for the same
-        numbers every time, or the file says."""
+        """How the train net decides where passes can go several ways: as `choose` says, else by timing, unless a seed
+        asks for the same numbers every time."""
         measured = self.param.choose == SolverParameter.MEASURE
         if self.param.choose == SolverParameter.AS_SEEDED:
             measured = self.param.random_seed < 0 and mode.default_seed() is None
@@ -134,7 +134,7 @@ def snapshot_prefix(document: Document[SolverParameter]) -> str:
     prefix, file = document.message.snapshot_prefix, Path(document.file)
     if not prefix:
         return str(file.with_suffix(""))
-    with suppress(OSError):  # a name that no system takes: writing will say so
+    with suppress(OSError):  # a name that no system takes: an error when it is written
         if Path(prefix).is_dir():
             return str(Path(prefix) / file.stem)
     return str(prefix)

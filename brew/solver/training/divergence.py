@@ -1,4 +1,4 @@
-"""A loss that is no number any more: who went bad first, and what follows (`on_nan`)."""
+"""A loss that is not finite: the layer where it began, and what follows (`on_nan`)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from brew.proto.brew_pb2 import SolverParameter
 
 log = logging.getLogger("brew")
 
-_MOST_SKIPS = 20  # in a row; then nothing will get better by itself
+_MOST_SKIPS = 20  # in a row; the training does not recover then
 _BEFORE_ANY_UPDATE = "no update has been made yet: look at the weights it starts from, the fillers, the input's scale"
 _CAUSES = "usual causes: base_lr too high, input not scaled, labels out of range"
 
 
 class Guard:
-    """Looks at the loss of every iteration and says whether its update is left out.
+    """Checks the loss of every iteration and decides whether its update is left out.
 
     With on_nan: SKIP the `statistics` that forward changes (BatchNorm's) are put back; they have been kept before it.
     """
@@ -44,9 +44,9 @@ class Guard:
         self._updates = 0  # of this process
 
     def leaves_out(self, loss: float | None, iteration: int, rate: float) -> bool:
-        """Whether to go on without this iteration's update; DivergedError where training stops here.
+        """Whether to leave out this iteration's update; DivergedError where training stops.
 
-        `loss` None was not read back: there is nothing to judge.
+        `loss` is None where it was not read back; it is not checked then.
         """
         if loss is None or math.isfinite(loss):
             self._in_a_row = 0 if loss is not None else self._in_a_row
@@ -66,23 +66,23 @@ class Guard:
         return True
 
     def check_state(self, history: Sequence[npt.NDArray[Any]], when: str) -> None:
-        """DivergedError where weights or what an update rule keeps of them are no finite numbers any more.
+        """DivergedError where weights or the history of their updates are not finite.
 
-        A finite loss does not say that they are: a ReLU makes 0 of NaN. On CUDA the loss alone is looked at.
+        The loss may be finite all the same: a ReLU makes 0 of NaN. On CUDA only the loss is checked.
         """
         if bad := _bad_state(self.net.parameters, history):
             raise DivergedError(f"{when}: {bad}", hint=_CAUSES)
 
 
 def check_loaded(parameters: Parameters, files: Weights, history: Sequence[npt.NDArray[Any]] = ()) -> None:
-    """WeightsError where what came from `files` is not finite: no training goes on from that."""
+    """WeightsError where weights or history loaded from `files` are not finite."""
     if bad := _bad_state(parameters, history):
         names = files if isinstance(files, str | Path) else ", ".join(map(str, files))
         raise WeightsError(f"{names}: {bad}", hint="brew check counts them; take an earlier snapshot")
 
 
 def _bad_state(parameters: Parameters, history: Sequence[npt.NDArray[Any]]) -> str | None:
-    """What of a net's own weights, or of the history of their updates, is not finite, in words; CPU."""
+    """The first of a net's own weights, or of their history, that is not finite, in words; CPU only."""
     if parameters.device != "cpu":
         return None
     if not_finite(parameters.arena):
@@ -99,7 +99,7 @@ def _bad_state(parameters: Parameters, history: Sequence[npt.NDArray[Any]]) -> s
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """What is not finite, in words, and the remedy where that is known."""
+    """A value that is not finite, in words, and the remedy where it is known."""
 
     what: str
     hint: str | None = None
@@ -108,7 +108,7 @@ class Bad:
 def first_bad(net: Net) -> Bad:
     """The first layer of `net` with a value that is not finite.
 
-    Layers share memory, so that a pass leaves few values behind: they run once more, one by one, on the same batch.
+    Layers share memory, so a pass leaves few values to check: the layers run once more, one by one, on the same batch.
     """
     for layer_number, node in enumerate(net.graph.nodes):
         layer = node.layer

@@ -17,7 +17,7 @@ log = logging.getLogger("brew")
 _FIELDS = {"max_epochs": "max_iter", "test_epochs": "test_interval", "snapshot_epochs": "snapshot"}
 
 
-def settle(document: Document[SolverParameter], net: Net) -> None:
+def to_iterations(document: Document[SolverParameter], net: Net) -> None:
     """Set max_iter, test_interval and snapshot from their epochs; the first data layer of `net` has the epoch.
 
     max_iter is rounded up, so that every record is seen; the others to the nearest, at least 1. SolverError where
@@ -40,5 +40,5 @@ def settle(document: Document[SolverParameter], net: Net) -> None:
         setattr(param, _FIELDS[field], count)
         log.info("%s: %g is %s: %d (%d records, %d an iteration)", field, getattr(param, field), _FIELDS[field], count,
                  records, batch)  # fmt: skip
-    for problem in problems.settled(document):
+    for problem in problems.after_epochs(document):
         raise problem

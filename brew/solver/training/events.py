@@ -1,4 +1,4 @@
-"""What a training tells those who watch it (`Solver.watch`): plain records, one per thing that happened."""
+"""The events of a training (`Solver.watch`): plain records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Iterated:
 
 @dataclass(frozen=True, slots=True)
 class Displayed:
-    """What the log shows of iteration `iteration`, counted before its update: `loss` is the smoothed one, `outputs` are
+    """The display of iteration `iteration`, counted before its update: `loss` is the smoothed one, `outputs` are
     the train net's by element, of large ones the first (net.outputs.MOST_KEPT); `seconds` and `images` since the last
     display, 0 at the first."""
 

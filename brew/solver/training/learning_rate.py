@@ -1,8 +1,8 @@
-"""Learning rate policies: Caffe's (GetLearningRate, FIELD formulas), its forks' and our own; and their warm-ups.
+"""Learning rate policies: Caffe's (GetLearningRate), its forks' and our own; and their warm-ups.
 
-A policy makes a solver's numbers into a rate for every iteration, or for every count of steps taken. `RateSchedule`
-adds what "multistep" and "plateau" remember, warm-up and floor. A policy reads the solver's fields once, at the start:
-a field of a message takes longer to read than a rate to compute.
+A policy gives the rate of an iteration, or of a count of steps taken. `RateSchedule` adds the state of "multistep" and
+"plateau", warm-up and floor. A policy reads the solver's fields once, at the start: reading a field of a message takes
+longer than computing a rate.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Rate: TypeAlias = Callable[[int], float]  # of an iteration, counted from 0; und
 
 
 def _power(base: float, exponent: float) -> float:
-    """C's pow: infinity and NaN where Python raises or leaves the real numbers; the loss then tells."""
+    """C's pow: infinity and NaN where Python raises or gives a complex number; the loss then shows it."""
     try:
         return math.pow(base, exponent)
     except (ValueError, OverflowError):
@@ -117,9 +117,9 @@ def _between(start: float, end: float, position: float) -> float:
 class Policy(NamedTuple):
     """A policy: its rates, and the fields it reads that not every policy reads.
 
-    needs   cannot be left out
-    wants   taken for 0, or none, where they are left out, which is hardly meant
-    takes   have a default that serves
+    needs   required fields
+    wants   fields that are 0 or empty where left out, which is hardly meant
+    takes   fields with a useful default
     """
 
     rates: Callable[[SolverParameter], Rate]
@@ -154,7 +154,7 @@ def warmup_length(p: SolverParameter) -> int:
 
 
 def warmup_rate(p: SolverParameter, iteration: int) -> float:
-    """The rate of an iteration before `warmup_length`: a way from the first rate up to base_lr.
+    """The rate of an iteration before `warmup_length`, from the first rate up to base_lr.
 
     Linear over warmup_iter from warmup_start_lr (Intel Caffe), quadratic over rampup_interval from rampup_lr
     (NVIDIA Caffe).
@@ -230,7 +230,7 @@ class RateSchedule:
         """SSD's rule: a drop after plateau_winsize[current_step] iterations without a new lowest loss or a drop."""
         if loss is None:
             raise ValueError('lr_policy "plateau" needs the smoothed loss')
-        loss = float(np.float32(loss))  # as the state keeps it, so that a resumed training decides the same
+        loss = float(np.float32(loss))  # in the state's precision, so that a resumed training decides the same
         if loss < self.lowest_loss:
             self.lowest_loss, self.last_event = loss, iteration
         windows = self.param.plateau_winsize
@@ -238,10 +238,10 @@ class RateSchedule:
             self.current_step, self.last_event = self.current_step + 1, iteration
 
     def momentum_scale(self, iteration: int) -> float:
-        """What SGD's momentum is multiplied by in `iteration`: the rate over the one before, in a linear warm-up.
+        """The factor of SGD's momentum in `iteration`: in a linear warm-up, the rate over the one before.
 
         SGD's history holds steps that are already times the rate; in a warm-up the old ones are too small (Goyal et
-        al., 1706.02677, 2.2; Intel Caffe). Where the rate before was 0 there is no history to mend: 1.
+        al., 1706.02677, 2.2; Intel Caffe). 1 where the rate before was 0.
         """
         if not 0 < iteration < self._linear:
             return 1.0
@@ -249,12 +249,12 @@ class RateSchedule:
         return warmup_rate(self.param, iteration) / before if before > 0 else 1.0
 
     def save(self, state: ResumeState) -> None:
-        """Put what "plateau" remembers into `state`; `current_step` has a place of its own in Caffe's state."""
+        """Store the state of "plateau" in `state`; `current_step` has a field in Caffe's own."""
         if self.reads_loss and math.isfinite(self.lowest_loss):
             state.lowest_loss, state.last_event = self.lowest_loss, self.last_event
 
     def restore(self, current_step: int, iteration: int, state: ResumeState | None) -> None:
-        """Go on at `iteration` with what `save` put down. Caffe's own state lacks it: the watch for a plateau restarts.
+        """Go on at `iteration` with the state that `save` stored. In Caffe's it is missing: "plateau" then restarts.
 
         `iteration` is the one that comes next.
         """

@@ -50,7 +50,7 @@ class LossWindow:
             return
         self._sum = (self._sum if number else 0.0) + self.terms.sum()
         if number == passes - 1:
-            # as a solver state keeps it, so that what follows from the window is the same after a resume
+            # in a solver state's precision, so that the window is the same after a resume
             self.values.append(c_float(self._sum / passes).value)
 
     def _add_on_device(self, number: int, passes: int) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a solver's message: every finding, each at its field (FIELD 3.4). Nothing is opened here."""
+"""The mistakes in a solver's message: every error, each at its field. No file is opened here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ONCE = "test_iter: records of the test data divided by its batch_size is once t
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something a solver's author should know, though training can go on."""
+    """A likely mistake in a solver that can run all the same."""
 
     message: str
     place: Place
@@ -46,7 +46,7 @@ def problems(document: Document[SolverParameter]) -> Iterator[SolverError]:
 
 
 def remarks(document: Document[SolverParameter]) -> Iterator[Remark]:
-    """What is allowed and yet looks like an oversight."""
+    """Settings that are allowed but look like an oversight."""
     param = document.message
     if not param.HasField("base_lr") and param.lr_policy != "multifixed":
         yield Remark("no base_lr: the rate is 0 and nothing is learned", Place(document.file), _ADD)
@@ -139,8 +139,8 @@ def _rate(solver: _Checked) -> Iterator[SolverError]:
             yield solver.error(what, "stepvalue", i, hint="write them in rising order")
 
 
-def settled(document: Document[SolverParameter]) -> Iterator[SolverError]:
-    """What can be judged only once max_iter is known, where epochs gave it."""
+def after_epochs(document: Document[SolverParameter]) -> Iterator[SolverError]:
+    """Errors that show only once max_iter is known, where max_epochs gave it."""
     yield from _rate(_Checked(document))
 
 

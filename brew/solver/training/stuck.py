@@ -1,4 +1,4 @@
-"""A loss that is stuck: where the scores have exploded, or because nothing that it depends on changes. Told once each.
+"""Warnings of a loss that is stuck, once each: because scores have exploded, or because nothing it depends on changes.
 
 A probability below the least that counts is taken for that least. Once scores are far apart every probability is 0 or
 1, each item loses either nothing or -log of the least (87.34 of FLT_MIN), and almost no gradient is left.
@@ -20,7 +20,7 @@ from .events import Displayed, Event
 
 log = logging.getLogger("brew")
 
-_HIGH = 20.0  # a mean loss per item that no training in its senses keeps: the right class has a chance of 2e-9
+_HIGH = 20.0  # a mean loss per item that no sound training keeps: the right class has a probability of 2e-9
 _SHARES, _LONG = 3, 10  # displays in a row: at whole shares of the most there is; or high and no lower
 _STILL = 5  # displays in a row with the same loss
 _MOST_ITEMS = 10_000  # of more, a mean in 32 bits cannot tell shares
@@ -63,7 +63,7 @@ class Stuck:
         self._watch_still(event)
 
     def _has_exploded(self, loss: _Loss, value: float) -> bool:
-        """Count one more display; whether that makes enough."""
+        """Count one more display; whether the scores have exploded."""
         items, divisor = self._items(loss)
         mean = value * divisor / items if items else 0.0
         if not (math.isfinite(mean) and mean > _HIGH):
@@ -76,7 +76,7 @@ class Stuck:
         return loss.shares >= _SHARES or (loss.high >= _LONG and mean > 0.9 * loss.first)
 
     def _items(self, loss: _Loss) -> tuple[int, float]:
-        """How many items the loss is of, and what their sum is divided by (ignored ones are not known here)."""
+        """The number of items of the loss, and the divisor of their sum (ignored items count too)."""
         layer = loss.layer
         shape = self.net.blobs[self.net.bottom_names[layer.name][0]].shape
         if not layer.axis_in:

@@ -1,4 +1,4 @@
-"""What a training is: its nets, its update rule, and where it stands. The loop over it is brew.solver.solver's."""
+"""The state of a training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from .losses import LossWindow
 from .stuck import Stuck
 
 log = logging.getLogger("brew")
-_SOLVER = {"glog": "solver.cpp:218"}  # where Caffe's lines come from, for those who parse logs by it
+_SOLVER = {"glog": "solver.cpp:218"}  # the source line of Caffe that logs the same
 
 
 class Training:
-    """One train net, test nets that share its weights, an update rule, and where they stand.
+    """One train net, test nets that share its weights, an update rule, and their state.
 
-    config, param       what the solver's file says
+    config, param       the settings of the solver's file
     net, test_nets      made on `device`; `keep` is theirs
     update, schedule    how an iteration ends, and with which learning rate
     losses, best        the smoothed loss, and the best test so far
-    statistics, guard   what forward changes of the weights, and what watches that they stay finite
+    statistics, guard   the parameters that forward changes, and the check that all stay finite
     average             the moving average of the weights; None without ema_decay
-    seed                where all random numbers come from
+    seed                the key of all random numbers
     iter, seconds       updates done, and the time they took
     """
 
@@ -71,7 +71,7 @@ class Training:
         slots = rule.slots + (self.param.ema_decay > 0)
         choice, tests = self.config.train_net(), self.config.test_nets()
         self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
-        epochs.settle(self.config.document, self.net)
+        epochs.to_iterations(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         log.debug("%s", self.net.memory.details())
         graph = self.net.graph
@@ -116,7 +116,7 @@ class Training:
             self.average.reset()
 
     def check_state(self) -> None:
-        """DivergedError where weights or history are not finite: they reach no file."""
+        """DivergedError where weights or history are not finite: they must not be written."""
         self.guard.check_state(self.update.history, f"iteration {self.iter}")
 
     def watch(self, callback: Callable[[Event], None], *kinds: type[Event]) -> None:
@@ -125,11 +125,11 @@ class Training:
             self._watchers[kind].append(callback)
 
     def is_watched(self, kind: type[Event]) -> bool:
-        """Whether somebody wants to know of events of this kind."""
+        """Whether a callback watches events of this kind."""
         return bool(self._watchers[kind])
 
     def tell(self, event: Event) -> None:
-        """Let everybody who watches know of `event`."""
+        """Call all callbacks that watch events of this kind with `event`."""
         for callback in self._watchers[type(event)]:
             callback(event)
 

@@ -34,7 +34,7 @@ __global__ void swap_arrays(long long n, T* a, T* b) {
 class WeightAverage:
     """average = d * average + (1 - d) * weights after each update, d = min(decay, (1 + t) / (10 + t)).
 
-    t counts updates from 0: the average forgets the first weights soon, however near to 1 `decay` is (as TensorFlow's
+    t counts updates from 0, so that the first weights are soon forgotten, however near to 1 `decay` is (as TensorFlow's
     ExponentialMovingAverage with num_updates). It covers the whole arena, thus also what layers keep beside weights:
     BatchNorm's sums and their factor are averaged alike, so that mean and variance stay those of some weighting of
     the batches. `values` is as large as the arena, one slot of history more.
@@ -76,11 +76,11 @@ class WeightAverage:
             self._each(approach)
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Inside, the net and all nets that share its weights have the average; afterwards their own, bit for bit."""
+        """A context in which the net, and all that share its weights, have the average; then their own, bit for bit."""
         return self._holding(True)
 
     def trained(self) -> AbstractContextManager[None]:
-        """Inside, they have their own weights, even within `averaged`: for a snapshot in the middle of a test."""
+        """A context in which they have their own weights, within `averaged` too: for a snapshot during a test."""
         return self._holding(False)
 
     def restore(self, path: Path) -> None:
@@ -118,7 +118,7 @@ class WeightAverage:
         self.parameters.version.number += 1
 
     def _to_device(self) -> None:
-        """What was written to host views of weights counts, though no pass has begun since."""
+        """Copy host views of weights to the device, for values written there since the last pass."""
         for slot in self.parameters.owners:
             self.parameters.slots[slot].data_memory.upload()
 

@@ -103,7 +103,7 @@ class CudaUpdate:
     starts, stops             int64, the pieces of the arena a block works on
     lr_mults, decays, trust   per piece: learning rate multiplier; weight decay times its multiplier; trust ratio
     settings                  the rate, then the rule's constants
-    scale                     one element: what clip_gradients and iter_size multiply gradients by
+    scale                     one element: the factor of gradients by clip_gradients and iter_size
     """
 
     def __init__(self, parameters: Parameters, rule: UpdateRule) -> None:

@@ -66,7 +66,7 @@ class HostUpdate:
 
     def _apply(self, rate: float, constants: Sequence[float]) -> None:
         param, limit, deferred = self.rule.param, self.rule.limit, self.rule.deferred
-        if param.clip_gradients >= 0 or (self._ratio and not deferred):  # norms are of what the limit has left
+        if param.clip_gradients >= 0 or (self._ratio and not deferred):  # norms after the limit
             self._each(lambda piece, scratch: self._measure(piece, limit, scratch))
             limit = -1.0
         scale = self._clip_scale() / param.iter_size
@@ -97,7 +97,7 @@ class HostUpdate:
         self._squares[1, piece.number] = _square(self.parameters.gradient_arena[piece.where], scratch)
 
     def _clip_scale(self) -> float:
-        """What the gradients are multiplied by so that their L2 norm is at most clip_gradients (negative: anything)."""
+        """The factor of the gradients that holds their L2 norm to clip_gradients (negative: no limit)."""
         threshold = self.rule.param.clip_gradients
         if threshold < 0:
             return 1.0
@@ -113,7 +113,7 @@ class HostUpdate:
         return [of(w, scale * g, decay, rate) for w, g, decay in zip(weights, gradients, decays, strict=True)]
 
     def _step(self, piece: _Piece, constants: Sequence[float], factors: _Factors, scratch: Array) -> None:
-        """Gradients into steps, and those off the weights; a deferred rule has the squares of both summed instead."""
+        """Turn gradients into steps and subtract them; a deferred rule sums squares of weights and steps instead."""
         w, g = self.parameters.arena[piece.where], self.parameters.gradient_arena[piece.where]
         scratch = scratch[:, : g.size]
         if factors.limit >= 0:
@@ -140,7 +140,7 @@ class HostUpdate:
         return out
 
     def _subtract(self, rate: float) -> None:
-        """The steps off the weights, each segment's at its rate."""
+        """Subtract the steps from the weights, each segment's at its rate."""
         trusts = self._trusts(1.0, [0.0] * len(self.segments), rate)
         rates = [rate * s.lr_mult * trust for s, trust in zip(self.segments, trusts, strict=True)]
 

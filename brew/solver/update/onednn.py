@@ -1,8 +1,8 @@
 """The update of a small net with plain momentum by oneDNN: three calls for a long stretch of the arena, on its threads.
 
-NumPy needs seven calls for every segment, on one thread, since waking others costs more than they bring. Here small
-segments, commonly the biases, are updated with their neighbour's multipliers, and put right by NumPy, all together,
-where theirs are others. Large nets are updated piece by piece in the cache (brew.solver.update.host).
+NumPy needs seven calls for every segment, on one thread, since waking other threads costs more than it gains. Small
+segments, commonly the biases, are updated with their neighbour's multipliers; where their own differ, NumPy corrects
+them all together. Large nets are updated piece by piece in the cache (brew.solver.update.host).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SMALL = 2048  # elements; NumPy has done with them before oneDNN has begun
 
 
 def fits(parameters: Parameters, engine: str, rule: UpdateRule) -> bool:
-    """Whether the update of `parameters` by `rule` is one that is done here."""
+    """Whether this module can update `parameters` by `rule`."""
     here = parameters.device == "cpu" and engine == "onednn" and parameters.dtype == np.float32
     trains = 0 < parameters.arena.size == parameters.gradient_arena.size  # a net without gradients may have an update
     return (
@@ -51,7 +51,7 @@ class MomentumOneDNN:
 
 
 def _stretches(among: Sequence[Segment]) -> tuple[list[Segment], list[Segment]]:
-    """Few long segments that cover all of `among`; and those of `among` that have not the multipliers of theirs."""
+    """Few long segments that cover all of `among`; and those of `among` whose own multipliers differ."""
     longer: list[Segment] = []
     large: list[bool] = []
     for s in among:

@@ -1,7 +1,7 @@
-"""What an update rule (solvers/) states, the rules by name, and the stretches of the arena they work on.
+"""The contract of an update rule (solvers/), the rules by name, and the segments of the arena that they work on.
 
 The order is Caffe's ApplyUpdate: clip the summed gradients, divide them by iter_size, add weight decay, let the rule
-turn them into steps, data -= step. The step stays in the gradient. A rule only supplies the rule.
+turn them into steps, data -= step. The step stays in the gradient. A rule supplies the formula alone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class UpdateRule:
     """One solver type. Subclasses state the facts below, and turn gradients into steps on both devices.
 
     slots             history arrays per parameter
-    keeps             what these hold, in words: a rule that keeps the same can go on from another one's
+    keeps             their meaning, in words: a rule can go on from the history of another that keeps the same
     squares           those of them that are sums or means of squares, and so never negative
     takes_momentum    whether `momentum` may be set
-    below_one         its momenta must be below 1, for it divides by what they lack
+    below_one         its momenta must be below 1, because it divides by 1 - momentum
     takes_local_rate  whether a rate for each parameter (LARS, LARC) makes sense: the step grows with the gradient
     always_decoupled  weight decay never goes through the rule
     reads             fields of the solver that the rule reads and not every rule reads

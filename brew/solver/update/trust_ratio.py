@@ -1,4 +1,4 @@
-"""A rate for each parameter: the norm of the weights over the norm of what would change them."""
+"""A rate for each parameter: the norm of its weights over the norm of its gradient."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TrustRatio:
     clip: bool = False
 
     def of(self, weights: float, gradient: float, decay: float, rate: float) -> float:
-        """What the rate of a parameter is multiplied by, from the norms of its weights and its gradient.
+        """The factor of a parameter's rate, from the norms of its weights and its gradient.
 
         >>> TrustRatio(0.5, with_decay=True).of(2.0, 3.0, decay=1.0, rate=0.1)
         0.2
