@@ -120,7 +120,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.refresh(group.step)  # a blob may have been looked at since forward
+            self.refresh(group.step)  # somebody may have looked at a blob since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -128,7 +128,7 @@ class Plan:
         """Run what the last forward ran at step `number` once more; its steps."""
         group = self._by_start.get(number)
         if group is not None and group.ran:
-            self._bind(group)  # a blob may have been looked at since forward
+            self._bind(group)  # somebody may have looked at a blob since forward
         else:
             self.refresh(self.steps[number])
         calls, count = self.turn(number, "again")
