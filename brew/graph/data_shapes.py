@@ -79,7 +79,7 @@ _BATCHES = "data_param", "image_data_param", "window_data_param"
 
 
 def _image(param: LayerParameter, context: Context) -> tuple[Shape | None, str]:
-    """(channels, height, width) after the crop, by the message, and where that is known from."""
+    """(channels, height, width) after the crop as the message has it, and how it is known."""
     if param.type not in ("Data", "ImageData", "WindowData"):
         return None, ""
     crop, images = param.transform_param.crop_size, param.image_data_param
@@ -95,7 +95,7 @@ def _image(param: LayerParameter, context: Context) -> tuple[Shape | None, str]:
 
 
 def _channels(param: LayerParameter, mean: Shape | None) -> tuple[int, str]:
-    """Number of channels, and a note where it is a guess."""
+    """How many there are, and a note where that is no more than a guess."""
     transform = param.transform_param
     if param.type == "ImageData":
         return (3 if param.image_data_param.is_color else 1), ""

@@ -211,7 +211,7 @@ class _Inputs:
 
 
 def treatment(param: LayerParameter) -> str:
-    """The transformation of a data layer in the TEST phase, in words: the deployed net's caller has to apply it."""
+    """What a data layer did to its records in the TEST phase, in words; what deploying has to do again."""
     if param.type not in ("Data", "ImageData", "WindowData", "MemoryData"):
         return "as it was in training"
     transform, images = param.transform_param, param.image_data_param

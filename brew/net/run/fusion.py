@@ -269,7 +269,7 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the group leaves unwritten, though no member overwrites them; None where one of them is wanted.
+    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """

@@ -24,7 +24,7 @@ log = logging.getLogger("brew")
 
 _LEAST = {"SoftmaxWithLoss": float(np.finfo(np.float32).tiny), "InfogainLoss": 1e-20, "MultinomialLogisticLoss": 1e-20}
 _AXIS = {"SoftmaxWithLoss": "softmax_param", "InfogainLoss": "infogain_loss_param"}
-_HIGH = 20.0  # a mean loss per item that no sound training keeps: the right class has a probability of 2e-9
+_HIGH = 20.0  # a mean loss per item that no training in its senses keeps: the right class has a chance of 2e-9
 _SHARES, _LONG = 3, 10  # displays in a row: at whole shares of the most there is; or high and no lower
 _STILL = 5  # displays in a row with the same loss
 _MOST_ITEMS = 10_000  # of more, a mean in 32 bits cannot tell shares
@@ -81,7 +81,7 @@ class Stuck:
         return loss.shares >= _SHARES or (loss.high >= _LONG and mean > 0.9 * loss.first)
 
     def _items(self, loss: _Loss) -> tuple[int, float]:
-        """The number of items of the loss, and the divisor of their sum (ignored items count too)."""
+        """How many items the loss is of, and what their sum is divided by (ignored ones are not known here)."""
         shape = self.net.blobs[self.net.bottom_names[loss.layer][0]].shape
         if loss.param.type not in _AXIS:
             return shape[0], shape[0]
