@@ -77,7 +77,7 @@ class RecurrentCUDA(Implementation[Recurrent]):
         """y of the steps, where `step` does not write it."""
 
     def top_gradient(self, io: Arrays, start: int, stop: int) -> Array:
-        """What y's gradient gives to h of the steps, (steps, N, H)."""
+        """The part of y's gradient for h of the steps, (steps, N, H)."""
         return io.dy[0][start:stop]
 
     def step_back(self, t: int, slope: Array, top: Array, io: Arrays, next_cont: Array, last: bool) -> None:

@@ -46,7 +46,7 @@ __global__ void crop_backward(long long n, const T* dy, T* dx, const long long* 
 
 
 class Span(NamedTuple):
-    """What one axis, or several that lie together, keep."""
+    """The part that is kept of one axis, or of several that lie together."""
 
     whole: int
     kept: int

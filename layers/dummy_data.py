@@ -52,7 +52,7 @@ class DummyData(Layer):
         return self._shapes
 
     def values(self, top: int, dtype: np.dtype[np.generic], shape: Shape, passes: int) -> Values:
-        """What top number `top` holds in pass number `passes`."""
+        """The values of top number `top` in pass number `passes`."""
         stream = Stream(self.context.seed, f"{self.name}/{top}/{passes}")
         return fill(self.fillers[top], shape, dtype, stream, self.error)
 

@@ -53,7 +53,7 @@ class _Filter(Implementation[Filter]):
         return {name: Buffer((self.items,), np.int64, kept=True) for name in ("kept", "place")}
 
     def choose(self, selector: Array) -> tuple[Array, Array]:
-        """What is kept, and the places, as host arrays."""
+        """The items kept, and the places, as host arrays."""
         kept = np.flatnonzero(selector)
         place = np.full(self.items, -1, np.int64)
         place[kept] = np.arange(len(kept))

@@ -55,7 +55,7 @@ class InnerProduct(Layer):
 
 
 class _Matrices(Implementation[InnerProduct]):
-    """What both devices share: bottoms and tops seen as matrices."""
+    """The base for both devices: bottoms and tops seen as matrices."""
 
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         axis = self.layer.first_axis(shapes.x[0])

@@ -127,7 +127,7 @@ class Pooling(Layer):
 
 
 class _Planes(Implementation[Pooling]):
-    """What both devices share: blobs seen as planes."""
+    """The base for both devices: blobs seen as planes."""
 
     device: ClassVar[str]
 

@@ -70,7 +70,7 @@ class Power(Elementwise):
         self.reads = frozenset() if self.is_constant or self.power == 1 else frozenset("x")
 
     def constant(self) -> float:
-        """What y is where x does not count."""
+        """The value of y where it does not depend on x."""
         with np.errstate(all="ignore"):  # 0 ^ -1 is inf, -1 ^ 0.5 is NaN
             return float(np.power(np.float64(self.shift), self.power))
 

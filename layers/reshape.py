@@ -68,7 +68,7 @@ class Reshape(Layer):
         return start, stop
 
     def _left(self, shape: Shape, top: Sequence[int]) -> int:
-        """What -1 stands for."""
+        """The size that -1 stands for."""
         have, given = count(shape), count([d for d in top if d != -1])
         if have == 0 and given == 0:
             have, given = count([d or 1 for d in shape]), count([d or 1 for d in top if d != -1])

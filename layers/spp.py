@@ -87,7 +87,7 @@ class SPP(Layer):
 
 
 class _Pyramid(Implementation[SPP]):
-    """What both devices share: a pool for each level. Buffers of level l have names that begin with "l/"."""
+    """The base for both devices: a pool for each level. Buffers of level l have names that begin with "l/"."""
 
     device: ClassVar[str]
 

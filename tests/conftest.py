@@ -39,7 +39,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def poisoned() -> Iterator[Callable[[Net], Net]]:
-    """Makes a net lose, after each of its layers, all that its memory plan says nobody needs any more: it becomes NaN.
+    """Makes a net lose, after each of its layers, all values that its memory plan says are not needed any more: NaN.
 
     That it did, for every arena that was so made, is asserted at the end.
     """

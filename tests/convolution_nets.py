@@ -1,4 +1,4 @@
-"""For tests of convolutions in nets: who computes each, and whether two nets found the same."""
+"""For tests of convolutions in nets: what computes each, and whether two nets have the same values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from brew.net.net import Net
 
 
 def convolutions(it: Net) -> dict[str, FiltersOneDNN]:
-    """Who computes each convolution in a pass over the whole net."""
+    """What computes each convolution in a pass over the whole net."""
     plan = it.executor.plan
     grouped = {n for group in plan.groups for n in range(group.first, group.last + 1)}
     found: list[object] = [step.implementation for n, step in enumerate(it.executor.steps) if n not in grouped]

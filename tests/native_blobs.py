@@ -10,7 +10,7 @@ from brew.cpu.native.blocked import width
 
 
 def flat(size: int) -> np.ndarray:
-    """Memory as the net's arenas have it, full of what nobody has written."""
+    """Memory as the net's arenas have it, with undefined content."""
     return np.full(size, np.nan, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The rules of the house, read off the source: who imports whom, names, packaging, sizes, doctests, the README."""
+"""The rules of the house, read off the source: imports, names, packaging, sizes, doctests, the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a prototxt is, told from the fields at its top: a net, a solver, or neither."""
+"""The kind of a prototxt by the fields at its top: a net, a solver, or neither."""
 
 from __future__ import annotations
 

@@ -208,7 +208,7 @@ class _Nets:
             yield from _of_state(view, errors, self.document.file, state.name)
 
     def _written(self, path: Sequence[str | int], definition: NetDefinition) -> Iterator[Finding]:
-        """What does not depend on states."""
+        """The findings that do not depend on states."""
         document = definition.document
         if document is None or document is self.document:
             value = getattr(self.document.message, str(path[0]))

@@ -63,5 +63,5 @@ class Rules(Generic[T]):
         return {code for code, when in self._told.items() if when}
 
     def meanings(self) -> dict[str, str]:
-        """What each code warns of, in one line."""
+        """By code, one line on its warning."""
         return {code: (inspect.getdoc(rule) or "").split("\n")[0] for code, rule in self._rules.items()}

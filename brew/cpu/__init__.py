@@ -1,1 +1,1 @@
-"""What computes on the processor, and its threads."""
+"""Computing on the processor: its threads, oneDNN, machine code of our own."""

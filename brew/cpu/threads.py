@@ -64,7 +64,7 @@ def decoders() -> int:
 
 
 def _ordered() -> int | None:
-    """What the environment asks for."""
+    """The number that the environment asks for, None without one."""
     text = os.environ.get(VARIABLE, "").strip()
     if text:
         if not text.isdecimal() or not int(text):

@@ -60,7 +60,7 @@ def use_device(number: int) -> None:
 
 
 def device_properties(number: int) -> dict[str, Any]:
-    """What the CUDA runtime says of device `number`."""
+    """The CUDA runtime's properties of device `number`."""
     return dict(_cupy().cuda.runtime.getDeviceProperties(number))
 
 

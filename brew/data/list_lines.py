@@ -8,7 +8,7 @@ from brew.errors import DataError, Place
 from brew.files import regular
 from brew.files.kind import file_kind
 
-BLANKS = " \t\r\v\f"  # what may stand around a name; a blank of Unicode is part of it
+BLANKS = " \t\r\v\f"  # allowed around a name; a blank of Unicode is part of it
 QUOTES = "\"'"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # how UTF-16 begins
 _SHOWN = 80  # characters of a line in a message

@@ -49,7 +49,7 @@ class Transformer:
         self.phase = context.phase
         self.seed: SupportsIndex = context.seed
         self._name = name
-        self.draws = name  # what keys the random numbers: two layers may draw alike
+        self.draws = name  # the key of the random numbers: two layers may draw alike
         self._kind = kind
         self._place = context.place
         self.crop: int = param.crop_size

@@ -1,1 +1,1 @@
-"""What lies on disk: written whole or not at all, locked, cached, fetched, told apart by contents."""
+"""Files on disk: written whole or not at all, locked, cached, fetched, told apart by contents."""

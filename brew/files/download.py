@@ -30,7 +30,7 @@ _TIMEOUT = 30.0  # seconds without a byte
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a file must hold once unpacked."""
+    """The expected content of a file, unpacked."""
 
     name: str
     size: int

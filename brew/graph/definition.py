@@ -46,7 +46,7 @@ class NetSource:
     engine: Wish
     folder: Path  # where relative paths are looked up that are not in the working directory
     written: list[PlacedLayer]  # the layers without Splits
-    said: set[str]  # what has been logged about the text these layers come from
+    said: set[str]  # warnings already logged about the text of these layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a graph is made of: blobs, layers in their place, parameters."""
+"""The parts of a graph: blobs, layers in their place, parameters."""
 
 from __future__ import annotations
 

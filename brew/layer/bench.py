@@ -85,7 +85,7 @@ class Bench:
         return [initial(p, self.dtype, s, self.layer.error) for p, s in zip(self.declared, streams, strict=False)]
 
     def loss_weights(self) -> list[Array]:
-        """What the net writes into the gradients of a loss's tops."""
+        """The loss weights, which a net writes into the gradients of a loss's tops."""
         weights = [*self.layer.param.loss_weight] or [float(self.layer.is_loss)]
         weights += [0.0] * (len(self.tops) - len(weights))
         return [np.full(s, v, self.dtype) for s, v in zip(self.tops, weights, strict=True)]

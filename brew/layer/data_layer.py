@@ -97,7 +97,7 @@ class DataLayer(Layer):
         return None
 
     def not_finite(self) -> str | None:
-        """What of the last batch is NaN or infinite, by its record, in words; None where all of it is finite."""
+        """The first record of the last batch with a NaN or infinity, in words; None where all are finite."""
         return None
 
     def image_shape(self) -> Shape:

@@ -31,9 +31,9 @@ _stamps = itertools.count(1)
 
 
 class Latest:
-    """The newest stamp in this process: while it stays, no blob has changed, moved, or been exposed.
+    """The stamp given last in this process: while it stays, no blob has changed, nor who looks at which.
 
-    No stamp is given twice.
+    None is written a second time.
     """
 
     stamp = 0
@@ -178,7 +178,7 @@ class Memory:
         """The values, without exposing them: the memory itself on the CPU, a copy on CUDA."""
         if not self.mirrored:
             return self.array(shape)
-        self.upload()  # what was written to the host view counts
+        self.upload()  # with what was written to the host view
         if self.device == "cuda":
             return cuda.asnumpy(self.array(shape))
         values = np.empty(shape, self.dtype)

@@ -1,4 +1,4 @@
-"""What the planning of memory has to know of a net's steps and of its fused groups."""
+"""A net's steps and fused groups, as far as the memory plan knows them."""
 
 from __future__ import annotations
 

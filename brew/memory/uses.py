@@ -89,7 +89,7 @@ Own: TypeAlias = tuple[int, Key]  # number of the turn, and what of its step
 
 @dataclass(slots=True)
 class Needs:
-    """What the turns of a net need: memories of blobs, and pieces of each step's own."""
+    """The needs of all turns of a net: memories of blobs, and pieces of each step's own."""
 
     values: dict[Memory, Use] = field(default_factory=dict)
     gradients: dict[Memory, Use] = field(default_factory=dict)

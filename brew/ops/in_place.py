@@ -1,4 +1,4 @@
-"""What the file says about running in place."""
+"""Whether the file asks a layer to run in place."""
 
 from __future__ import annotations
 

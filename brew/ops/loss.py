@@ -1,4 +1,4 @@
-"""What a loss is divided by (loss_param of SoftmaxWithLoss, SigmoidCrossEntropyLoss and InfogainLoss)."""
+"""The divisor of a loss (loss_param of SoftmaxWithLoss, SigmoidCrossEntropyLoss and InfogainLoss)."""
 
 from __future__ import annotations
 

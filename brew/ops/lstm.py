@@ -80,7 +80,7 @@ def advance(gates: Array, before: Array, c: Array, h: Array, scratch: Array) -> 
 
 
 def slopes(gates: Array, before: Array, c: Array, slope: Array, into_c: Array) -> None:
-    """What a step's gradients are multiplied by, on the CPU; gates, slope (4, ...), the others (...).
+    """The factors of a step's gradients, on the CPU; gates, slope (4, ...), the others (...).
 
     The gradient of the sum behind i, f and g is its slope times c's whole gradient; behind o, times h's; into_c is
     what of h's gradient reaches c.

@@ -46,7 +46,7 @@ EFFECTS = {
     "precision": "Brew computes in 32 bits",
     "aside": "it only counts together with another field",
 }
-"""What a field does, as the reason why Brew can go on without it. `numbers` is none, `training` is one in tests and
+"""The effect of a field, as the reason why Brew can go on without it. `numbers` is none, `training` is one in tests and
 `scale` where a Scale layer follows."""
 
 

@@ -23,7 +23,7 @@ _OLD = ("V0LayerParameter", "V1LayerParameter")
 _LAYERS = ("LayerParameter", "V1LayerParameter")
 _PARAMETERS = re.compile(r"(\w+?)_?(?:params?|paramm|parm|pram|parameters?)", re.IGNORECASE)
 _OF_A_FORK = "no layer type of Brew has parameters of this name: it is of a fork of Caffe, or somebody's own"
-_WRITTEN = {  # what stands in a message of this type
+_WRITTEN = {  # how to write a message of this type
     "FillerParameter": 'type: "xavier"',
     "BlobShape": "dim: 1 dim: 3",
     "NetStateRule": "phase: TRAIN",

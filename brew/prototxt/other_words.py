@@ -133,4 +133,4 @@ LAYER_TYPES = {
     "HDF5Data": "h5data hdf5",
     "Flatten": "flat",
 }
-"""What is meant, a type or how it is written, and the words for it in lower case."""
+"""By the type that is meant (or how to write it), the words for it in lower case."""

@@ -104,7 +104,7 @@ def test_two_layers_of_one_source(said: Callable[[str, str], list[str]]):
     ("net", "solver"),
     [
         (data(rule=TRAIN_ONLY) + data("test", TEST_ONLY) + REST + ACCURACY, TESTED),
-        (data() + REST, SOLVER),  # nobody tests it
+        (data() + REST, SOLVER),  # no test net
     ],
 )
 def test_a_test_on_other_data_or_none(net: str, solver: str, said: Callable[[str, str], list[str]]):

@@ -1,4 +1,4 @@
-"""How many threads: who is asked in which order, what a machine grants, and that BLAS and OpenMP are told."""
+"""How many threads: the order of options, variables and quotas, and that BLAS and OpenMP are told."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _built(text: bytes, suffix: str, objects: tuple[str, ...]) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the host compiler refuses the kernels:\n{done.stderr[:4000]}")
-        output.replace(target)  # at once, whoever else builds the same
+        output.replace(target)  # at once: another process may build the same
     _drop_old(target.parent)
     return target
 

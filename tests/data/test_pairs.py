@@ -1,4 +1,4 @@
-"""Data layers that belong together take the same records, crops and mirrors; where they cannot, somebody is told."""
+"""Data layers that belong together take the same records, crops and mirrors; where they cannot, a warning says so."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ net, the same values and the same ways for ever.
     case       the net before it is spelled; `spelling` writes it in place, or plain
     run        one way of running it; `training` by a solver, `twins` on two threads
     ways       the ways, and the check of a net in some of them; `compare` says what agrees
-    poison     memory that nobody has written is NaN
+    poison     memory that was never written is NaN
     shrink     the smallest net that fails alike
     coverage   how often everything comes
     planted    faults that must be found

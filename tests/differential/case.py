@@ -1,4 +1,4 @@
-"""One random net, before anybody has spelled it: layers over numbered values, and what the passes over it are given."""
+"""One random net, before it is spelled: layers over numbered values, and what the passes over it are given."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Op:
     bottoms: list[int]
     tops: list[int]
     over: bool = False
-    row: str = ""  # for whom it was made, for people
+    row: str = ""  # the row it was made for, for people
     names: tuple[str, ...] = ()  # of the tops, where they are not free
 
     @property
@@ -104,7 +104,7 @@ class Case:
         return {top: op for op in self.ops for top in op.tops}
 
     def overwriting(self) -> dict[int, int]:
-        """By top, the bottom whose name it takes in the in-place spelling: what nobody else reads, by that name."""
+        """By top, the bottom whose name it takes in the in-place spelling: if no other layer reads it by that name."""
         read, lost = self.readers(), {t for op in self.ops for t, w in zip(op.tops, weights(op), strict=True) if w}
         result = {}
         for op in self.ops:

@@ -99,7 +99,7 @@ def _begin(b: Builder, axes: int | None = None) -> int:
 
 
 def _row(b: Builder) -> None:
-    """One row of layers that somebody computes together, or nearly: one left out, changed, or looked at by others."""
+    """One row of layers that is computed as a fused group, or nearly: one left out, changed, or read by another."""
     rows = _TURNS
     types = list(rows[(b.case.number // 3 + len(b.case.styles)) % len(rows)])
     draw = b.rng.random()
@@ -221,7 +221,7 @@ def _free(b: Builder) -> None:
 
 
 def _end(b: Builder) -> None:
-    """Losses on some of what nobody reads yet; one at least, mostly."""
+    """Losses on some of the values that no layer reads yet; one at least, mostly."""
     b.inplace = 0.5
     open_ends = [
         n for n in b.case.unread() if b.value(n).smooth and not b.value(n).classes and b.case.maker()[n].type != "Input"

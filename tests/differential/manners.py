@@ -52,7 +52,7 @@ def _layers(s: Session, number: int) -> None:
 
 
 def _callbacks(s: Session, number: int) -> None:
-    """Somebody watches from the second pass on."""
+    """A callback watches from the second pass on."""
     if number == 1:
         seen: list[int] = []
         for watch in (s.net.before_forward, s.net.after_forward, s.net.before_backward, s.net.after_backward):

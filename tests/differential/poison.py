@@ -1,6 +1,6 @@
-"""Memory that nobody has written holds NaN: fresh blobs, arenas, scratch, what layers save, conversions.
+"""Memory that was never written holds NaN: fresh blobs, arenas, scratch, what layers save, conversions.
 
-What the product promises to start as zeros stays zeros: kept buffers, parameters, and gradients of tops that nobody
+What the product promises to start as zeros stays zeros: kept buffers, parameters, and gradients of tops that no layer
 writes before a layer reads them.
 """
 

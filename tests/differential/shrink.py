@@ -68,7 +68,7 @@ def _above(case: Case, name: str) -> set[str]:
 
 
 def _felled(case: Case, name: str) -> Case | None:
-    """Without a layer, and all that read it; and without inputs that nobody reads then."""
+    """Without a layer, and all that read it; and without inputs that no layer reads then."""
     if all(op.name != name for op in case.ops):
         return None
     smaller = _left(case, _above(case, name))

@@ -1,4 +1,4 @@
-"""One training for one prefix: who else comes is told who is there; what a dead one left is no lock."""
+"""One training for one prefix: a second one is told of the first; the file of a killed one is no lock."""
 
 from __future__ import annotations
 

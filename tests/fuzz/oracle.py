@@ -185,7 +185,7 @@ def _peak(*, reset: bool = False) -> int:
 
 @contextmanager
 def _addresses() -> Iterator[None]:
-    """A MemoryError for whoever asks for more than _ADDRESSES at once, used or not."""
+    """A MemoryError for requests of more than _ADDRESSES at once, used or not."""
     old = resource.getrlimit(resource.RLIMIT_AS)
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + _ADDRESSES, old[1]))

@@ -1,4 +1,4 @@
-"""What errors say of nets with Splits: the names in the file, who else reads a blob, layers of other states."""
+"""Errors in nets with Splits: the names in the file, other readers of a blob, layers of other states."""
 
 from __future__ import annotations
 

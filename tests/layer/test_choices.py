@@ -73,7 +73,7 @@ def test_the_machine_knows_what_trainings_have_timed(caplog: pytest.LogCaptureFi
         later = measured()
         assert (later.way("a", WAYS), later.way("b", WAYS), later.way("c", WAYS)) == ("quick", "steady", None)
     assert not caplog.messages, "what is known is not worth a line"
-    assert Choices().way("a", WAYS) == "steady", "who follows the rule does not ask the machine"
+    assert Choices().way("a", WAYS) == "steady", "the rule does not ask for the machine"
 
 
 def test_another_machine_knows_nothing_of_it_nor_does_who_names_none() -> None:
@@ -130,4 +130,4 @@ def test_what_is_replayed_goes_before_all_else() -> None:
         it.way("b", WAYS)
         it.replay({"a": "quick", "b": "by magic", "elsewhere": "quick"})
         assert it.way("a", WAYS) == "quick" and it.decided["elsewhere"] == "quick"
-        assert it.way("b", WAYS) == (None if it.measured else "steady"), "a way that nobody knows"
+        assert it.way("b", WAYS) == (None if it.measured else "steady"), "an unknown way"

@@ -1,4 +1,4 @@
-"""Blobs of sizes that nobody has memory for: every layer type looks at them, or refuses them, and no process dies."""
+"""Blobs of sizes beyond any memory: every layer type looks at them, or refuses them, and no process dies."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def run(net: Net, off: float = 0.0) -> None:
     for name in net.inputs:
         net.blobs[name].data[...] = values.standard_normal(net.blobs[name].shape)
         net.blobs[name].data[...] *= 1 + off * np.random.default_rng(2).standard_normal(net.blobs[name].shape)
-    net.forward()  # nobody has looked at a blob yet: rows run together
+    net.forward()  # no blob has been exposed yet: fused groups run
     net.backward()
     net.clear_param_diffs()
     net.forward()

@@ -43,7 +43,7 @@ def net(text: str, shape: tuple[int, ...], channels: int, engine: str, phase: in
 
 
 def chosen(it: Net) -> tuple[str, int]:
-    """Who computes the layer "it", and the block in which it takes its bottom."""
+    """What computes the layer "it", and the block in which it takes its bottom."""
     [step] = [s for s in it.executor.steps if s.layer.name == "it"]
     engine = step.implementation.engine
     return engine, max(layout.block for layout in step.layouts.x)
@@ -75,7 +75,7 @@ def same(got: dict[str, np.ndarray], want: dict[str, np.ndarray]) -> None:
 
 
 def compare(text: str, channels: int, expected: tuple[str, bool], phase: int = 0, size: int = 9) -> None:
-    """Shapes that shrink, grow and come again; `expected` says who computes, and whether in blocks."""
+    """Shapes that shrink, grow and come again; `expected` says what computes, and whether in blocks."""
     inputs = LAST if channels == LAST else 16
     shapes = [(n, inputs, size + more, size) for n, more in ((2, 0), (1, 0), (3, 2), (2, 0))]
     here, there = (net(text, shapes[0], channels, engine, phase) for engine in ("onednn", "caffe"))
@@ -94,7 +94,7 @@ IN_BLOCKS, PLAIN_ONEDNN, NUMPY = ("onednn", True), ("onednn", False), ("caffe", 
 ONLY_16 = IN_BLOCKS if BLOCK == 16 else NUMPY  # oneDNN has code for backward with AVX-512 alone: what trains is NumPy's
 LINE = 'filler { type: "uniform" min: 0.5 max: 2 }'
 
-# Each with who computes it: where the channels fill the blocks, and where they do not.
+# Each with what computes it: where the channels fill the blocks, and where they do not.
 CASES = {
     "ReLU": (layer("ReLU"), IN_BLOCKS, IN_BLOCKS),
     "leaky ReLU": (layer("ReLU", "relu_param { negative_slope: 0.1 }"), IN_BLOCKS, IN_BLOCKS),

@@ -1,4 +1,4 @@
-"""Who says what computes on the CPU."""
+"""The choice of the CPU's engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays are bound anew whenever a shape or a memory changed, whoever changed it."""
+"""Arrays are bound anew whenever a shape or a memory has changed, by any cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainings that are killed: what is on disk loads, and what comes of it in the end is what nobody disturbed."""
+"""Trainings that are killed: the files on disk load, and the result in the end is that of an undisturbed one."""
 
 from __future__ import annotations
 

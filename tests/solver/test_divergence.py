@@ -1,4 +1,4 @@
-"""A loss that is no number: who is named, and what skipping leaves as it was."""
+"""A loss that is no number: the layer that is named, and the state that skipping leaves as it was."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_what_is_not_whole_is_passed_by_and_said(tmp_path: Path, ending: str):
     assert newest.found and newest.found.iteration == 2
     assert [latest.iteration_of(s.state) for s in newest.skipped] == [12, 10, 8, 6]
     reasons = [s.reason for s in newest.skipped]
-    assert not any(s.reason.startswith(str(s.state)) for s in newest.skipped)  # whoever says it names the file
+    assert not any(s.reason.startswith(str(s.state)) for s in newest.skipped)  # the log line names the file
     assert reasons[0].startswith("its weights") and "are gone" in reasons[0]
     assert "not the file that was written with" in reasons[1]
     assert "damaged" in reasons[2] or "HDF5" in reasons[2]

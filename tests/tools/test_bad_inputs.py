@@ -72,7 +72,7 @@ TEXT = {
     "3 out of range": ("num_output: 4", "num_output: 99999999999", r"99999999999"),
     "4 wrong comment": ('name: "n"', '// name\nname: "n"', r"net.prototxt:1:1.*#"),
     "4 NUL byte": ('name: "n"', 'name: "n"\x00', r"net.prototxt:1:"),
-    "6 bottom nobody makes": ('bottom: "conv" top: "pool"', 'bottom: "cnv" top: "pool"',
+    "6 bottom that no layer makes": ('bottom: "conv" top: "pool"', 'bottom: "cnv" top: "pool"',
                               r'"pool".*"cnv".*did you mean "conv".*|net.prototxt:10'),
     "6 top made twice": ('top: "loss"', 'top: "data"', r'"data" is already made by layer "data"'),
     "6 cycle": ('bottom: "data" top: "conv"', 'bottom: "ip" top: "conv"', r'layer "ip", further down, makes it'),

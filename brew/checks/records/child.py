@@ -28,7 +28,7 @@ def main() -> None:
     limits = Limits(**{**task["limits"], "tops": tuple(task["limits"]["tops"])})
     out = _Lines(os.dup(1))
     quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)  # what libraries print is no line of ours
+    os.dup2(quiet, 1)  # so that libraries cannot print to it
     _limit_memory(limits.memory)
     try:
         for number, source in enumerate(task["sources"]):

@@ -29,7 +29,7 @@ _CACHED = 4 << 20  # bytes of a blob; two of them stay in the last cache, and le
 
 @dataclass(frozen=True)
 class State:
-    """What forward leaves for backward: `mean` and `variance` have whole blocks of channels."""
+    """The values that forward keeps for backward: `mean` and `variance` have whole blocks of channels."""
 
     mean: Array
     variance: Array

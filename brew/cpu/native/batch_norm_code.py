@@ -34,7 +34,7 @@ SLOTS = Slots(
 
 @dataclass(frozen=True)
 class Norm:
-    """What code is written for: what follows the normalisation, and whether results are written past the caches."""
+    """The variant of the code: operations after the normalisation; `streams`: results are written past the caches."""
 
     scale: bool
     shift: bool

@@ -14,7 +14,7 @@ from . import tiles
 
 _LINE = 64
 _LARGE = 1 << 21  # bytes
-_ZEROS = np.zeros(16, np.float32)  # what is read where a tile reaches beyond its blob
+_ZEROS = np.zeros(16, np.float32)  # read where a tile reaches beyond its blob
 
 
 def width() -> int:
@@ -66,7 +66,7 @@ class Blocked:
         return self.height * self.width * width() * 4
 
     def slots(self, array: Array, group: int) -> dict[str, int]:
-        """What the code for tiles asks about it."""
+        """Its slots in the table of the code for tiles."""
         return {
             "blob": array.ctypes.data + group * self.blocks * self.plane, "block": self.plane,
             "image": self.plane * self.blocks * self.group, "row": self.width * width() * 4, "blocks": self.blocks,
@@ -93,6 +93,6 @@ class Tiling:
 
 
 def tile_table(tiling: Tiling, blob: Blocked, array: Array, group: int, **others: int) -> Table:
-    """What the code for tiles (brew.cpu.native.tiles) is told of a group of `blob`, whose values are `array`."""
+    """The table of the code for tiles (brew.cpu.native.tiles) for a group of `blob`, whose values are `array`."""
     base = {"down": tiling.down, "across": tiling.across, "bias": 0, "added": 0, "slope": 0, "top": 0, "left": 0}
     return tiles.SLOTS.table({**base, "zeros": _ZEROS.ctypes.data, **blob.slots(array, group), **others})

@@ -1,4 +1,4 @@
-"""What the ways to compute a convolution cost: the rule by which they are chosen, the same everywhere."""
+"""The costs of the ways to compute a convolution: the rule by which they are chosen, the same everywhere."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARGIN = 0.85
 
 @dataclass(frozen=True)
 class Cost:
-    """What a way costs, and the direct one, both in multiplications of vectors; `transforming` the filters alone."""
+    """The costs of a way and of the direct one, in multiplications of vectors; `transforming` the filters alone."""
 
     here: float
     direct: float

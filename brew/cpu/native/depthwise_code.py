@@ -71,7 +71,7 @@ def _columns(w: Writer, of: dict[str, Int], end: Int, at_once: int, inner: Calla
 
 @dataclass(frozen=True)
 class Forward:
-    """What code is written for: `at_once` pixels are computed together; `streams`: they are written past the caches.
+    """The variant of the code: `at_once` pixels are computed together; `streams`: they are written past the caches.
 
     bias, added, slope   what is done to a pixel before it is written (brew.cpu.native.winograd.Finish)
     """
@@ -171,7 +171,7 @@ class _Sums:
 
 @dataclass(frozen=True)
 class Backward:
-    """What code is written for: which gradients; `streams`: that of the source is written past the caches."""
+    """The variant of the code: which gradients; `streams`: that of the source is written past the caches."""
 
     stride: int
     data: bool

@@ -40,7 +40,7 @@ CLUSTER, PANEL, CLASS, OUTER_PANEL, ENTRY = 4, 4, 5, 6, 6  # numbers in a row of
 
 @dataclass(frozen=True)
 class Multiply:
-    """What code is written for: `at_once` pixels of a row, and `tails`, how many may be left over; blocks of a panel,
+    """The variant of the code: `at_once` pixels of a row, and `tails`, how many may be left over; blocks of a panel,
     channels in a turn of the inner loop, pixels from one to the next in source and target, and how it ends."""
 
     at_once: int
@@ -59,7 +59,7 @@ class Multiply:
 
 @dataclass(frozen=True)
 class Outer:
-    """What code is written for: `taps` and `lanes` of the source at once, times `columns` blocks of the target."""
+    """The variant of the code: `taps` and `lanes` of the source at once, times `columns` blocks of the target."""
 
     taps: int
     lanes: int

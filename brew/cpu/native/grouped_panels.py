@@ -57,8 +57,8 @@ class Panels:
         return found
 
     def entries(self, lane: int, channel: int, taps: int) -> list[tuple[int, ...]]:
-        """What brings filters into order: `lane` bytes between the filters of two outputs of a group, `channel` between
-        those of two inputs."""
+        """Entries of the table that brings filters into order: `lane` bytes between the filters of two outputs of a
+        group, `channel` between those of two inputs."""
         vector, rows = width() * 4, list[tuple[int, ...]]()
         starts = self.offsets(taps)
         for panel, (low, high) in enumerate(self.ranges):

@@ -34,7 +34,7 @@ _MOST_ROWS = 14
 
 @dataclass(frozen=True, eq=False)
 class Finish:
-    """What is done to each value before it is written: plus `bias`, plus `added`, then a ReLU.
+    """The operations on each value before it is written: plus `bias`, plus `added`, then a ReLU.
 
     bias    a number for each channel, in whole blocks, or none
     added   another blob that lies as the target, or none
@@ -148,7 +148,7 @@ class Convolution:
         }
 
     def _ends(self) -> dict[str, Function]:
-        """What takes tiles apart, and puts them together."""
+        """The functions that take tiles apart, and put them together."""
         name = self.scheme.name
         apart = partial(tiles.write_tiles, matrix=self.scheme.bt, stride=self.scheme.outputs)
         untile = partial(tiles.write_untile, a=self.scheme.a, added=self.added)

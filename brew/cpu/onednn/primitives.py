@@ -203,7 +203,7 @@ class Operation:
 
     @property
     def workspace(self) -> Description | None:
-        """What forward keeps for backward; None when it keeps nothing."""
+        """The values that forward keeps for backward; None when it keeps none."""
         handle = library().dnnl_primitive_desc_query_md(self.description_handle, _WORKSPACE_MD, 0)
         description = Description.copy_of(c_void_p(handle)) if handle else None
         return description if description is not None and description.bytes else None

@@ -1,7 +1,7 @@
 """Running a graph on one device: blobs, prepared implementations, bound arrays, and re-binding when shapes change.
 
 A step is bound when its arrays stand ready in an `Arrays`. It stays bound until the stamp of one of its blobs
-changes; checking that before each layer is all that a pass costs beside the arithmetic.
+changes; checking that before each layer is all that a pass costs beside the arithmetic (DECISIONS 7).
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class Executor:
             self._refresh(step)
 
     def _weigh(self, step: Step) -> None:
-        """A loss's gradient is its weight; it stays until the caller writes another."""
+        """A loss's gradient is its weight; it stays until somebody writes another."""
         if not step.wanted.backward:
             return
         assert step.io is not None

@@ -121,7 +121,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.refresh(group.step)  # a blob may have been looked at since forward
+            self.refresh(group.step)  # somebody may have looked at a blob since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -129,7 +129,7 @@ class Plan:
         """Run what the last forward ran at step `number` once more; its steps."""
         group = self._by_start.get(number)
         if group is not None and group.ran:
-            self._bind(group)  # a blob may have been looked at since forward
+            self._bind(group)  # somebody may have looked at a blob since forward
         else:
             self.refresh(self.steps[number])
         calls, count = self.turn(number, "again")
@@ -270,7 +270,7 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
 
 
 def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the group leaves unwritten, though no member overwrites them; None where one of them is wanted.
+    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """

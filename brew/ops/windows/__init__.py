@@ -1,1 +1,1 @@
-"""What slides over an image: windows, columns, correlations, pooling."""
+"""Operations that slide over an image: windows, columns, correlations, pooling."""

@@ -1,1 +1,1 @@
-"""What a training is: its settings, rates, losses, and what ends it."""
+"""The state of a training: its settings, rates, losses, and the events that end it."""

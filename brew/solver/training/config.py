@@ -127,7 +127,7 @@ class SolverConfig:
 
 
 def snapshot_prefix(document: Document[SolverParameter]) -> str:
-    """What the names of a solver's snapshots begin with.
+    """The beginning of the names of a solver's snapshots.
 
     Caffe's rule: where it is missing, the solver's path without its extension; a folder gets the solver's stem.
     """
