@@ -21,6 +21,7 @@ from brew.layer.data_layer import DataLayer
 from brew.layer.random import in_use
 from brew.memory.blob import Blob
 from brew.memory.host_views import HostViews
+from brew.memory.stamps import Stamps
 from brew.net.run.blobs import make_blobs
 from brew.net.run.callbacks import Callback, LayerCallbacks
 from brew.net.run.executor import Executor
@@ -92,23 +93,23 @@ class Net:
         written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
         told.net_built(self.source, written)
         self.graph = versions.settle(written)
-        self._make_blobs()
+        lender: Parameters | None = None if share is None else share.parameters
+        self.parameters: Parameters = Parameters(self.graph, self.dtype, self.device, lender)
+        self._make_blobs(self.parameters.stamps)
         settle_data(self.layers)
-        if share is not None:
-            self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
         self.executor = Executor(
-            self.graph, self._blob_list, self._slots, self.parameters.version, self.device, self.engine,
-            fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
-            again=recomputes(recompute, keep),
+            self.graph, self._blob_list, self._slots, self.parameters.version, self.parameters.stamps, self.device,
+            self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
+            kept=readable(keep, self.outputs, self.blobs), again=recomputes(recompute, keep),
         )  # fmt: skip
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *self._slots])
+        self._host_views = HostViews([*self._blob_list, *self._slots], self.parameters.stamps)
         self._make_callbacks()
         size, shares = self.dtype.itemsize, share is not None
         self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, shares)
         memory_report.check_fits(self.memory, self.name, self.device)
-        self.parameters.allocate(self.seed, share.parameters if share else None, updated=history_slots > 0)
+        self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
 
@@ -118,11 +119,10 @@ class Net:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
         return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
 
-    def _make_blobs(self) -> None:
-        graph, dtype, device = self.graph, self.dtype, self.device
-        self._blob_list = make_blobs(graph, dtype, device)
+    def _make_blobs(self, stamps: Stamps) -> None:
+        graph = self.graph
+        self._blob_list = make_blobs(graph, self.dtype, self.device, stamps)
         self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b.shown or b) for b in self._blob_list)
-        self.parameters = Parameters(graph, dtype, device)
         self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
@@ -131,7 +131,7 @@ class Net:
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
         self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
-        self.loss_terms = LossTerms(graph, self._blob_list)
+        self.loss_terms = LossTerms(graph, self._blob_list, stamps)
         self.blob_loss_weights = OrderedDict(
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )

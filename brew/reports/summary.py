@@ -187,8 +187,9 @@ def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
     outputs = {graph.blobs[b].name for b in graph.outputs}
     graph = versions.settle(graph)
     parameters = Parameters(graph, _DTYPE, "cpu")
+    stamps = parameters.stamps
     return Executor(
-        graph, make_blobs(graph, _DTYPE, "cpu"), parameters.slots, parameters.version, "cpu", engine,
+        graph, make_blobs(graph, _DTYPE, "cpu", stamps), parameters.slots, parameters.version, stamps, "cpu", engine,
         fuse=mode.default_fuse(), kept=outputs.__contains__, again=recompute,
     )  # fmt: skip
 

@@ -101,9 +101,10 @@ class Oracle:
         try:
             graph = build(net.layers, context, force_backward=net.force_backward)
             single = np.dtype(np.float32)
-            blobs = make_blobs(graph, single, "cpu")
             parameters = Parameters(graph, single, "cpu")
-            executor = Executor(graph, blobs, parameters.slots, parameters.version, "cpu")
+            stamps = parameters.stamps
+            blobs = make_blobs(graph, single, "cpu", stamps)
+            executor = Executor(graph, blobs, parameters.slots, parameters.version, stamps, "cpu")
             memory_report.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error

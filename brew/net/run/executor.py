@@ -19,10 +19,11 @@ from brew.graph.graph import Graph
 from brew.layer import Arrays, Unsupported, Version
 from brew.layer.data_layer import DataLayer
 from brew.memory import recompute
-from brew.memory.blob import Blob, Latest
+from brew.memory.blob import Blob
 from brew.memory.pass_schedule import Schedule
 from brew.memory.plan import MemoryPlan
 from brew.memory.scratch import Scratch
+from brew.memory.stamps import Stamps
 
 from .blobs import seen_in_another_shape
 from .fusion import Plan
@@ -36,19 +37,12 @@ class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self,
-        graph: Graph,
-        blobs: Sequence[Blob],
-        slots: Sequence[Blob],
-        version: Version,
-        device: str,
-        engine: str = "caffe",
-        *,
-        fuse: bool = False,
-        kept: Callable[[str], bool] = lambda name: True,
+        self, graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], version: Version, stamps: Stamps, device: str,
+        engine: str = "caffe", *, fuse: bool = False, kept: Callable[[str], bool] = lambda name: True,
         again: bool = False,
-    ) -> None:
-        """`blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them.
+    ) -> None:  # fmt: skip
+        """`blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them; `stamps`
+        are those of both.
 
         `fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
 
@@ -58,8 +52,10 @@ class Executor:
         self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
         self.scratch = Scratch(device)
-        self.version = version
-        self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
+        self.version, self.stamps = version, stamps
+        self.steps = [
+            Step(node, blobs, slots, node.wanted(graph.params), stamps, device, engine) for node in graph.nodes
+        ]
         self.passes = PassCounter(device)
         plain = {memory for step in self.steps for memory in seen_in_another_shape(step)}
         for step in self.steps:
@@ -69,9 +65,9 @@ class Executor:
         together = fuse and device == "cpu" and engine == "onednn" and floats
         self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
         self._whole_forward, self._whole_backward = (
-            WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
+            WholePass(self.steps, self.plan, stamps, self.scratch, backward=backward) for backward in (False, True)
         )
-        self._round_trip = RoundTrip(self._whole_forward, self._whole_backward, self.scratch)
+        self._round_trip = RoundTrip(self._whole_forward, self._whole_backward, stamps, self.scratch)
         readable = [kept(blob.name) for blob in blobs]
         losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
@@ -81,7 +77,7 @@ class Executor:
         self.sources = [blob.shown or blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._shapes = ShapesAhead(self.steps, self.sources, self.scratch)
-        self._settled_at = -1  # Latest.stamp
+        self._settled_at = -1  # the latest stamp then
         self._lent = False
         self.memory = self._plan_memory()
 
@@ -126,7 +122,12 @@ class Executor:
         end = len(self.steps) - 1 if end is None else end
         for step in self._reading:
             self._read_next_shapes(step)
-        if self._settled_at == Latest.stamp and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
+        if (
+            self._settled_at == self.stamps.latest
+            and self._lent
+            and not self.memory.arena.stale
+            and self._shapes.reach(end)
+        ):
             return
         if self._shapes.carry(end, self.plan.groups) and not self._lent:
             self.memory.arena.stale = True
@@ -136,7 +137,7 @@ class Executor:
             self._lent = True
             self.memory.lend()
             self.scratch.stamp += 1
-        self._settled_at = Latest.stamp
+        self._settled_at = self.stamps.latest
 
     def prepare_again(self) -> None:
         """Implementations would now decide otherwise than they have (brew.layer.choices): let them."""
@@ -162,10 +163,10 @@ class Executor:
             self.settle()
         if step.reads_data:
             self._read_next_shapes(step)
-        latest = Latest.stamp
+        latest = self.stamps.latest
         if step.io is not None and step.seen == latest and step.key[0] == self.scratch.stamp:
             return step.io  # nothing has changed anywhere
-        if step.io is None or step.stamps(self.scratch) != step.key:
+        if step.io is None or step.current_key(self.scratch) != step.key:
             step.reshape()
             if step.current_shapes() != step.shapes:
                 step.prepare(self.scratch)
@@ -198,7 +199,7 @@ class Executor:
         if whole and self._whole_forward.stands:
             self._whole_forward.run(self.memory.arena)
             return
-        before, number = Latest.stamp, start
+        before, number = self.stamps.latest, start
         while number <= end:
             together = self.plan.forward(number, end)
             if together:
@@ -215,7 +216,7 @@ class Executor:
         if whole and self._whole_forward.stands and self._whole_backward.stands:
             self._whole_backward.run(self.memory.arena)
             return
-        before, number = Latest.stamp, start
+        before, number = self.stamps.latest, start
         while number >= end:
             self._check_backward(number)
             self._run_again(number)

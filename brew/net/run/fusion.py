@@ -43,7 +43,7 @@ class FusedStep(Step):
             loss_weights=[0.0] * len(last.tops), backward=first.node.backward, bottom_gradients=wanted,
         )  # fmt: skip
         wants = Wanted(tuple(wanted), tuple(w for member in members for w in member.wanted.params))
-        super().__init__(node, blobs, params, wants, first.device, "caffe")
+        super().__init__(node, blobs, params, wants, first.stamps, first.device, "caffe")
         self.how: Fused = how([member.layer for member in members])
         self.candidates = [self.how]
 

@@ -33,9 +33,10 @@ from brew.layer import (
 from brew.layer.data_layer import DataLayer
 from brew.layer.layout import PLAIN
 from brew.memory.arena import Lease
-from brew.memory.blob import Blob, Latest, Memory
+from brew.memory.blob import Blob, Memory
 from brew.memory.keys import SAVED, Key
 from brew.memory.scratch import Scratch, elements
+from brew.memory.stamps import Stamps
 
 from .crossing import Crossing
 
@@ -46,11 +47,13 @@ class Step:
     """One layer of the graph on its device."""
 
     def __init__(
-        self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, device: str, engine: str
-    ) -> None:
+        self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, stamps: Stamps, device: str,
+        engine: str,
+    ) -> None:  # fmt: skip
         self.node = node
         self.layer = node.layer
         self.wanted = wanted
+        self.stamps = stamps
         self.device = device
         self.candidates = list(candidates(node.layer, device, engine))
         self.bottoms = [blobs[b] for b in node.bottoms]
@@ -64,7 +67,7 @@ class Step:
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
         self.reads_data = isinstance(node.layer, DataLayer)
-        self.seen = -1  # blob.Latest.stamp when its own stamps were last compared
+        self.seen = -1  # the latest stamp when its own stamps were last compared
         self.leases: dict[Key, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.net.run.fusion)
         self.values, self.gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
@@ -91,7 +94,7 @@ class Step:
     def current_shapes(self) -> Shapes:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
 
-    def stamps(self, scratch: Scratch) -> tuple[int, ...]:
+    def current_key(self, scratch: Scratch) -> tuple[int, ...]:
         return (scratch.stamp, *(b.stamp for blobs in (self.bottoms, self.tops, self.shown) for b in blobs))
 
     def prepare(self, scratch: Scratch) -> None:
@@ -198,7 +201,7 @@ class Step:
         self._show(values, gradients)
         self.values, self.gradients = values, gradients
         self.implementation.bind(self.io)
-        self.key = self.stamps(scratch)
+        self.key = self.current_key(scratch)
 
     def _show(self, values: Crossing, gradients: Crossing) -> None:
         """One blob stands for all versions of a name (graph.versions), as in place one memory would: what the caller
@@ -278,7 +281,7 @@ class Step:
     def unbind(self) -> None:
         """Its arrays are to be made anew before it runs again."""
         self.io = None
-        Latest.changed()
+        self.stamps.changed()
 
 
 def candidates(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
