@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import settle_data
-from brew.errors import UsageError, did_you_mean
+from brew.errors import UsageError
 from brew.graph import told, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
@@ -25,11 +25,12 @@ from brew.memory.stamps import Stamps
 from brew.net.run.blobs import make_blobs
 from brew.net.run.callbacks import Callback, LayerCallbacks
 from brew.net.run.executor import Executor
+from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
 from . import memory_report, mode
-from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, write
+from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
 from .loss_terms import LossTerms
@@ -89,8 +90,9 @@ class Net:
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
-        force = self.source.force_backward
-        written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        written = build(
+            self.source.layers, self._context, force_backward=self.source.force_backward, forward_only=forward_only
+        )
         told.net_built(self.source, written)
         self.graph = versions.settle(written)
         lender: Parameters | None = None if share is None else share.parameters
@@ -98,16 +100,17 @@ class Net:
         self._make_blobs(self.parameters.stamps)
         settle_data(self.layers)
         self._trained = history_slots > 0
-        self.executor = Executor(
-            self.graph, self._blob_list, self._slots, self.parameters.version, self.parameters.stamps, self.device,
-            self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
-            kept=readable(keep, self.outputs, self.blobs), again=recomputes(recompute, keep),
+        self.options = RunOptions(
+            self.device, self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
+            keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
+        slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
+        self.executor = Executor(self.graph, self._blob_list, slots, version, stamps, self.options)
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *self._slots], self.parameters.stamps)
+        self._host_views = HostViews([*self._blob_list, *slots], stamps)
         self._make_callbacks()
-        size, shares = self.dtype.itemsize, share is not None
-        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, shares)
+        size = self.dtype.itemsize
+        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, share is not None)
         memory_report.check_fits(self.memory, self.name, self.device)
         self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
@@ -123,7 +126,6 @@ class Net:
         graph = self.graph
         self._blob_list = make_blobs(graph, self.dtype, self.device, stamps)
         self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b.shown or b) for b in self._blob_list)
-        self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
         self.params = self.parameters.by_layer
@@ -228,17 +230,11 @@ class Net:
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
         self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
-        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
+        return views(self.blobs, [*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
         """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
         set_input_arrays(self.data_layers, data, labels, self.name)
-
-    def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
-        for name in names:
-            if name not in self.blobs:
-                raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, self.blobs))
-        return {name: getattr(self.blobs[name], which) for name in names}
 
     def backward(
         self,
@@ -258,7 +254,7 @@ class Net:
         first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
         self.run_backward(first, last)
         made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
-        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
+        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | views(self.blobs, diffs or (), "diff")
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""

@@ -6,7 +6,7 @@ changes; checking that before each layer is all that a pass costs beside the ari
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -27,6 +27,7 @@ from brew.memory.stamps import Stamps
 
 from .blobs import seen_in_another_shape
 from .fusion import Plan
+from .options import RunOptions
 from .pass_counter import PassCounter
 from .shapes_ahead import ShapesAhead
 from .step import Step
@@ -37,18 +38,14 @@ class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self, graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], version: Version, stamps: Stamps, device: str,
-        engine: str = "caffe", *, fuse: bool = False, kept: Callable[[str], bool] = lambda name: True,
-        again: bool = False,
+        self, graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], version: Version, stamps: Stamps,
+        options: RunOptions,
     ) -> None:  # fmt: skip
         """`blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them; `stamps`
         are those of both.
-
-        `fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
-
-        Where not all are, `again` lets layers run forward twice for less memory (brew.memory.recompute).
         """
-        self.device = device
+        device, engine = options.device, options.engine
+        self.options, self.device = options, device
         self._openmp = library() if device == "cpu" and engine == "onednn" else None
         threads.hold_blas()
         self.scratch = Scratch(device)
@@ -62,18 +59,18 @@ class Executor:
             step.prepare(self.scratch)
             step.settle_tops(plain)
         floats = all(step.layer.context.dtype == np.float32 for step in self.steps)
-        together = fuse and device == "cpu" and engine == "onednn" and floats
-        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, fuse=together)
+        together = options.fuse and device == "cpu" and engine == "onednn" and floats
+        self.plan = Plan(self.steps, self.scratch, self._refresh, options.keeps, fuse=together)
         self._whole_forward, self._whole_backward = (
             WholePass(self.steps, self.plan, stamps, self.scratch, backward=backward) for backward in (False, True)
         )
         self._round_trip = RoundTrip(self._whole_forward, self._whole_backward, stamps, self.scratch)
-        readable = [kept(blob.name) for blob in blobs]
+        readable = [options.keeps(blob.name) for blob in blobs]
         losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
         self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
         self._reuse = not all(readable)
         self._forward_only = graph.forward_only
-        self._again = again and self._reuse and not graph.forward_only
+        self._again = options.recompute and self._reuse and not graph.forward_only
         self.sources = [blob.shown or blob for step in self.steps if not step.bottoms for blob in step.tops]
         self._reading = [step for step in self.steps if step.reads_data]
         self._shapes = ShapesAhead(self.steps, self.sources, self.scratch)
