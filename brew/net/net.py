@@ -22,9 +22,9 @@ from brew.layer.random import in_use
 from brew.memory.blob import Blob
 from brew.memory.host_views import HostViews
 from brew.memory.stamps import Stamps
+from brew.net.run.assembly import assemble
 from brew.net.run.blobs import make_blobs
 from brew.net.run.callbacks import Callback, LayerCallbacks
-from brew.net.run.executor import Executor
 from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
@@ -105,7 +105,7 @@ class Net:
             keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
         slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
-        self.executor = Executor(self.graph, self._blob_list, slots, version, stamps, self.options)
+        self.executor = assemble(self.graph, self._blob_list, slots, version, stamps, self.options)
         self.passes = self.executor.passes
         self._host_views = HostViews([*self._blob_list, *slots], stamps)
         self._make_callbacks()

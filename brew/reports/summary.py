@@ -19,6 +19,7 @@ from brew.net import memory_report, mode
 from brew.net.engine import chosen
 from brew.net.memory_report import MemoryReport
 from brew.net.parameters import Parameters
+from brew.net.run.assembly import assemble
 from brew.net.run.blobs import make_blobs
 from brew.net.run.executor import Executor
 from brew.net.run.options import RunOptions
@@ -195,7 +196,7 @@ def _executor(graph: Graph, options: RunOptions) -> Executor:
     parameters = Parameters(graph, _DTYPE, options.device)
     stamps = parameters.stamps
     blobs = make_blobs(graph, _DTYPE, options.device, stamps)
-    return Executor(graph, blobs, parameters.slots, parameters.version, stamps, options)
+    return assemble(graph, blobs, parameters.slots, parameters.version, stamps, options)
 
 
 def facts(summary: Summary) -> dict[str, Any]:

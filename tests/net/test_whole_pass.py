@@ -43,7 +43,7 @@ def feed(net: Net, batch: int) -> None:
 
 def stands(net: Net) -> tuple[bool, bool]:
     executor = net.executor
-    return executor._whole_forward.stands, executor._whole_backward.stands
+    return executor.whole.forward.stands, executor.whole.backward.stands
 
 
 def passes(net: Net, number: int = 1, *, at_once: bool = False) -> None:
@@ -95,7 +95,7 @@ def test_it_stands_from_the_second_pass_on(engine: str) -> None:
 def test_a_change_ends_it_and_results_are_those_of_single_steps(engine: str, change: Callable[[Net], None]) -> None:
     net, plain = make(engine, keep=()), make(engine, keep=())
     for it in (net, plain):
-        for whole in (it.executor._whole_forward, it.executor._whole_backward):
+        for whole in (it.executor.whole.forward, it.executor.whole.backward):
             whole._possible &= it is net
         passes(it, 3)
         change(it)

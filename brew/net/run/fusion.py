@@ -17,6 +17,7 @@ from brew.layer.fused import Fused
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 
+from .binding import Binding
 from .step import Step, What
 
 
@@ -89,12 +90,11 @@ class Plan:
     """The groups of a net's steps, and how they take turns with their members."""
 
     def __init__(
-        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool],
-        *, fuse: bool,
+        self, steps: Sequence[Step], binding: Binding, kept: Callable[[str], bool], *, fuse: bool
     ) -> None:  # fmt: skip
-        """`refresh` binds a step where it has to be; `kept` says which blobs must be readable after a pass."""
-        self.steps, self.scratch, self.refresh = steps, scratch, refresh
-        self.groups = list(_groups(steps, scratch, kept)) if fuse else []
+        """`kept` says which blobs must be readable after a pass."""
+        self.steps, self.binding = steps, binding
+        self.groups = list(_groups(steps, binding.scratch, kept)) if fuse else []
         self._by_start = {group.start: group for group in self.groups}
         self._by_last = {group.last: group for group in self.groups}
         self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
@@ -120,7 +120,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.refresh(group.step)  # somebody may have looked at a blob since forward
+            self.binding.arrays(group.step)  # somebody may have looked at a blob since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -130,7 +130,7 @@ class Plan:
         if group is not None and group.ran:
             self._bind(group)  # somebody may have looked at a blob since forward
         else:
-            self.refresh(self.steps[number])
+            self.binding.arrays(self.steps[number])
         calls, count = self.turn(number, "again")
         for call in calls:
             call()
@@ -170,8 +170,8 @@ class Plan:
     def _bind(self, group: Group) -> None:
         """Everything stands for a forward of the group."""
         if group.maker is not None:
-            self.refresh(self.steps[group.maker])  # its top has its shape now
-        self.refresh(group.step)
+            self.binding.arrays(self.steps[group.maker])  # its top has its shape now
+        self.binding.arrays(group.step)
         source = group.step.how.source
         if group.maker is not None and source is not None:
             self._redirect(group, source)
@@ -184,7 +184,7 @@ class Plan:
         if maker.redirect is not target:
             maker.redirect = target
             maker.unbind()
-            self.refresh(maker)
+            self.binding.arrays(maker)
 
     def _replay(self, group: Group) -> None:
         """Let the members do what the group has done, so that each has what its backward needs."""
@@ -200,7 +200,7 @@ class Plan:
         made = {top.data_memory for member in members for top in member.tops}
         converted = {blob.data_memory for blob in group.step.bottoms} - made
         for member in members:
-            self.refresh(member)
+            self.binding.arrays(member)
             member.forward_after(group.step.values, converted)
         for array, value in zip(arrays, present, strict=True):
             array[...] = value

@@ -7,14 +7,14 @@ changes, or until somebody runs a part of the net by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from brew.memory.arena import Arena
     from brew.memory.pass_schedule import Schedule
-    from brew.memory.scratch import Scratch
-    from brew.memory.stamps import Stamps
 
+    from .binding import Binding
     from .fusion import Plan
     from .step import Step, What
 
@@ -26,9 +26,8 @@ _NEVER = (-1, -1)
 class _Calls:
     """Calls for all steps whose moments follow `first` (brew.memory.pass_schedule), and the turns these run in."""
 
-    def __init__(self, stamps: Stamps, scratch: Scratch, first: int) -> None:
-        """`stamps` are those of the net's blobs."""
-        self._stamps, self._scratch, self._first = stamps, scratch, first
+    def __init__(self, binding: Binding, first: int) -> None:
+        self._stamps, self._scratch, self._first = binding.stamps, binding.scratch, first
         self.calls: list[Call] = []
         self.turns: list[int] = []
         self._made_at = _NEVER
@@ -57,8 +56,8 @@ class _Calls:
 class WholePass(_Calls):
     """Forward or backward of all steps."""
 
-    def __init__(self, steps: Sequence[Step], plan: Plan, stamps: Stamps, scratch: Scratch, *, backward: bool) -> None:
-        super().__init__(stamps, scratch, len(steps) if backward else 0)
+    def __init__(self, steps: Sequence[Step], plan: Plan, binding: Binding, *, backward: bool) -> None:
+        super().__init__(binding, len(steps) if backward else 0)
         self._steps, self._plan, self._backward = steps, plan, backward
         self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
         if backward:
@@ -88,8 +87,8 @@ class WholePass(_Calls):
 class RoundTrip(_Calls):
     """Both passes as one: after a pass the caches hold none of Python, and every line around it takes long."""
 
-    def __init__(self, forward: WholePass, backward: WholePass, stamps: Stamps, scratch: Scratch) -> None:
-        super().__init__(stamps, scratch, 0)
+    def __init__(self, forward: WholePass, backward: WholePass, binding: Binding) -> None:
+        super().__init__(binding, 0)
         self._forward, self._backward = forward, backward
 
     def join(self) -> bool:
@@ -101,3 +100,23 @@ class RoundTrip(_Calls):
         turns = forward.turns + [then + turn for turn in backward.turns]
         self._stand(self._stamps.latest, forward.calls + backward.calls, turns)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class WholePasses:
+    """The passes of one net, each by itself and both as one."""
+
+    forward: WholePass
+    backward: WholePass
+    both: RoundTrip
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], plan: Plan, binding: Binding) -> WholePasses:
+        """For `steps` in the groups of `plan`; none stands before it is made."""
+        forward, backward = (WholePass(steps, plan, binding, backward=backward) for backward in (False, True))
+        return cls(forward, backward, RoundTrip(forward, backward, binding))
+
+    def forget(self) -> None:
+        """A part has run by itself."""
+        for whole in (self.forward, self.backward, self.both):
+            whole.forget()
