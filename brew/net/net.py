@@ -34,6 +34,7 @@ from .arguments import in_order, layer_number, readable, recomputes, set_input_a
 from .debug_info import DebugInfo
 from .engine import chosen
 from .loss_terms import LossTerms
+from .memory_report import Budget
 from .outputs import Output
 from .parameters import Parameters
 
@@ -55,8 +56,8 @@ class Net:
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
     `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
     besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
-    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time.
-    Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time;
+    `budget` admits what it needs. Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Net:
         forward_only: bool = False,
         recompute: bool = False,
         choices: Choices | None = None,
+        budget: Budget | None = None,
     ) -> None:
         number, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
@@ -111,6 +113,8 @@ class Net:
         self._make_callbacks()
         size = self.dtype.itemsize
         self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, share is not None)
+        if budget is not None:
+            budget.admit(self.memory)
         memory_report.check_fits(self.memory, self.name, self.device)
         self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
