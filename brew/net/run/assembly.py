@@ -21,7 +21,7 @@ from .fusion import Plan
 from .options import RunOptions
 from .planner import Planner
 from .shapes_ahead import ShapesAhead
-from .step import Step
+from .step import Step, candidates
 from .whole_pass import WholePasses
 
 
@@ -37,7 +37,14 @@ def assemble(
     on_onednn = device == "cpu" and engine == "onednn"
     threads.hold_blas()
     binding = Binding(version, stamps, device)
-    steps = [Step(node, blobs, slots, node.wanted(graph.params), stamps, device, engine) for node in graph.nodes]
+    steps = [
+        Step(
+            node.layer, [blobs[b] for b in node.bottoms], [blobs[t] for t in node.tops],
+            [slots[p] for p in node.params], node.wanted(graph.params), list(candidates(node.layer, device, engine)),
+            stamps, device, loss_weights=node.loss_weights, apart=node.apart,
+        )
+        for node in graph.nodes
+    ]  # fmt: skip
     _prepare(steps, binding.scratch)
     floats = all(step.layer.context.dtype == np.float32 for step in steps)
     plan = Plan(steps, binding, options.keeps, fuse=options.fuse and on_onednn and floats)

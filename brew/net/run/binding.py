@@ -52,7 +52,7 @@ class Binding:
         if not step.wanted.backward:
             return
         assert step.io is not None
-        for weight, dy in zip(step.node.loss_weights, step.io.dy, strict=True):
+        for weight, dy in zip(step.loss_weights, step.io.dy, strict=True):
             if weight and self.device == "cpu":
                 dy.fill(weight)
             elif weight:

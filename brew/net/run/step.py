@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.cpu import onednn
-from brew.graph.graph import Node
 from brew.graph.layer_checks import check_shapes
 from brew.layer import (
     Array,
@@ -44,29 +43,32 @@ What: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
-    """One layer of the graph on its device."""
+    """One layer, or a row of them that somebody computes as one, on its device.
+
+    `candidates` are the implementations to try, the best first; the last one takes anything. `apart` says why a layer
+    does not run in place though the file says so; "" where it does (brew.graph.versions).
+    """
 
     def __init__(
-        self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, stamps: Stamps, device: str,
-        engine: str,
+        self, layer: Layer, bottoms: Sequence[Blob], tops: Sequence[Blob], params: Sequence[Blob], wanted: Wanted,
+        candidates: Sequence[Implementation[Any]], stamps: Stamps, device: str, *, loss_weights: Sequence[float],
+        apart: str = "",
     ) -> None:  # fmt: skip
-        self.node = node
-        self.layer = node.layer
+        self.layer, self.apart = layer, apart
+        self.bottoms, self.tops, self.params = list(bottoms), list(tops), list(params)
+        self.loss_weights = loss_weights
         self.wanted = wanted
+        self.candidates = candidates
         self.stamps = stamps
         self.device = device
-        self.candidates = list(candidates(node.layer, device, engine))
-        self.bottoms = [blobs[b] for b in node.bottoms]
-        self.tops = [blobs[t] for t in node.tops]
-        self.params = [params[p] for p in node.params]
         self.shown = [b.shown for b in (*self.bottoms, *self.tops) if b.shown is not None]
-        self.views = [node.layer.view(t) for t in range(len(self.tops))]
+        self.views = [layer.view(t) for t in range(len(self.tops))]
         self.shapes = self.current_shapes()
         self.buffers: dict[str, Buffer] = {}
         self.kept: dict[str, Array] = {}
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
-        self.reads_data = isinstance(node.layer, DataLayer)
+        self.reads_data = isinstance(layer, DataLayer)
         self.seen = -1  # the latest stamp when its own stamps were last compared
         self.leases: dict[Key, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.net.run.fusion)
