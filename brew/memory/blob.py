@@ -7,7 +7,6 @@ passes: the net uploads it before a pass and refreshes it after.
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -21,28 +20,12 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
+from .stamps import Stamps
 
 log = logging.getLogger("brew")
 
 # (source, its layout, target, its layout, shape): a call that copies a blob of `shape` from one layout to the other.
 Converter: TypeAlias = Callable[[Array, Layout, Array, Layout, Shape], Callable[[], None]]
-
-_stamps = itertools.count(1)
-
-
-class Latest:
-    """The stamp given last in this process: while it stays, no blob has changed, nor who looks at which.
-
-    None is written a second time.
-    """
-
-    stamp = 0
-
-    @classmethod
-    def changed(cls) -> int:
-        """A new stamp."""
-        cls.stamp = stamp = next(_stamps)
-        return stamp
 
 
 class Memory:
@@ -51,10 +34,13 @@ class Memory:
     It may live on a `lease`, in bytes that other memories use before and after; an exposed one gets memory of its own.
     """
 
-    def __init__(self, dtype: npt.DTypeLike, device: str, flat: Array | None = None) -> None:
-        """`flat` is existing memory to live in (a piece of an arena), on `device`."""
+    def __init__(
+        self, dtype: npt.DTypeLike, device: str, flat: Array | None = None, stamps: Stamps | None = None
+    ) -> None:
+        """`flat` is existing memory to live in (a piece of an arena), on `device`; `stamps` are the net's, if any."""
         self.dtype = np.dtype(dtype)
         self.device = device
+        self.stamps = stamps or Stamps()
         self.exposed = False
         self.fixed = flat is not None
         self.lease: Lease | None = None
@@ -105,7 +91,7 @@ class Memory:
 
     def _tell(self) -> None:
         for blob in self.tenants:
-            blob.stamp = Latest.changed()
+            blob.stamp = blob.stamps.changed()
 
     def fit(self, shape: Shape) -> None:
         """Make room for a blob of `shape` where memory is allocated; a lease that is too small ends."""
@@ -167,7 +153,7 @@ class Memory:
             self._host = np.zeros(self.capacity, self.dtype)
         if not self.exposed:
             self.exposed = True
-            Latest.changed()
+            self.stamps.changed()
             self.download()
         return self._view(self._host)
 
@@ -212,11 +198,18 @@ class Blob:
     """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
 
     def __init__(
-        self, shape: Sequence[int], dtype: npt.DTypeLike = np.float32, device: str = "cpu", name: str = ""
+        self,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike = np.float32,
+        device: str = "cpu",
+        name: str = "",
+        stamps: Stamps | None = None,
     ) -> None:
+        """`stamps` are those of the net that the blob belongs to; without a net it has its own."""
         self.name = name
-        self.data_memory = Memory(dtype, device)
-        self.diff_memory = Memory(dtype, device)
+        self.stamps = stamps or Stamps()
+        self.data_memory = Memory(dtype, device, stamps=self.stamps)
+        self.diff_memory = Memory(dtype, device, stamps=self.stamps)
         self.data_memory.tenants.add(self)
         self.diff_memory.tenants.add(self)
         self.shown: Blob | None = None  # the version that users see, where this is an older one (brew.graph.versions)
@@ -259,7 +252,7 @@ class Blob:
         for memory in (self.data_memory, self.diff_memory):
             memory.fit(shape)
         self._shape = shape
-        self.stamp = Latest.changed()
+        self.stamp = self.stamps.changed()
 
     def share(self, other: Blob, *, diff: bool) -> None:
         """Live in the memory of `other`: its data, and with `diff` its gradient."""
@@ -268,7 +261,7 @@ class Blob:
         if diff:
             self.diff_memory = other.diff_memory
             self.diff_memory.tenants.add(self)
-        self.stamp = Latest.changed()
+        self.stamp = self.stamps.changed()
 
     # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
 

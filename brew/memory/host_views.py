@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .blob import Blob, Latest, Memory
+from .blob import Blob, Memory
+from .stamps import Stamps
 
 
 class HostViews:
     """The host views of blobs that live on CUDA or in an engine's layout; between passes the views count."""
 
-    def __init__(self, blobs: Sequence[Blob]) -> None:
-        self._blobs = blobs
+    def __init__(self, blobs: Sequence[Blob], stamps: Stamps) -> None:
+        """`stamps` are those of the blobs."""
+        self._blobs, self._stamps = blobs, stamps
         self._exposed: list[Memory] = []
-        self._looked_at = -1  # Latest.stamp
+        self._looked_at = -1  # the latest stamp then
 
     def upload(self) -> None:
         """Before a pass: copy them to the device."""
@@ -27,8 +29,8 @@ class HostViews:
 
     def _all(self) -> list[Memory]:
         """Every memory that has a host view of its own, once."""
-        if self._looked_at != Latest.stamp:
+        if self._looked_at != self._stamps.latest:
             pairs = ((blob.data_memory, blob.diff_memory) for blob in self._blobs if blob.data_memory.mirrored)
             self._exposed = list(dict.fromkeys(m for pair in pairs for m in pair if m.exposed))
-            self._looked_at = Latest.stamp
+            self._looked_at = self._stamps.latest
         return self._exposed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,18 +62,18 @@ def _phase(value: object) -> int:
     raise UsageError(f"Net: {value!r} is no phase", hint=_PHASES)
 
 
-def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collection[str]) -> Callable[[str], bool]:
-    """Which blobs must be readable after a pass: all, or the outputs and those that `keep` names.
+def readable(keep: Iterable[str] | None, outputs: Iterable[str], blobs: Collection[str]) -> frozenset[str] | None:
+    """Which blobs must be readable after a pass: all (None), or the outputs and those that `keep` names.
 
     UsageError for a name that no blob has.
     """
     if keep is None:
-        return lambda name: True
-    names = {*keep, *outputs}
+        return None
+    names = frozenset([*keep, *outputs])
     for name in names.difference(blobs):
         written = (blob for blob in blobs if "_split_" not in blob)
         raise UsageError(f'keep: the net has no blob "{name}"', hint=did_you_mean(name, written))
-    return names.__contains__
+    return names
 
 
 def recomputes(recompute: bool, keep: Iterable[str] | None) -> bool:
@@ -91,6 +91,15 @@ def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
     if array.size != blob.count:
         raise UsageError(f'{which} of "{blob.name}" is {shape_text(array.shape)}, the blob {shape_text(blob.shape)}')
     getattr(blob, which)[...] = array.reshape(blob.shape)
+
+
+def views(blobs: Mapping[str, Blob], names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
+    """By name, the "data" or "diff" of some of a net's blobs; UsageError for a name that is none."""
+    names = list(names)
+    for name in names:
+        if name not in blobs:
+            raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, blobs))
+    return {name: getattr(blobs[name], which) for name in names}
 
 
 def set_input_arrays(layers: Iterable[Layer], data: npt.ArrayLike, labels: npt.ArrayLike, net: str) -> None:

@@ -91,7 +91,8 @@ class DebugInfo:
         for top in step.tops:
             value = _mean(top.data_memory, top.shape)
             log.info("    [Forward] Layer %s, top blob %s data: %g", step.layer.name, top.name, value, extra=_TOP)
-        for slot, blob in zip(step.node.params, step.params, strict=True):
+        slots = self._parameters.graph.nodes[number].params
+        for slot, blob in zip(slots, step.params, strict=True):
             name, value = _display_name(self._parameters.graph.params[slot]), _mean(blob.data_memory, blob.shape)
             log.info("    [Forward] Layer %s, param blob %s data: %g", step.layer.name, name, value, extra=_PARAM)
 

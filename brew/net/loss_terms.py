@@ -10,27 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.graph.graph import Graph
-from brew.memory.blob import Blob, Latest
+from brew.memory.blob import Blob
+from brew.memory.stamps import Stamps
 
 
 class LossTerms:
-    """Iterates over pairs of weight and blob, `blobs` being those of `graph`."""
+    """Iterates over pairs of weight and blob, `blobs` being those of `graph` and `stamps` theirs."""
 
-    def __init__(self, graph: Graph, blobs: Sequence[Blob]) -> None:
+    def __init__(self, graph: Graph, blobs: Sequence[Blob], stamps: Stamps) -> None:
+        self._stamps = stamps
         weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
         self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
         self._sums: list[tuple[float, Callable[[], float]]] = []
-        self._found_at = -1  # Latest.stamp; -1 where they have to be found again
+        self._found_at = -1  # the latest stamp then; -1 where they have to be found again
 
     def __iter__(self) -> Iterator[tuple[float, Blob]]:
         return iter(self._terms)
 
     def sum(self) -> float:
         """Sum of weight x sum of elements, as of the last forward (read back from the device)."""
-        if self._found_at != Latest.stamp:
+        if self._found_at != self._stamps.latest:
             self._sums = [(weight, _sum(blob.data_memory.host(blob.shape))) for weight, blob in self._terms]
             copied = any(blob.data_memory.mirrored for _, blob in self._terms)
-            self._found_at = -1 if copied else Latest.stamp
+            self._found_at = -1 if copied else self._stamps.latest
         total = 0.0
         for weight, sum_ in self._sums:
             total += weight * sum_()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,8 +74,7 @@ def predict(
 ) -> MemoryReport:
     """The report for a graph as `executor` has planned it, with `history_slots` solver arrays per parameter.
 
-    `shared` parameters belong to another net and cost nothing here. ResourceError where that is more than `limited`
-    leaves.
+    `shared` parameters belong to another net and cost nothing here.
     """
     plan = executor.memory
     sizes = [count(blob.shape) * itemsize for blob in graph.blobs]
@@ -93,7 +89,7 @@ def predict(
         )
         for node in graph.nodes
     ]
-    report = MemoryReport(
+    return MemoryReport(
         data=plan.values,
         gradients=plan.gradients,
         params=params,
@@ -104,9 +100,6 @@ def predict(
         batch=_batch(graph),
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
-    if (budget := _BUDGET.get()) is not None:
-        budget.spend(report)
-    return report
 
 
 def _batch(graph: Graph) -> int:
@@ -140,31 +133,17 @@ def _too_much(report: MemoryReport, what: str) -> ResourceError:
     )
 
 
-# --- a limit that people set ------------------------------------------------------------------------------------------
+class Budget:
+    """Bytes that several nets may need together, and what those admitted so far need. None: as many as they like."""
 
+    def __init__(self, limit: int | None) -> None:
+        self.limit = limit
+        self.spent = 0
 
-@dataclass(slots=True)
-class _Budget:
-    """Bytes that the nets made in one `with limited` may need together, and what those made so far need."""
-
-    limit: int
-    spent: int = 0
-
-    def spend(self, report: MemoryReport) -> None:
+    def admit(self, report: MemoryReport) -> None:
+        """Count a net that is about to be allocated; ResourceError, naming its largest layers, where that is too
+        much."""
         before = f" beside the {mib(self.spent)} of the nets before it" if self.spent else ""
         self.spent += report.total
-        if self.spent > self.limit:
+        if self.limit is not None and self.spent > self.limit:
             raise _too_much(report, f"a net needs {mib(report.total)}{before}, max_memory is {mib(self.limit)}")
-
-
-_BUDGET: ContextVar[_Budget | None] = ContextVar("budget", default=None)
-
-
-@contextmanager
-def limited(limit: int | None) -> Iterator[None]:
-    """Inside, nets that together need more than `limit` bytes are refused before they are allocated; None: none is."""
-    token = _BUDGET.set(None if limit is None else _Budget(limit))
-    try:
-        yield
-    finally:
-        _BUDGET.reset(token)

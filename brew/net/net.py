@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
-from brew.errors import UsageError, did_you_mean
+from brew.errors import UsageError
 from brew.graph import told, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
@@ -21,17 +21,20 @@ from brew.layer.data_layer import DataLayer
 from brew.layer.random import in_use
 from brew.memory.blob import Blob
 from brew.memory.host_views import HostViews
+from brew.memory.stamps import Stamps
+from brew.net.run.assembly import assemble
 from brew.net.run.blobs import make_blobs
 from brew.net.run.callbacks import Callback, LayerCallbacks
-from brew.net.run.executor import Executor
+from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
 from . import memory_report, mode
-from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, write
+from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
 from .loss_terms import LossTerms
+from .memory_report import Budget
 from .outputs import Output
 from .parameters import Parameters
 
@@ -53,8 +56,8 @@ class Net:
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
     `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
     besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
-    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time.
-    Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time;
+    `budget` admits what it needs. Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Net:
         forward_only: bool = False,
         recompute: bool = False,
         choices: Choices | None = None,
+        budget: Budget | None = None,
     ) -> None:
         number, weights, level, stages = in_order(args, phase, weights, level, stages)
         self.device = device or mode.default_device()
@@ -88,27 +92,31 @@ class Net:
         self.engine = chosen(engine or mode.default_engine(), self.source.engine)
         self.phase = self.source.state.phase  # the net's own state may say another
         self.name = self.source.name
-        force = self.source.force_backward
-        written = build(self.source.layers, self._context, force_backward=force, forward_only=forward_only)
+        written = build(
+            self.source.layers, self._context, force_backward=self.source.force_backward, forward_only=forward_only
+        )
         told.net_built(self.source, written)
         self.graph = versions.separate_tops(written)
-        self._make_blobs()
+        lender: Parameters | None = None if share is None else share.parameters
+        self.parameters: Parameters = Parameters(self.graph, self.dtype, self.device, lender)
+        self._make_blobs(self.parameters.stamps)
         pair_and_log(self.layers)
-        if share is not None:
-            self.parameters.version = share.parameters.version
         self._trained = history_slots > 0
-        self.executor = Executor(
-            self.graph, self._blob_list, self._slots, self.parameters.version, self.device, self.engine,
-            fuse=mode.default_fuse() if fuse is None else fuse, kept=readable(keep, self.outputs, self.blobs),
-            again=recomputes(recompute, keep),
+        self.options = RunOptions(
+            self.device, self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
+            keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
+        slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
+        self.executor = assemble(self.graph, self._blob_list, slots, version, stamps, self.options)
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *self._slots])
+        self._host_views = HostViews([*self._blob_list, *slots], stamps)
         self._make_callbacks()
-        size, shares = self.dtype.itemsize, share is not None
-        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, shares)
+        size = self.dtype.itemsize
+        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, share is not None)
+        if budget is not None:
+            budget.admit(self.memory)
         memory_report.check_fits(self.memory, self.name, self.device)
-        self.parameters.allocate(self.seed, share.parameters if share else None, updated=history_slots > 0)
+        self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
 
@@ -118,12 +126,10 @@ class Net:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
         return Context(phase, self.dtype, self.seed, source.place, self.source.folder, self.choices)
 
-    def _make_blobs(self) -> None:
-        graph, dtype, device = self.graph, self.dtype, self.device
-        self._blob_list = make_blobs(graph, dtype, device)
+    def _make_blobs(self, stamps: Stamps) -> None:
+        graph = self.graph
+        self._blob_list = make_blobs(graph, self.dtype, self.device, stamps)
         self.blobs: OrderedDict[str, Blob] = OrderedDict((b.name, b.shown or b) for b in self._blob_list)
-        self.parameters = Parameters(graph, dtype, device)
-        self._slots = self.parameters.slots
         self.layers: list[Layer] = [node.layer for node in graph.nodes]
         self.layer_dict: OrderedDict[str, Layer] = OrderedDict((layer.name, layer) for layer in self.layers)
         self.params = self.parameters.by_layer
@@ -131,7 +137,7 @@ class Net:
         self.outputs = [graph.blobs[b].name for b in graph.outputs]
         self.bottom_names = OrderedDict((n.layer.name, [graph.blobs[b].name for b in n.bottoms]) for n in graph.nodes)
         self.top_names = OrderedDict((n.layer.name, [graph.blobs[t].name for t in n.tops]) for n in graph.nodes)
-        self.loss_terms = LossTerms(graph, self._blob_list)
+        self.loss_terms = LossTerms(graph, self._blob_list, stamps)
         self.blob_loss_weights = OrderedDict(
             (graph.blobs[t].name, w) for n in graph.nodes for t, w in zip(n.tops, n.loss_weights, strict=True)
         )
@@ -228,17 +234,11 @@ class Net:
             for name, value in inputs.items():
                 write(self.blobs[name], value, "data")
         self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
-        return self._views([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
+        return views(self.blobs, [*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
 
     def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
         """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
         set_input_arrays(self.data_layers, data, labels, self.name)
-
-    def _views(self, names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
-        for name in names:
-            if name not in self.blobs:
-                raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, self.blobs))
-        return {name: getattr(self.blobs[name], which) for name in names}
 
     def backward(
         self,
@@ -258,7 +258,7 @@ class Net:
         first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
         self.run_backward(first, last)
         made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
-        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | self._views(diffs or (), "diff")
+        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | views(self.blobs, diffs or (), "diff")
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""

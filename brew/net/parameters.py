@@ -22,25 +22,29 @@ from brew.layer.filler import initial
 from brew.layer.layout import ALIGN
 from brew.layer.random import Seed, Stream
 from brew.memory.blob import Blob, Memory
+from brew.memory.stamps import Stamps
 
 
 class Parameters:
     """The slots of a net, and the arenas that their data and gradients lie in.
 
     `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
-    layer that has some, by the layer's name.
+    layer that has some, by the layer's name. `version` grows with every change of their values; `stamps` are those of
+    the net's blobs too.
     """
 
-    def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str) -> None:
+    def __init__(self, graph: Graph, dtype: np.dtype[Any], device: str, other: Parameters | None = None) -> None:
+        """`other` are the parameters of the net whose weights this one shares; what changes there changes here."""
         self.graph, self.dtype, self.device = graph, dtype, device
+        self.stamps: Stamps = Stamps() if other is None else other.stamps
+        self.version: Version = Version() if other is None else other.version
         _check_names(graph)
-        self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}") for p in graph.params]
+        self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}", self.stamps) for p in graph.params]
         self.by_layer: OrderedDict[str, list[Blob]] = OrderedDict(
             (node.layer.name, [self.slots[p] for p in node.params]) for node in graph.nodes if node.params
         )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
-        self.version = Version()
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
 
@@ -59,9 +63,9 @@ class Parameters:
         for i in own:
             slot = self.slots[i]
             piece = slice(self.starts[i], self.starts[i] + slot.count)
-            slot.data_memory = Memory(self.dtype, self.device, self.arena[piece])
+            slot.data_memory = Memory(self.dtype, self.device, self.arena[piece], self.stamps)
             if trains:
-                slot.diff_memory = Memory(self.dtype, self.device, self.gradient_arena[piece])
+                slot.diff_memory = Memory(self.dtype, self.device, self.gradient_arena[piece], self.stamps)
             self._fill(i, seed)
         for i, slot in enumerate(self.slots):
             owner = self.graph.params[i].owner

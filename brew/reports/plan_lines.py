@@ -49,7 +49,7 @@ def plan_lines(executor: Executor) -> list[PlanLine]:
                 step.layer.name, step.layer.type, _engine(shown),
                 ", ".join(dict.fromkeys(str(blob.data_memory.layout) for blob in step.tops)), head, target,
                 tuple(_conversions(shown)) if converts else (), dict(shown.implementation.ways()) if converts else {},
-                number in executor.memory.schedule.again, step.node.apart,
+                number in executor.memory.schedule.again, step.apart,
             )
         )  # fmt: skip
     return lines

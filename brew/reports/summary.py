@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from brew.net import memory_report, mode
 from brew.net.engine import chosen
 from brew.net.memory_report import MemoryReport
 from brew.net.parameters import Parameters
+from brew.net.run.assembly import assemble
 from brew.net.run.blobs import make_blobs
 from brew.net.run.executor import Executor
+from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
@@ -90,7 +92,7 @@ def summarise(
     """
     read = _read(net, phase, states, level, stages, shapes, batch)
     source, graph = read.source, read.graph
-    engine = chosen(mode.default_engine(), source.engine)
+    options = _options(source, graph)
     types: dict[str, list[str]] = {}  # by name, in order: a data layer keeps its own
     for written_layer in read.written:
         types.setdefault(written_layer.param.name, []).append(written_layer.param.type)
@@ -102,8 +104,8 @@ def summarise(
         batch=next((s[0] for n in graph.nodes if not n.bottoms for s in n.top_shapes if s), 1),
         layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
         learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
-        inference=_predicted(forward, engine, 0),
-        training=_predicted(graph, engine, history_slots, recompute) if trains else None,
+        inference=_predicted(forward, options, 0),
+        training=_predicted(graph, replace(options, recompute=recompute), history_slots) if trains else None,
         assumed=read.assumed,
     )
 
@@ -121,8 +123,8 @@ def planned(
 ) -> list[PlanLine]:
     """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
     read = _read(net, phase, states, level, stages, shapes, batch)
-    engine = chosen(mode.default_engine(), read.source.engine)
-    return plan_lines(_executor(read.graph, engine, recompute))
+    options = replace(_options(read.source, read.graph), recompute=recompute)
+    return plan_lines(_executor(read.graph, options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +180,23 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _predicted(graph: Graph, engine: str, history_slots: int, recompute: bool = False) -> MemoryReport:
-    return memory_report.predict(_executor(graph, engine, recompute), graph, _DTYPE.itemsize, history_slots)
-
-
-def _executor(graph: Graph, engine: str, recompute: bool = False) -> Executor:
+def _options(source: NetSource, graph: Graph) -> RunOptions:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
-    outputs = {graph.blobs[b].name for b in graph.outputs}
+    outputs = frozenset(graph.blobs[b].name for b in graph.outputs)
+    engine = chosen(mode.default_engine(), source.engine)
+    return RunOptions("cpu", engine, fuse=mode.default_fuse(), keep=outputs)
+
+
+def _predicted(graph: Graph, options: RunOptions, history_slots: int) -> MemoryReport:
+    return memory_report.predict(_executor(graph, options), graph, _DTYPE.itemsize, history_slots)
+
+
+def _executor(graph: Graph, options: RunOptions) -> Executor:
     graph = versions.separate_tops(graph)
-    parameters = Parameters(graph, _DTYPE, "cpu")
-    return Executor(
-        graph, make_blobs(graph, _DTYPE, "cpu"), parameters.slots, parameters.version, "cpu", engine,
-        fuse=mode.default_fuse(), kept=outputs.__contains__, again=recompute,
-    )  # fmt: skip
+    parameters = Parameters(graph, _DTYPE, options.device)
+    stamps = parameters.stamps
+    blobs = make_blobs(graph, _DTYPE, options.device, stamps)
+    return assemble(graph, blobs, parameters.slots, parameters.version, stamps, options)
 
 
 def facts(summary: Summary) -> dict[str, Any]:

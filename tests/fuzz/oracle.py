@@ -28,8 +28,9 @@ from brew.layer.random import Seed
 from brew.net import memory_report, weights
 from brew.net.net import Net
 from brew.net.parameters import Parameters
+from brew.net.run.assembly import assemble
 from brew.net.run.blobs import make_blobs
-from brew.net.run.executor import Executor
+from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetParameter, SolverParameter, TransformationParameter
 from brew.prototxt.placed import PlacedLayer
 from brew.solver.snapshots import resume as resuming
@@ -101,9 +102,10 @@ class Oracle:
         try:
             graph = build(net.layers, context, force_backward=net.force_backward)
             single = np.dtype(np.float32)
-            blobs = make_blobs(graph, single, "cpu")
             parameters = Parameters(graph, single, "cpu")
-            executor = Executor(graph, blobs, parameters.slots, parameters.version, "cpu")
+            stamps = parameters.stamps
+            blobs = make_blobs(graph, single, "cpu", stamps)
+            executor = assemble(graph, blobs, parameters.slots, parameters.version, stamps, RunOptions())
             memory_report.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error

@@ -75,7 +75,7 @@ def test_passes_become_lists_of_calls() -> None:
     for _ in range(2):
         net.run_forward()
         net.run_backward()
-    assert net.executor._whole_backward.stands
+    assert net.executor.whole.backward.stands
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -8,6 +8,7 @@ import pytest
 
 from brew import prototxt
 from brew.errors import ResourceError, SolverError
+from brew.net.memory_report import Budget
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.solver.solver import Solver
@@ -45,3 +46,15 @@ def test_test_nets_count(tmp_path: Path) -> None:
 def test_what_is_no_size_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SolverError, match=r'max_memory is "much", which is no size.*as in 8G'):
         solver(tmp_path, 'max_memory: "much"')
+
+
+def test_a_budget_is_of_the_nets_it_is_handed_to() -> None:
+    def net(budget: Budget | None) -> Net:
+        return Net(prototxt.parse(NET, NetParameter).message, budget=budget)
+
+    needed = net(None).memory.total
+    budget = Budget(2 * needed)
+    assert [net(budget).memory.total, net(None).memory.total, net(budget).memory.total] == [needed] * 3
+    assert budget.spent == 2 * needed
+    with pytest.raises(ResourceError, match=r"a net needs .* beside the .* of the nets before it, max_memory is"):
+        net(budget)

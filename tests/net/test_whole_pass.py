@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -41,7 +43,7 @@ def feed(net: Net, batch: int) -> None:
 
 def stands(net: Net) -> tuple[bool, bool]:
     executor = net.executor
-    return executor._whole_forward.stands, executor._whole_backward.stands
+    return executor.whole.forward.stands, executor.whole.backward.stands
 
 
 def passes(net: Net, number: int = 1, *, at_once: bool = False) -> None:
@@ -93,7 +95,7 @@ def test_it_stands_from_the_second_pass_on(engine: str) -> None:
 def test_a_change_ends_it_and_results_are_those_of_single_steps(engine: str, change: Callable[[Net], None]) -> None:
     net, plain = make(engine, keep=()), make(engine, keep=())
     for it in (net, plain):
-        for whole in (it.executor._whole_forward, it.executor._whole_backward):
+        for whole in (it.executor.whole.forward, it.executor.whole.backward):
             whole._possible &= it is net
         passes(it, 3)
         change(it)
@@ -168,3 +170,54 @@ def test_an_error_in_a_pass_leaves_the_net_usable(engine: str, at_once: bool) ->
     passes(net, at_once=at_once)
     passes(plain, 4)
     assert gradients(net) == gradients(plain)
+
+
+def sharing(net: Net) -> Net:
+    return Net(prototxt.parse(TEXT, NetParameter), brew.TRAIN, engine=net.engine, seed=3, keep=(), share=net)
+
+
+@ENGINES
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_of_another_net_does_not_end_it(engine: str, change: Callable[[Net], None]) -> None:
+    net, another = make(engine, keep=()), make(engine, keep=())
+    for it in (net, another):
+        passes(it, 3)
+    change(another)
+    another.params["ip"][0].diff.max()
+    assert stands(net) == (True, True)
+
+
+def test_nets_that_share_weights_see_who_looks_at_them() -> None:
+    net = make("caffe", keep=())
+    borrower = sharing(net)
+    feed(borrower, 6)
+    for it in (net, borrower):
+        passes(it, 3)
+    net.params["ip"][0].data.max()
+    assert stands(net) == stands(borrower) == (False, False)
+
+
+@ENGINES
+def test_it_stands_while_another_thread_changes_another_net(engine: str) -> None:
+    net, another = make(engine, keep=()), make(engine, keep=())
+    passes(net, 3)
+    done = Event()
+
+    def change_again_and_again() -> int:
+        rounds = 0
+        while not done.is_set():
+            feed(another, 3 + rounds % 5)
+            passes(another)
+            another.blobs["loss"].data.max()
+            rounds += 1
+        return rounds
+
+    with ThreadPoolExecutor(1) as thread:
+        rounds = thread.submit(change_again_and_again)
+        try:
+            for _ in range(200):
+                passes(net)
+                assert stands(net) == (True, True)
+        finally:
+            done.set()
+        assert rounds.result() > 2

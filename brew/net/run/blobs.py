@@ -9,13 +9,14 @@ import numpy as np
 
 from brew.graph.graph import Graph
 from brew.memory.blob import Blob, Memory
+from brew.memory.stamps import Stamps
 
 from .step import Step
 
 
-def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str) -> list[Blob]:
+def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str, stamps: Stamps) -> list[Blob]:
     """The blobs of a graph, views in their bottoms' memory; nothing is allocated yet."""
-    blobs = [Blob(b.shape, dtype, device, b.name) for b in graph.blobs]
+    blobs = [Blob(b.shape, dtype, device, b.name, stamps) for b in graph.blobs]
     for older, version in zip(blobs, graph.blobs, strict=True):
         if version.shown is not None:
             older.shown, older.shows_gradient = blobs[version.shown], version.shows_gradient

@@ -1,94 +1,41 @@
-"""Running a graph on one device: blobs, prepared implementations, bound arrays, and re-binding when shapes change.
-
-A step is bound when its arrays stand ready in an `Arrays`. It stays bound until the stamp of one of its blobs
-changes; checking that before each layer is all that a pass costs beside the arithmetic (DECISIONS 7).
-"""
+"""The passes of a net: its steps in their order, together where they can be, and the memory they share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ctypes
+from collections.abc import Sequence
 from contextlib import suppress
 
-import numpy as np
-
-from brew import cuda
 from brew.cpu import busy, threads
 from brew.errors import UsageError
-from brew.graph.graph import Graph
-from brew.layer import Arrays, Unsupported, Version, registry
-from brew.layer.data_layer import DataLayer
-from brew.memory import recompute
-from brew.memory.blob import Blob, Latest
-from brew.memory.pass_schedule import Schedule
+from brew.layer import Arrays, Unsupported
 from brew.memory.plan import MemoryPlan
-from brew.memory.scratch import Scratch
 
-from .blobs import seen_in_another_shape
+from .binding import Binding, read_next_shapes
 from .fusion import Plan
-from .pass_counter import PassCounter
+from .planner import Planner
 from .shapes_ahead import ShapesAhead
 from .step import Step
-from .whole_pass import RoundTrip, WholePass
+from .whole_pass import WholePasses
 
 
 class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self,
-        graph: Graph,
-        blobs: Sequence[Blob],
-        slots: Sequence[Blob],
-        version: Version,
-        device: str,
-        engine: str = "caffe",
-        *,
-        fuse: bool = False,
-        kept: Callable[[str], bool] = lambda name: True,
-        again: bool = False,
-    ) -> None:
-        """`blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them.
-
-        `fuse` lets layers run together; `kept` says which blobs must be readable after a pass.
-
-        Where not all are, `again` lets layers run forward twice for less memory (brew.memory.recompute).
-        """
-        self.device = device
-        room = registry.engine_room(device, engine)
-        self._openmp = room.library() if room is not None else None
-        threads.hold_blas()
-        self.scratch = Scratch(device)
-        self.version = version
-        self.steps = [Step(node, blobs, slots, node.wanted(graph.params), device, engine) for node in graph.nodes]
-        self.passes = PassCounter(device)
-        plain = {memory for step in self.steps for memory in seen_in_another_shape(step)}
-        for step in self.steps:
-            step.prepare(self.scratch)
-            step.settle_tops(plain)
-        together = fuse and room is not None and all(room.takes(step.layer) for step in self.steps)
-        self.plan = Plan(self.steps, self.scratch, self._refresh, kept, room if together else None)
-        self._whole_forward, self._whole_backward = (
-            WholePass(self.steps, self.plan, self.scratch, backward=backward) for backward in (False, True)
-        )
-        self._round_trip = RoundTrip(self._whole_forward, self._whole_backward, self.scratch)
-        readable = [kept(blob.name) for blob in blobs]
-        losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
-        self._kept = [blob for b, blob in enumerate(blobs) if readable[b] or b in losses]
-        self._reuse = not all(readable)
-        self._forward_only = graph.forward_only
-        self._again = again and self._reuse and not graph.forward_only
-        self.sources = [blob.shown or blob for step in self.steps if not step.bottoms for blob in step.tops]
-        self._reading = [step for step in self.steps if step.reads_data]
-        self._shapes = ShapesAhead(self.steps, self.sources, self.scratch)
-        self._settled_at = -1  # Latest.stamp
+        self, steps: Sequence[Step], plan: Plan, binding: Binding, planner: Planner, memory: MemoryPlan,
+        shapes: ShapesAhead, whole: WholePasses, *, forward_only: bool, openmp: ctypes.CDLL | None,
+    ) -> None:  # fmt: skip
+        """All of one net, made by `assemble` (.assembly). `memory` is what `planner` has planned first; `openmp` is
+        the library whose threads compute, if one does."""
+        self.steps, self.plan, self.binding, self.whole = steps, plan, binding, whole
+        self.memory, self._planner = memory, planner
+        self._shapes, self.sources = shapes, shapes.sources
+        self.passes = binding.passes
+        self._forward_only, self._openmp = forward_only, openmp
+        self._reading = [step for step in steps if step.reads_data]
+        self._settled_at = -1  # the latest stamp then
         self._lent = False
-        self.memory = self._plan_memory()
-
-    def _plan_memory(self) -> MemoryPlan:
-        kept = {memory for blob in self._kept for memory in (blob.data_memory, blob.diff_memory)}
-        groups = self.plan.groups
-        schedule = recompute.choose(self.steps, groups, kept) if self._again else Schedule(len(self.steps))
-        return MemoryPlan(self.steps, groups, kept, self.device, schedule, reuse=self._reuse)
 
     @property
     def kept_bytes(self) -> int:
@@ -124,97 +71,70 @@ class Executor:
         """
         end = len(self.steps) - 1 if end is None else end
         for step in self._reading:
-            self._read_next_shapes(step)
-        if self._settled_at == Latest.stamp and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
+            read_next_shapes(step)
+        stamps = self.binding.stamps
+        if self._settled_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
             return
         if self._shapes.carry(end, self.plan.groups) and not self._lent:
             self.memory.arena.stale = True
         if self.memory.arena.stale:
-            self.memory, self._lent = self._plan_memory(), False
+            self.memory, self._lent = self._planner.plan(), False
         if not self._lent:
             self._lent = True
             self.memory.lend()
-            self.scratch.stamp += 1
-        self._settled_at = Latest.stamp
+            self.binding.scratch.stamp += 1
+        self._settled_at = stamps.latest
 
     def prepare_again(self) -> None:
         """Implementations would now decide otherwise than they have (brew.layer.choices): let them."""
         for step in (*self.steps, *(group.step for group in self.plan.groups)):
             with suppress(Unsupported):  # a group's, in these shapes
-                step.prepare(self.scratch)
+                step.prepare(self.binding.scratch)
             step.unbind()
         self.memory.arena.stale = True
 
-    @staticmethod
-    def _read_next_shapes(step: Step) -> None:
-        assert isinstance(step.layer, DataLayer)
-        for blob, shape in zip(step.tops, step.layer.next_shapes(), strict=True):
-            if blob.shape != shape:
-                blob.reshape(*shape)
-
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
-        return self._refresh(self.steps[number])
+        self._ready()
+        return self.binding.arrays(self.steps[number])
 
-    def _refresh(self, step: Step) -> Arrays:
+    def _ready(self) -> None:
+        """Before the first step runs, memory has to be there."""
         if not self._lent:
             self.settle()
-        if step.reads_data:
-            self._read_next_shapes(step)
-        latest = Latest.stamp
-        if step.io is not None and step.seen == latest and step.key[0] == self.scratch.stamp:
-            return step.io  # nothing has changed anywhere
-        if step.io is None or step.stamps(self.scratch) != step.key:
-            step.reshape()
-            if step.current_shapes() != step.shapes:
-                step.prepare(self.scratch)
-            step.bind(self.scratch, self.passes.array, self.version)
-            self._weigh(step)
-        step.seen = latest  # as of before: what binding has changed counts
-        assert step.io is not None
-        return step.io
 
     def reshape(self) -> None:
         """Carry shapes through the whole net, without computing."""
         self.settle()
         for step in self.steps:
-            self._refresh(step)
-
-    def _weigh(self, step: Step) -> None:
-        """A loss's gradient is its weight; it stays until somebody writes another."""
-        if not step.wanted.backward:
-            return
-        assert step.io is not None
-        for weight, dy in zip(step.node.loss_weights, step.io.dy, strict=True):
-            if weight and self.device == "cpu":
-                dy.fill(weight)
-            elif weight:
-                cuda.upload(dy, np.full(dy.shape, weight, dy.dtype))
+            self.binding.arrays(step)
 
     def forward_through(self, start: int, end: int) -> None:
         """Steps `start` to `end`, together where they can be."""
         whole = start == 0 and end == len(self.steps) - 1
-        if whole and self._whole_forward.stands:
-            self._whole_forward.run(self.memory.arena)
+        if whole and self.whole.forward.stands:
+            self.whole.forward.run(self.memory.arena)
             return
-        before, number = Latest.stamp, start
+        self._ready()
+        before, number = self.binding.stamps.latest, start
         while number <= end:
             together = self.plan.forward(number, end)
             if together:
                 self.memory.arena.ran(number, together)
             number += together or self.forward(number)
-        self._forget_whole_passes()
+        self.whole.forget()
         if whole:
-            self._whole_forward.make(before, self.memory.schedule)
+            self.whole.forward.make(before, self.memory.schedule)
 
     def backward_through(self, start: int, end: int) -> None:
         """Steps `start` down to `end`, backward."""
         whole = end == 0 and start == len(self.steps) - 1
         self._check_backward(start)
-        if whole and self._whole_forward.stands and self._whole_backward.stands:
-            self._whole_backward.run(self.memory.arena)
+        if whole and self.whole.forward.stands and self.whole.backward.stands:
+            self.whole.backward.run(self.memory.arena)
             return
-        before, number = Latest.stamp, start
+        self._ready()
+        before, number = self.binding.stamps.latest, start
         while number >= end:
             self._check_backward(number)
             self._run_again(number)
@@ -223,23 +143,18 @@ class Executor:
                 self.memory.arena.ran(self._moment(number), together)
             number -= together or self._backward(number)
         if not whole:
-            self._forget_whole_passes()
-        elif self._whole_forward.stands:  # else its groups may not have run as such
-            self._whole_backward.make(before, self.memory.schedule)
+            self.whole.forget()
+        elif self.whole.forward.stands:  # else its groups may not have run as such
+            self.whole.backward.make(before, self.memory.schedule)
 
     def forward_backward(self) -> None:
         """All steps forward, then all of them backward."""
-        if self._round_trip.stands or self._round_trip.join():
-            self._round_trip.run(self.memory.arena)
+        if self.whole.both.stands or self.whole.both.join():
+            self.whole.both.run(self.memory.arena)
             return
         last = len(self.steps) - 1
         self.forward_through(0, last)
         self.backward_through(last, 0)
-
-    def _forget_whole_passes(self) -> None:
-        """A part has run by itself."""
-        for whole in (self._whole_forward, self._whole_backward, self._round_trip):
-            whole.forget()
 
     def _moment(self, number: int) -> int:
         """When the backward of a step runs, as the memory plan counts."""
@@ -248,7 +163,7 @@ class Executor:
     def _check_backward(self, number: int) -> None:
         if self._forward_only:
             raise UsageError("the net was made with forward_only: it has no gradients")
-        if self._reuse and self.memory.arena.has_run(self._moment(number)):
+        if self._planner.reuse and self.memory.arena.has_run(self._moment(number)):
             raise UsageError(
                 "backward runs once after each forward where not every blob is kept: it overwrites what it has read",
                 hint="make the net without keep=[...]",
@@ -256,7 +171,7 @@ class Executor:
 
     def forward(self, number: int) -> int:
         """One step by itself; 1."""
-        self._forget_whole_passes()
+        self.whole.forget()
         self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)
         if step.asks_for_shapes:
@@ -269,7 +184,8 @@ class Executor:
 
     def backward(self, number: int) -> int:
         """One step's backward by itself; 1."""
-        self._forget_whole_passes()
+        self.whole.forget()
+        self._ready()
         self._run_again(number)
         return self._backward(number)
 

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from brew.graph.graph import Node
 from brew.layer import Unsupported, Wanted
 from brew.layer.engine_room import EngineRoom
 from brew.layer.fused import Fused
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 
+from .binding import Binding
 from .step import Step, What
 
 
@@ -37,16 +37,12 @@ class FusedStep(Step):
                     wanted.append(want)
             made += member.tops
         params = [p for member in members for p in member.params]
-        blobs = [*bottoms, *last.tops]
-        node = Node(
-            layer=first.layer, source=first.node.source, bottoms=list(range(len(bottoms))),
-            tops=list(range(len(bottoms), len(blobs))), params=list(range(len(params))),
-            loss_weights=[0.0] * len(last.tops), backward=first.node.backward, bottom_gradients=wanted,
-        )  # fmt: skip
         wants = Wanted(tuple(wanted), tuple(w for member in members for w in member.wanted.params))
-        super().__init__(node, blobs, params, wants, first.device, "caffe")
         self.how: Fused = how([member.layer for member in members])
-        self.candidates = [self.how]
+        super().__init__(
+            first.layer, bottoms, last.tops, params, wants, [self.how], first.stamps, first.device,
+            loss_weights=[0.0] * len(last.tops),
+        )  # fmt: skip
 
     @property
     def reads(self) -> frozenset[str]:
@@ -90,12 +86,11 @@ class Plan:
     """The groups of a net's steps, and how they take turns with their members."""
 
     def __init__(
-        self, steps: Sequence[Step], scratch: Scratch, refresh: Callable[[Step], object], kept: Callable[[str], bool],
-        room: EngineRoom | None,
+        self, steps: Sequence[Step], binding: Binding, kept: Callable[[str], bool], room: EngineRoom | None
     ) -> None:  # fmt: skip
-        """`refresh` binds a step where it has to be; `kept` says what must be readable; `room` computes rows."""
-        self.steps, self.scratch, self.refresh = steps, scratch, refresh
-        self.groups = list(_groups(steps, scratch, kept, room)) if room is not None else []
+        """`kept` says which blobs must be readable after a pass; `room` computes fused groups, if one does."""
+        self.steps, self.binding = steps, binding
+        self.groups = list(_groups(steps, binding.scratch, kept, room)) if room is not None else []
         self._by_start = {group.start: group for group in self.groups}
         self._by_last = {group.last: group for group in self.groups}
         self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
@@ -121,7 +116,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.refresh(group.step)  # somebody may have looked at a blob since forward
+            self.binding.arrays(group.step)  # somebody may have looked at a blob since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -131,7 +126,7 @@ class Plan:
         if group is not None and group.ran:
             self._bind(group)  # somebody may have looked at a blob since forward
         else:
-            self.refresh(self.steps[number])
+            self.binding.arrays(self.steps[number])
         calls, count = self.turn(number, "again")
         for call in calls:
             call()
@@ -171,8 +166,8 @@ class Plan:
     def _bind(self, group: Group) -> None:
         """Everything stands for a forward of the group."""
         if group.maker is not None:
-            self.refresh(self.steps[group.maker])  # its top has its shape now
-        self.refresh(group.step)
+            self.binding.arrays(self.steps[group.maker])  # its top has its shape now
+        self.binding.arrays(group.step)
         source = group.step.how.source
         if group.maker is not None and source is not None:
             self._redirect(group, source)
@@ -185,7 +180,7 @@ class Plan:
         if maker.redirect is not target:
             maker.redirect = target
             maker.unbind()
-            self.refresh(maker)
+            self.binding.arrays(maker)
 
     def _replay(self, group: Group) -> None:
         """Let the members do what the group has done, so that each has what its backward needs."""
@@ -201,7 +196,7 @@ class Plan:
         made = {top.data_memory for member in members for top in member.tops}
         converted = {blob.data_memory for blob in group.step.bottoms} - made
         for member in members:
-            self.refresh(member)
+            self.binding.arrays(member)
             member.forward_after(group.step.values, converted)
         for array, value in zip(arrays, present, strict=True):
             array[...] = value
@@ -209,9 +204,9 @@ class Plan:
 
 def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool], room: EngineRoom) -> Iterator[Group]:
     """The rows that are computed together, from the front, the longest at each place."""
-    readers: dict[int, int] = {}
+    readers: dict[Blob, int] = {}
     for step in steps:
-        for blob in step.node.bottoms:
+        for blob in step.bottoms:
             readers[blob] = readers.get(blob, 0) + 1
     number, taken = 0, 0  # steps before `taken` belong to groups
     while number < len(steps):
@@ -226,7 +221,7 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
 
 
 def _groups_at(
-    number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[int, int], kept: Callable[[str], bool],
+    number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[Blob, int], kept: Callable[[str], bool],
     room: EngineRoom,
 ) -> Iterator[Group]:  # fmt: skip
     for types in room.rows:
@@ -248,42 +243,41 @@ def _groups_at(
 
 def _chained(row: Sequence[Step]) -> bool:
     """Whether every step reads what the one before it makes, and all are of one phase and no losses."""
-    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.node.loss_weights) for s in row)
+    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.loss_weights) for s in row)
     return alone and all(_linked(a, b) for a, b in pairwise(row)) and not _overwrites_another(row)
 
 
 def _linked(step: Step, after: Step) -> bool:
     """Whether `after` reads the top of `step`, once, and gives its gradient where `step` asks for one."""
-    top = step.node.tops[0]
-    if after.node.bottoms.count(top) != 1 or step.layer.context.phase != after.layer.context.phase:
+    top = step.tops[0]
+    if after.bottoms.count(top) != 1 or step.layer.context.phase != after.layer.context.phase:
         return False
-    return after.wanted.bottoms[after.node.bottoms.index(top)] == step.wanted.backward
+    return after.wanted.bottoms[after.bottoms.index(top)] == step.wanted.backward
 
 
 def _overwrites_another(row: Sequence[Step]) -> bool:
     """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
-    inside = {row[0].node.bottoms[0], *(step.node.tops[0] for step in row)}
-    outside = {blob for step in row for blob in step.node.bottoms} - inside
+    inside = {row[0].bottoms[0], *(step.tops[0] for step in row)}
+    outside = {blob for step in row for blob in step.bottoms} - inside
     written = {step.tops[0].data_memory for step in row}
-    read = (pair for step in row for pair in zip(step.bottoms, step.node.bottoms, strict=True))
-    return any(blob.data_memory in written for blob, number in read if number in outside)
+    return any(blob.data_memory in written for blob in outside)
 
 
-def _skipped(row: Sequence[Step], readers: dict[int, int], kept: Callable[[str], bool]) -> list[Blob] | None:
+def _skipped(row: Sequence[Step], readers: dict[Blob, int], kept: Callable[[str], bool]) -> list[Blob] | None:
     """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """
-    top = row[-1].node.tops[0]
+    top = row[-1].tops[0]
     skipped = []
     for step in row[:-1]:
-        blob = step.node.tops[0]
+        blob = step.tops[0]
         if blob == top:
             continue
-        inside = sum(member.node.bottoms.count(blob) for member in row)
-        if step.wanted.backward or readers[blob] > inside or kept(step.tops[0].name):
+        inside = sum(member.bottoms.count(blob) for member in row)
+        if step.wanted.backward or readers[blob] > inside or kept(blob.name):
             return None
-        skipped.append(step.tops[0])
+        skipped.append(blob)
     return skipped
 
 
@@ -292,7 +286,7 @@ def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
     if step.how.source is None:
         return None
     maker = steps[number - 1]
-    alone = len(maker.tops) == 1 and maker.views[0] is None and maker.node.tops[0] not in maker.node.bottoms
+    alone = len(maker.tops) == 1 and maker.views[0] is None and maker.tops[0] not in maker.bottoms
     writes = bool(maker.bottoms) and maker.layer.rewrites
     if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
         return None

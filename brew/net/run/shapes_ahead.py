@@ -26,7 +26,7 @@ class ShapesAhead:
 
     def __init__(self, steps: Sequence[Step], sources: Sequence[Blob], scratch: Scratch) -> None:
         """`sources` are the blobs that steps without bottoms make."""
-        self._steps, self._sources, self._scratch = steps, sources, scratch
+        self._steps, self.sources, self._scratch = steps, sources, scratch
         self._stamps = self._now()
         self._stuck = len(steps)  # the first step that cannot follow
 
@@ -56,4 +56,4 @@ class ShapesAhead:
         return True
 
     def _now(self) -> list[int]:
-        return [blob.stamp for blob in self._sources]
+        return [blob.stamp for blob in self.sources]

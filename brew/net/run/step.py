@@ -14,27 +14,27 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.cpu import onednn
-from brew.graph.graph import Node
 from brew.graph.layer_checks import check_shapes
 from brew.layer import (
     Array,
     Arrays,
     Buffer,
     Implementation,
+    Layer,
     Shapes,
     Unsupported,
     Version,
     Wanted,
     count,
-    registry,
     shape_text,
 )
 from brew.layer.data_layer import DataLayer
 from brew.layer.layout import PLAIN
 from brew.memory.arena import Lease
-from brew.memory.blob import Blob, Latest, Memory
+from brew.memory.blob import Blob, Memory
 from brew.memory.keys import SAVED, Key
 from brew.memory.scratch import Scratch, elements
+from brew.memory.stamps import Stamps
 
 from .crossing import Crossing
 
@@ -42,28 +42,33 @@ What: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
-    """One layer of the graph on its device."""
+    """One layer, or a row of them that somebody computes as one, on its device.
+
+    `candidates` are the implementations to try, the best first; the last one takes anything. `apart` says why a layer
+    does not run in place though the file says so; "" where it does (brew.graph.versions).
+    """
 
     def __init__(
-        self, node: Node, blobs: Sequence[Blob], params: Sequence[Blob], wanted: Wanted, device: str, engine: str
-    ) -> None:
-        self.node = node
-        self.layer = node.layer
+        self, layer: Layer, bottoms: Sequence[Blob], tops: Sequence[Blob], params: Sequence[Blob], wanted: Wanted,
+        candidates: Sequence[Implementation[Any]], stamps: Stamps, device: str, *, loss_weights: Sequence[float],
+        apart: str = "",
+    ) -> None:  # fmt: skip
+        self.layer, self.apart = layer, apart
+        self.bottoms, self.tops, self.params = list(bottoms), list(tops), list(params)
+        self.loss_weights = loss_weights
         self.wanted = wanted
+        self.candidates = candidates
+        self.stamps = stamps
         self.device = device
-        self.candidates = list(registry.implementations(node.layer, device, engine))
-        self.bottoms = [blobs[b] for b in node.bottoms]
-        self.tops = [blobs[t] for t in node.tops]
-        self.params = [params[p] for p in node.params]
         self.shown = [b.shown for b in (*self.bottoms, *self.tops) if b.shown is not None]
-        self.views = [node.layer.view(t) for t in range(len(self.tops))]
+        self.views = [layer.view(t) for t in range(len(self.tops))]
         self.shapes = self.current_shapes()
         self.buffers: dict[str, Buffer] = {}
         self.kept: dict[str, Array] = {}
         self.io: Arrays | None = None
         self.key: tuple[int, ...] = ()
-        self.reads_data = isinstance(node.layer, DataLayer)
-        self.seen = -1  # blob.Latest.stamp when its own stamps were last compared
+        self.reads_data = isinstance(layer, DataLayer)
+        self.seen = -1  # the latest stamp when its own stamps were last compared
         self.leases: dict[Key, Lease] = {}  # what the memory plan gives the step itself
         self.redirect: Array | None = None  # where the one top goes instead of into its blob (brew.net.run.fusion)
         self.values, self.gradients = (Crossing(what, self.leases) for what in ("values", "gradients"))
@@ -90,7 +95,7 @@ class Step:
     def current_shapes(self) -> Shapes:
         return Shapes(*(tuple(b.shape for b in blobs) for blobs in (self.bottoms, self.tops, self.params)))
 
-    def stamps(self, scratch: Scratch) -> tuple[int, ...]:
+    def current_key(self, scratch: Scratch) -> tuple[int, ...]:
         return (scratch.stamp, *(b.stamp for blobs in (self.bottoms, self.tops, self.shown) for b in blobs))
 
     def prepare(self, scratch: Scratch) -> None:
@@ -197,7 +202,7 @@ class Step:
         self._show(values, gradients)
         self.values, self.gradients = values, gradients
         self.implementation.bind(self.io)
-        self.key = self.stamps(scratch)
+        self.key = self.current_key(scratch)
 
     def _show(self, values: Crossing, gradients: Crossing) -> None:
         """One blob stands for all versions of a name (graph.versions), as in place one memory would: what the caller
@@ -277,4 +282,4 @@ class Step:
     def unbind(self) -> None:
         """Its arrays are to be made anew before it runs again."""
         self.io = None
-        Latest.changed()
+        self.stamps.changed()

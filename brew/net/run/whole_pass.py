@@ -7,15 +7,14 @@ changes, or until a part of the net is run by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from brew.memory.blob import Latest
 
 if TYPE_CHECKING:
     from brew.memory.arena import Arena
     from brew.memory.pass_schedule import Schedule
-    from brew.memory.scratch import Scratch
 
+    from .binding import Binding
     from .fusion import Plan
     from .step import Step, What
 
@@ -27,15 +26,15 @@ _NEVER = (-1, -1)
 class _Calls:
     """Calls for all steps whose moments follow `first` (brew.memory.pass_schedule), and the turns these run in."""
 
-    def __init__(self, scratch: Scratch, first: int) -> None:
-        self._scratch, self._first = scratch, first
+    def __init__(self, binding: Binding, first: int) -> None:
+        self._stamps, self._scratch, self._first = binding.stamps, binding.scratch, first
         self.calls: list[Call] = []
         self.turns: list[int] = []
         self._made_at = _NEVER
 
     @property
     def stands(self) -> bool:
-        return self._made_at == (Latest.stamp, self._scratch.stamp)
+        return self._made_at == (self._stamps.latest, self._scratch.stamp)
 
     def forget(self) -> None:
         self._made_at = _NEVER
@@ -57,8 +56,8 @@ class _Calls:
 class WholePass(_Calls):
     """Forward or backward of all steps."""
 
-    def __init__(self, steps: Sequence[Step], plan: Plan, scratch: Scratch, *, backward: bool) -> None:
-        super().__init__(scratch, len(steps) if backward else 0)
+    def __init__(self, steps: Sequence[Step], plan: Plan, binding: Binding, *, backward: bool) -> None:
+        super().__init__(binding, len(steps) if backward else 0)
         self._steps, self._plan, self._backward = steps, plan, backward
         self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
         if backward:
@@ -72,7 +71,7 @@ class WholePass(_Calls):
 
     def make(self, before: int, schedule: Schedule) -> None:
         """From the pass that has just gone step by step, if nothing has changed since the stamp `before`."""
-        if not self._possible or before != Latest.stamp:
+        if not self._possible or before != self._stamps.latest:
             return
         calls: list[Call] = []
         turns: list[int] = []
@@ -89,8 +88,8 @@ class RoundTrip(_Calls):
     """Forward and backward as one list of calls: between passes the interpreter has left the cache, so every line of
     Python there is slow."""
 
-    def __init__(self, forward: WholePass, backward: WholePass, scratch: Scratch) -> None:
-        super().__init__(scratch, 0)
+    def __init__(self, forward: WholePass, backward: WholePass, binding: Binding) -> None:
+        super().__init__(binding, 0)
         self._forward, self._backward = forward, backward
 
     def join(self) -> bool:
@@ -100,5 +99,25 @@ class RoundTrip(_Calls):
             return False
         then = max(forward.turns, default=-1) + 1
         turns = forward.turns + [then + turn for turn in backward.turns]
-        self._stand(Latest.stamp, forward.calls + backward.calls, turns)
+        self._stand(self._stamps.latest, forward.calls + backward.calls, turns)
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class WholePasses:
+    """The passes of one net, each by itself and both as one."""
+
+    forward: WholePass
+    backward: WholePass
+    both: RoundTrip
+
+    @classmethod
+    def of(cls, steps: Sequence[Step], plan: Plan, binding: Binding) -> WholePasses:
+        """For `steps` in the groups of `plan`; none stands before it is made."""
+        forward, backward = (WholePass(steps, plan, binding, backward=backward) for backward in (False, True))
+        return cls(forward, backward, RoundTrip(forward, backward, binding))
+
+    def forget(self) -> None:
+        """A part has run by itself."""
+        for whole in (self.forward, self.backward, self.both):
+            whole.forget()

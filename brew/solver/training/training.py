@@ -10,7 +10,8 @@ from brew.files.weights.reading import Weights
 from brew.graph import told
 from brew.layer import TEST, TRAIN
 from brew.layer.random import Seed
-from brew.net import memory_report, mode
+from brew.net import mode
+from brew.net.memory_report import Budget
 from brew.net.net import Net
 from brew.net.statistics import Statistics
 from brew.solver.update.average import WeightAverage
@@ -61,23 +62,23 @@ class Training:
         self.seconds = 0.0
         self._watchers: dict[type[Event], list[Callable[[Event], None]]] = {kind: [] for kind in KINDS}
         self.seed = Seed(config.seed())
-        with memory_report.limited(units.size(self.param.max_memory)):
-            self._build(level, stages)
+        self._build(level, stages)
 
     def _build(self, level: int | None, stages: Sequence[str]) -> None:
+        budget = Budget(units.size(self.param.max_memory))
         kind = rule_class(self.param.type)
         assert kind is not None  # SolverConfig has checked it
         rule = kind(self.param)
         slots = rule.slots + (self.param.ema_decay > 0)
         choice, tests = self.config.train_net(), self.config.test_nets()
-        self.net = self._make_net(choice, TRAIN, level, stages, history=slots)
+        self.net = self._make_net(choice, TRAIN, budget, level, stages, history=slots)
         epochs.to_iterations(self.config.document, self.net)
         log.info("%s", self.net.memory.text())
         log.debug("%s", self.net.memory.details())
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
-        self.test_nets = [self._make_net(test, TEST, share=self.net) for test in tests]
+        self.test_nets = [self._make_net(test, TEST, budget, share=self.net) for test in tests]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
         nets = [(net.source, net.graph) for net in (self.net, *self.test_nets)]
@@ -97,14 +98,14 @@ class Training:
         log.info("Solver scaffolding done.", extra=_SOLVER)
 
     def _make_net(
-        self, choice: NetChoice, phase: int, level: int | None = None, stages: Sequence[str] = (),
+        self, choice: NetChoice, phase: int, budget: Budget, level: int | None = None, stages: Sequence[str] = (),
         share: Net | None = None, history: int = 0,
     ) -> Net:  # fmt: skip
         return Net(
             choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
             seed=self.seed, share=share, history_slots=history, keep=self._keep,
             forward_only=phase == TEST and self._keep is not None, recompute=phase == TRAIN and self.param.recompute,
-            choices=self.config.choices() if phase == TRAIN else None,
+            choices=self.config.choices() if phase == TRAIN else None, budget=budget,
         )  # fmt: skip
 
     def load_weights(self, files: Weights) -> None:

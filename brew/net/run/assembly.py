@@ -1,0 +1,72 @@
+"""From a graph to what runs it: steps, groups of them, and a plan of their memory (docs/decisions/0001)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from brew.cpu import threads
+from brew.graph.graph import Graph
+from brew.layer import Version, registry
+from brew.memory.blob import Blob
+from brew.memory.scratch import Scratch
+from brew.memory.stamps import Stamps
+
+from .binding import Binding
+from .blobs import seen_in_another_shape
+from .executor import Executor
+from .fusion import Plan
+from .options import RunOptions
+from .planner import Planner
+from .shapes_ahead import ShapesAhead
+from .step import Step
+from .whole_pass import WholePasses
+
+
+def assemble(
+    graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], version: Version, stamps: Stamps, options: RunOptions
+) -> Executor:
+    """An executor for `graph`. Nothing is allocated.
+
+    `blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them; `stamps` are those
+    of both.
+    """
+    device, engine = options.device, options.engine
+    room = registry.engine_room(device, engine)
+    threads.hold_blas()
+    binding = Binding(version, stamps, device)
+    steps = [
+        Step(
+            node.layer, [blobs[b] for b in node.bottoms], [blobs[t] for t in node.tops],
+            [slots[p] for p in node.params], node.wanted(graph.params),
+            list(registry.implementations(node.layer, device, engine)), stamps, device, loss_weights=node.loss_weights, apart=node.apart,
+        )
+        for node in graph.nodes
+    ]  # fmt: skip
+    _prepare(steps, binding.scratch)
+    together = options.fuse and room is not None and all(room.takes(step.layer) for step in steps)
+    plan = Plan(steps, binding, options.keeps, room if together else None)
+    planner = _planner(graph, blobs, steps, plan, options)
+    sources = [blob.shown or blob for step in steps if not step.bottoms for blob in step.tops]
+    return Executor(
+        steps, plan, binding, planner, planner.plan(), ShapesAhead(steps, sources, binding.scratch),
+        WholePasses.of(steps, plan, binding), forward_only=graph.forward_only,
+        openmp=None if room is None else room.library(),
+    )  # fmt: skip
+
+
+def _prepare(steps: Sequence[Step], scratch: Scratch) -> None:
+    """Choose the implementations, from the front: each sees the layouts in which those before it give their tops."""
+    plain = {memory for step in steps for memory in seen_in_another_shape(step)}
+    for step in steps:
+        step.prepare(scratch)
+        step.settle_tops(plain)
+
+
+def _planner(
+    graph: Graph, blobs: Sequence[Blob], steps: Sequence[Step], plan: Plan, options: RunOptions
+) -> Planner:  # fmt: skip
+    losses = {t for n in graph.nodes for t, weight in zip(n.tops, n.loss_weights, strict=True) if weight}
+    kept = [blob for b, blob in enumerate(blobs) if options.keeps(blob.name) or b in losses]
+    reuse = not all(options.keeps(blob.name) for blob in blobs)
+    again = options.recompute and reuse and not graph.forward_only
+    return Planner(steps, plan.groups, kept, options.device, reuse, again)
