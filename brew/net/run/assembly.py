@@ -38,7 +38,8 @@ def assemble(
         Step(
             node.layer, [blobs[b] for b in node.bottoms], [blobs[t] for t in node.tops],
             [slots[p] for p in node.params], node.wanted(graph.params),
-            list(registry.implementations(node.layer, device, engine)), stamps, device, loss_weights=node.loss_weights, apart=node.apart,
+            list(registry.implementations(node.layer, device, engine)), stamps, device,
+            loss_weights=node.loss_weights, apart=node.apart,
         )
         for node in graph.nodes
     ]  # fmt: skip
