@@ -103,6 +103,22 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
     "a training goes on in both": SOLVER + "in_child(lambda: equal(trained(solver, 4), whole)); equal(trained(solver, 4), whole)",
     "a training begins there": SOLVER + "in_child(lambda: equal(trained(Solver(parse(text, SolverParameter)), 6), whole))",
     "a training is closed there": SOLVER + "in_child(solver.close); equal(trained(solver, 4), whole)",
+    "forked while a thread reads": f"""
+import pathlib, threading
+from brew.data.databases.opening import open_database
+path = pathlib.Path({str(LMDB)!r})
+database, ended = open_database(path), threading.Event()
+def read():
+    while not ended.is_set():
+        for record in database.scan(0):
+            pass
+thread = threading.Thread(target=read, daemon=True)
+thread.start()
+for _ in range(40):
+    in_child(lambda: list(open_database(path).scan(0)))
+ended.set()
+thread.join()
+""",
     "forked before any net": "in_child(lambda: round_trip(Net(parse(TEXT, NetParameter), 0)))",
 }  # fmt: skip
 

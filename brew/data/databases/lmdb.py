@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -27,9 +28,14 @@ _SETTLED = 2.0  # seconds: a later write may leave the same time stamp
 
 
 class _Environments:
-    """The environments open in this process: LMDB allows one per folder, which all nets share."""
+    """The environments open in this process: LMDB allows one per folder, which all nets share.
+
+    A thread holds `inside` while it is in LMDB's code, and the process while it forks: in the child, an environment
+    that another thread was in could not be closed.
+    """
 
     lock = threading.Lock()
+    inside = threading.RLock()
     open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
     checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
 
@@ -43,9 +49,10 @@ class _Environments:
             if environment is None:
                 cls._check(path / "data.mdb")
                 try:
-                    environment = lmdb.open(
-                        str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
-                    )
+                    with cls.inside:
+                        environment = lmdb.open(
+                            str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
+                        )
                 except (lmdb.Error, OSError) as error:
                     raise DataError(f"LMDB {path} cannot be opened: {error}") from None
             cls.open[key] = environment, users + 1
@@ -81,14 +88,18 @@ def _forget() -> None:
 
     Another thread may have held the lock. Nothing of the parent's is changed: readers have no lock file.
     """
-    _Environments.lock = threading.Lock()
+    _Environments.lock, _Environments.inside = threading.Lock(), threading.RLock()
     for environment, _ in _Environments.open.values():
         environment.close()
     _Environments.open.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(
+        before=lambda: _Environments.inside.acquire(),  # looked up then: a child has a lock of its own
+        after_in_parent=lambda: _Environments.inside.release(),
+        after_in_child=_forget,
+    )
 
 
 class LMDB(Database):
@@ -117,15 +128,17 @@ class LMDB(Database):
 
         key: bytes | None = None
         try:
-            with self._environment.begin(buffers=False) as transaction:
+            with self._transaction() as transaction:
                 self._check_size()
-                cursor = transaction.cursor()
-                cursor.first()
-                keys = cursor.iternext(keys=True, values=False)
+                with _Environments.inside:
+                    cursor = transaction.cursor()
+                    cursor.first()
+                    keys = cursor.iternext(keys=True, values=False)
                 for _ in islice(self._watched(keys), skip):  # leaves the cursor on the last one skipped
                     pass
                 if skip:
-                    cursor.next()
+                    with _Environments.inside:
+                        cursor.next()
                 for key, value in self._watched(cursor.iternext(keys=True, values=True)):
                     yield key, value
         except lmdb.Error as error:
@@ -136,7 +149,7 @@ class LMDB(Database):
         import lmdb
 
         try:
-            with self._environment.begin(buffers=False) as transaction:
+            with self._transaction() as transaction:
                 yield from self._watched(transaction.cursor().iternext(keys=True, values=False))
         except lmdb.Error as error:
             raise self._damaged("among its keys", error) from None
@@ -145,25 +158,40 @@ class LMDB(Database):
         """All in one transaction: writes of other processes are not seen."""
         import lmdb
 
-        with self._environment.begin(buffers=False) as transaction:
-            for key in self._watched(keys):
+        with self._transaction() as transaction:
+            for key in keys:
+                self._check_size()
                 try:
-                    value = transaction.get(key)
+                    with _Environments.inside:
+                        value = transaction.get(key)
                 except lmdb.Error as error:
                     raise self._damaged(f"at the record {key.decode(errors='replace')!r}", error) from None
                 if value is None:
                     raise self.gone(key)
                 yield key, value
 
+    @contextmanager
+    def _transaction(self) -> Iterator[Any]:
+        """A transaction for reading."""
+        with _Environments.inside:
+            transaction = self._environment.begin(buffers=False)
+        try:
+            yield transaction
+        finally:
+            with _Environments.inside:
+                transaction.abort()
+
     def _watched(self, items: Iterable[T]) -> Iterator[T]:
-        """The items; the file's size is checked before each: reading a missing page kills the process (SIGBUS)."""
+        """A cursor's items; the file is measured before each: reading a missing page kills the process (SIGBUS)."""
         iterator = iter(items)
         while True:
             self._check_size()
             try:
-                yield next(iterator)
+                with _Environments.inside:
+                    item = next(iterator)
             except StopIteration:
                 return
+            yield item
 
     def _check_size(self) -> None:
         """Takes a microsecond a record. Pages can still go missing between the check and the reading."""
@@ -180,7 +208,7 @@ class LMDB(Database):
 
         try:
             self._check_size()
-            with self._environment.begin(buffers=False) as transaction:
+            with self._transaction() as transaction, _Environments.inside:
                 cursor = transaction.cursor()
                 cursor.last()
                 record: Record = cursor.item()
