@@ -281,6 +281,18 @@ def test_every_pass_holds_openmp_to_the_number_of_threads() -> None:
         threads.use(None)
 
 
+def test_a_net_is_made_for_the_threads_it_runs_on() -> None:
+    """oneDNN shares out the work where an operation is made: with another number its sums would round otherwise."""
+    try:
+        threads.use(1)
+        net(layer("ReLU"), (1, 3, 4, 4), WHOLE, "onednn").forward()
+        threads.use(2)
+        net(layer("ReLU"), (1, 3, 4, 4), WHOLE, "onednn")
+        assert onednn.library().omp_get_max_threads() == 2
+    finally:
+        threads.use(None)
+
+
 def test_a_window_of_one_value_is_normalised_by_numpy() -> None:
     """oneDNN's generator of code crashes for it where channels lie last (`lrn_param { local_size: 1 }`)."""
     text = convolution("lies", "x", "last", f"num_output: {LAST} kernel_size: 1")

@@ -32,7 +32,10 @@ def assemble(
     """
     device, engine = options.device, options.engine
     room = registry.engine_room(device, engine)
+    openmp = None if room is None else room.library()
     threads.hold_blas()
+    if openmp is not None:
+        threads.openmp_threads(openmp)  # what is prepared for a number of threads is prepared for those it runs on
     binding = Binding(version, stamps, device)
     steps = [
         Step(
@@ -50,8 +53,7 @@ def assemble(
     sources = [blob.shown or blob for step in steps if not step.bottoms for blob in step.tops]
     return Executor(
         steps, plan, binding, planner, planner.plan(), ShapesAhead(steps, sources, binding.scratch),
-        WholePasses.of(steps, plan, binding), forward_only=graph.forward_only,
-        openmp=None if room is None else room.library(),
+        WholePasses.of(steps, plan, binding), forward_only=graph.forward_only, openmp=openmp,
     )  # fmt: skip
 
 
