@@ -127,7 +127,7 @@ class Layer:
     reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
     no_gradient  bottoms that can never get a gradient (labels)
     is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
-    once         forward cannot run twice in one pass: it writes a file, or does what nobody knows
+    once         forward cannot run twice in one pass: it writes a file, or its effects are unknown
     is_filled    the caller writes the tops, between passes: they are the inputs of the net
     is_split     every top is the bottom under another name; nets put such layers in
     rewrites     every forward writes every element of the tops, every backward those of the gradients it gives

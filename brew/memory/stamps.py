@@ -1,4 +1,4 @@
-"""Whether anything has changed in the blobs of a net since somebody looked last: one number to compare."""
+"""Whether anything has changed in the blobs of a net since it was last asked: one number to compare."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 class Stamps:
     """Stamps for the changes of one net's blobs, and of the nets that share its weights: those have blobs in common.
 
-    latest  the stamp given last: while it stays, none of these blobs has changed, nor who looks at which
+    latest  the stamp given last: while it stays, none of these blobs has changed, nor has one been exposed
     """
 
     __slots__ = ("_new", "latest")

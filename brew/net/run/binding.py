@@ -48,7 +48,7 @@ class Binding:
         return step.io
 
     def _weigh(self, step: Step) -> None:
-        """A loss's gradient is its weight; it stays until somebody writes another."""
+        """A loss's gradient is its weight; it stays until the caller writes another."""
         if not step.wanted.backward:
             return
         assert step.io is not None

@@ -1,8 +1,8 @@
 """Which layers of a net run together, planned once on its steps and never visible in what can be read.
 
-A `Group` stands for a row of layers that the engine computes in one go (layer.fused). It runs where the whole row is to
-run and nobody looks in between; otherwise its members run by themselves. Only a value that the next layer overwrites
-in place is skipped, so every blob that can be read after a pass holds what it always holds.
+A `Group` is a fused group: layers in a row that the engine computes in one go (layer.fused). It runs where the whole row
+is to run and no callback is in between; otherwise its members run by themselves. Only a value that the next layer
+overwrites in place is skipped, so every blob that can be read after a pass holds what it holds without groups.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Plan:
         if group is None or not group.ran or not group.step.how.both or group.first < end or not group.free():
             return 0
         if group.step.runs_backward:
-            self.binding.arrays(group.step)  # somebody may have looked at a blob since forward
+            self.binding.arrays(group.step)  # a blob may have been exposed since forward
             group.step.backward()
         return number + 1 - group.first
 
@@ -124,7 +124,7 @@ class Plan:
         """Run what the last forward ran at step `number` once more; its steps."""
         group = self._by_start.get(number)
         if group is not None and group.ran:
-            self._bind(group)  # somebody may have looked at a blob since forward
+            self._bind(group)  # a blob may have been exposed since forward
         else:
             self.binding.arrays(self.steps[number])
         calls, count = self.turn(number, "again")
@@ -264,7 +264,7 @@ def _overwrites_another(row: Sequence[Step]) -> bool:
 
 
 def _skipped(row: Sequence[Step], readers: dict[Blob, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the row leaves unwritten, though nobody overwrites them; None where one of them is wanted.
+    """The blobs that the row leaves unwritten, though no layer overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """

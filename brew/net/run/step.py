@@ -42,7 +42,7 @@ What: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
-    """One layer, or a row of them that somebody computes as one, on its device.
+    """One layer, or a fused group of them, on its device.
 
     `candidates` are the implementations to try, the best first; the last one takes anything. `apart` says why a layer
     does not run in place though the file says so; "" where it does (brew.graph.versions).
