@@ -1,7 +1,7 @@
 """Which layers of a net run together, planned once on its steps and never visible in what can be read.
 
-A `Group` is a fused group: layers in a row that the engine computes in one go (layer.fused). It runs where the whole row
-is to run and no callback is in between; otherwise its members run by themselves. Only a value that the next layer
+A `Group` is a fused group: layers in a row that the engine computes in one go (layer.fused). It runs where all of it is
+to run and no callback is in between; otherwise its members run by themselves. Only a value that the next layer
 overwrites in place is skipped, so every blob that can be read after a pass holds what it holds without groups.
 """
 
