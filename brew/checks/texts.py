@@ -60,8 +60,8 @@ class Texts:
     def echoes(self, finding: Finding) -> bool:
         """Whether a finding may be a mere consequence of an error in the text.
 
-        So do those about the file as a whole, where something is missing perhaps because it is misspelt, warnings of a
-        layer with an error (which is not built), and outside of layers those of the same line.
+        In a layer with an error, which is not built, every warning may be one. Outside of layers, findings on the line
+        of an error may be, and those about the file as a whole: a missing field may be a misspelt one.
         """
         errors = self._errors.get(finding.place.file)
         if errors is None:

@@ -125,7 +125,7 @@ def _limits(mount: Path, path: str, *names: str) -> Iterator[float]:
 def hold_blas() -> None:
     """Hold NumPy's BLAS to `count()` threads; called before a net runs, and cheap when nothing has changed.
 
-    Without an order BLAS is left alone where it counts as we do: it too starts with the CPUs of the affinity.
+    Where no number was set, BLAS is left alone if its own number is `count()`: it too starts from the CPU affinity.
     """
     number = _State.held = count()
     free = _State.chosen is None and _State.blas is None and VARIABLE not in os.environ

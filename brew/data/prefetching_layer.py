@@ -25,7 +25,7 @@ _SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_pa
 
 
 class Source(Protocol):
-    """An open source that fills one batch after the other from a record on; it must not refer to its layer."""
+    """Fills batch after batch, from a given record on; already opened. It must not refer to its layer."""
 
     def fill(self, batch: Batch) -> None: ...
 

@@ -41,7 +41,7 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
 
 
 def find_prefix(root: str, name: str, folder: Path, *, what: str, place: Place | None = None) -> str:
-    """The prefix of every name of a list: `root`, or `folder` and `root` where only there `name` exists.
+    """The prefix of every name of a list: `root`, or `folder`/`root` where `name` exists only under that.
 
     No separator is put behind `root`. Raises DataError when `name` is in neither place.
     """

@@ -14,8 +14,8 @@ from brew.prototxt.placed import PlacedLayer
 class BlobNode:
     """A blob of the graph. `gradient`: whether a layer below wants its gradient.
 
-    Where it is an older version (graph.versions), `shown` is the blob that has its name; `shows_gradient`: layers make
-    the gradient of that one too, so this one's may overwrite it.
+    `shown` is the number of the newest version of its name (graph.versions), None where this is the newest.
+    `shows_gradient`: layers make the newest version's gradient too, so this version's may be written over it.
     """
 
     name: str

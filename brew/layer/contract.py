@@ -71,7 +71,7 @@ class Implementation(Generic[L]):
     """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
 
     follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
-    over     pairs (bottom, top): one dx may lie in the memory of a dy, if its pair is here; they lie alike then
+    over     pairs (bottom, top) whose dx backward may write over the dy; both then have one layout and size
     engine   what it computes with; `Layer.runs_on` writes it
     """
 
@@ -131,13 +131,13 @@ class Layer:
     is_filled    the caller writes the tops, between passes: they are the inputs of the net
     is_split     every top is the bottom under another name; nets put such layers in
     rewrites     every forward writes every element of the tops, every backward those of the gradients it gives
-    keeps_to_itself  it goes on from what no snapshot has; after a resume it begins anew
-    sign_is_enough  of what `reads` names, backward asks only for the sign
+    keeps_to_itself  the layer has state between batches that no snapshot holds: a resume starts it anew
+    sign_is_enough  backward needs only the sign of the values that `reads` names
     keeps_signs  where a gradient passes, a top in place has the sign of its bottom
 
     Facts of losses and scores, and what a net to deploy is made by:
 
-    least_probability  a loss over probabilities takes smaller ones for this; 0: it is over something else
+    least_probability  the loss replaces smaller probabilities by this; 0: it takes no probabilities
     axis_in          the message whose `axis` tells where a loss has its classes; "": it has no such field
     probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
     is_score         it compares scores with labels, its last bottom

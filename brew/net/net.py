@@ -56,8 +56,8 @@ class Net:
     `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
     `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
     besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
-    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` may time;
-    `budget` admits what it needs. Raises PrototxtError, NetError, DataError, WeightsError, DeviceError, ResourceError.
+    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` decides between ways to
+    compute; `budget` refuses too large a net. Raises PrototxtError, NetError and other BrewErrors.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """Fields for which forks of Caffe have another name than Caffe.
 
-`pooling_param { ceil_mode: true }` is round_mode: CEIL, and false is FLOOR. (Binary messages: _upgrade_pooling.)
+`pooling_param { ceil_mode: true }` is round_mode: CEIL, and false is FLOOR. (Binary messages: upgrade_pooling.)
 """
 
 from __future__ import annotations

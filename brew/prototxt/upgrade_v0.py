@@ -75,7 +75,7 @@ def from_v0(layers: list[OldLayer], origin: Origin) -> list[OldLayer]:
 
 
 def _fold_padding(layers: list[OldLayer], origin: Origin) -> list[OldLayer]:
-    """Drop "padding" layers; the convolution or pooling that reads one pads by itself. Blob names may come again."""
+    """Drop "padding" layers; the convolution or pooling that reads one pads by itself. Blob names may repeat."""
     newest: dict[str, OldLayer] = {}
     kept = []
     for old in layers:

@@ -1,4 +1,4 @@
-"""The door to oneDNN: its C library (libdnnl 3.x) through ctypes, found once, tested once, loaded at first use.
+"""oneDNN's primitives (libdnnl 3.x) through ctypes; cpu/library.py has found and loaded the library.
 
 oneDNN's objects are wrapped in small classes: a `Description` is the layout of an array in memory, a `BoundArray` an
 array with its description, an `Operation` a primitive for given descriptions, a `Call` an operation bound to arrays,

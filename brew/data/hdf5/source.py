@@ -1,4 +1,4 @@
-"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time, in parts (hdf5_rows).
+"""HDF5 files as Caffe's HDF5Data reads them: one dataset per top, a file at a time, in parts (rows.py).
 
 An HDF5 file can name other files of the machine as the place of its data: external storage, external links, virtual
 datasets. Data comes from strangers, so all of these are refused, soft links with them.

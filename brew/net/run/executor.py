@@ -170,7 +170,7 @@ class Executor:
             )
 
     def forward(self, number: int) -> int:
-        """One step by itself; 1."""
+        """Run step `number` alone; returns how many steps ran, which is 1."""
         self.whole.forget()
         self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)

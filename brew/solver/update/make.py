@@ -1,4 +1,4 @@
-"""The end of an iteration: clip, normalise, decay, update; one pass over the arenas, cache-sized piece by piece.
+"""The end of an iteration (clip, divide by iter_size, decay, update): one pass over the arenas, piece by piece.
 
 solver.update.rule states the order and what a rule is, solver.update.host and solver.update.cuda carry it out.
 """
