@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,8 +118,6 @@ def astray(module: str, target: str) -> str | None:
 
 def circle(graph: Mapping[str, set[str]]) -> list[str]:
     """Modules that import one another in a circle; empty where there is none."""
-    from graphlib import CycleError
-
     try:
         TopologicalSorter({module: targets & graph.keys() for module, targets in graph.items()}).prepare()
     except CycleError as error:

@@ -43,7 +43,7 @@ class _Kept(threading.local):
 
 
 _kept = _Kept()
-_living: weakref.WeakSet[Scratchpad] = weakref.WeakSet()
+_sizes: dict[int, int] = {}  # of all scratchpads, by id; read while other threads make some
 
 
 class Scratchpad:
@@ -56,13 +56,14 @@ class Scratchpad:
         self._lent: npt.NDArray[Any] | None = None
         check("scratch memory", library().dnnl_memory_create(byref(self.handle), description, engine()[0], c_void_p()))
         weakref.finalize(self, library().dnnl_memory_destroy, self.handle)
-        _living.add(self)
+        _sizes[id(self)] = self.size
+        weakref.finalize(self, _sizes.pop, id(self))
 
     def lend(self) -> None:
         """Before the call runs: the stretch of the thread that runs it."""
         stretch = _kept.stretch() if _kept.stretch is not None else None
         if stretch is None or stretch.nbytes < self.size:
-            stretch = _aligned(max(pad.size for pad in _living))
+            stretch = _aligned(max(list(_sizes.values())))
             _kept.stretch = weakref.ref(stretch)
         if stretch is not self._lent:
             self._set(self.handle, c_void_p(stretch.ctypes.data))
