@@ -3,6 +3,7 @@
     python benchmarks/compare.py                                   every net, training and forward: a quarter of an hour
     python benchmarks/compare.py --nets lenet,resnet50 --mode train
     python benchmarks/compare.py --engine caffe --engine onednn    two ways of Brew beside one another
+    python benchmarks/compare.py --before ../old --without torch    an older checkout beside this one
     python benchmarks/compare.py --json figures.json
 
 Every contestant is a process of its own, and they take turns in short rounds, as machines slow down for seconds at a
@@ -82,12 +83,18 @@ def contestants(asked: argparse.Namespace, mode: str) -> dict[str, tuple[str, di
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for engine in asked.engine or [None]:
         found["brew" if engine is None else f"brew-{engine}"] = "brew", options | ({"engine": engine} if engine else {})
+    found |= {_before(tree): ("brew", options) for tree in asked.before}
     found |= {"torch": ("torch", {}), "torch-channels-last": ("torch", {"channels_last": True})}
     if asked.compile:
         found["torch-compile"] = "torch", {"compile": True}
     if mode == "forward":
         found["onnxruntime"] = "onnxruntime", {}
     return {name: what for name, what in found.items() if name not in asked.without}
+
+
+def _before(tree: Path) -> str:
+    """The contestant's name for an older checkout."""
+    return f"before-{tree.name}"
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -106,7 +113,8 @@ def match(net: str, mode: str, asked: argparse.Namespace, machine: Machine, file
     }
     of = NETS[net]
     cost = summarise(timed(of, TRAIN if mode == "train" else TEST)).multiply_adds
-    results = race(specs, asked.rounds, asked.seconds, machine, _say)
+    trees = {_before(tree): tree for tree in asked.before}
+    results = race(specs, asked.rounds, asked.seconds, machine, _say, trees)
     if mode == "forward" and not files["onnx"] and "onnxruntime" not in asked.without:
         results["onnxruntime"] = Result(error=files["reason"])
     return Match(net, mode, of.data[0], cost, results)
@@ -155,7 +163,7 @@ def table(matches: Sequence[Match], mode: str, sgemm: float) -> list[list[str]]:
     """Rows of cells for one mode: times, ratios to PyTorch and ONNX Runtime, share of sgemm's rate, memory."""
     names = list(dict.fromkeys(name for m in matches for name in m.results))
     brews = [name for name in names if name.startswith("brew")]
-    others = [other for other in ("torch-compile", "onnxruntime") if other in names]
+    others = [name for name in names if name in ("torch-compile", "onnxruntime") or name.startswith("before-")]
     columns = [(b, o) for b in brews for o in ("torch", *others)]
     heading = ["net", "batch", *names, *(f"{b} / {o}" for b, o in columns)]
     rows = [[*heading, *(f"{b} of sgemm" for b in brews), "torch of sgemm", *(f"MiB {n}" for n in names)]]
@@ -211,6 +219,13 @@ def report(matches: Sequence[Match], machine: Machine, asked: argparse.Namespace
     return "\n".join([*parts, "", *failures, *(text for m in matches for text in disagreements(m))]).rstrip()
 
 
+def _checkout(text: str) -> Path:
+    tree = Path(text).resolve()
+    if not (tree / "benchmarks/contestant.py").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no checkout: it has no benchmarks/contestant.py")
+    return tree
+
+
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(description="Times Brew against PyTorch and ONNX Runtime on the CPU.")
     result.add_argument("--nets", default=",".join(NETS), help="names with commas between (all)")
@@ -219,6 +234,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--seconds", type=float, default=1.0, help="of a turn, and two steps at least (1)")
     result.add_argument("--threads", type=int, default=2, help="of every contestant (2)")
     result.add_argument("--engine", action="append", default=[], help="of Brew; several stand beside one another")
+    result.add_argument("--before", type=_checkout, action="append", default=[], metavar="TREE", help="an old checkout")
     result.add_argument("--net-option", action="append", default=[], metavar="NAME=JSON", help="for Brew's Net")
     result.add_argument("--compile", action="store_true", help="torch.compile too, which takes minutes")
     result.add_argument("--without", action="append", default=[], metavar="NAME", help="a contestant to leave out")

@@ -49,20 +49,21 @@ class Result:
         return asdict(self) | {"fastest": self.fastest, "median": self.median}
 
 
-def environment(threads: int) -> dict[str, str]:
-    """This one, with one number of threads for every library; Brew is the checkout's unless PYTHONPATH has one."""
+def environment(threads: int, tree: Path | None = None) -> dict[str, str]:
+    """This one, with one number of threads for every library; Brew is `tree`'s, or what PYTHONPATH has, or this one."""
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(HERE.parent)]))
+    path = str(tree or os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH", ""), str(HERE.parent)])))
     return os.environ | dict.fromkeys(names, str(threads)) | {"PYTHONPATH": path}
 
 
 class Child:
-    """A script that answers every line with a JSON object."""
+    """A script of `tree`'s benchmarks, of this checkout's without one, that answers every line with a JSON object."""
 
-    def __init__(self, script: str, argument: str, threads: int) -> None:
+    def __init__(self, script: str, argument: str, threads: int, tree: Path | None = None) -> None:
+        folder = tree / "benchmarks" if tree else HERE
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / script), argument],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads),
+            [sys.executable, str(folder / script), argument],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(threads, tree),
         )  # fmt: skip
 
     def answer(self) -> dict[str, Any]:
@@ -110,15 +111,23 @@ class Machine:
 
 
 def race(
-    specs: Mapping[str, Spec], rounds: int, seconds: float, machine: Machine, say: Callable[[str], None]
+    specs: Mapping[str, Spec],
+    rounds: int,
+    seconds: float,
+    machine: Machine,
+    say: Callable[[str], None],
+    trees: Mapping[str, Path],
 ) -> dict[str, Result]:
-    """Run these contestants of one net in turn, `rounds` times for about `seconds` each."""
+    """Run these contestants of one net in turn, `rounds` times for about `seconds` each.
+
+    A contestant named in `trees` runs from that checkout.
+    """
     results = {name: Result() for name in specs}
     children: dict[str, Child] = {}
     try:
         for name, spec in specs.items():
             say(f"{spec.net} {spec.mode}: {name} starts")
-            children[name] = Child("contestant.py", json.dumps(asdict(spec)), spec.threads)
+            children[name] = Child("contestant.py", json.dumps(asdict(spec)), spec.threads, trees.get(name))
             _guarded(results[name], lambda name=name: _start(results[name], children[name]))  # type: ignore[misc]
         for number in range(rounds):
             machine.measure()

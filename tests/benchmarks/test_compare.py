@@ -144,7 +144,7 @@ def test_brew_takes_turns(mode: str, tmp_path: Path) -> None:
     spec = race.Spec("brew", "lenet", mode, 1, str(weights))
     wrong = race.Spec("brew", "lenet", mode, 1, str(weights), options={"no_such_option": 1})
     try:
-        results = race.race({"brew": spec, "wrong": wrong}, 2, 0.01, machine, said.append)
+        results = race.race({"brew": spec, "wrong": wrong}, 2, 0.01, machine, said.append, {})
     finally:
         machine.close()
     brew = results["brew"]
@@ -220,6 +220,25 @@ def test_engines_stand_beside_one_another(compare: ModuleType) -> None:
     assert list(found) == ["brew-caffe", "brew-onednn", "torch-channels-last", "onnxruntime"]
     assert found["brew-onednn"] == ("brew", {"keep": [], "engine": "onednn"})
     assert "onnxruntime" not in compare.contestants(asked, "train")
+
+
+def test_an_older_checkout_stands_beside_this_one(compare: ModuleType, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    (old / "benchmarks").mkdir(parents=True)
+    (old / "benchmarks/contestant.py").write_text("import json, brew\nprint(json.dumps({'loss': brew.THE_OLD_ONE}))\n")
+    (old / "brew").mkdir()
+    (old / "brew/__init__.py").write_text("THE_OLD_ONE = 77\n")
+    asked = compare.parser().parse_args(["--before", str(old), "--without", "torch"])
+    assert compare.contestants(asked, "forward")["before-old"] == ("brew", {})
+    race = importlib.import_module("race")
+    child = race.Child("contestant.py", "{}", 1, asked.before[0])
+    assert child.answer() == {"loss": 77}
+    child.close()
+    match = made(compare, brew=0.1, before_old=0.2)
+    heading, row, _ = compare.table([match], "forward", 1e9)
+    assert dict(zip(heading, row, strict=True))["brew / before-old"] == "0.50"
+    with pytest.raises(SystemExit):
+        compare.parser().parse_args(["--before", str(tmp_path)])
 
 
 def test_an_unknown_net_is_refused(compare: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
