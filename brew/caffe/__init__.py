@@ -1,0 +1,1 @@
+"""The module that scripts import as `caffe`: all of pycaffe's names."""
