@@ -11,9 +11,9 @@ import numpy.typing as npt
 from brew.data.image import decode_image
 from brew.proto import caffe_pb2
 
-from . import images
-from .resizing import ArrayError, Floats, oversample, resize_image
-from .transformer import Transformer
+from .images import files
+from .images.resizing import ArrayError, Floats, oversample, resize_image
+from .images.transformer import Transformer
 
 __all__ = [
     "Transformer",
@@ -101,11 +101,11 @@ def _shaped(values: Array, shape: tuple[int, ...], what: str) -> Array:
     return values.reshape(shape)
 
 
-def load_image(filename: images.Source, color: bool = True) -> Floats:
+def load_image(filename: files.Source, color: bool = True) -> Floats:
     """The image of a file's name, path or open file: RGB, (rows, columns, 3), float32 from 0 to 1.
 
     Without `color`, gray as (rows, columns, 1). Gray files become three equal channels, alpha is left out, 16 bits are
     read as they are, a camera's orientation mark is not obeyed. OSError where it cannot be read, ImageError (DataError)
     where it cannot be decoded.
     """
-    return images.load(filename, color=color)
+    return files.load(filename, color=color)

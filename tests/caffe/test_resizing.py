@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.caffe.resizing import ArrayError, oversample, resize_image
+from brew.caffe.images.resizing import ArrayError, oversample, resize_image
 from brew.errors import BrewError
 
 

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 
-from brew.caffe.transformer import MeanError, Transformer
+from brew.caffe.images.transformer import MeanError, Transformer
 from brew.errors import UsageError
 
 IMAGE = np.array([[[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]], np.float32)  # 1 x 2, RGB

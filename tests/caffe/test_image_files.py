@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.caffe.images import ImageError
+from brew.caffe.images.files import ImageError
 from brew.caffe.io import load_image
 
 RGB = np.array([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [51, 102, 204]]], np.uint8)
