@@ -37,8 +37,11 @@ class Place:
         return ":".join(parts)
 
 
-class BrewError(Exception):
-    """An error with a stable code, a place and a hint. `str()` gives one paragraph with all of them."""
+class BrewError(RuntimeError):
+    """An error with a stable code, a place and a hint. `str()` gives one paragraph with all of them.
+
+    It is a RuntimeError because pycaffe's errors are, and scripts catch them as that.
+    """
 
     code: ClassVar[str] = "B000"
     exit_code: ClassVar[int] = 1

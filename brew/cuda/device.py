@@ -115,6 +115,11 @@ def asnumpy(device: Array) -> npt.NDArray[Any]:
     return host
 
 
+def address(array: Array) -> int:
+    """Where a device array begins."""
+    return int(array.data.ptr)  # type: ignore[attr-defined]
+
+
 def copy(destination: Array, source: Array) -> None:
     """Device-to-device copy of contiguous arrays of the same number of bytes."""
     check_contiguous("copy", destination, source)

@@ -20,6 +20,7 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
+from .axes import LegacyAxes
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -171,6 +172,14 @@ class Memory:
         self._convert(self.array(shape), self.layout, values, PLAIN)
         return values
 
+    def address(self, shape: Shape) -> int:
+        """Where the elements lie on CUDA; AttributeError elsewhere. The host view, if there is one, counts from pass to
+        pass: what is written at this address then is lost."""
+        if self.device != "cuda":
+            raise AttributeError("a blob on the CPU has no GPU pointer")
+        self.upload()
+        return cuda.address(self.array(shape))
+
     def _convert(self, source: Array, from_layout: Layout, target: Array, to_layout: Layout) -> None:
         assert self._converter is not None
         self._converter(source, from_layout, target, to_layout, self._shape)()
@@ -194,7 +203,7 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob:
+class Blob(LegacyAxes):
     """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
 
     def __init__(
@@ -263,28 +272,13 @@ class Blob:
             self.diff_memory.tenants.add(self)
         self.stamp = self.stamps.changed()
 
-    # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
-
-    def _legacy(self, axis: int) -> int:
-        if len(self._shape) > 4:
-            raise ValueError(f"num, channels, height, width need at most 4 axes, not {shape_text(self._shape)}")
-        return self._shape[axis] if axis < len(self._shape) else 1
+    @property
+    def _gpu_data_ptr(self) -> int:  # pycaffe's name
+        return self.data_memory.address(self._shape)
 
     @property
-    def num(self) -> int:
-        return self._legacy(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy(3)
+    def _gpu_diff_ptr(self) -> int:
+        return self.diff_memory.address(self._shape)
 
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"

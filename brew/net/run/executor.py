@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from brew.cpu import busy, threads
 from brew.errors import UsageError
-from brew.layer import Arrays, Unsupported
+from brew.layer import Arrays, Unsupported, Version
 from brew.memory.plan import MemoryPlan
 
 from .binding import Binding, read_next_shapes
@@ -92,6 +92,13 @@ class Executor:
                 step.prepare(self.binding.scratch)
             step.unbind()
         self.memory.arena.stale = True
+
+    def bind_again(self, version: Version) -> None:
+        """Parameters lie elsewhere from now on, and `version` is theirs."""
+        self.binding.version = version
+        for step in (*self.steps, *(group.step for group in self.plan.groups)):
+            step.unbind()
+        self.whole.forget()
 
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""

@@ -1,0 +1,119 @@
+"""`brew run`: a Python script, module or prompt in which `import caffe` is Brew."""
+
+from __future__ import annotations
+
+import builtins
+import code
+import runpy
+import sys
+import tokenize
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+import click
+
+from brew.errors import UsageError
+
+from .cli import INTERRUPTED
+from .command import Command
+
+
+class _Run(Command):
+    """Options stand before the script or `-m module`; what follows belongs to the script, as it is written."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for number, arg in enumerate(args):
+            if arg in ("-m", "--module"):
+                ours = args[: number + 2]
+            elif arg.startswith("-m") and not arg.startswith("--"):
+                ours = [*args[:number], "-m", arg[2:]]
+                args = [*args[:number], "-m", *args[number:]]
+            elif arg == "--" or (arg.startswith("-") and arg != "-"):
+                continue
+            else:
+                ours = args[:number]
+            return super().parse_args(ctx, [*ours, "--", *args[len(ours) :]])
+        return super().parse_args(ctx, args)
+
+
+@click.command(name="run", cls=_Run)
+@click.argument("script", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT [ARGUMENT...]]")
+@click.option("-m", "--module", metavar="MODULE", help="Run a module, as python -m does.")
+@click.option("-i", "--interactive", is_flag=True, help="Give a prompt, after the script if there is one.")
+def verb(script: tuple[str, ...], module: str | None, interactive: bool) -> int:
+    """Run a Python script written for Caffe: `import caffe` gives Brew, whatever is on sys.path.
+
+    The script gets its arguments, its folder in sys.path and its exit code as from python SCRIPT. Child processes that
+    do not come from a fork import what they find; brew.install_as_caffe() at their beginning gives them Brew.
+    """
+    from brew.caffe.finder import install_as_caffe
+
+    if module is None and not script and not interactive:
+        raise UsageError("nothing to run", hint="brew run script.py, brew run -m module, or brew run -i")
+    install_as_caffe()
+    space: dict[str, Any] = {"__name__": "__main__", "__doc__": None}
+    if module is not None:
+        _guarded(lambda: space.update(_module(module, script)))
+    elif script:
+        main = _as_main(script)
+        space = main.__dict__
+        _guarded(lambda: exec(compiled(script[0]), space))
+    if interactive:
+        if not (module or script):
+            _begin(["", *script], "")
+        code.interact(local=space, exitmsg="")
+    return 0
+
+
+def compiled(path: str) -> CodeType:
+    """The code of a script, in the encoding that it declares."""
+    with tokenize.open(path) as file:
+        return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+def _begin(argv: list[str], folder: str) -> None:
+    sys.argv = argv
+    if not sys.flags.safe_path:
+        sys.path[0] = folder
+
+
+def _as_main(argv: tuple[str, ...]) -> ModuleType:
+    """A new `__main__`, with what python gives it."""
+    path = argv[0]
+    if not Path(path).is_file():
+        raise UsageError(f"{path}: no such script")
+    _begin([*argv], str(Path(path).resolve().parent))
+    main = ModuleType("__main__")
+    main.__file__ = path
+    main.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    return main
+
+
+def _module(name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+    _begin([name, *arguments], str(Path.cwd()))
+    return runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _guarded(run: Callable[[], object]) -> None:
+    """Run the script; what it raises is shown as python shows it, without the frames of Brew below it."""
+    try:
+        run()
+    except (Exception, KeyboardInterrupt) as error:
+        sys.stdout.flush()
+        error.__traceback__ = _of_script(error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        raise SystemExit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1) from None
+
+
+def _of_script(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the script's first frame on; all of it where there is none."""
+    found = trace
+    while found is not None:
+        name = found.tb_frame.f_code.co_filename
+        if name not in (__file__, runpy.__file__) and not name.startswith("<frozen"):
+            return found
+        found = found.tb_next
+    return trace
