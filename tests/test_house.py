@@ -36,7 +36,7 @@ DOORS = {
     "lmdb": ("brew/data/databases/", "brew/checks/records/"),
     "plyvel": ("brew/data/databases/",),
     "h5py": ("brew/files/weights/", "brew/data/hdf5/", "brew/checks/"),
-    "PIL": ("brew/data/", "brew/checks/records/"),
+    "PIL": ("brew/data/", "brew/checks/records/", "brew/caffe/images/files.py", "brew/reports/drawing/png.py"),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
