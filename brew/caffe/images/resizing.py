@@ -14,13 +14,14 @@ from . import interpolation
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Dims: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]  # (height, width)
 
 
 class ArrayError(UsageError, ValueError):
     """An array, or a message of one, whose shape does not fit."""
 
 
-def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> Floats:
+def resize_image(im: Array, new_dims: Dims, interp_order: int = 1) -> Floats:
     """`im`, (rows, columns, channels), as (height, width, channels) of float32, where `new_dims` is (height, width).
 
     The numbers are those that nets were tested with: bilinear (`interp_order` 1), without antialiasing. Images of 1 and
@@ -45,7 +46,7 @@ def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> F
     return (resized * np.float64(reach) + np.float64(low)).astype(np.float32)
 
 
-def oversample(images: Sequence[Array] | Array, crop_dims: Sequence[int]) -> Floats:
+def oversample(images: Sequence[Array] | Array, crop_dims: Dims) -> Floats:
     """Ten crops of `crop_dims` (height, width) of each image, (10 n, height, width, channels).
 
     In this order: upper left, upper right, lower left, lower right, centre, and the same five mirrored left to right.
@@ -64,3 +65,18 @@ def oversample(images: Sequence[Array] | Array, crop_dims: Sequence[int]) -> Flo
             crop[:] = image[y : y + height, x : x + width]
         made[5:] = made[:5, :, ::-1]
     return crops.reshape(-1, height, width, channels)
+
+
+def centre_crop(images: Array, crop_dims: Dims) -> Array:
+    """The centre, (n, height, width, channels), of images of one shape, (n, rows, columns, channels); a view.
+
+    ArrayError where they are smaller than `crop_dims` (height, width).
+    """
+    top, left = (_before(size, int(cut)) for size, cut in zip(images.shape[1:3], crop_dims, strict=True))
+    return images[:, top : top + int(crop_dims[0]), left : left + int(crop_dims[1])]
+
+
+def _before(size: int, cut: int) -> int:
+    if cut > size:
+        raise ArrayError(f"no crop of {cut} pixels fits into {size}")
+    return (size - cut) // 2

@@ -156,6 +156,28 @@ class Transformer:
         )
 
 
+def transformer_for(
+    name: str,
+    shape: Sequence[int],
+    mean: npt.ArrayLike | None,
+    input_scale: float | None,
+    raw_scale: float | None,
+    channel_swap: Sequence[int] | None,
+) -> Transformer:
+    """The Transformer of one input for images of rows x columns x channels, with what is given."""
+    made = Transformer({name: tuple(shape)})
+    made.set_transpose(name, (2, 0, 1))
+    if mean is not None:
+        made.set_mean(name, mean)
+    if input_scale is not None:
+        made.set_input_scale(name, input_scale)
+    if raw_scale is not None:
+        made.set_raw_scale(name, raw_scale)
+    if channel_swap is not None:
+        made.set_channel_swap(name, channel_swap)
+    return made
+
+
 def _resized(mean: Array, size: tuple[int, int]) -> Array:
     """By way of values from 0 to 1, as pycaffe does it."""
     low, high = mean.min(), mean.max()
