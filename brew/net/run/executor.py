@@ -180,9 +180,10 @@ class Executor:
         """Run step `number` alone; returns how many steps ran, which is 1."""
         self.whole.forget()
         self.plan.part(number)
-        step, io = self.steps[number], self.refresh(number)
+        step = self.steps[number]
+        self.refresh(number)
         if step.asks_for_shapes:
-            for blob, shape in zip(step.tops, step.implementation.top_shapes(io) or (), strict=True):
+            for blob, shape in zip(step.tops, step.top_shapes(), strict=True):
                 blob.reshape(*shape)
             self.refresh(number)
         step.forward()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from brew.errors import InputError
+from brew.errors import InputError, blamed
 from brew.layer import Unsupported
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
@@ -45,9 +45,9 @@ class ShapesAhead:
         for last, step in (*enumerate(self._steps), *((group.last, group.step) for group in groups)):
             try:
                 step.reshape()
-            except InputError:
+            except Exception as error:
                 self._stuck = min(self._stuck, last)
-                if last <= end:
+                if last <= end or not (isinstance(error, InputError) or blamed(error)):
                     raise
                 continue
             if step.current_shapes() != step.shapes:

@@ -42,10 +42,12 @@ def state_of(training: Training) -> ResumeState:
     training.best.save(state)
     training.schedule.save(state)
     for number, net in enumerate([training.net, *training.test_nets], start=-1):
-        for layer in net.data_layers:
-            source = layer.state()
-            source.layer, source.net = layer.name, number
+        for data_layer in net.data_layers:
+            source = data_layer.state()
+            source.layer, source.net = data_layer.name, number
             state.source.append(source)
+        for layer in net.layers:
+            state.carried.extend(_carried(own, number, layer.name, n) for n, own in layer.own_state().items())
         for step in net.executor.steps:
             for name, array in step.carried().items():
                 host = array if training.device == "cpu" else cuda.asnumpy(array)
@@ -141,7 +143,7 @@ def _restore_run(training: Training, state: ResumeState, data_from_start: bool) 
     _restore_data(training, state)
     for layer in (layer for net in [training.net, *training.test_nets] for layer in net.layers):
         if layer.keeps_to_itself:
-            what = "what its class keeps on itself is not part of a snapshot"
+            what = "what its class keeps on itself is not part of a snapshot without state() and restore(state)"
             log.info("layer %s (%s) begins anew: %s", layer.name, layer.type, what)
 
 
@@ -185,7 +187,13 @@ def _restore_carried(net: Net, stored: Sequence[CarriedState]) -> None:
             ) from error
         values.setdefault(carried.layer, {})[carried.name] = array.astype(array.dtype.newbyteorder("="))
     for step in net.executor.steps:
-        step.carry(values.pop(step.layer.name, {}))
+        mine = values.pop(step.layer.name, {})
+        if not step.layer.has_own_state:
+            step.carry(mine)
+        elif mine:
+            step.layer.restore_own_state(mine)
+        else:
+            log.warning("the solver state holds no state of layer %s: it begins anew", step.layer.name)
     for layer in values:
         log.warning("the solver state holds what layer %s carried from batch to batch; the net has none such", layer)
 
