@@ -18,11 +18,12 @@ Indices: TypeAlias = npt.NDArray[np.intp]
 _PADDING = 12  # pixels of black around the image for a spline's coefficients; scipy's number
 
 
-def resize(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1) -> Floats:
+def resize(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1, beyond: str = "constant") -> Floats:
     """`image` (rows, columns, channels), with values from 0 to 1, as (height, width, channels): edges aligned.
 
     As skimage.transform.resize(image, size, order, mode="constant", anti_aliasing=False): values of the result also
-    lie from 0 to 1, and where it is larger than the image, its edge fades into the black beyond.
+    lie from 0 to 1, and where it is larger than the image, its edge fades into the black beyond. For orders 0 and 1
+    `beyond` may be another mode of numpy.pad, and the values any.
     """
     values: Floats = np.asarray(image, np.float64)
     rows, columns = (
@@ -34,7 +35,7 @@ def resize(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1) -> Fl
         return _spline(padded, rows + _PADDING, columns + _PADDING, order).clip(0, 1)
     if order == 0:
         return _nearest(values, rows, columns)
-    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)))
+    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)), beyond)  # type: ignore[call-overload]
     return _linear(padded, rows + 1, columns + 1)
 
 

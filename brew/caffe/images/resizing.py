@@ -46,6 +46,27 @@ def resize_image(im: Array, new_dims: Dims, interp_order: int = 1) -> Floats:
     return (resized * np.float64(reach) + np.float64(low)).astype(np.float32)
 
 
+def resize(
+    image: Array, output_shape: Dims, order: int = 1, mode: str = "constant", cval: float = 0
+) -> npt.NDArray[np.float64]:
+    """`image`, (rows, columns) or (rows, columns, channels), in `output_shape`, (height, width) with channels or not.
+
+    It is scikit-image's function of pycaffe's days, which scripts call by way of caffe.io: without antialiasing, and
+    whole numbers are brought into 0 to 1. `order` is 0 or 1 (bilinear). `mode` says what lies beyond the image:
+    constant (`cval`), edge, symmetric, reflect or wrap. ArrayError where the number of channels would change.
+    """
+    shape = tuple(int(number) for number in output_shape)
+    if image.ndim not in (2, 3) or len(shape) < 2 or (len(shape) == 3 and shape[2:] != image.shape[2:]):
+        raise ArrayError(f"an image of shape {image.shape} cannot be resized to {shape}: rows and columns change alone")
+    if order not in (0, 1) or mode not in ("constant", "edge", "symmetric", "reflect", "wrap"):
+        raise ArrayError(f'resize knows order 0 and 1, and modes of numpy.pad, not order {order} and mode "{mode}"')
+    whole = image.dtype.kind in "ui"
+    values = (image / np.iinfo(image.dtype).max if whole else image.astype(np.float64)) - cval
+    planes = values if image.ndim == 3 else values[:, :, None]
+    made = interpolation.resize(planes, (shape[0], shape[1]), order, mode) + cval
+    return made if image.ndim == 3 else made[:, :, 0]
+
+
 def oversample(images: Sequence[Array] | Array, crop_dims: Dims) -> Floats:
     """Ten crops of `crop_dims` (height, width) of each image, (10 n, height, width, channels).
 

@@ -46,7 +46,7 @@ class Transformer:
         """`data`, (rows, columns, channels), as the input `in_` takes it: float32 (channels, height, width); a copy."""
         size = self._shape(in_)[2:]
         made = np.array(data, np.float32)
-        if made.shape[:2] != size:
+        if size and made.shape[:2] != size:
             made = resize_image(made, size)
         if (order := self.transpose.get(in_)) is not None:
             made = made.transpose(order)
