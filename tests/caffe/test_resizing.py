@@ -108,6 +108,15 @@ def test_the_function_that_scripts_take_from_caffe_io() -> None:
     assert resize(np.array([[1, 2]]) / 2, (1, 4), order=0).tolist() == [[0.5, 0.5, 1, 1]]
 
 
+@pytest.mark.parametrize(
+    ("mode", "first", "last"), [("edge", 10, 30), ("symmetric", 10, 30), ("reflect", 12.5, 27.5), ("wrap", 15, 25)]
+)
+def test_what_lies_beyond_the_image(mode: str, first: float, last: float) -> None:
+    """The outer places lie a quarter of a pixel beyond the outer centres."""
+    made = resize(np.array([[10.0, 20.0, 30.0]]), (1, 6), mode=mode)
+    assert made[0, [0, -1]].tolist() == [first, last]
+
+
 def test_what_that_function_refuses() -> None:
     with pytest.raises(ArrayError, match=r"\(8, 8, 3\) cannot be resized to \(3, 8, 8\)"):
         resize(np.zeros((8, 8, 3)), (3, 8, 8))
