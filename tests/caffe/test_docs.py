@@ -24,4 +24,5 @@ def test_the_page_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             exec(compile(block, f"docs/python.md, block {number}", "exec"), space)
     finally:
         sys.modules.pop("caffe", None)
-    assert len(BLOCKS) >= 6 and set(FILES) == {"net.prototxt", "train.prototxt", "solver.prototxt"}
+    assert len(BLOCKS) >= 13
+    assert set(FILES) == {"net.prototxt", "train.prototxt", "solver.prototxt", "deploy.prototxt"}
