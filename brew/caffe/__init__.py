@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from brew.proto.brew_pb2 import TEST as TEST
 from brew.proto.brew_pb2 import TRAIN as TRAIN
 
+from . import proto as proto
 from .logs import heed_environment
 
 if TYPE_CHECKING:

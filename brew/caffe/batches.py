@@ -35,6 +35,9 @@ def write(blob: Blob, which: str, values: npt.ArrayLike, complaint: str) -> None
     Values of another shape are taken where they are as many, or where NumPy would repeat them.
     """
     array = np.asarray(values)
+    if array.shape == blob.shape:
+        getattr(blob, which)[...] = array
+        return
     if array.ndim and blob.shape and array.shape[0] != blob.shape[0]:
         raise UsageError(f'{complaint}: "{blob.name}" has {blob.shape[0]} items, {array.shape[0]} were given')
     try:

@@ -16,6 +16,8 @@ from typing import Any
 from brew.errors import UsageError
 from brew.proto import caffe_pb2
 
+from .logs import heed_environment
+
 log = logging.getLogger("brew")
 
 _ROOM = __name__.rpartition(".")[0]  # brew.caffe
@@ -84,6 +86,7 @@ class _Alias(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         sys.modules[module.__name__] = importlib.import_module(self._ours)
+        heed_environment()  # the script may have set it since this room was imported
 
 
 class _Generated(Loader):

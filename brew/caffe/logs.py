@@ -24,7 +24,7 @@ def init_log(level: int = 0, stderr: bool = False) -> None:
 
 def log(message: str) -> None:
     """Write a line to the log."""
-    _log.info("%s", message)
+    _log.info("%s", message, stacklevel=2)
 
 
 def heed_environment() -> None:

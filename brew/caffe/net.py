@@ -77,6 +77,10 @@ class Net:
         return list(self._net.inputs)
 
     @cached_property
+    def _input_set(self) -> set[str]:
+        return set(self.inputs)
+
+    @cached_property
     def outputs(self) -> list[str]:
         """Names of the blobs that no layer reads, sorted."""
         return list(self._net.outputs)
@@ -134,16 +138,20 @@ class Net:
 
         Keyword arguments are data for all input blobs, with their batch size. UsageError where they do not fit.
         """
-        first, last = self._number(start, 0), self._number(end, len(self._net.layers) - 1)
-        wanted = dict.fromkeys([*(self.outputs if end is None else self.top_names[end]), *(blobs or ())])
-        self._check_names(wanted)
+        first = 0 if start is None else self._number(start)
+        last = len(self._net.layers) - 1 if end is None else self._number(end)
+        wanted = self.outputs if end is None else self.top_names[end]
+        if blobs:
+            wanted = [*wanted, *blobs]
+            self._check_names(wanted)
+        shown = self._net.blobs
         if inputs:
-            if set(inputs) != set(self.inputs):
+            if inputs.keys() != self._input_set:
                 raise UsageError(f"Input blob arguments do not match net inputs. {_told(inputs, self.inputs)}")
             for name, values in inputs.items():
-                batches.write(self.blobs[name], "data", values, "Input is not batch sized")
+                batches.write(shown[name], "data", values, "Input is not batch sized")
         self._net.run_forward(first, last)
-        return {name: self.blobs[name].data for name in wanted}
+        return {name: shown[name].data for name in wanted}
 
     def backward(
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None, **tops: Any
@@ -152,7 +160,8 @@ class Net:
 
         Keyword arguments are gradients for all output blobs.
         """
-        first, last = self._number(start, len(self._net.layers) - 1), self._number(end, 0)
+        first = len(self._net.layers) - 1 if start is None else self._number(start)
+        last = 0 if end is None else self._number(end)
         made, extra = self.inputs if end is None else self.bottom_names[end], list(diffs or ())
         self._check_names([*made, *extra])
         if tops:
@@ -183,9 +192,7 @@ class Net:
         """`forward` and `backward` of any number of items; `values` are inputs, and gradients of outputs."""
         return batches.forward_backward_all(self, list(blobs or ()), list(diffs or ()), values)
 
-    def _number(self, name: str | None, default: int) -> int:
-        if name is None:
-            return default
+    def _number(self, name: str) -> int:
         if name not in self._numbers:
             raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, self._numbers))
         return self._numbers[name]

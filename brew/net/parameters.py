@@ -46,6 +46,7 @@ class Parameters:
         )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
+        self._exposed, self._looked_at = False, -1  # as of that stamp
         self.updated = False  # an update rule works on the arenas
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
@@ -153,7 +154,10 @@ class Parameters:
 
     def note_changes(self, trained: bool) -> None:
         """Before a pass: a new version, where parameters are `trained` or may have been written to by host views."""
-        if trained or any(slot.data_memory.exposed for slot in self.slots):
+        if self._looked_at != self.stamps.latest:
+            self._exposed = any(slot.data_memory.exposed for slot in self.slots)
+            self._looked_at = self.stamps.latest
+        if trained or self._exposed:
             self.version.number += 1
 
     def clear_gradients(self) -> None:

@@ -45,6 +45,18 @@ def test_a_script_gets_brew_and_its_own_arguments(folder: Path) -> None:
     assert done.returncode == 0
 
 
+def test_the_log_is_shown_as_far_as_glogs_environment_says(folder: Path) -> None:
+    (folder / "n.prototxt").write_text(
+        'layer { name: "d" type: "DummyData" top: "d" dummy_data_param { shape { dim: 1 } } }'
+    )
+    text = "import os, sys\nos.environ.update(l.split('=') for l in sys.argv[1:])\nimport caffe\ncaffe.log('hello')\ncaffe.set_mode_gpu()"
+    (folder / "s.py").write_text(text)
+    shown = brew_run("s.py", folder=folder).stderr
+    assert "] hello" in shown and "s.py:4]" in shown
+    assert "hello" not in brew_run("s.py", "GLOG_minloglevel=1", folder=folder).stderr
+    assert brew_run("s.py", "GLOG_minloglevel=2", folder=folder).stderr == ""
+
+
 def test_its_folder_is_where_it_finds_modules(folder: Path) -> None:
     (folder / "there").mkdir()
     (folder / "there" / "beside.py").write_text("X = 5")
