@@ -88,7 +88,10 @@ def test_a_module_that_only_a_fork_has_is_taken_from_there(installed: Path) -> N
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [(OLD, "Descriptors cannot be created directly"), ("from google.protobuf import gone", "cannot import name 'gone'")],
+    [
+        (OLD, "Descriptors cannot be created directly"),
+        ("from google.protobuf import gone", "cannot import name 'gone'"),
+    ],
 )
 def test_a_generated_file_that_protobuf_refuses_gives_way(
     text: str, reason: str, installed: Path, caplog: pytest.LogCaptureFixture

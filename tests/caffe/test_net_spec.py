@@ -187,6 +187,19 @@ def test_names_that_are_not_there() -> None:
     assert not hasattr(L, "__wrapped__")
 
 
+def test_what_ssds_scripts_ask_of_a_net_spec() -> None:
+    n = lenet()
+    assert n.keys() == ["data", "label", "conv", "relu", "pool", "loss"]
+    assert n.vals()[2] is n.conv
+    n.update("conv", dict(num_output=7))
+    n.silence = L.Silence(n.data, ntop=0)
+    n.update("silence", dict(name="quiet"))
+    del n["loss"]
+    net = n.to_proto()
+    assert [layer.name for layer in net.layer] == ["data", "conv", "relu", "pool", "quiet"]
+    assert net.layer[1].convolution_param.num_output == 7
+
+
 def test_names_can_be_completed() -> None:
     assert {"Convolution", "ReLU"} <= set(dir(L))
     assert {"Convolution", "to_proto", "named"} <= set(dir(lenet().conv))
