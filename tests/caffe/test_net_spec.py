@@ -162,6 +162,13 @@ def test_mistakes_are_told_with_their_line(keywords: dict[str, object], kind: ty
     assert line.strip() == "top = L.Convolution(L.Input(), **keywords)"
 
 
+def test_keywords_of_a_type_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match=r'no layer type Convolutoin that has it \(did you mean "Convolution"'):
+        L.Convolutoin(L.Input(), num_output=3).to_proto()
+    own = L.OfTheirOwn(L.Input(), name="own", python_param=dict(layer="x")).to_proto().layer[1]
+    assert (own.type, own.name, own.python_param.layer) == ("OfTheirOwn", "own", "x")
+
+
 def test_only_tops_are_inputs() -> None:
     data = L.DummyData(ntop=2)
     with pytest.raises(TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"):
