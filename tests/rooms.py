@@ -43,7 +43,7 @@ INSIDE = {
     "data": "databases . hdf5 sets",
     "net": "run .",
     "solver": "update training snapshots .",
-    "caffe": "images .",
+    "caffe": "images python2 .",
     "reports": "drawing .",
     "checks": ". records",
     "layers": ". onednn",

@@ -18,6 +18,7 @@ from brew.errors import UsageError
 
 from .cli import INTERRUPTED
 from .command import Command
+from .output import echo
 
 
 class _Run(Command):
@@ -41,12 +42,15 @@ class _Run(Command):
 @click.command(name="run", cls=_Run)
 @click.argument("script", nargs=-1, type=click.UNPROCESSED, metavar="[SCRIPT [ARGUMENT...]]")
 @click.option("-m", "--module", metavar="MODULE", help="Run a module, as python -m does.")
+@click.option("--py2", is_flag=True, help="It is Python 2: translate it, and the modules in its folder.")
 @click.option("-i", "--interactive", is_flag=True, help="Give a prompt, after the script if there is one.")
-def verb(script: tuple[str, ...], module: str | None, interactive: bool) -> int:
+def verb(script: tuple[str, ...], module: str | None, py2: bool, interactive: bool) -> int:
     """Run a Python script written for Caffe: `import caffe` gives Brew, whatever is on sys.path.
 
     The script gets its arguments, its folder in sys.path and its exit code as from python SCRIPT. Child processes that
     do not come from a fork import what they find; brew.install_as_caffe() at their beginning gives them Brew.
+
+    With --py2 a line on stderr says what was translated in each file (docs/python.md).
     """
     from brew.caffe.finder import install_as_caffe
 
@@ -54,12 +58,14 @@ def verb(script: tuple[str, ...], module: str | None, interactive: bool) -> int:
         raise UsageError("nothing to run", hint="brew run script.py, brew run -m module, or brew run -i")
     install_as_caffe()
     space: dict[str, Any] = {"__name__": "__main__", "__doc__": None}
+    if py2:
+        _translating(Path.cwd() if module else Path(script[0] if script else "").resolve().parent)
     if module is not None:
-        _guarded(lambda: space.update(_module(module, script)))
+        _guarded(lambda: space.update(_module(module, script, py2)))
     elif script:
         main = _as_main(script)
         space = main.__dict__
-        _guarded(lambda: exec(compiled(script[0]), space))
+        _guarded(lambda: exec(translated(script[0], space) if py2 else compiled(script[0]), space))
     if interactive:
         if not (module or script):
             _begin(["", *script], "")
@@ -71,6 +77,27 @@ def compiled(path: str) -> CodeType:
     """The code of a script, in the encoding that it declares."""
     with tokenize.open(path) as file:
         return compile(file.read(), path, "exec", dont_inherit=True)
+
+
+def translated(path: str, space: dict[str, Any]) -> CodeType:
+    """The code of a script of Python 2, which `space` is made ready for."""
+    from brew.caffe.python2.compiling import code_of
+    from brew.caffe.python2.running import python2
+
+    found, what = code_of(path)
+    space["__builtins__"] = python2()
+    _tell(f"{path}: translated from Python 2: {what or 'nothing'}")
+    return found
+
+
+def _translating(folder: Path) -> None:
+    from brew.caffe.python2.loading import install
+
+    install(folder, _tell)
+
+
+def _tell(line: str) -> None:
+    echo(line, err=True)
 
 
 def _begin(argv: list[str], folder: str) -> None:
@@ -92,9 +119,14 @@ def _as_main(argv: tuple[str, ...]) -> ModuleType:
     return main
 
 
-def _module(name: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+def _module(name: str, arguments: tuple[str, ...], py2: bool) -> dict[str, Any]:
     _begin([name, *arguments], str(Path.cwd()))
-    return runpy.run_module(name, run_name="__main__", alter_sys=True)
+    space: dict[str, Any] = {}
+    if py2:
+        from brew.caffe.python2.running import python2
+
+        space["__builtins__"] = python2()
+    return runpy.run_module(name, space, run_name="__main__", alter_sys=True)
 
 
 def _guarded(run: Callable[[], object]) -> None:

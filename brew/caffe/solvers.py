@@ -34,6 +34,8 @@ class Solver:
                 named = f'{document.place("type")}: type is "{document.message.type}"'
                 log.warning("%s, but the script makes a %s: that counts", named, type(self).__name__)
             document.message.type = self.type
+        if not document.message.HasField("max_iter") and not document.message.HasField("max_epochs"):
+            document.message.max_iter = 0  # a script that counts its own steps has no use for one
         self._solver = CoreSolver(document)
 
     @cached_property

@@ -136,3 +136,12 @@ def test_nccl_is_for_one(solver_file: str) -> None:
             caffe.NCCL(solver, caffe.NCCL.new_uid())
     finally:
         caffe.set_solver_count(1)
+
+
+def test_a_script_may_count_its_own_steps(solver_file: str) -> None:
+    """As py-faster-rcnn's does: its solvers have no max_iter."""
+    path = Path(solver_file)
+    path.write_text(path.read_text().replace("max_iter: 3 ", ""))
+    solver = caffe.SGDSolver(solver_file)
+    solver.step(5)
+    assert solver.iter == 5

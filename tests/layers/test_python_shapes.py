@@ -355,3 +355,47 @@ def test_device_arrays(device):
     assert set(OnDevice.seen) == {
         "numpy" if device == "cpu" else type(brew.cuda.zeros(1, np.float32)).__module__.split(".")[0]
     }
+
+
+BEHIND = """
+layer { name: "conv" type: "Convolution" bottom: "y" top: "c" convolution_param { num_output: 16 kernel_size: 3 pad: 1
+  weight_filler { type: "msra" } bias_filler { type: "gaussian" std: 1 } } }
+layer { name: "bn" type: "BatchNorm" bottom: "c" top: "c" batch_norm_param { use_global_stats: true } }
+layer { name: "scale" type: "Scale" bottom: "c" top: "c" scale_param { bias_term: true } }
+layer { name: "relu" type: "ReLU" bottom: "c" top: "c" }
+layer { name: "conv2" type: "Convolution" bottom: "c" top: "d" convolution_param { num_output: 16 kernel_size: 3
+  weight_filler { type: "msra" } } }
+layer { name: "relu2" type: "ReLU" bottom: "d" top: "d" }
+layer { name: "pool" type: "Pooling" bottom: "d" top: "p" pooling_param { pool: AVE global_pooling: true } }
+layer { name: "loss" type: "Reduction" bottom: "p" top: "loss" loss_weight: 1 reduction_param { operation: SUMSQ } }
+"""
+IMAGES_IN = 'layer { name: "in" type: "Input" top: "%s" input_param { shape { dim: 9 dim: 8 dim: 7 dim: 7 } } }\n'
+
+
+@pytest.mark.parametrize("options", [{}, {"keep": []}, {"keep": [], "recompute": True}], ids=str)
+@ENGINES
+def test_fused_layers_behind_it_do_what_they_do_in_a_net_of_that_shape(options, engine):
+    """Groups, layouts and memory plans of the layers behind are made for other shapes than those that come."""
+    text = IMAGES_IN % "x" + python(Positive) + BEHIND
+    made = Net(parse("force_backward: true\n" + text, NetParameter), TRAIN, engine=engine, seed=2, fuse=True, **options)
+    plain = Net(
+        parse("force_backward: true\n" + IMAGES_IN % "y" + BEHIND, NetParameter), TRAIN, engine=engine, seed=2,
+        fuse=True, **options,
+    )  # fmt: skip
+    for name in made.params:
+        for mine, other in zip(made.params[name], plain.params[name], strict=True):
+            other.data[...] = mine.data
+    for number, positive in enumerate((1, 9, 4, 4, 9, 2)):
+        x = np.random.default_rng(number).standard_normal((9, 8, 7, 7)).astype(np.float32)
+        x[:, 0, 0, 0] = np.where(np.arange(9) < positive, 1, -1)
+        made.blobs["x"].data[...] = x
+        made.forward_backward()
+        plain.blobs["y"].reshape(positive, 8, 7, 7)
+        plain.blobs["y"].data[...] = 3 * x[:positive]
+        plain.forward_backward()
+        assert made.loss() == pytest.approx(plain.loss(), rel=1e-5)
+        for mine, other in zip(made.params["conv2"], plain.params["conv2"], strict=True):
+            assert np.allclose(mine.diff, other.diff, rtol=1e-4, atol=1e-5 * np.abs(other.diff).max())
+        for net_ in (made, plain):
+            net_.clear_param_diffs()
+        assert np.array_equal(made.blobs["x"].diff[positive:], np.zeros((9 - positive, 8, 7, 7)))
