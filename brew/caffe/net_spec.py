@@ -133,9 +133,10 @@ class NetSpec:
         self.tops[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self.tops:
-            raise NoSuchName(f'the net has no top "{name}" yet', hint=did_you_mean(name, self.tops))
-        return self.tops[name]
+        tops = self.__dict__.get("tops", {})  # a copy has none at first
+        if name not in tops:
+            raise NoSuchName(f'the net has no top "{name}" yet', hint=did_you_mean(name, tops))
+        return tops[name]
 
     def __setitem__(self, key: str, value: Top | Function) -> None:
         setattr(self, key, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +193,14 @@ def test_names_that_are_not_there() -> None:
         P.Pooling.MAXX  # noqa: B018
     assert not hasattr(n.conv, "shape")
     assert not hasattr(L, "__wrapped__")
+
+
+def test_a_copy_is_a_net_of_its_own() -> None:
+    n = lenet()
+    other = copy.deepcopy(n)
+    other.conv.fn.params["num_output"] = 9
+    assert n.to_proto() == message(LENET)
+    assert other.to_proto().layer[1].convolution_param.num_output == 9
 
 
 def test_what_ssds_scripts_ask_of_a_net_spec() -> None:
