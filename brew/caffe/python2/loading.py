@@ -75,7 +75,7 @@ class _Python2(SourceFileLoader):
         self._tell = tell
 
     def get_code(self, fullname: str) -> CodeType:
-        code, translated = code_of(self.path)
+        code, translated = code_of(self.path, in_package="." in fullname or self.is_package(fullname))
         if translated:
             self._tell(f"{self.path}: translated from Python 2: {translated}")
         return code
