@@ -133,10 +133,11 @@ def test_lines_stay_where_they_are(tmp_path: Path) -> None:
 
 def test_what_is_no_python_at_all_says_its_line(tmp_path: Path) -> None:
     path = tmp_path / "odd.py"
-    path.write_text('print "a"\nfor for\n')
+    path.write_text('print "a"\nprint 1 +\n')
     with pytest.raises(SyntaxError) as caught:
         code_of(path)
-    assert (caught.value.filename, caught.value.lineno) == (str(path), 2)
+    found = caught.value
+    assert (found.filename, found.lineno, found.text) == (str(path), 2, "print 1 +")
 
 
 def test_python_3_is_left_as_it_is(tmp_path: Path) -> None:

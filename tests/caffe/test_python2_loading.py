@@ -105,6 +105,7 @@ def test_without_the_option_it_is_python_3(folder: Path) -> None:
     done = brew_run("s.py", folder=folder)
     assert done.returncode == 1
     assert "SyntaxError" in done.stderr
+    assert done.stderr.splitlines()[-1] == "s.py is Python 2: brew run --py2 translates it"
 
 
 @pytest.fixture

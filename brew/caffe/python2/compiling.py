@@ -52,11 +52,13 @@ def _tree(text: str, path: Path = Path("<string>"), package: Path | None = None)
         program = rewrite(text)
         try:
             return translate(program, path, package), program.translated
-        except SyntaxError:
+        except SyntaxError as error:
             try:
                 return ast.parse(text, str(path)), Counter()  # it is Python 3 already
             except SyntaxError:
-                pass
+                lines = text.splitlines()
+                error.text = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else None
+                error.offset = None  # it counts in what was made of the line
             raise
 
 
