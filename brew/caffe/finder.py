@@ -102,7 +102,7 @@ class _Generated(Loader):
     def exec_module(self, module: ModuleType) -> None:
         try:
             self._loader.exec_module(module)
-        except TypeError as error:
+        except Exception as error:  # descriptors refused, modules of protobuf gone, a version that is too new
             reason = str(error).strip().partition("\n")[0].rstrip(".")
             log.warning("%s: protobuf refuses it (%s); Brew's messages are used instead", module.__file__, reason)
             sys.modules[module.__name__] = caffe_pb2

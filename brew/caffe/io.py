@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -12,7 +14,7 @@ from brew.data.image import decode_image
 from brew.proto import caffe_pb2
 
 from .images import files
-from .images.resizing import ArrayError, Floats, oversample, resize_image
+from .images.resizing import ArrayError, Floats, oversample, resize, resize_image
 from .images.transformer import Transformer
 
 __all__ = [
@@ -26,10 +28,26 @@ __all__ = [
     "datum_to_array",
     "load_image",
     "oversample",
+    "resize",
     "resize_image",
 ]
 
 Array: TypeAlias = npt.NDArray[Any]
+
+# What pycaffe's module had by its own imports, and scripts take from there: (module, name in it).
+_OF_OTHERS = {"skimage": ("skimage.io", ""), "zoom": ("scipy.ndimage", "zoom")}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_OTHERS:
+        raise AttributeError(f"module 'caffe.io' has no attribute {name!r}")
+    module, inside = _OF_OTHERS[name]
+    try:
+        found = importlib.import_module(module)
+    except ImportError:
+        package = {"skimage": "scikit-image", "zoom": "scipy"}[name]
+        raise AttributeError(f"caffe.io.{name} needs {package}, which is not installed") from None
+    return getattr(found, inside) if inside else sys.modules[module.partition(".")[0]]
 
 
 def blobproto_to_array(blob: caffe_pb2.BlobProto, return_diff: bool = False) -> npt.NDArray[np.float64]:

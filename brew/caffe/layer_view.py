@@ -34,7 +34,7 @@ class LayerView:
         setattr(self._user, name, value)
 
     def __dir__(self) -> list[str]:
-        return sorted({*super().__dir__(), *dir(self._user)})
+        return sorted({*super().__dir__(), *(() if self._user is None else dir(self._user))})
 
     def __repr__(self) -> str:
         return f'<Layer "{self._name}" {self.type}>'

@@ -130,11 +130,6 @@ class NetSpec:
         super().__setattr__("tops", OrderedDict())
 
     def __setattr__(self, name: str, value: Top | Function) -> None:
-        if not isinstance(value, Top | Function):
-            several = isinstance(value, tuple) and all(isinstance(item, Top) for item in value)
-            names = ", ".join(f"n.name{i}" for i in range(len(value))) if several else ""
-            hint = f"a layer with {len(value)} tops is assigned to as many names: {names} = ..." if several else None
-            raise NotATop(f'"{name}" of the net is to be a top, not {type(value)}', hint=hint)
         self.tops[name] = value
 
     def __getattr__(self, name: str) -> Any:
@@ -149,11 +144,22 @@ class NetSpec:
         return self.__getattr__(item)
 
     def to_proto(self) -> caffe_pb2.NetParameter:
-        """The net of all layers that the named tops need, in the order of the names."""
+        """The net of all layers that the named tops need, in the order of the names. NotATop where one is no top."""
+        for name, top in self.tops.items():
+            if not isinstance(top, Top | Function):
+                raise NotATop(f'"{name}" of the net is to be a top, not {type(top)}', hint=_unpacked(top))
         return _net(self.tops.values(), {top: name for name, top in self.tops.items()})
 
     def __str__(self) -> str:
         return to_text(self.to_proto())
+
+
+def _unpacked(value: object) -> str | None:
+    """The hint for several tops that one name was given to."""
+    if not isinstance(value, tuple) or not all(isinstance(item, Top) for item in value):
+        return None
+    names = ", ".join(f"n.name{number}" for number in range(len(value)))
+    return f"a layer with {len(value)} tops is assigned to as many names: {names} = ..."
 
 
 def to_proto(*tops: Top | Function) -> caffe_pb2.NetParameter:

@@ -26,9 +26,9 @@ def test_the_page_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     finally:
         for name in ("caffe", "rows"):
             sys.modules.pop(name, None)
-    assert len(BLOCKS) >= 7
+    assert len(BLOCKS) >= 14
     assert set(FILES) == {
-        "net.prototxt", "train.prototxt", "solver.prototxt", "rows.prototxt", "rows.py", "old.py",
+        "net.prototxt", "train.prototxt", "solver.prototxt", "deploy.prototxt", "rows.prototxt", "rows.py", "old.py",
     }  # fmt: skip
 
 

@@ -86,17 +86,26 @@ def test_a_module_that_only_a_fork_has_is_taken_from_there(installed: Path) -> N
     assert importlib.import_module("caffe.net").Net is Net
 
 
-def test_a_generated_file_that_protobuf_refuses_gives_way(installed: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (OLD, "Descriptors cannot be created directly"),
+        ("from google.protobuf import gone", "cannot import name 'gone'"),
+    ],
+)
+def test_a_generated_file_that_protobuf_refuses_gives_way(
+    text: str, reason: str, installed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (installed / "tool").mkdir()
     (installed / "tool" / "__init__.py").write_text("from . import caffe_pb2")
-    (installed / "tool" / "caffe_pb2.py").write_text(OLD)
+    (installed / "tool" / "caffe_pb2.py").write_text(text)
     with caplog.at_level(logging.WARNING, "brew"):
         tool = importlib.import_module("tool")
         importlib.import_module("tool.caffe_pb2")
     del sys.modules["tool"]
     assert tool.caffe_pb2 is brew.proto.caffe_pb2
     [record] = caplog.records
-    assert "tool/caffe_pb2.py: protobuf refuses it" in record.message and "Brew's messages" in record.message
+    assert f"tool/caffe_pb2.py: protobuf refuses it ({reason}" in record.message and "Brew's messages" in record.message
 
 
 def test_one_that_works_stays(installed: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -84,3 +86,15 @@ def test_a_datum_has_three_axes_and_all_its_values() -> None:
 
 def test_messages_are_at_hand() -> None:
     assert caffe_io.caffe_pb2.Datum is Datum
+
+
+def test_names_that_pycaffes_module_had_by_its_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", types.ModuleType("skimage"))
+    monkeypatch.setitem(sys.modules, "skimage.io", types.ModuleType("skimage.io"))
+    assert caffe_io.skimage is sys.modules["skimage"]
+    monkeypatch.setitem(sys.modules, "scipy.ndimage", types.SimpleNamespace(zoom=abs))
+    assert caffe_io.zoom is abs
+    monkeypatch.setitem(sys.modules, "skimage.io", None)
+    with pytest.raises(AttributeError, match=r"caffe\.io\.skimage needs scikit-image, which is not installed"):
+        _ = caffe_io.skimage
+    assert not hasattr(caffe_io, "imread")

@@ -167,8 +167,11 @@ def test_only_tops_are_inputs() -> None:
     with pytest.raises(TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"):
         L.Silence(data, ntop=0)
     n = NetSpec()
+    n.data = data
     with pytest.raises(TypeError, match=r"a layer with 2 tops is assigned to as many names: n\.name0, n\.name1 = "):
-        n.data = data
+        n.to_proto()
+    n.data, n.label = data  # pynetbuilder assigns both at first, and then each
+    assert [layer.type for layer in n.to_proto().layer] == ["DummyData"]
 
 
 def test_names_that_are_not_there() -> None:

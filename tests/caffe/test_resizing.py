@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.caffe.images.resizing import ArrayError, oversample, resize_image
+from brew.caffe.images.resizing import ArrayError, oversample, resize, resize_image
 from brew.errors import BrewError
 
 
@@ -95,3 +95,30 @@ def test_crops_that_do_not_fit() -> None:
         oversample([np.zeros((4, 5, 3))], (5, 2))
     with pytest.raises(ArrayError, match="one shape"):
         oversample([np.zeros((4, 5, 3)), np.zeros((5, 4, 3))], (2, 2))
+
+
+def test_the_function_that_scripts_take_from_caffe_io() -> None:
+    """Bytes become 0 to 1; an image of two axes keeps them."""
+    bytes_ = np.array([[0, 51], [102, 255]], np.uint8)
+    np.testing.assert_allclose(resize(bytes_, (2, 1)), [[0.1], [0.7]])
+    assert resize(bytes_[:, :, None].repeat(3, 2), (1, 4, 3)).shape == (1, 4, 3)
+    np.testing.assert_allclose(resize(np.array([[10.0, 20.0]]), (1, 4)), [[7.5, 12.5, 17.5, 15]])
+    np.testing.assert_allclose(resize(np.array([[10.0, 20.0]]), [1, 4], mode="edge"), [[10, 12.5, 17.5, 20]])
+    np.testing.assert_allclose(resize(np.array([[10.0, 20.0]]), (1, 4), cval=10), [[10, 12.5, 17.5, 17.5]])
+    assert resize(np.array([[1, 2]]) / 2, (1, 4), order=0).tolist() == [[0.5, 0.5, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "first", "last"), [("edge", 10, 30), ("symmetric", 10, 30), ("reflect", 12.5, 27.5), ("wrap", 15, 25)]
+)
+def test_what_lies_beyond_the_image(mode: str, first: float, last: float) -> None:
+    """The outer places lie a quarter of a pixel beyond the outer centres."""
+    made = resize(np.array([[10.0, 20.0, 30.0]]), (1, 6), mode=mode)
+    assert made[0, [0, -1]].tolist() == [first, last]
+
+
+def test_what_that_function_refuses() -> None:
+    with pytest.raises(ArrayError, match=r"\(8, 8, 3\) cannot be resized to \(3, 8, 8\)"):
+        resize(np.zeros((8, 8, 3)), (3, 8, 8))
+    with pytest.raises(ArrayError, match='not order 3 and mode "constant"'):
+        resize(np.zeros((8, 8)), (3, 3), 3)

@@ -39,6 +39,12 @@ def test_nothing_set_only_resizes() -> None:
     np.testing.assert_allclose(made.preprocess("data", IMAGE), [[[0.25, 0.35, 0.45]]], atol=1e-6)
 
 
+def test_an_input_of_features_is_not_resized() -> None:
+    made = Transformer({"data": (1, 4)})
+    made.set_raw_scale("data", 2)
+    assert made.preprocess("data", np.arange(4)).tolist() == [0, 2, 4, 6]
+
+
 def test_one_channel_survives_deprocess() -> None:
     made = transformer(channels=1)
     made.set_mean("data", [0.5])

@@ -18,24 +18,25 @@ Indices: TypeAlias = npt.NDArray[np.intp]
 _PADDING = 12  # pixels of black around the image for a spline's coefficients; scipy's number
 
 
-def resize(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1) -> Floats:
+def resize(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1, beyond: str = "constant") -> Floats:
     """`image` (rows, columns, channels), with values from 0 to 1, as (height, width, channels): edges aligned.
 
     As skimage.transform.resize(image, size, order, mode="constant", anti_aliasing=False): values of the result also
-    lie from 0 to 1, and where it is larger than the image, its edge fades into the black beyond.
+    lie from 0 to 1, and where it is larger than the image, its edge fades into the black beyond. For orders 0 and 1
+    `beyond` may be another mode of numpy.pad, and the values any.
     """
-    values: Floats = np.asarray(image, np.float64)
+    if tuple(image.shape[:2]) == size:
+        return np.asarray(image, np.float64)
     rows, columns = (
         (np.arange(target) + 0.5) * (source / target) - 0.5 for source, target in zip(image.shape, size, strict=False)
     )
-    if order > 1:
-        edge = (_PADDING, _PADDING)
-        padded = np.pad(values, (edge, edge, (0, 0)))
-        return _spline(padded, rows + _PADDING, columns + _PADDING, order).clip(0, 1)
     if order == 0:
-        return _nearest(values, rows, columns)
-    padded = np.pad(values, ((1, 1), (1, 1), (0, 0)))
-    return _linear(padded, rows + 1, columns + 1)
+        return _nearest(image, rows, columns)
+    if order == 1:
+        return _linear(image, rows, columns, beyond)
+    edge = (_PADDING, _PADDING)
+    padded = np.pad(np.asarray(image, np.float64), (edge, edge, (0, 0)))
+    return _spline(padded, rows + _PADDING, columns + _PADDING, order).clip(0, 1)
 
 
 def zoom(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1) -> Floats:
@@ -43,37 +44,45 @@ def zoom(image: npt.NDArray[Any], size: tuple[int, int], order: int = 1) -> Floa
 
     As scipy.ndimage.zoom(image, (height / rows, width / columns, 1), order=order).
     """
-    values: Floats = np.asarray(image, np.float64)
     rows, columns = (np.linspace(0, source - 1, target) for source, target in zip(image.shape, size, strict=False))
-    if order > 1:
-        return _spline(values, rows, columns, order)
-    return (_linear if order else _nearest)(values, rows, columns)
+    if order == 0:
+        return _nearest(image, rows, columns)
+    if order == 1:
+        return _linear(image, rows, columns, "edge")
+    return _spline(np.asarray(image, np.float64), rows, columns, order)
 
 
-def _nearest(values: Floats, rows: Floats, columns: Floats) -> Floats:
+def _nearest(image: npt.NDArray[Any], rows: Floats, columns: Floats) -> Floats:
     """The pixel whose centre is nearest; of two the second."""
     by_row, by_column = np.floor(rows + 0.5).astype(np.intp), np.floor(columns + 0.5).astype(np.intp)
-    return values[by_row][:, by_column]
+    return np.asarray(image[by_row][:, by_column], np.float64)
 
 
-def _linear(values: Floats, rows: Floats, columns: Floats) -> Floats:
+def _linear(image: npt.NDArray[Any], rows: Floats, columns: Floats, beyond: str) -> Floats:
     """Between the four pixels around each place, first along rows, then along columns."""
-    left, right, beyond = _neighbours(columns, values.shape[1])
-    upper, lower, below = _neighbours(rows, values.shape[0])
-    share = beyond[None, :, None]
+    upper, lower, above, below = _neighbours(rows, image.shape[0], beyond)
+    left, right, before, after = _neighbours(columns, image.shape[1], beyond)
     used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)  # shrinking skips rows
-    source = values[used]
-    lines = (1 - share) * source[:, left] + share * source[:, right]
-    share = below[:, None, None]
-    made: Floats = (1 - share) * lines[place[: len(rows)]] + share * lines[place[len(rows) :]]
+    source: Floats = np.asarray(image[used], np.float64)
+    lines = before[:, None] * source[:, left] + after[:, None] * source[:, right]
+    made: Floats = above[:, None, None] * lines[place[: len(rows)]] + below[:, None, None] * lines[place[len(rows) :]]
     return made
 
 
-def _neighbours(places: Floats, size: int) -> tuple[Indices, Indices, Floats]:
-    """The pixels before and after each place, and how far it lies beyond the first."""
-    before = np.floor(places)
-    first = before.astype(np.intp)
-    return first, np.minimum(first + 1, size - 1), places - before
+def _neighbours(places: Floats, size: int, beyond: str) -> tuple[Indices, Indices, Floats, Floats]:
+    """The pixels before and after each place, and their shares. Beyond the image are pixels of it, or black."""
+    floor = np.floor(places)
+    share = places - floor
+    pixels = np.stack([floor, floor + 1]).astype(np.intp)
+    shares = np.stack([1 - share, share])
+    if beyond == "constant":
+        shares[(pixels < 0) | (pixels >= size)] = 0
+    elif beyond == "wrap":
+        pixels %= size
+    elif beyond == "reflect" and size > 1:
+        pixels = (size - 1) - np.abs((size - 1) - np.abs(pixels))
+    first, second = pixels.clip(0, size - 1)
+    return first, second, *shares
 
 
 def _spline(values: Floats, rows: Floats, columns: Floats, order: int) -> Floats:

@@ -14,13 +14,14 @@ from . import interpolation
 
 Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float32]
+Dims: TypeAlias = Sequence[int] | npt.NDArray[np.integer[Any]]  # (height, width)
 
 
 class ArrayError(UsageError, ValueError):
     """An array, or a message of one, whose shape does not fit."""
 
 
-def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> Floats:
+def resize_image(im: Array, new_dims: Dims, interp_order: int = 1) -> Floats:
     """`im`, (rows, columns, channels), as (height, width, channels) of float32, where `new_dims` is (height, width).
 
     The numbers are those that nets were tested with: bilinear (`interp_order` 1), without antialiasing. Images of 1 and
@@ -45,7 +46,28 @@ def resize_image(im: Array, new_dims: Sequence[int], interp_order: int = 1) -> F
     return (resized * np.float64(reach) + np.float64(low)).astype(np.float32)
 
 
-def oversample(images: Sequence[Array] | Array, crop_dims: Sequence[int]) -> Floats:
+def resize(
+    image: Array, output_shape: Dims, order: int = 1, mode: str = "constant", cval: float = 0
+) -> npt.NDArray[np.float64]:
+    """`image`, (rows, columns) or (rows, columns, channels), in `output_shape`, (height, width) with channels or not.
+
+    It is scikit-image's function of pycaffe's days, which scripts call by way of caffe.io: without antialiasing, and
+    whole numbers are brought into 0 to 1. `order` is 0 or 1 (bilinear). `mode` says what lies beyond the image:
+    constant (`cval`), edge, symmetric, reflect or wrap. ArrayError where the number of channels would change.
+    """
+    shape = tuple(int(number) for number in output_shape)
+    if image.ndim not in (2, 3) or len(shape) < 2 or (len(shape) == 3 and shape[2:] != image.shape[2:]):
+        raise ArrayError(f"an image of shape {image.shape} cannot be resized to {shape}: rows and columns change alone")
+    if order not in (0, 1) or mode not in ("constant", "edge", "symmetric", "reflect", "wrap"):
+        raise ArrayError(f'resize knows order 0 and 1, and modes of numpy.pad, not order {order} and mode "{mode}"')
+    whole = image.dtype.kind in "ui"
+    values = (image / np.iinfo(image.dtype).max if whole else image.astype(np.float64)) - cval
+    planes = values if image.ndim == 3 else values[:, :, None]
+    made = interpolation.resize(planes, (shape[0], shape[1]), order, mode) + cval
+    return made if image.ndim == 3 else made[:, :, 0]
+
+
+def oversample(images: Sequence[Array] | Array, crop_dims: Dims) -> Floats:
     """Ten crops of `crop_dims` (height, width) of each image, (10 n, height, width, channels).
 
     In this order: upper left, upper right, lower left, lower right, centre, and the same five mirrored left to right.
@@ -64,3 +86,18 @@ def oversample(images: Sequence[Array] | Array, crop_dims: Sequence[int]) -> Flo
             crop[:] = image[y : y + height, x : x + width]
         made[5:] = made[:5, :, ::-1]
     return crops.reshape(-1, height, width, channels)
+
+
+def centre_crop(images: Array, crop_dims: Dims) -> Array:
+    """The centre, (n, height, width, channels), of images of one shape, (n, rows, columns, channels); a view.
+
+    ArrayError where they are smaller than `crop_dims` (height, width).
+    """
+    top, left = (_before(size, int(cut)) for size, cut in zip(images.shape[1:3], crop_dims, strict=True))
+    return images[:, top : top + int(crop_dims[0]), left : left + int(crop_dims[1])]
+
+
+def _before(size: int, cut: int) -> int:
+    if cut > size:
+        raise ArrayError(f"no crop of {cut} pixels fits into {size}")
+    return (size - cut) // 2

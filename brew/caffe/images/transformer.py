@@ -46,7 +46,7 @@ class Transformer:
         """`data`, (rows, columns, channels), as the input `in_` takes it: float32 (channels, height, width); a copy."""
         size = self._shape(in_)[2:]
         made = np.array(data, np.float32)
-        if made.shape[:2] != size:
+        if size and made.shape[:2] != size:
             made = resize_image(made, size)
         if (order := self.transpose.get(in_)) is not None:
             made = made.transpose(order)
@@ -154,6 +154,28 @@ class Transformer:
         return MeanError(
             f'the mean has shape {_text(mean.shape)}, input "{in_}" {_text(shape)}: {wanted} is expected', hint=hint
         )
+
+
+def transformer_for(
+    name: str,
+    shape: Sequence[int],
+    mean: npt.ArrayLike | None,
+    input_scale: float | None,
+    raw_scale: float | None,
+    channel_swap: Sequence[int] | None,
+) -> Transformer:
+    """The Transformer of one input for images of rows x columns x channels, with what is given."""
+    made = Transformer({name: tuple(shape)})
+    made.set_transpose(name, (2, 0, 1))
+    if mean is not None:
+        made.set_mean(name, mean)
+    if input_scale is not None:
+        made.set_input_scale(name, input_scale)
+    if raw_scale is not None:
+        made.set_raw_scale(name, raw_scale)
+    if channel_swap is not None:
+        made.set_channel_swap(name, channel_swap)
+    return made
 
 
 def _resized(mean: Array, size: tuple[int, int]) -> Array:
