@@ -42,6 +42,7 @@ PROGRAMS = {
     'print """a\nb""", \\\n  "c"': "a\nb c\n",
     'print "a" # and no more': "a\n",
     'print b"bytes"': "bytes\n",
+    "import numpy as np\nprint 0.1 + 0.2, 1e3, str(2 / 3.), [0.1], -4., 1e20, 1e-7, np.float64(1) / 3, float('inf')": "0.3 1000.0 0.666666666667 [0.1] -4.0 1e+20 1e-07 0.333333333333 inf\n",
     # division
     "print 7 / 2, -7 / 2, 7 / 2., True / 2, 7 // 2, 7L / 2": "3 -4 3.5 0 3 3\n",
     "x = 7; x /= 2; print x": "3\n",
