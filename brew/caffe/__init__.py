@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     from ._caffe import set_solver_rank as set_solver_rank
     from ._caffe import solver_count as solver_count
     from ._caffe import solver_rank as solver_rank
+    from .classifier import Classifier as Classifier
+    from .detector import Detector as Detector
+    from .net_spec import NetSpec as NetSpec
+    from .net_spec import layers as layers
+    from .net_spec import params as params
+    from .net_spec import to_proto as to_proto
 
 _FROM_CAFFE = (
     "NCCL", "AdaDeltaSolver", "AdaGradSolver", "AdamSolver", "Layer", "NesterovSolver", "Net", "RMSPropSolver",

@@ -13,11 +13,12 @@ from brew import cuda
 from brew.caffe import logs, mode
 from brew.net import mode as core
 
-# What FIELD says pycaffe has, but for what stands in modules of their own (io, net_spec, classifier, ...).
+# All that pycaffe's own `caffe` has.
 NAMES = (
     "Net SGDSolver NesterovSolver AdaGradSolver RMSPropSolver AdaDeltaSolver AdamSolver get_solver NCCL Timer Layer "
     "layer_type_list set_mode_cpu set_mode_gpu set_device set_random_seed init_log log solver_count set_solver_count "
-    "solver_rank set_solver_rank set_multiprocess has_nccl __version__ TRAIN TEST proto"
+    "solver_rank set_solver_rank set_multiprocess has_nccl __version__ TRAIN TEST proto "
+    "Classifier Detector NetSpec layers params to_proto io draw net_spec coord_map classifier detector pycaffe _caffe"
 )
 
 
@@ -34,6 +35,7 @@ def test_the_names_are_there() -> None:
     for name in NAMES.split():
         assert getattr(caffe, name) is not None, name
         assert name in dir(caffe)
+    assert {*NAMES.split()} - {"__version__", "_caffe"} == {*caffe.__all__}
     with pytest.raises(AttributeError, match="module 'caffe' has no attribute 'Neet'"):
         _ = caffe.Neet
     assert caffe.__version__ == "1.0.0"
