@@ -18,9 +18,9 @@ import numpy as np
 from brew.errors import NetError, Place
 
 from .arity import Arity, exactly
-from .arrays import Array, Arrays, Buffer, Shapes, Wanted
+from .arrays import Array, Arrays, Buffer, Prepared, Shapes, Wanted
 from .choices import Choices
-from .layout import Layout, Layouts, Shape, View, plain, shape_text
+from .layout import Layout, Shape, View, plain, shape_text
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import FillerParameter, LayerParameter
@@ -70,28 +70,27 @@ How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's 
 class Implementation(Generic[L]):
     """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
 
-    follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
     over     pairs (bottom, top) whose dx backward may write over the dy; both then have one layout and size
     engine   what it computes with; `Layer.runs_on` writes it
     """
 
     engine: ClassVar[str] = "caffe"
-    follows: ClassVar[bool] = False
     over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
 
     def __init__(self, layer: L) -> None:
         self.layer = layer
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`. The
-        net converts. `Unsupported`, here or in `prepare`, makes it take another implementation."""
-        if self.follows and bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
-            return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
-        return plain(shapes.x, shapes.y)
-
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
         return {}
+
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        """What the net calls: `prepare`, and how bottoms are wanted and tops given.
+
+        Bottoms lie as `bottoms` says; the net converts. Only an engine with layouts of its own overrides this. Where
+        it, or `prepare`, raises `Unsupported`, the net takes another implementation.
+        """
+        return Prepared(plain(shapes.x, shapes.y), self.prepare(shapes, wanted))
 
     def bind(self, io: Arrays) -> None:
         """The arrays of the coming calls stand: make what belongs to them. They stay until it is called again."""

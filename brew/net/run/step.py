@@ -104,11 +104,11 @@ class Step:
         homes = [b.data_memory.layout for b in self.bottoms]
         for implementation in self.candidates:
             try:
-                self.layouts = implementation.layouts(self.shapes, homes, self.wanted)
-                self.buffers = dict(implementation.prepare(self.shapes, self.wanted))
+                prepared = implementation.prepare_in(homes, self.shapes, self.wanted)
             except Unsupported:
                 continue
             self.implementation = implementation
+            self.layouts, self.buffers = prepared.layouts, dict(prepared.buffers)
             break
         else:
             self.shapes = Shapes((), ())  # for none, until it is tried again
