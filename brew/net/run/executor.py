@@ -47,7 +47,7 @@ class Executor:
     def begin_at(self, number: int, end: int) -> None:
         """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on.
 
-        UsageError where that needs values whose memory others have used since.
+        UsageError where that needs values that have been overwritten since.
         """
         if self._openmp is not None:
             threads.openmp_threads(self._openmp)
@@ -121,7 +121,10 @@ class Executor:
             together = self.plan.forward(number, end)
             if together:
                 self.memory.arena.ran(number, together)
-            number += together or self.forward(number)
+                number += together
+            else:
+                self.forward(number)
+                number += 1
         self.whole.forget()
         if whole:
             self.whole.forward.make(before, self.memory.schedule)
@@ -141,7 +144,10 @@ class Executor:
             together = self.plan.backward(number, end)
             if together:
                 self.memory.arena.ran(self._moment(number), together)
-            number -= together or self._backward(number)
+                number -= together
+            else:
+                self._backward(number)
+                number -= 1
         if not whole:
             self.whole.forget()
         elif self.whole.forward.stands:  # else its groups may not have run as such
@@ -169,8 +175,8 @@ class Executor:
                 hint="make the net without keep=[...]",
             )
 
-    def forward(self, number: int) -> int:
-        """Run step `number` alone; returns how many steps ran, which is 1."""
+    def forward(self, number: int) -> None:
+        """Run step `number` alone."""
         self.whole.forget()
         self.plan.part(number)
         step, io = self.steps[number], self.refresh(number)
@@ -180,14 +186,13 @@ class Executor:
             self.refresh(number)
         step.forward()
         self.memory.arena.ran(number)
-        return 1
 
-    def backward(self, number: int) -> int:
-        """One step's backward by itself; 1."""
+    def backward(self, number: int) -> None:
+        """Run the backward of step `number` alone."""
         self.whole.forget()
         self._ready()
         self._run_again(number)
-        return self._backward(number)
+        self._backward(number)
 
     def _run_again(self, number: int) -> None:
         """Make anew what the backward of the segment around step `number` needs, if that has not been done."""
@@ -200,11 +205,10 @@ class Executor:
             self.memory.arena.ran(self.memory.schedule.again[steps[done]], together)
             done += together
 
-    def _backward(self, number: int) -> int:
+    def _backward(self, number: int) -> None:
         self.plan.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
             self.refresh(number)
             step.backward()
         self.memory.arena.ran(self._moment(number))
-        return 1

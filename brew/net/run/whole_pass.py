@@ -85,8 +85,11 @@ class WholePass(_Calls):
 
 
 class RoundTrip(_Calls):
-    """Forward and backward as one list of calls: between passes the interpreter has left the cache, so every line of
-    Python there is slow."""
+    """Forward and backward as one list of calls.
+
+    That leaves out the Python between two passes. It is slow, because the layers have driven the interpreter out of the
+    processor's cache.
+    """
 
     def __init__(self, forward: WholePass, backward: WholePass, binding: Binding) -> None:
         super().__init__(binding, 0)
