@@ -62,7 +62,7 @@ def _prepare(steps: Sequence[Step], scratch: Scratch) -> None:
     plain = {memory for step in steps for memory in seen_in_another_shape(step)}
     for step in steps:
         step.prepare(scratch)
-        step.settle_tops(plain)
+        step.lay_tops(plain)
 
 
 def _planner(

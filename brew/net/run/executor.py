@@ -34,7 +34,7 @@ class Executor:
         self.passes = binding.passes
         self._forward_only, self._openmp = forward_only, openmp
         self._reading = [step for step in steps if step.reads_data]
-        self._settled_at = -1  # the latest stamp then
+        self._planned_at = -1  # the latest stamp then
         self._lent = False
 
     @property
@@ -61,10 +61,10 @@ class Executor:
                     hint="name it in keep=[...], or make the net without",
                 )
             return
-        self.settle(end)
+        self.plan_shapes(end)
         self.passes.next()
 
-    def settle(self, end: int | None = None) -> None:
+    def plan_shapes(self, end: int | None = None) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
 
         What the net computed before is lost then. Of steps behind `end`, those that cannot follow stay as they are.
@@ -73,7 +73,7 @@ class Executor:
         for step in self._reading:
             read_next_shapes(step)
         stamps = self.binding.stamps
-        if self._settled_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
+        if self._planned_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
             return
         if self._shapes.carry(end, self.plan.groups) and not self._lent:
             self.memory.arena.stale = True
@@ -83,7 +83,7 @@ class Executor:
             self._lent = True
             self.memory.lend()
             self.binding.scratch.stamp += 1
-        self._settled_at = stamps.latest
+        self._planned_at = stamps.latest
 
     def prepare_again(self) -> None:
         """Implementations would now decide otherwise than they have (brew.layer.choices): let them."""
@@ -101,11 +101,11 @@ class Executor:
     def _ready(self) -> None:
         """Before the first step runs, memory has to be there."""
         if not self._lent:
-            self.settle()
+            self.plan_shapes()
 
     def reshape(self) -> None:
         """Carry shapes through the whole net, without computing."""
-        self.settle()
+        self.plan_shapes()
         for step in self.steps:
             self.binding.arrays(step)
 

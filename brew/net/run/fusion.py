@@ -18,7 +18,7 @@ from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 
 from .binding import Binding
-from .step import Step, What
+from .step import Direction, Step
 
 
 class FusedStep(Step):
@@ -57,20 +57,25 @@ class FusedStep(Step):
 
 @dataclass(slots=True)
 class Group:
-    """Steps `first` to `last` of a net, run by `step`. `maker` is the number of the step that makes its first bottom,
-    where that one can be made to write into the row's own buffer; forward then begins with it."""
+    """Steps `first` to `last` of a net, run by `step`.
+
+    producer  the number of the step that makes its first bottom, where that one can be made to write into the group's
+              own buffer; forward then begins with it
+    skipped   blobs that it leaves unwritten
+    ran       whether the last forward was this group's, so that backward can be
+    """
 
     first: int
     last: int
     step: FusedStep
-    maker: int | None = None
+    producer: int | None = None
     skipped: list[Blob] = field(default_factory=list)
-    ran: bool = False  # whether the last forward was this group's, so that backward can be
+    ran: bool = False
 
     @property
     def start(self) -> int:
         """The step that forward begins with."""
-        return self.first if self.maker is None else self.maker
+        return self.first if self.producer is None else self.producer
 
     @property
     def runs_backward(self) -> bool:
@@ -104,8 +109,8 @@ class Plan:
             self._bind(group)
         except Unsupported:  # in its present shapes
             return 0
-        if group.maker is not None:
-            self.steps[group.maker].forward()
+        if group.producer is not None:
+            self.steps[group.producer].forward()
         group.step.forward()
         group.ran = True
         return group.last + 1 - number
@@ -132,19 +137,19 @@ class Plan:
             call()
         return count
 
-    def turn(self, number: int, what: What) -> tuple[list[Callable[[], object]], int]:
+    def turn(self, number: int, direction: Direction) -> tuple[list[Callable[[], object]], int]:
         """What the last pass ran at step `number`, as calls, and how many steps that were."""
-        backward = what == "backward"
+        backward = direction == "backward"
         group = (self._by_last if backward else self._by_start).get(number)
         if group is None or not group.ran:
             step = self.steps[number]
-            return [] if backward and not step.runs_backward else [step.bound(what)], 1
+            return [] if backward and not step.runs_backward else [step.bound(direction)], 1
         if backward:
-            calls = [group.step.bound(what)] if group.step.runs_backward else []
+            calls = [group.step.bound(direction)] if group.step.runs_backward else []
             return calls, number + 1 - group.first
-        calls = [group.step.bound(what)]
-        if group.maker is not None:
-            calls.insert(0, self.steps[group.maker].bound(what))
+        calls = [group.step.bound(direction)]
+        if group.producer is not None:
+            calls.insert(0, self.steps[group.producer].bound(direction))
         return calls, group.last + 1 - number
 
     def part(self, number: int, *, backward: bool = False) -> None:
@@ -152,7 +157,7 @@ class Plan:
         group = self._by_member.get(number)
         if group is None:
             return
-        if number == group.maker:
+        if number == group.producer:
             if not backward:  # which does not ask where forward has written
                 self._redirect(group, None)
         elif group.ran:
@@ -165,22 +170,22 @@ class Plan:
 
     def _bind(self, group: Group) -> None:
         """Everything stands for a forward of the group."""
-        if group.maker is not None:
-            self.binding.arrays(self.steps[group.maker])  # its top has its shape now
+        if group.producer is not None:
+            self.binding.arrays(self.steps[group.producer])  # its top has its shape now
         self.binding.arrays(group.step)
         source = group.step.how.source
-        if group.maker is not None and source is not None:
+        if group.producer is not None and source is not None:
             self._redirect(group, source)
 
     def _redirect(self, group: Group, source: str | None) -> None:
-        """Let the maker of the group's bottom write into its buffer `source`, or where it always does."""
-        assert group.maker is not None
-        maker = self.steps[group.maker]
+        """Let the producer of the group's bottom write into its buffer `source`, or where it always does."""
+        assert group.producer is not None
+        producer = self.steps[group.producer]
         target = group.step.io.work[source] if source is not None and group.step.io is not None else None
-        if maker.redirect is not target:
-            maker.redirect = target
-            maker.unbind()
-            self.binding.arrays(maker)
+        if producer.redirect is not target:
+            producer.redirect = target
+            producer.unbind()
+            self.binding.arrays(producer)
 
     def _replay(self, group: Group) -> None:
         """Let the members do what the group has done, so that each has what its backward needs."""
@@ -214,8 +219,8 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
         if group is None:
             number += 1
             continue
-        group.maker = _maker(number, steps, group.step) if number > taken else None
-        group.step.how.fed = group.maker is not None
+        group.producer = _producer(number, steps, group.step) if number > taken else None
+        group.step.how.fed = group.producer is not None
         yield group
         number = taken = group.last + 1
 
@@ -281,14 +286,14 @@ def _skipped(row: Sequence[Step], readers: dict[Blob, int], kept: Callable[[str]
     return skipped
 
 
-def _maker(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
+def _producer(number: int, steps: Sequence[Step], step: FusedStep) -> int | None:
     """The step before, where it can write what the group reads into the group's own buffer."""
     if step.how.source is None:
         return None
-    maker = steps[number - 1]
-    alone = len(maker.tops) == 1 and maker.views[0] is None and maker.tops[0] not in maker.bottoms
-    writes = bool(maker.bottoms) and maker.layer.rewrites
-    if not alone or not writes or maker.tops[0] is not step.bottoms[0] or maker.asks_for_shapes:
+    producer = steps[number - 1]
+    alone = len(producer.tops) == 1 and producer.views[0] is None and producer.tops[0] not in producer.bottoms
+    writes = bool(producer.bottoms) and producer.layer.rewrites
+    if not alone or not writes or producer.tops[0] is not step.bottoms[0] or producer.asks_for_shapes:
         return None
-    same = maker.layouts.y[0] == step.layouts.x[0]
-    return number - 1 if same and not (maker.wanted.backward and "y" in maker.layer.reads) else None
+    same = producer.layouts.y[0] == step.layouts.x[0]
+    return number - 1 if same and not (producer.wanted.backward and "y" in producer.layer.reads) else None

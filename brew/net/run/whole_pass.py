@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .binding import Binding
     from .fusion import Plan
-    from .step import Step, What
+    from .step import Direction, Step
 
 Call = Callable[[], object]
 
@@ -63,7 +63,7 @@ class WholePass(_Calls):
         if backward:
             self._possible = self._possible and all(group.step.how.both for group in plan.groups)
 
-    def _order(self, schedule: Schedule) -> list[tuple[int, What]]:
+    def _order(self, schedule: Schedule) -> list[tuple[int, Direction]]:
         """The steps as their moments follow one another."""
         if not self._backward:
             return [(number, "forward") for number in range(len(self._steps))]
@@ -77,8 +77,8 @@ class WholePass(_Calls):
         turns: list[int] = []
         order = self._order(schedule)
         while len(turns) < len(order):
-            number, what = order[len(turns)]
-            together, count = self._plan.turn(number, what)
+            number, direction = order[len(turns)]
+            together, count = self._plan.turn(number, direction)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
         self._stand(before, calls, turns)
