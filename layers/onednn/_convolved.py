@@ -24,7 +24,7 @@ from ._filters import FiltersOneDNN
 
 
 def relu_slope(layers: Sequence[Layer]) -> float | None:
-    """The slope of the ReLU that ends the row; None where there is none."""
+    """The slope of the ReLU that ends the group; None where there is none."""
     last = layers[-1]
     if not isinstance(last, ReLU):
         return None
@@ -34,21 +34,21 @@ def relu_slope(layers: Sequence[Layer]) -> float | None:
 
 
 class ReLUBackward:
-    """Backward of the ReLU that ends a row, in place in the gradient of its top: the mask is found in the top.
+    """Backward of the ReLU that ends a group, in place in the gradient of its top: the mask is found in the top.
 
     `size` is of both as they lie.
     """
 
     def __init__(self, size: int, slope: float) -> None:
-        row = self.row = Description((size,), "a")
+        flat = self.flat = Description((size,), "a")
         numbers = (c_float(slope), c_float(0))
-        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, row, row, *numbers)
-        self.operation = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, flat, flat, *numbers)
+        self.operation = Operation("eltwise_backward", onednn.RELU_FROM_TOP, flat, flat, flat, *numbers, hint=hint)
 
     def bind(self, io: Arrays) -> Call:
-        gradient = (self.row, io.dy[0])
+        gradient = (self.flat, io.dy[0])
         return self.operation.bind(
-            {onednn.DST: (self.row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
+            {onednn.DST: (self.flat, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
         )
 
 

@@ -31,21 +31,21 @@ class EltwiseOneDNN(Implementation[E]):
         size = bottoms[0].size(shapes.x[0])
         if not self.keeps_zeros and size != count(shapes.x[0]):
             raise Unsupported("what lies behind the channels would not stay zero")
-        row = self.row = Description((size,), "a")
+        flat = self.flat = Description((size,), "a")
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         numbers = [ctypes.c_float(number) for number in self.numbers()]
-        hint = self.forward_op = Operation("eltwise_forward", kind, self.algorithm, row, row, *numbers)
+        hint = self.forward_op = Operation("eltwise_forward", kind, self.algorithm, flat, flat, *numbers)
         if wanted.bottoms[0]:
-            self.backward_op = Operation("eltwise_backward", self.algorithm, row, row, row, *numbers, hint=hint)
+            self.backward_op = Operation("eltwise_backward", self.algorithm, flat, flat, flat, *numbers, hint=hint)
         return Prepared(following(bottoms, shapes), {})
 
     def bind(self, io: Arrays) -> None:
-        row = self.row
-        self.run = self.forward_op.bind({onednn.SRC: (row, io.x[0]), onednn.DST: (row, io.y[0])})
+        flat = self.flat
+        self.run = self.forward_op.bind({onednn.SRC: (flat, io.x[0]), onednn.DST: (flat, io.y[0])})
         if io.dx and io.dx[0] is not None:
             read = (onednn.DST, io.y[0]) if "y" in self.layer.reads else (onednn.SRC, io.x[0])
             self.run_back = self.backward_op.bind(
-                {read[0]: (row, read[1]), onednn.DIFF_DST: (row, io.dy[0]), onednn.DIFF_SRC: (row, io.dx[0])}
+                {read[0]: (flat, read[1]), onednn.DIFF_DST: (flat, io.dy[0]), onednn.DIFF_SRC: (flat, io.dx[0])}
             )
 
     def forward(self, io: Arrays) -> None:

@@ -27,14 +27,16 @@ class Summed(Fused):
         if not plain_sum(cast(Eltwise, self.layers[0]), shapes) or slope is None or 0 in shapes.x[0]:
             raise Unsupported("only sums of two blobs")
         layout = next((layout for layout in bottoms if layout != PLAIN), bottoms[0])
-        row = Description((layout.size(shapes.y[0]),), "a")
-        self.row = row
-        self.add = Operation("binary", onednn.ADD, row, row, row, attributes=After().relu(slope))
+        flat = Description((layout.size(shapes.y[0]),), "a")
+        self.flat = flat
+        self.add = Operation("binary", onednn.ADD, flat, flat, flat, attributes=After().relu(slope))
         return Prepared(Layouts((layout,) * len(shapes.x), (layout,)), {})
 
     def bind(self, io: Arrays) -> None:
-        row = self.row
-        self.run = self.add.bind({onednn.SRC: (row, io.x[0]), onednn.SRC_1: (row, io.x[1]), onednn.DST: (row, io.y[0])})
+        flat = self.flat
+        self.run = self.add.bind(
+            {onednn.SRC: (flat, io.x[0]), onednn.SRC_1: (flat, io.x[1]), onednn.DST: (flat, io.y[0])}
+        )
 
     def forward(self, io: Arrays) -> None:
         self.run()

@@ -12,8 +12,8 @@ from brew.layer import Arrays, Unsupported
 from brew.memory.plan import MemoryPlan
 
 from .binding import Binding, read_next_shapes
-from .fusion import Plan
-from .planner import Planner
+from .fusion import FusedGroups
+from .memory_planner import MemoryPlanner
 from .shapes_ahead import ShapesAhead
 from .step import Step
 from .whole_pass import WholePasses
@@ -23,12 +23,12 @@ class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self, steps: Sequence[Step], plan: Plan, binding: Binding, planner: Planner, memory: MemoryPlan,
+        self, steps: Sequence[Step], fused: FusedGroups, binding: Binding, planner: MemoryPlanner, memory: MemoryPlan,
         shapes: ShapesAhead, whole: WholePasses, *, forward_only: bool, openmp: ctypes.CDLL | None,
     ) -> None:  # fmt: skip
         """All of one net, made by `assemble` (.assembly). `memory` is what `planner` has planned first; `openmp` is
         the library whose threads compute, if one does."""
-        self.steps, self.plan, self.binding, self.whole = steps, plan, binding, whole
+        self.steps, self.fused, self.binding, self.whole = steps, fused, binding, whole
         self.memory, self._planner = memory, planner
         self._shapes, self.sources = shapes, shapes.sources
         self.passes = binding.passes
@@ -40,9 +40,9 @@ class Executor:
     @property
     def kept_bytes(self) -> int:
         """Bytes of the buffers that layers keep from call to call."""
-        grouped = {n for group in self.plan.groups for n in range(group.first, group.last + 1)}
+        grouped = {n for group in self.fused.groups for n in range(group.first, group.last + 1)}
         alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
-        return alone + sum(group.step.kept_bytes for group in self.plan.groups)
+        return alone + sum(group.step.kept_bytes for group in self.fused.groups)
 
     def begin_at(self, number: int, end: int) -> None:
         """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on.
@@ -75,7 +75,7 @@ class Executor:
         stamps = self.binding.stamps
         if self._planned_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
             return
-        if self._shapes.carry(end, self.plan.groups) and not self._lent:
+        if self._shapes.carry(end, self.fused.groups) and not self._lent:
             self.memory.arena.stale = True
         if self.memory.arena.stale:
             self.memory, self._lent = self._planner.plan(), False
@@ -87,7 +87,7 @@ class Executor:
 
     def prepare_again(self) -> None:
         """Implementations would now decide otherwise than they have (brew.layer.choices): let them."""
-        for step in (*self.steps, *(group.step for group in self.plan.groups)):
+        for step in (*self.steps, *(group.step for group in self.fused.groups)):
             with suppress(Unsupported):  # a group's, in these shapes
                 step.prepare(self.binding.scratch)
             step.unbind()
@@ -118,7 +118,7 @@ class Executor:
         self._ready()
         before, number = self.binding.stamps.latest, start
         while number <= end:
-            together = self.plan.forward(number, end)
+            together = self.fused.forward(number, end)
             if together:
                 self.memory.arena.ran(number, together)
                 number += together
@@ -141,7 +141,7 @@ class Executor:
         while number >= end:
             self._check_backward(number)
             self._run_again(number)
-            together = self.plan.backward(number, end)
+            together = self.fused.backward(number, end)
             if together:
                 self.memory.arena.ran(self._moment(number), together)
                 number -= together
@@ -178,7 +178,7 @@ class Executor:
     def forward(self, number: int) -> None:
         """Run step `number` alone."""
         self.whole.forget()
-        self.plan.part(number)
+        self.fused.part(number)
         step, io = self.steps[number], self.refresh(number)
         if step.asks_for_shapes:
             for blob, shape in zip(step.tops, step.implementation.top_shapes(io) or (), strict=True):
@@ -201,12 +201,12 @@ class Executor:
             return
         done = 0
         while done < len(steps):
-            together = self.plan.again(steps[done])
+            together = self.fused.again(steps[done])
             self.memory.arena.ran(self.memory.schedule.again[steps[done]], together)
             done += together
 
     def _backward(self, number: int) -> None:
-        self.plan.part(number, backward=True)
+        self.fused.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
             self.refresh(number)

@@ -1,7 +1,7 @@
 """Which layers of a net run together, planned once on its steps and never visible in what can be read.
 
-A `Group` is a fused group: layers in a row that the engine computes in one go (layer.fused). It runs where all of it is
-to run and no callback is in between; otherwise its members run by themselves. Only a value that the next layer
+A `Group` is a fused group: layers that the engine computes as one (brew.layer.fused). It runs where all of it is to run
+and no callback is in between; otherwise its members run by themselves. Only a value that the next layer
 overwrites in place is skipped, so every blob that can be read after a pass holds what it holds without groups.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from brew.layer import Unsupported, Wanted
-from brew.layer.engine_room import EngineRoom
+from brew.layer.engine import Engine
 from brew.layer.fused import Fused
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
@@ -22,7 +22,7 @@ from .step import Direction, Step
 
 
 class FusedStep(Step):
-    """A row of steps as one, between the bottoms that none of them makes and the tops of the last."""
+    """Several steps as one, between the bottoms that none of them makes and the tops of the last."""
 
     def __init__(self, members: Sequence[Step], how: type[Fused]) -> None:
         first, last = members[0], members[-1]
@@ -79,7 +79,7 @@ class Group:
 
     @property
     def runs_backward(self) -> bool:
-        """Whether backward runs the row as one too, and has something to do there."""
+        """Whether backward runs the group as one too, and has something to do there."""
         return self.step.runs_backward and self.step.how.both
 
     def free(self) -> bool:
@@ -87,15 +87,15 @@ class Group:
         return not any(b.data_memory.exposed or b.diff_memory.exposed for b in self.skipped)
 
 
-class Plan:
+class FusedGroups:
     """The groups of a net's steps, and how they take turns with their members."""
 
     def __init__(
-        self, steps: Sequence[Step], binding: Binding, kept: Callable[[str], bool], room: EngineRoom | None
+        self, steps: Sequence[Step], binding: Binding, kept: Callable[[str], bool], engine: Engine | None
     ) -> None:  # fmt: skip
-        """`kept` says which blobs must be readable after a pass; `room` computes fused groups, if one does."""
+        """`kept` says which blobs must be readable after a pass; `engine` computes fused groups, if one does."""
         self.steps, self.binding = steps, binding
-        self.groups = list(_groups(steps, binding.scratch, kept, room)) if room is not None else []
+        self.groups = list(_groups(steps, binding.scratch, kept, engine)) if engine is not None else []
         self._by_start = {group.start: group for group in self.groups}
         self._by_last = {group.last: group for group in self.groups}
         self._by_member = {n: group for group in self.groups for n in range(group.start, group.last + 1)}
@@ -197,7 +197,7 @@ class Plan:
         present = [array.copy() for array in arrays]  # others may lie there where no step needs these
         if source is not None:
             bottom.data_memory.array(bottom.shape)[...] = io.work[source]
-        # The plan keeps what the row has converted, not what it was converted from.
+        # The plan keeps what the group has converted, not what it was converted from.
         made = {top.data_memory for member in members for top in member.tops}
         converted = {blob.data_memory for blob in group.step.bottoms} - made
         for member in members:
@@ -207,15 +207,15 @@ class Plan:
             array[...] = value
 
 
-def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool], room: EngineRoom) -> Iterator[Group]:
-    """The rows that are computed together, from the front, the longest at each place."""
+def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool], engine: Engine) -> Iterator[Group]:
+    """The groups that are computed together, from the front, the longest at each place."""
     readers: dict[Blob, int] = {}
     for step in steps:
         for blob in step.bottoms:
             readers[blob] = readers.get(blob, 0) + 1
     number, taken = 0, 0  # steps before `taken` belong to groups
     while number < len(steps):
-        group = next(_groups_at(number, steps, scratch, readers, kept, room), None)
+        group = next(_groups_at(number, steps, scratch, readers, kept, engine), None)
         if group is None:
             number += 1
             continue
@@ -227,18 +227,18 @@ def _groups(steps: Sequence[Step], scratch: Scratch, kept: Callable[[str], bool]
 
 def _groups_at(
     number: int, steps: Sequence[Step], scratch: Scratch, readers: dict[Blob, int], kept: Callable[[str], bool],
-    room: EngineRoom,
+    engine: Engine,
 ) -> Iterator[Group]:  # fmt: skip
-    for types in room.rows:
-        row = list(steps[number : number + len(types)])
-        if tuple(step.layer.type for step in row) != types or not _chained(row):
+    for types in engine.groups:
+        members = list(steps[number : number + len(types)])
+        if tuple(step.layer.type for step in members) != types or not _chained(members):
             continue
-        how = room.fused_class(types)
-        skipped = _skipped(row, readers, kept) if how.skips else []
+        how = engine.fused_class(types)
+        skipped = _skipped(members, readers, kept) if how.skips else []
         if skipped is None:
             continue
         try:
-            step = FusedStep(row, how)
+            step = FusedStep(members, how)
             step.prepare(scratch)
         except Unsupported:
             continue
@@ -246,10 +246,10 @@ def _groups_at(
             yield Group(number, number + len(types) - 1, step, skipped=skipped)
 
 
-def _chained(row: Sequence[Step]) -> bool:
+def _chained(members: Sequence[Step]) -> bool:
     """Whether every step reads what the one before it makes, and all are of one phase and no losses."""
-    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.loss_weights) for s in row)
-    return alone and all(_linked(a, b) for a, b in pairwise(row)) and not _overwrites_another(row)
+    alone = all(len(s.tops) == 1 and s.views[0] is None and not any(s.loss_weights) for s in members)
+    return alone and all(_linked(a, b) for a, b in pairwise(members)) and not _overwrites_another(members)
 
 
 def _linked(step: Step, after: Step) -> bool:
@@ -260,26 +260,26 @@ def _linked(step: Step, after: Step) -> bool:
     return after.wanted.bottoms[after.bottoms.index(top)] == step.wanted.backward
 
 
-def _overwrites_another(row: Sequence[Step]) -> bool:
-    """Whether its top lies where the row also reads something else: its first bottom excepted, or what it has made."""
-    inside = {row[0].bottoms[0], *(step.tops[0] for step in row)}
-    outside = {blob for step in row for blob in step.bottoms} - inside
-    written = {step.tops[0].data_memory for step in row}
+def _overwrites_another(members: Sequence[Step]) -> bool:
+    """Whether its top lies where the group reads something else than its first bottom and what it has made."""
+    inside = {members[0].bottoms[0], *(step.tops[0] for step in members)}
+    outside = {blob for step in members for blob in step.bottoms} - inside
+    written = {step.tops[0].data_memory for step in members}
     return any(blob.data_memory in written for blob in outside)
 
 
-def _skipped(row: Sequence[Step], readers: dict[Blob, int], kept: Callable[[str], bool]) -> list[Blob] | None:
-    """The blobs that the row leaves unwritten, though no layer overwrites them; None where one of them is wanted.
+def _skipped(members: Sequence[Step], readers: dict[Blob, int], kept: Callable[[str], bool]) -> list[Blob] | None:
+    """The blobs that the group leaves unwritten, though no layer overwrites them; None where one of them is wanted.
 
     Training wants them all: backward overwrites their gradients.
     """
-    top = row[-1].tops[0]
+    top = members[-1].tops[0]
     skipped = []
-    for step in row[:-1]:
+    for step in members[:-1]:
         blob = step.tops[0]
         if blob == top:
             continue
-        inside = sum(member.bottoms.count(blob) for member in row)
+        inside = sum(member.bottoms.count(blob) for member in members)
         if step.wanted.backward or readers[blob] > inside or kept(blob.name):
             return None
         skipped.append(blob)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from brew.memory.pass_schedule import Schedule
 
     from .binding import Binding
-    from .fusion import Plan
+    from .fusion import FusedGroups
     from .step import Direction, Step
 
 Call = Callable[[], object]
@@ -56,12 +56,12 @@ class _Calls:
 class WholePass(_Calls):
     """Forward or backward of all steps."""
 
-    def __init__(self, steps: Sequence[Step], plan: Plan, binding: Binding, *, backward: bool) -> None:
+    def __init__(self, steps: Sequence[Step], fused: FusedGroups, binding: Binding, *, backward: bool) -> None:
         super().__init__(binding, len(steps) if backward else 0)
-        self._steps, self._plan, self._backward = steps, plan, backward
+        self._steps, self._fused, self._backward = steps, fused, backward
         self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
         if backward:
-            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
+            self._possible = self._possible and all(group.step.how.both for group in fused.groups)
 
     def _order(self, schedule: Schedule) -> list[tuple[int, Direction]]:
         """The steps as their moments follow one another."""
@@ -78,7 +78,7 @@ class WholePass(_Calls):
         order = self._order(schedule)
         while len(turns) < len(order):
             number, direction = order[len(turns)]
-            together, count = self._plan.turn(number, direction)
+            together, count = self._fused.turn(number, direction)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
         self._stand(before, calls, turns)
@@ -115,9 +115,9 @@ class WholePasses:
     both: RoundTrip
 
     @classmethod
-    def of(cls, steps: Sequence[Step], plan: Plan, binding: Binding) -> WholePasses:
-        """For `steps` in the groups of `plan`; none stands before it is made."""
-        forward, backward = (WholePass(steps, plan, binding, backward=backward) for backward in (False, True))
+    def of(cls, steps: Sequence[Step], fused: FusedGroups, binding: Binding) -> WholePasses:
+        """For `steps` in the groups of `fused`; none stands before it is made."""
+        forward, backward = (WholePass(steps, fused, binding, backward=backward) for backward in (False, True))
         return cls(forward, backward, RoundTrip(forward, backward, binding))
 
     def forget(self) -> None:

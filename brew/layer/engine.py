@@ -1,6 +1,7 @@
-"""What the room of an engine, `brew.layers.<engine>`, offers beside implementations of single layers: its `ROOM`.
+"""What an engine is beside its implementations of single layers: `brew.layers.<engine>` has one, its `ENGINE`.
 
-The table of fused rows stands apart from the modules that it names: these are imported only for nets with such rows.
+The table of fused groups stands apart from the modules that it names: these are imported only for nets with such
+groups.
 """
 
 from __future__ import annotations
@@ -17,38 +18,38 @@ import numpy.typing as npt
 from .contract import Layer
 from .fused import Fused
 
-Row: TypeAlias = tuple[str, ...]  # types of layers, one behind the other
+Types: TypeAlias = tuple[str, ...]  # of the layers of a group, one behind the other
 
 
 @dataclass(frozen=True)
-class EngineRoom:
-    """The room of one engine.
+class Engine:
+    """One engine.
 
-    name     the engine's, and the room's in `brew.layers`
+    name     the engine's, and that of its folder in `brew.layers`
     device   where it computes
     dtype    of the nets that it computes; others are left to the implementations in the layers' own files
     library  loads the C library that it calls, whose threads are to be held
-    fused    every row of types that the engine computes together, and who does: "module:Class"
+    fused    the types of every group of layers that it computes as one, and the class that does: "module:Class"
     """
 
     name: str
     device: str
     dtype: npt.DTypeLike
     library: Callable[[], CDLL]
-    fused: Mapping[Row, str]
+    fused: Mapping[Types, str]
 
     def takes(self, layer: Layer) -> bool:
         """Whether the engine may compute it."""
         return layer.context.dtype == self.dtype
 
     @cached_property
-    def rows(self) -> tuple[Row, ...]:
-        """The rows of `fused`, the longest first."""
+    def groups(self) -> tuple[Types, ...]:
+        """The groups of `fused`, the longest first."""
         return tuple(sorted(self.fused, key=lambda types: -len(types)))
 
-    def fused_class(self, row: Row) -> type[Fused]:
-        """Who computes a row of `rows`; imported when it is asked for."""
-        module, name = self.fused[row].split(":")
+    def fused_class(self, types: Types) -> type[Fused]:
+        """The class that computes one of `groups`; imported when it is asked for."""
+        module, name = self.fused[types].split(":")
         cls: type[Fused] = getattr(importlib.import_module(f"brew.layers.{self.name}.{module}"), name)
         cls.engine = self.name
         return cls

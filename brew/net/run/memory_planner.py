@@ -15,7 +15,7 @@ from .step import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Planner:
+class MemoryPlanner:
     """Plans the memory of `steps` and `groups` as their shapes are now.
 
     kept   blobs that have memory of their own
