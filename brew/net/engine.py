@@ -45,7 +45,7 @@ def chosen(order: str, wished: Wish) -> str:
 def described() -> str:
     """One line on what computes on the CPU: threads, oneDNN, compiled code, and the reason where one is missing."""
     library, code = onednn.why_not(), compiler.why_not()
-    parts = [f"{threads.count()} threads" if threads.count() > 1 else "1 thread"]
+    parts = [f"{threads.wanted()} threads" if threads.wanted() > 1 else "1 thread"]
     parts.append(f"oneDNN {onednn.version()}" if library is None else f"NumPy (no oneDNN: {library})")
     if code is None:
         parts.append(f"code of our own for {compiler.target().cpu}, vectors of {compiler.target().width}")

@@ -177,7 +177,7 @@ class FiltersOneDNN(Implementation[Filters]):
         window, group = self.layer.bank(shapes.x[0]).window, self.layer.own.group
         sizes = f"{shape_text(shapes.x[0])} to {shape_text(shapes.y[0])}, {shape_text(window.kernel)}"
         bias = ", bias" if len(shapes.w) > 1 else ""
-        return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.count()} threads"
+        return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.wanted()} threads"
 
     def _sizes(self, shapes: Shapes, lies: Lies) -> Sizes:
         window = self.layer.bank(shapes.x[0]).window

@@ -70,7 +70,7 @@ class _Multiplied(Listed):
 
     def __init__(self, of: Grouped, prefix: str, *, turned: bool) -> None:
         super().__init__(keeps=not of.training)
-        self.run_on = Multiplied(of.filters, threads.count(), turned=turned)
+        self.run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
         self.w, self.copies = f"{prefix}w", f"{prefix}copies"
         self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
         self.buffers[self.copies] = Buffer((self.run_on.scratch,))
@@ -110,7 +110,7 @@ class GroupedWeights(Listed):
 
     def __init__(self, of: Grouped) -> None:
         super().__init__()
-        self.of, self.run_on = of, Summed(of.filters, threads.count())
+        self.of, self.run_on = of, Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:

@@ -37,12 +37,12 @@ class Tiled:
 
     def forward(self, *, added: bool = False) -> Convolution:
         sizes = (self.source, self.target, self.taps, self.pad)
-        return Convolution(*sizes, threads.count(), derived=self.training, added=added)
+        return Convolution(*sizes, threads.wanted(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
         """The gradient of the source: whichever of the two ways costs less."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        blobs, number = (self.target, self.source, self.taps), threads.count()
+        blobs, number = (self.target, self.source, self.taps), threads.wanted()
         turned = Convolution(*blobs, pad, number, derived=self.training, turned=True)
         overlapped = Overlapped(*blobs, self.pad, number, derived=self.training)
         return min(turned, overlapped, key=lambda way: way.cost.here)

@@ -1,4 +1,4 @@
-"""One layer with memory of its own, on one device: what brew.testing drives in place of a net."""
+"""One layer by itself on one device, with memory of its own: brew.testing drives it in place of a net."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .random import Stream
 _ADDED_TO = 0.5  # in gradients of parameters before backward
 
 
-class Bench:
+class SingleLayer:
     """A layer of class `cls` for bottoms of these shapes, in hostile memory (see brew.testing)."""
 
     def __init__(
