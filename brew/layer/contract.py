@@ -122,27 +122,40 @@ class Implementation(Generic[L]):
 class Layer:
     """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
 
-    in_place     the first top may overwrite the first bottom; done where the file gives both the same name
-    reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
-    no_gradient  bottoms that can never get a gradient (labels)
-    is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
-    once         forward cannot run twice in one pass: it writes a file, or its effects are unknown
-    is_filled    the caller writes the tops, between passes: they are the inputs of the net
-    is_split     every top is the bottom under another name; nets put such layers in
-    rewrites     every forward writes every element of the tops, every backward those of the gradients it gives
-    keeps_to_itself  the layer has state between batches that no snapshot holds: a resume starts it anew
-    sign_is_enough  backward needs only the sign of the values that `reads` names
-    keeps_signs  where a gradient passes, a top in place has the sign of its bottom
+    In brackets stands what reads a fact, below `brew`.
 
-    Facts of losses and scores, and what a net to deploy is made by:
+    type, bottoms, tops   the type's name in files; how many bottoms and tops it takes (layer.registry,
+                          graph.layer_checks)
+    in_place              the first top may overwrite the first bottom; done where the file gives both the same name
+                          (graph.build)
+    reads                 which values backward reads: any of "x", "y"; the memory plan keeps these alone (memory.uses,
+                          memory.recompute)
+    no_gradient           bottoms that can never get a gradient, such as labels (graph.build, graph.layer_checks)
+    is_loss               the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
+                          (graph.layer_checks, graph.build)
+    once                  forward cannot run twice in one pass: it writes a file, or its effects are unknown
+                          (memory.recompute)
+    is_filled             the caller writes the tops, between passes: they are the inputs of the net (graph.build,
+                          net.run.step)
+    is_split              every top is the bottom under another name; nets put such layers in (messages: graph and net)
+    rewrites              every forward writes every element of the tops, every backward those of the gradients it gives
+                          (graph.versions, memory.uses, net.run.fusion)
+    keeps_to_itself       it has state between batches that no snapshot holds: a resume starts it anew, and says so
+                          (solver.snapshots.resume)
+    sign_is_enough        backward needs only the sign of the values that `reads` names (graph.versions)
+    keeps_signs           where a gradient passes, a top in place has the sign of its bottom (graph.versions)
 
-    least_probability  the loss replaces smaller probabilities by this; 0: it takes no probabilities
-    axis_in          the message whose `axis` tells where a loss has its classes; "": it has no such field
-    probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
-    is_score         it compares scores with labels, its last bottom
-    for_training     a deployed net has no use for it (nor for losses)
-    batch_in_message  the message has the shape of a batch, and a batch of another size does as well
-    fills_tops       the fillers in its message make its tops; in others they start parameters
+    Facts of losses and scores, and what a net to deploy is made by (graph.deploy, where nothing else stands):
+
+    least_probability     the loss replaces smaller probabilities by this; 0: it takes none (solver.training.stuck)
+    axis_in               the message whose `axis` tells where a loss has its classes; "": it has no such field
+                          (graph.deploy, solver.training.stuck)
+    probabilities         the type of layer that makes the probabilities that a loss is over; "": none does
+    is_score              it compares scores with labels, its last bottom
+    for_training          a deployed net has no use for it (nor for losses)
+    batch_in_message      its message has the shape of a batch, and a batch of another size does as well
+                          (graph.data_shapes)
+    fills_tops            the fillers in its message make its tops; in other layers they start parameters
     """
 
     type: ClassVar[str]
