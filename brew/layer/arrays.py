@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
@@ -84,8 +84,7 @@ class Shapes:
     w: tuple[Shape, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """What an implementation that is prepared asks of the net: how its blobs are to lie, and its buffers, by name."""
 
     layouts: Layouts

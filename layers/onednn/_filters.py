@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from brew.cpu import onednn, threads
 from brew.cpu.onednn import Description
@@ -40,8 +39,7 @@ from ._winograd import Tiled, tiled
 _WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(NamedTuple):
     """How a layer's blobs are to lie, and the code of our own for its passes there, where there is such code."""
 
     lies: Lies

@@ -53,7 +53,7 @@ def assemble(
     sources = [blob.shown or blob for step in steps if not step.bottoms for blob in step.tops]
     return Executor(
         steps, fused, binding, planner, planner.plan(), ShapesAhead(steps, sources, binding.scratch),
-        WholePasses.of(steps, fused, binding), forward_only=graph.forward_only, openmp=openmp,
+        WholePasses(steps, fused, binding), forward_only=graph.forward_only, openmp=openmp,
     )  # fmt: skip
 
 
@@ -72,4 +72,4 @@ def _planner(
     kept = [blob for b, blob in enumerate(blobs) if options.keeps(blob.name) or b in losses]
     reuse = not all(options.keeps(blob.name) for blob in blobs)
     again = options.recompute and reuse and not graph.forward_only
-    return MemoryPlanner(steps, fused.groups, kept, options.device, reuse, again)
+    return MemoryPlanner(steps, fused.groups, kept, options.device, reuse=reuse, again=again)

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from brew.layer import Unsupported, Wanted
-from brew.layer.engine import Engine
 from brew.layer.fused import Fused
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 
 from .binding import Binding
 from .step import Direction, Step
+
+if TYPE_CHECKING:
+    from brew.layer.engine import Engine
 
 
 class FusedStep(Step):
@@ -61,16 +64,14 @@ class Group:
 
     producer  the number of the step that makes its first bottom, where that one can be made to write into the group's
               own buffer; forward then begins with it
-    skipped   blobs that it leaves unwritten
-    ran       whether the last forward was this group's, so that backward can be
     """
 
     first: int
     last: int
     step: FusedStep
     producer: int | None = None
-    skipped: list[Blob] = field(default_factory=list)
-    ran: bool = False
+    skipped: list[Blob] = field(default_factory=list)  # left unwritten
+    ran: bool = False  # whether the last forward was this group's, so that backward can be
 
     @property
     def start(self) -> int:

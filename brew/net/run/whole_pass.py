@@ -7,7 +7,6 @@ changes, or until a part of the net is run by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -106,19 +105,13 @@ class RoundTrip(_Calls):
         return True
 
 
-@dataclass(frozen=True, slots=True)
 class WholePasses:
-    """The passes of one net, each by itself and both as one."""
+    """The passes of one net, each by itself and both as one; none stands before it is made."""
 
-    forward: WholePass
-    backward: WholePass
-    both: RoundTrip
-
-    @classmethod
-    def of(cls, steps: Sequence[Step], fused: FusedGroups, binding: Binding) -> WholePasses:
-        """For `steps` in the groups of `fused`; none stands before it is made."""
-        forward, backward = (WholePass(steps, fused, binding, backward=backward) for backward in (False, True))
-        return cls(forward, backward, RoundTrip(forward, backward, binding))
+    def __init__(self, steps: Sequence[Step], fused: FusedGroups, binding: Binding) -> None:
+        self.forward = WholePass(steps, fused, binding, backward=False)
+        self.backward = WholePass(steps, fused, binding, backward=True)
+        self.both = RoundTrip(self.forward, self.backward, binding)
 
     def forget(self) -> None:
         """A part has run by itself."""
