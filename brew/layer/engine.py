@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from ctypes import CDLL
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
@@ -21,7 +20,6 @@ from .fused import Fused
 Types: TypeAlias = tuple[str, ...]  # of the layers of a group, one behind the other
 
 
-@dataclass(frozen=True)
 class Engine:
     """One engine.
 
@@ -32,11 +30,10 @@ class Engine:
     fused    the types of every group of layers that it computes as one, and the class that does: "module:Class"
     """
 
-    name: str
-    device: str
-    dtype: npt.DTypeLike
-    library: Callable[[], CDLL]
-    fused: Mapping[Types, str]
+    def __init__(
+        self, name: str, device: str, dtype: npt.DTypeLike, library: Callable[[], CDLL], fused: Mapping[Types, str]
+    ) -> None:  # fmt: skip
+        self.name, self.device, self.dtype, self.library, self.fused = name, device, dtype, library, fused
 
     def takes(self, layer: Layer) -> bool:
         """Whether the engine may compute it."""
