@@ -125,12 +125,12 @@ def convolved(it: Convolution, filters: np.ndarray, source: Blocked, target: Blo
 
 
 def winograd() -> list[Call]:
-    it = Convolution(SOURCE, TARGET, 3, (1, 1), threads.count(), derived=True)
+    it = Convolution(SOURCE, TARGET, 3, (1, 1), threads.wanted(), derived=True)
     return convolved(it, LARGE, SOURCE, TARGET)
 
 
 def overlapped() -> list[Call]:
-    it = Overlapped(TARGET, SOURCE, 3, (1, 1), threads.count(), derived=True)
+    it = Overlapped(TARGET, SOURCE, 3, (1, 1), threads.wanted(), derived=True)
     return convolved(it, LARGE, TARGET, SOURCE)
 
 
@@ -141,9 +141,9 @@ def gradient() -> list[Call]:
 
 def grouped() -> list[Call]:
     of = Filters(SOURCE, TARGET, 4, (3, 3), pad=(1, 1))
-    way, filters = Multiplied(of, threads.count()), np.ones((32, 5, 3, 3), np.float32)
+    way, filters = Multiplied(of, threads.wanted()), np.ones((32, 5, 3, 3), np.float32)
     packed = flat(way.filters)
-    summed = Summed(of, threads.count())
+    summed = Summed(of, threads.wanted())
     return [
         *way.transform(filters, packed),
         *way.bind(array(SOURCE), array(TARGET), packed, flat(way.scratch)),
