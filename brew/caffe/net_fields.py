@@ -11,6 +11,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from brew.errors import NetError, Place, did_you_mean
+from brew.graph.foreign import unknown_layer_hint
+from brew.layer.registry import layer_class
 from brew.layer.sections import read_by
 from brew.proto import caffe_pb2
 from brew.proto.caffe_pb2 import LayerParameter
@@ -98,6 +100,8 @@ def _holder(layer: LayerParameter, name: str) -> Message:
     there = [f"{m} has {', '.join(fields)}" for m, fields in listed.items()]
     rest = [field for field in of_layer if not field.endswith("_param") or field in listed]
     there.append(f"every layer has {', '.join(rest)}")
+    if not read and layer_class(layer.type) is None:
+        raise UnknownField(f"there is no layer type {layer.type} that has it", hint=unknown_layer_hint(layer.type))
     hint = did_you_mean(name, known) or unknown_field_hint(name, [caffe_pb2.NetParameter(), layer])
     raise UnknownField(f"there is no such field; {'; '.join(there)}", hint=hint)
 

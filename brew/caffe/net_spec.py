@@ -133,15 +133,32 @@ class NetSpec:
         self.tops[name] = value
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self.tops:
-            raise NoSuchName(f'the net has no top "{name}" yet', hint=did_you_mean(name, self.tops))
-        return self.tops[name]
+        tops = self.__dict__.get("tops", {})  # a copy has none at first
+        if name not in tops:
+            raise NoSuchName(f'the net has no top "{name}" yet', hint=did_you_mean(name, tops))
+        return tops[name]
 
     def __setitem__(self, key: str, value: Top | Function) -> None:
         setattr(self, key, value)
 
     def __getitem__(self, item: str) -> Any:
         return self.__getattr__(item)
+
+    def __delitem__(self, name: str) -> None:
+        del self.tops[name]
+
+    def keys(self) -> list[str]:
+        """The names; with `vals` and `update` what SSD's scripts ask of a NetSpec beyond pycaffe's."""
+        return list(self.tops)
+
+    def vals(self) -> list[Top | Function]:
+        """What stands under the names."""
+        return list(self.tops.values())
+
+    def update(self, name: str, params: Mapping[str, Any]) -> None:
+        """Give the layer of the top `name` these parameters as well, in place of those it has."""
+        top = self[name]
+        (top.fn if isinstance(top, Top) else top).params.update(params)
 
     def to_proto(self) -> caffe_pb2.NetParameter:
         """The net of all layers that the named tops need, in the order of the names. NotATop where one is no top."""

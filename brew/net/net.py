@@ -109,7 +109,7 @@ class Net:
         slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
         self.executor = assemble(self.graph, self._blob_list, slots, version, stamps, self.options)
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *slots], stamps)
+        self._host_views = HostViews([*self._blob_list, *slots], stamps, self.parameters.note_changes)
         self._make_callbacks()
         size = self.dtype.itemsize
         self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, share is not None)
@@ -165,8 +165,8 @@ class Net:
 
     def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
-        if start == 0:
-            self.parameters.note_changes(trained=self._trained)
+        if self._trained:
+            self.parameters.note_changes(trained=True)
         self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,13 @@ def test_mistakes_are_told_with_their_line(keywords: dict[str, object], kind: ty
     assert line.strip() == "top = L.Convolution(L.Input(), **keywords)"
 
 
+def test_keywords_of_a_type_that_is_not_there() -> None:
+    with pytest.raises(AttributeError, match=r'no layer type Convolutoin that has it \(did you mean "Convolution"'):
+        L.Convolutoin(L.Input(), num_output=3).to_proto()
+    own = L.OfTheirOwn(L.Input(), name="own", python_param=dict(layer="x")).to_proto().layer[1]
+    assert (own.type, own.name, own.python_param.layer) == ("OfTheirOwn", "own", "x")
+
+
 def test_only_tops_are_inputs() -> None:
     data = L.DummyData(ntop=2)
     with pytest.raises(TypeError, match=r"^Silence input 0 is not a Top \(type is <class 'tuple'>\)$"):
@@ -185,6 +193,27 @@ def test_names_that_are_not_there() -> None:
         P.Pooling.MAXX  # noqa: B018
     assert not hasattr(n.conv, "shape")
     assert not hasattr(L, "__wrapped__")
+
+
+def test_a_copy_is_a_net_of_its_own() -> None:
+    n = lenet()
+    other = copy.deepcopy(n)
+    other.conv.fn.params["num_output"] = 9
+    assert n.to_proto() == message(LENET)
+    assert other.to_proto().layer[1].convolution_param.num_output == 9
+
+
+def test_what_ssds_scripts_ask_of_a_net_spec() -> None:
+    n = lenet()
+    assert n.keys() == ["data", "label", "conv", "relu", "pool", "loss"]
+    assert n.vals()[2] is n.conv
+    n.update("conv", dict(num_output=7))
+    n.silence = L.Silence(n.data, ntop=0)
+    n.update("silence", dict(name="quiet"))
+    del n["loss"]
+    net = n.to_proto()
+    assert [layer.name for layer in net.layer] == ["data", "conv", "relu", "pool", "quiet"]
+    assert net.layer[1].convolution_param.num_output == 7
 
 
 def test_names_can_be_completed() -> None:

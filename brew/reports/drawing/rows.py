@@ -42,13 +42,13 @@ def ranks_of(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
     Every link leads from a lower number to a higher one.
     """
     ranks = [0] * count
+    readers: list[list[int]] = [[] for _ in ranks]
     for source, target in sorted(links, key=lambda link: link[1]):
         ranks[target] = max(ranks[target], ranks[source] + 1)
-    read = {target for _, target in links}
-    for node in range(count):
-        readers = [ranks[target] for source, target in links if source == node]
-        if readers and node not in read:
-            ranks[node] = min(readers) - 1
+        readers[source].append(target)
+    first = set(range(count)).difference(target for _, target in links)
+    for node in first:
+        ranks[node] = min((ranks[reader] for reader in readers[node]), default=1) - 1
     return ranks
 
 
@@ -157,27 +157,21 @@ class _Placing:
 
     def _settle(self, row: Sequence[int], wanted: dict[int, float], across: list[float]) -> None:
         """The places nearest to those wanted, in the row's order and apart: neighbours that collide move as one."""
-        blocks: list[
-            tuple[float, float, list[tuple[int, float]]]
-        ] = []  # sum of weighted places, weight, (node, offset)
+        blocks: list[_Block] = []
         for node in row:
-            offset, weight = 0.0, 1.0 if node < len(self.sizes) else 4.0
-            block = (weight * wanted[node], weight, [(node, 0.0)])
+            weight = 1.0 if node < len(self.sizes) else 4.0
+            block = _Block(weight * wanted[node], weight, [(node, 0.0)])
             while blocks:
-                total, heavy, members = blocks[-1]
-                last, at = members[-1]
-                offset = (
-                    at + (self.breadths[last] + self.breadths[block[2][0][0]]) / 2 + self._gap(last, block[2][0][0])
-                )
-                if total / heavy + offset <= block[0] / block[1]:
+                before, first = blocks[-1], block.members[0][0]
+                last, at = before.members[-1]
+                apart = at + (self.breadths[last] + self.breadths[first]) / 2 + self._gap(last, first)
+                if before.place + apart <= block.place:
                     break
-                blocks.pop()
-                moved = [(n, o + offset) for n, o in block[2]]
-                block = (total + block[0] - block[1] * offset, heavy + block[1], members + moved)
+                block = blocks.pop().joined(block, apart)
             blocks.append(block)
-        for total, heavy, members in blocks:
-            for node, offset in members:
-                across[node] = total / heavy + offset
+        for block in blocks:
+            for node, offset in block.members:
+                across[node] = block.place + offset
 
     def _gap(self, left: int, right: int) -> float:
         return GAP if left < len(self.sizes) and right < len(self.sizes) else GAP / 2
@@ -195,3 +189,24 @@ class _Placing:
                 for place, link in enumerate(links):
                     found[link][end] = across[node] + (place - (len(links) - 1) / 2) * step
         return [(leaves, enters) for leaves, enters in found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Nodes side by side that move as one: the sum of the places they want the first one at, by weight, and the nodes
+    with their distances from the first.
+    """
+
+    total: float
+    weight: float
+    members: list[tuple[int, float]]
+
+    @property
+    def place(self) -> float:
+        """Where its first node is."""
+        return self.total / self.weight
+
+    def joined(self, other: _Block, apart: float) -> _Block:
+        """With `other`, whose first node is then `apart` from the own first one."""
+        members = [*self.members, *((node, offset + apart) for node, offset in other.members)]
+        return _Block(self.total + other.total - other.weight * apart, self.weight + other.weight, members)
