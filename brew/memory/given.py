@@ -26,7 +26,7 @@ class GivenViews:
         self._asked, self._passes = True, 0
         if self._host is not host:
             self._host = host
-            self._base = np.frombuffer(memoryview(host), host.dtype) if host.size else host
+            self._base = np.frombuffer(host.data, host.dtype) if host.size else host
         assert self._base is not None
         return self._base[: count(shape)].reshape(shape)
 

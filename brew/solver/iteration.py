@@ -34,9 +34,9 @@ class Iteration:
         self.training = training
         self.bookmark = bookmark
         self.display = display
-        self._asked, self._interrupted = asked, interrupted
         self.on_start: list[Callable[[], object]] = []  # called before the passes
         self.on_gradients_ready: list[Callable[[], object]] = []  # called before the update
+        self._asked, self._interrupted = asked, interrupted
 
     def run(self, every: Intervals) -> float | None:
         """Run one; returns its rate, None where it was interrupted."""

@@ -48,9 +48,9 @@ def noted(training: Training) -> Callable[[], ResumeState]:
     training.best.save(state)
     training.schedule.save(state)
     for number, net in enumerate([training.net, *training.test_nets], start=-1):
-        for layer in net.data_layers:
-            source = layer.state()
-            source.layer, source.net = layer.name, number
+        for data_layer in net.data_layers:
+            source = data_layer.state()
+            source.layer, source.net = data_layer.name, number
             state.source.append(source)
     losses, carried = training.losses.noted(), _noted_carried(training)
 
@@ -66,13 +66,14 @@ def noted(training: Training) -> Callable[[], ResumeState]:
 
 
 def _noted_carried(training: Training) -> list[tuple[int, str, str, Array]]:
-    """(net, layer, name, a copy) of all that layers carry from batch to batch, or keep themselves."""
+    """(net, layer, name, a copy) of all that layers carry from batch to batch."""
     copied = np.array if training.device == "cpu" else cuda.copied
     found: list[tuple[int, str, str, Array]] = []
     for number, net in enumerate([training.net, *training.test_nets], start=-1):
+        for layer in net.layers:
+            found += [(number, layer.name, name, np.array(own)) for name, own in layer.own_state().items()]
         for step in net.executor.steps:
             found += [(number, step.layer.name, name, copied(array)) for name, array in step.carried().items()]
-            found += [(number, step.layer.name, name, array) for name, array in step.layer.own_state().items()]
     return found
 
 
