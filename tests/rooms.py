@@ -40,6 +40,7 @@ INSIDE = {
     "cpu": ". onednn llvm native",
     "ops": ". windows",
     "data": "databases . hdf5 sets",
+    "graph": ". rewriting",
     "net": "run .",
     "solver": "update training snapshots .",
     "checks": ". records",

@@ -52,7 +52,7 @@ def verb(
     if target != "-" and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} would be overwritten: give the deploy net a file of its own")
     from brew.files.atomic import replacing
-    from brew.graph.deploy import KIND, deploy
+    from brew.graph.rewriting.deploy import KIND, deploy
     from brew.layer import TEST, shape_text
     from brew.reports.net_file import read_net
     from brew.reports.summary import summarise

@@ -183,7 +183,7 @@ def _once(found: list[Use], *, comparing: bool) -> Iterator[Use]:
             yield use
 
 
-def tell(nets: Iterable[tuple[Graph, int]]) -> None:
+def warn(nets: Iterable[tuple[Graph, int]]) -> None:
     """Log the warnings about the labels of nets (with their phases) that are to run."""
     said: dict[str, None] = {}
     for graph, phase in nets:

@@ -30,7 +30,7 @@ _NO_CHANCES = (  # their tops may be below 0 or above 1, whatever they read
 _KEEPING = RESHAPING | {"Pooling", "Dropout", "Eltwise", "Scale", "Power", "Bias", "Reduction"}
 
 
-@NET_RULES.add("B205", told="net")
+@NET_RULES.add("B205", logged="net")
 def activated_twice(view: View) -> Iterator[Note]:
     """A Softmax or Sigmoid before a loss over scores: SoftmaxWithLoss, for one, has its own inside."""
     for number, param in view.of_type(*_WANT_SCORES):
@@ -52,7 +52,7 @@ def _unactivated(param: LayerParameter, below: LayerParameter) -> str:
     return hint
 
 
-@NET_RULES.add("B218", told="net")
+@NET_RULES.add("B218", logged="net")
 def scores_for_probabilities(view: View) -> Iterator[Note]:
     """Scores where MultinomialLogisticLoss wants probabilities: all below 1e-20 counts as 1e-20."""
     for number, _ in view.of_type("MultinomialLogisticLoss"):
@@ -63,7 +63,7 @@ def scores_for_probabilities(view: View) -> Iterator[Note]:
             yield view.note(number, what, "bottom", 0, hint=hint)
 
 
-@NET_RULES.add("B212", told="net")
+@NET_RULES.add("B212", logged="net")
 def one_class(view: View) -> Iterator[Note]:
     """A loss or Accuracy over the scores of one class, or the best k of no more than k: always the same."""
     for number, param in view.of_type(*_CLASS_AXIS, *_BY_ITEM):

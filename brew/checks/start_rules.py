@@ -28,7 +28,7 @@ _ALIKE = RESHAPING | {
 _ALL = 1e-3  # how far from 1 the weights of an output of a bilinear kernel may be
 
 
-@NET_RULES.add("B204", told="training")
+@NET_RULES.add("B204", logged="training")
 def zero_weights(view: View) -> Iterator[Note]:
     """Two layers in a row whose weights start at 0, as without a weight_filler: neither ever learns."""
     if not view.trains:
@@ -46,7 +46,7 @@ def zero_weights(view: View) -> Iterator[Note]:
         )  # fmt: skip
 
 
-@NET_RULES.add("B214", told="training")
+@NET_RULES.add("B214", logged="training")
 def alike_weights(view: View) -> Iterator[Note]:
     """Two layers in a row whose weights are each one number: the units between them stay all alike for ever."""
     if not view.trains:
@@ -73,7 +73,7 @@ def _alike_outputs(view: View, number: int) -> int:
     return int(own.num_output // max(getattr(own, "group", 1), 1))
 
 
-@NET_RULES.add("B217", told="training")
+@NET_RULES.add("B217", logged="training")
 def dead_weights(view: View) -> Iterator[Note]:
     """Weights that start at 0, are not learned (lr_mult 0) and are not loaded: what the layer makes is always 0."""
     if not view.trains:
@@ -92,7 +92,7 @@ def dead_weights(view: View) -> Iterator[Note]:
             )  # fmt: skip
 
 
-@NET_RULES.add("B219", told="training")
+@NET_RULES.add("B219", logged="training")
 def decayed_alone(view: View) -> Iterator[Note]:
     """Weights that no gradient reaches and weight decay shrinks all the same, as those below propagate_down: false."""
     graph = view.graph
@@ -178,7 +178,7 @@ def _names(view: View, numbers: list[int]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-@NET_RULES.add("B216", told="net")
+@NET_RULES.add("B216", logged="net")
 def bilinear_deconvolution(view: View) -> Iterator[Note]:
     """A bilinear Deconvolution that sums channels (no group), or whose kernel does not fit its stride."""
     for number, param in view.of_type("Deconvolution"):

@@ -186,4 +186,4 @@ def pair_and_log(net: Sequence[Layer]) -> None:
         log.info("data layers %s draw the same random numbers for a record", ", ".join(names))
     for remark in found.remarks:
         log.warning("%s", remark)
-    record_shape.tell(layer for layer in net if isinstance(layer, DataLayer))
+    record_shape.warn(layer for layer in net if isinstance(layer, DataLayer))

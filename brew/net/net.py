@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
 from brew.errors import UsageError
-from brew.graph import told, versions
+from brew.graph import notices, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
 from brew.layer import Context, Layer, Shape
@@ -95,7 +95,7 @@ class Net:
         written = build(
             self.source.layers, self._context, force_backward=self.source.force_backward, forward_only=forward_only
         )
-        told.net_built(self.source, written)
+        notices.net_built(self.source, written)
         self.graph = versions.separate_tops(written)
         lender: Parameters | None = None if share is None else share.parameters
         self.parameters: Parameters = Parameters(self.graph, self.dtype, self.device, lender)

@@ -57,7 +57,7 @@ def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool
     report = LoadReport(tuple(names), (*layers, *left))
     _log(report)
     if parameters.device == "cpu":
-        subnormals.tell(
+        subnormals.log_many(
             (name, blob.data_memory.host(blob.shape)) for name, blobs in parameters.by_layer.items() for blob in blobs
         )
     return report

@@ -19,7 +19,7 @@ from brew.files import overwriting
 from brew.files.appended import AppendedFile
 from brew.files.overwriting import Kind
 from brew.files.weights import reading
-from brew.graph.upgrade_files import upgrade_net_file, upgrade_solver_file
+from brew.graph.rewriting.upgrade_files import upgrade_net_file, upgrade_solver_file
 from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver.metrics import Metrics

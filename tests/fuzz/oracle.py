@@ -22,7 +22,7 @@ from brew.files.weights.caffemodel import read_blob
 from brew.files.weights.stored import StoredBlob
 from brew.graph.build import build
 from brew.graph.definition import NetSource, define, select
-from brew.graph.upgrade_files import upgrade_net_file
+from brew.graph.rewriting.upgrade_files import upgrade_net_file
 from brew.layer import TEST, TRAIN, Context
 from brew.layer.random import Seed
 from brew.net import memory_report, weights

@@ -11,7 +11,7 @@ import brew
 from brew.errors import NetError, Place, PrototxtError, SolverError
 from brew.graph import foreign
 from brew.graph.definition import NetSource, select
-from brew.graph.upgrade_files import upgrade_net_file, upgrade_solver_file
+from brew.graph.rewriting.upgrade_files import upgrade_net_file, upgrade_solver_file
 from brew.layer import registry
 from brew.proto import brew_pb2
 from brew.proto.brew_pb2 import NetParameter, SolverParameter

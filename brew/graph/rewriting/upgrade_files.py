@@ -18,14 +18,13 @@ from brew.files.kind import file_kind
 from brew.files.overwriting import Kind
 from brew.files.weights.caffemodel import begins_as_weights
 from brew.files.weights.known import WEIGHTS, recognise
+from brew.graph import foreign
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document
 from brew.prototxt.net_or_solver import holds_net, holds_solver
 from brew.prototxt.portable import separate_inputs
 from brew.prototxt.upgrade import upgrade_net, upgrade_solver
 from brew.prototxt.upgrade_pooling import is_doubtful
-
-from . import foreign
 
 M = TypeVar("M", NetParameter, SolverParameter)
 log = logging.getLogger("brew")
