@@ -60,7 +60,7 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
 def _kind(path: str) -> str:
     """The kind of a file, by its contents; InputError for a kind that cannot be compared."""
     from brew.errors import InputError
-    from brew.files.weights.known import NET, SOLVER, STATE, WEIGHTS, recognise
+    from brew.files.weights.recognising import NET, SOLVER, STATE, WEIGHTS, recognise
     from brew.proto.brew_pb2 import NetParameter
     from brew.prototxt.net_or_solver import read_prototxt
 

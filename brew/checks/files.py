@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from brew.errors import BrewError, InputError
-from brew.files.weights.known import DATA, NET, SOLVER, WEIGHTS, recognise
+from brew.files.weights.recognising import DATA, NET, SOLVER, WEIGHTS, recognise
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
 from . import data_rules, label_rules, net_rules, nets, parameter_rules, score_rules, solver_rules, start_rules, weights
 from .finding import Finding, merged
-from .kinds import is_solver
+from .prototxts import is_solver
 from .states import Options, heard
 from .texts import Texts
 

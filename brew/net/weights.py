@@ -15,7 +15,7 @@ from brew.errors import WeightsError
 from brew.files.atomic import replacing
 from brew.files.finite import not_finite
 from brew.files.weights import caffemodel, hdf5, safetensors
-from brew.files.weights.reading import KIND, Weights, paths, read
+from brew.files.weights.reading import WEIGHTS_KIND, Weights, paths, read
 from brew.files.weights.stored import LayerBlobs, StoredBlob
 from brew.layer import Array, Shape, shape_text
 from brew.memory.blob import Blob, Memory
@@ -211,7 +211,7 @@ def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, dif
     path = Path(path)
     if diff and path.suffix == ".safetensors":
         raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
-    with replacing(path, KIND) as temporary:
+    with replacing(path, WEIGHTS_KIND) as temporary:
         write(parameters, temporary, path.suffix, name, phase, diff=diff)
 
 

@@ -17,8 +17,8 @@ from google.protobuf.message import Message
 
 from brew.errors import InputError, Place, PrototxtError, did_you_mean
 from brew.files import regular
-from brew.files.kind import file_kind
-from brew.files.weights.known import NOT_PROTOTXT, is_binary, recognise
+from brew.files.signatures import noun_of
+from brew.files.weights.recognising import NOT_PROTOTXT, is_binary, recognise
 from brew.plain_text import octal
 
 from .forks import ForeignField
@@ -197,10 +197,10 @@ def _contents(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"the file cannot be read: {reason}", place=place) from None
-    kind = file_kind(raw[:512])
-    if kind not in (None, "a text file") or is_binary(raw):
+    noun = noun_of(raw[:512])
+    if noun not in (None, "a text file") or is_binary(raw):
         known = recognise(path)
-        what = known.noun if known else kind or f"a binary file of {size} bytes"
+        what = known.noun if known else noun or f"a binary file of {size} bytes"
         raise PrototxtError(f"this is {what}, not prototxt", place=place, hint=known.use if known else None)
     return raw
 

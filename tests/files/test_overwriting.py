@@ -169,7 +169,7 @@ def test_a_truncated_file_of_the_kind_is_replaced(files: dict[str, Path], tmp_pa
     """What Caffe leaves where it was killed while writing."""
     target = tmp_path / "w.caffemodel"
     target.write_bytes(files["weights"].read_bytes()[:-20])
-    overwriting.check(target, reading.KIND)
+    overwriting.check(target, reading.WEIGHTS_KIND)
     target.write_bytes(files["state"].read_bytes()[:-20])
     overwriting.check(target, snapshot.STATE)
 

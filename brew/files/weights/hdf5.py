@@ -19,7 +19,7 @@ from brew.errors import WeightsError
 from brew.files import regular
 from brew.proto.brew_pb2 import ResumeState
 
-from .known import recognise
+from .recognising import recognise
 from .stored import LayerBlobs, StoredBlob, StoredState, mapped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

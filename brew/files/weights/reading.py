@@ -40,4 +40,4 @@ def _are_weights(path: Path) -> bool:
     return safetensors.is_safetensors(path) or caffemodel.begins_as_weights(path)
 
 
-KIND = Kind("weights", _are_weights)
+WEIGHTS_KIND = Kind("weights", _are_weights)

@@ -39,7 +39,7 @@ _WIDTH = 100  # of a comment
 
 
 _MADE = "# Made by Brew "
-KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) == _MADE.encode())
+NET_KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) == _MADE.encode())
 
 
 @dataclass(frozen=True, slots=True)
