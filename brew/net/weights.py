@@ -106,7 +106,7 @@ def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
     if not wanted <= set(stored) <= set(range(len(blobs))):
         yield f'layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}'
     for index, source in zip(stored, layer.blobs, strict=True):
-        if index < len(blobs) and not _fits(source, blobs[index].shape):
+        if index < len(blobs) and not source.fits(blobs[index].shape):
             yield (
                 f'layer "{layer.name}", blob {index}: the file has {shape_text(source.shape)}, '
                 f"the net {shape_text(blobs[index].shape)}"
@@ -149,15 +149,6 @@ def _owned(parameters: Parameters, layer: str) -> set[int]:
 
 def _shapes(parameters: Parameters, layer: str) -> tuple[Shape, ...]:
     return tuple(blob.shape for blob in parameters.by_layer[layer])
-
-
-def _fits(source: StoredBlob, shape: Shape) -> bool:
-    """Equal shapes; for old 4-axis blobs, equal when both are read right-aligned as four axes."""
-    if tuple(source.shape) == shape:
-        return True
-    if not source.legacy or len(shape) > 4:
-        return False
-    return tuple(source.shape) == (1,) * (4 - len(shape)) + shape
 
 
 def _copy_layer(parameters: Parameters, planned: _Planned) -> None:

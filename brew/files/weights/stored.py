@@ -41,6 +41,13 @@ class StoredBlob:
     raw: _Raw
     raw_diff: _Raw | None = None
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a blob of `shape` takes these values: the shapes are equal, or equal as four axes where this one is
+        legacy and `shape`, of at most four axes, gets ones in front (Caffe's Blob::ShapeEquals)."""
+        if self.shape == shape:
+            return True
+        return self.legacy and len(shape) <= 4 and self.shape == (1,) * (4 - len(shape)) + shape
+
     @property
     def data(self) -> Floats:
         """The values in `shape`, read-only, float32 or float64; half precision comes as a float32 copy."""
