@@ -11,14 +11,11 @@ from brew.graph.graph import Graph
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST
 
-from . import parameter_rules, score_rules, start_rules
-from .net_rules import NET_RULES
+from .all_net_rules import NET_RULES
 from .rules import Note, When
 from .view import EVERYTHING, View
 
 log = logging.getLogger("brew")
-
-RULES = (parameter_rules, score_rules, start_rules)  # imported for the rules they register
 
 
 @notices.net_built.listener

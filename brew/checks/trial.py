@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew.data import pairs
+from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import BrewError, DataError, NetError, Place
 from brew.files import paths
 from brew.graph.build import Builder, make_layer
@@ -20,11 +21,6 @@ from brew.prototxt.placed import PlacedLayer
 from brew.prototxt.portable import input_layer
 
 from .view import layer_class
-
-_FILES = (  # the files of data layers
-    ("data_param", "source"), ("image_data_param", "source"), ("hdf5_data_param", "source"),
-    ("window_data_param", "source"), ("transform_param", "mean_file"),
-)  # fmt: skip
 
 
 class Trial(Builder):
@@ -87,7 +83,7 @@ class Trial(Builder):
         param, cls = source.param, layer_class(source.param)
         if cls is None or not issubclass(cls, DataLayer):
             return False
-        missing = list(_missing(source, context)) if self.data else []
+        missing = list(_missing(source, cls, context)) if self.data else []
         if self.data and not missing:
             return False
         likely = likely_shapes(param, cls, context, read_mean=self.data)
@@ -129,9 +125,10 @@ class Trial(Builder):
         self.unread[node.tops[-1]] = None
 
 
-def _missing(source: PlacedLayer, context: Context) -> Iterator[DataError]:
+def _missing(source: PlacedLayer, cls: type[DataLayer], context: Context) -> Iterator[DataError]:
     """An error for every file of a data layer that is not there."""
-    for section, name in _FILES:
+    files = [(cls.section, "source")] if issubclass(cls, PrefetchingLayer) else []
+    for section, name in [*files, ("transform_param", "mean_file")]:
         message = getattr(source.param, section)
         if not source.param.HasField(section) or not message.HasField(name):
             continue

@@ -21,9 +21,10 @@ import brew
 from brew import prototxt
 from brew.data.databases.lmdb_writer import write_lmdb
 from brew.layer import Layer
+from brew.layer.registry import layer_class
 from brew.layers.memory_data import MemoryData
 from brew.net.net import Net
-from brew.proto.brew_pb2 import Datum, NetParameter
+from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
 from brew.reports import catalogue
 
 Shape = tuple[int, ...]
@@ -114,6 +115,12 @@ ROWS: dict[str, Row] = {
 }  # fmt: skip
 
 
+def _class(type_name: str) -> type[Layer]:
+    cls = layer_class(type_name)
+    assert cls is not None
+    return cls
+
+
 def test_every_type_has_a_row() -> None:
     assert set(brew.layer_type_list()) == set(ROWS)
 
@@ -181,6 +188,30 @@ def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: py
             np.testing.assert_array_equal(a.data, b.data)
     for one in nets:
         one.close()
+
+
+@pytest.mark.parametrize("type_name", sorted(name for name in ROWS if _class(name).only_moves))
+def test_layers_that_only_move_values_make_none(
+    type_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = Net(prototxt.parse(_prepared(type_name, tmp_path, monkeypatch), NetParameter), brew.TEST)
+    layer = net.layers[-1]
+    _fill(net, ROWS[type_name], layer.param.bottom, layer)
+    net.forward()
+    given = np.concatenate([net.blobs[name].data.reshape(-1) for name in layer.param.bottom])
+    assert all(np.isin(net.blobs[name].data, given).all() for name in layer.param.top)
+
+
+@pytest.mark.parametrize("type_name", sorted(ROWS))
+def test_messages_have_the_fields_that_a_class_says(type_name: str) -> None:
+    cls, fields = _class(type_name), LayerParameter.DESCRIPTOR.fields_by_name
+    if cls.weights_in:
+        own = fields[cls.weights_in].message_type.fields_by_name
+        assert {"num_output", "bias_term", "weight_filler"} <= set(own) and cls.has_params()
+    if cls.axis_in:
+        assert "axis" in fields[cls.axis_in].message_type.fields_by_name and cls.labels_are_classes
+    if cls.labels_are_classes:
+        assert 1 in ROWS[type_name].labels  # the second bottom
 
 
 def _between(text: str) -> tuple[str, int]:

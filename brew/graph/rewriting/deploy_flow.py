@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from brew.graph.build import make_layer
-from brew.layer import Context, Layer
+from brew.layer import Context
 from brew.layer.registry import layer_class
 from brew.prototxt.placed import PlacedLayer
 
@@ -51,7 +51,7 @@ class Flow:
     @cached_property
     def learned(self) -> list[bool]:
         """Whether a layer has parameters."""
-        return [cls.declare_params is not Layer.declare_params for cls in self.classes]
+        return [cls.has_params() for cls in self.classes]
 
     @cached_property
     def data(self) -> list[int]:
