@@ -45,6 +45,7 @@ INSIDE = {
     "solver": "update training snapshots .",
     "checks": ". records",
     "layers": ". onednn",
+    "tools": "parts .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")

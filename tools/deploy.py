@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.errors import UsageError
-
-from .command import Command
-from .net_options import names, parse_shapes, shape_option, state_options
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.net_options import names, parse_shapes, shape_option, state_options
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.layer import Shape

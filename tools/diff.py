@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from brew.errors import Place, UsageError
-
-from .command import Command
-from .output import echo
-from .table import render
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
+from brew.tools.parts.table import render
 
 if TYPE_CHECKING:
     from brew.prototxt.difference import Change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .command import Command, Group
+from brew.tools.parts.command import Command, Group
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace OUT where it is another file of IN's kind.")
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Container, Iterator, Sequence
 
 from brew.graph import notices
-from brew.graph.definition import NetDefinition, NetSource
+from brew.graph.definition import NetDefinition, SelectedNet
 from brew.graph.graph import Graph
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST
@@ -19,13 +19,13 @@ log = logging.getLogger("brew")
 
 
 @notices.net_built.listener
-def warn_of_net(source: NetSource, graph: Graph) -> None:
+def warn_of_net(source: SelectedNet, graph: Graph) -> None:
     """Warn of likely mistakes in a net as soon as its graph is built."""
     _apply_rules(source, graph, "net")
 
 
 @notices.training_begins.listener
-def warn_of_start(source: NetSource, graph: Graph, loaded: Container[str], decay: float) -> None:
+def warn_of_start(source: SelectedNet, graph: Graph, loaded: Container[str], decay: float) -> None:
     """The same when a training begins, with the weights as they are then; nothing in a resumed training.
 
     `loaded` has the layers whose weights do not come from their fillers, `decay` is the solver's weight_decay.
@@ -36,7 +36,7 @@ def warn_of_start(source: NetSource, graph: Graph, loaded: Container[str], decay
 
 
 def _apply_rules(
-    source: NetSource, graph: Graph, when: When, loaded: Container[str] = EVERYTHING, decay: float = 0.0
+    source: SelectedNet, graph: Graph, when: When, loaded: Container[str] = EVERYTHING, decay: float = 0.0
 ) -> None:
     """One line for each rule; once for nets made of one text."""
     state = "TEST" if source.state.phase == TEST else "TRAIN"
@@ -63,7 +63,7 @@ def _line(note: Note, more: str = "") -> str:
 
 
 @notices.training_built.listener
-def warn_of_data(nets: Sequence[tuple[NetSource, Graph]], definitions: Sequence[NetDefinition]) -> None:
+def warn_of_data(nets: Sequence[tuple[SelectedNet, Graph]], definitions: Sequence[NetDefinition]) -> None:
     """Warnings about the data of a train net and its test nets, the first of `nets` and the others.
 
     `definitions` are what they are made of.

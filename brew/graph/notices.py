@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, ParamSpec
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from .definition import NetDefinition, NetSource
+    from .definition import NetDefinition, SelectedNet
     from .graph import Graph
 
 P = ParamSpec("P")
@@ -39,8 +39,8 @@ class Notice(Generic[P]):
 
 
 # A net's graph stands, as it is written.
-net_built: Notice[[NetSource, Graph]] = Notice()
+net_built: Notice[[SelectedNet, Graph]] = Notice()
 # A training's nets stand: the train net and the test nets, and what all of them are made of.
-training_built: Notice[[Sequence[tuple[NetSource, Graph]], Sequence[NetDefinition]]] = Notice()
+training_built: Notice[[Sequence[tuple[SelectedNet, Graph]], Sequence[NetDefinition]]] = Notice()
 # The first step of a train net: the layers whose weights are not what their fillers make, and the weight_decay.
-training_begins: Notice[[NetSource, Graph, Container[str], float]] = Notice()
+training_begins: Notice[[SelectedNet, Graph, Container[str], float]] = Notice()

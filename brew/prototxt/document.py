@@ -25,7 +25,7 @@ from .forks import ForeignField
 from .hints import unknown_field_hint
 from .parser import Node, Parser
 from .schema import Field, fields_of
-from .tokens import Source
+from .tokens import SourceText
 
 M = TypeVar("M", bound=Message)
 
@@ -41,7 +41,7 @@ class Document(Generic[M]):
     already logged about the text, so that each is logged once for all nets made of it.
     """
 
-    def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
+    def __init__(self, message: M, source: SourceText, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
         self.message = message
         self.foreign = foreign
         self.said: set[str] = set()
@@ -80,7 +80,7 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
     With a list `problems`, fields that are unknown or have a wrong value go there and are left out of the message;
     only errors that make the rest unreadable are raised.
     """
-    source = Source.decode(_contents(str(path)), str(path))
+    source = SourceText.decode(_contents(str(path)), str(path))
     try:
         document = _parsed(source, message_type, problems)
     except PrototxtError as error:
@@ -93,7 +93,7 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
 
 def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[M]:
     """The message of `message_type` in `text`; PrototxtError, placed in `file`."""
-    return _parsed(Source(text.removeprefix("\ufeff"), file), message_type)
+    return _parsed(SourceText(text.removeprefix("\ufeff"), file), message_type)
 
 
 def to_text(message: Message) -> str:
@@ -134,7 +134,7 @@ def override(message: Message, setting: str, *, add: bool = False) -> None:
         last = _known(message, name)
         fresh = type(message)()
         root = Node(0)
-        parser = Parser(Source(_as_text(last, value.strip()), str(place)))
+        parser = Parser(SourceText(_as_text(last, value.strip()), str(place)))
         parser.fill(fresh, root)
         for field in parser.foreign:
             raise PrototxtError(f"{field} is not available here", hint=f"it comes from {field.fact.owners}")
@@ -205,7 +205,7 @@ def _contents(path: str) -> bytes:
     return raw
 
 
-def _parsed(source: Source, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
+def _parsed(source: SourceText, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
     message, root = message_type(), Node(0)
     parser = Parser(source, problems)
     parser.fill(message, root)
