@@ -1,7 +1,7 @@
 """Every registered type through parse, shapes, forward, backward, save, load, equal: on both devices.
 
-The layer is the example of its docstring, so that every example works as it is printed by `brew layers TYPE`. A type
-without a row fails.
+The layer is the example of its docstring, so that every example works as it is printed by `brew layers TYPE`. Types
+that ROWS lacks have one of their own, or the plainest (own_rows).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import own_rows
 import pytest
 from PIL import Image
 
@@ -113,6 +114,7 @@ ROWS: dict[str, Row] = {
         "Sigmoid", "Slice", "Split", "Swish", "TanH", "Tile",
     )},
 }  # fmt: skip
+ROWS |= {name: Row(**(own or {"shapes": IMAGES})) for name, own in own_rows.of("EXAMPLE", ROWS).items()}
 
 
 def _class(type_name: str) -> type[Layer]:
