@@ -113,4 +113,4 @@ def _faults(layer: LayerBlobs, shapes: list[Shape], own: set[int]) -> Iterator[s
 
 def is_weights(path: Path) -> bool:
     """Whether a file is one of weights, by its name or because it is no text."""
-    return path.suffix in (".caffemodel", ".h5", ".hdf5", ".safetensors") or is_binary(regular.head(path, 512))
+    return path.suffix in reading.ENDINGS or is_binary(regular.head(path, 512))

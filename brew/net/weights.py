@@ -14,9 +14,9 @@ from brew.cpu import subnormals
 from brew.errors import WeightsError
 from brew.files.atomic import replacing
 from brew.files.finite import not_finite
-from brew.files.weights import caffemodel, hdf5, safetensors
-from brew.files.weights.reading import WEIGHTS_KIND, Weights, paths, read
-from brew.files.weights.stored import LayerBlobs, StoredBlob
+from brew.files.weights import caffemodel
+from brew.files.weights.reading import WEIGHTS_KIND, Weights, format_for, paths, read
+from brew.files.weights.stored import LayerBlobs, StoredBlob, Values
 from brew.layer import Array, Shape, shape_text
 from brew.memory.blob import Blob, Memory
 from brew.proto.brew_pb2 import LayerParameter
@@ -200,8 +200,9 @@ def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, dif
     gradients too, which safetensors cannot.
     """
     path = Path(path)
-    if diff and path.suffix == ".safetensors":
-        raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
+    known = format_for(path.suffix)
+    if diff and known is not None and not known.gradients:
+        raise WeightsError(f"{path}: {known.name} hold no gradients", hint="a .caffemodel or .h5 file does")
     with replacing(path, WEIGHTS_KIND) as temporary:
         write(parameters, temporary, path.suffix, name, phase, diff=diff)
 
@@ -214,11 +215,9 @@ def write(
     With `digest`, the file's SHA-256 in hexadecimal is returned, else "".
     """
     hashed = None
-    if ending == ".h5":
+    if (known := format_for(ending)) is not None:
         gradients = _owned_values(parameters, lambda blob: blob.diff_memory) if diff else None
-        hdf5.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), gradients)
-    elif ending == ".safetensors":
-        safetensors.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), name)
+        known.write(path, _owned_values(parameters, lambda blob: blob.data_memory), gradients, name)
     else:
         with path.open("wb") as file:
             hashed = caffemodel.HashedStream(file, keep=parameters.device == "cpu") if digest else None
@@ -243,7 +242,7 @@ def _layers(
         yield param, values, [b.diff_memory.host(b.shape) for b in blobs] if diff else None
 
 
-def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, Array]]]]:
+def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> Values:
     """By layer, (index, values) of each blob that it owns."""
     slots = parameters.slots
     return [
