@@ -19,10 +19,10 @@ from .arrays import (
     Buffer as Buffer,
 )
 from .arrays import (
-    Shapes as Shapes,
+    ChangeCount as ChangeCount,
 )
 from .arrays import (
-    Version as Version,
+    Shapes as Shapes,
 )
 from .arrays import (
     Wanted as Wanted,

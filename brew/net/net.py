@@ -106,8 +106,8 @@ class Net:
             self.device, self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
             keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
-        slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
-        self.executor = assemble(self.graph, self._blob_list, slots, version, stamps, self.options)
+        slots, changes, stamps = self.parameters.slots, self.parameters.changes, self.parameters.stamps
+        self.executor = assemble(self.graph, self._blob_list, slots, changes, stamps, self.options)
         self.passes = self.executor.passes
         self._host_views = HostViews([*self._blob_list, *slots], stamps)
         self._make_callbacks()

@@ -153,7 +153,7 @@ def _shapes(parameters: Parameters, layer: str) -> tuple[Shape, ...]:
 
 def _copy_layer(parameters: Parameters, planned: _Planned) -> None:
     bad = []
-    parameters.version.number += 1
+    parameters.changes.number += 1
     for index, source in planned.blobs():
         count = _copy(source, parameters.by_layer[planned.report.name][index])
         if count:

@@ -196,7 +196,7 @@ def _executor(graph: Graph, options: RunOptions) -> Executor:
     parameters = Parameters(graph, _DTYPE, options.device)
     stamps = parameters.stamps
     blobs = make_blobs(graph, _DTYPE, options.device, stamps)
-    return assemble(graph, blobs, parameters.slots, parameters.version, stamps, options)
+    return assemble(graph, blobs, parameters.slots, parameters.changes, stamps, options)
 
 
 def facts(summary: Summary) -> dict[str, Any]:

@@ -105,7 +105,7 @@ class Oracle:
             parameters = Parameters(graph, single, "cpu")
             stamps = parameters.stamps
             blobs = make_blobs(graph, single, "cpu", stamps)
-            executor = assemble(graph, blobs, parameters.slots, parameters.version, stamps, RunOptions())
+            executor = assemble(graph, blobs, parameters.slots, parameters.changes, stamps, RunOptions())
             memory_report.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error
