@@ -114,8 +114,8 @@ def nothing_learned(view: View) -> Iterator[Note]:
         return
     learned = [i for i, _ in view.of_class(lambda cls: cls.weights_in)]
     frozen = [i for i in learned if _frozen(view.param(i))]
-    others = (p for _, p in view.of_class(lambda cls: cls.has_params() and not cls.weights_in) if p.type != "BatchNorm")
-    if learned and frozen == learned and not any(others):
+    others = view.of_class(lambda cls: cls.has_params() and not cls.weights_in and cls.type != "BatchNorm")
+    if learned and frozen == learned and not any(True for _ in others):
         yield view.note(
             learned[-1], "every layer with weights has lr_mult 0: nothing is learned", "param", 0, "lr_mult",
             hint="give the layers that are to learn an lr_mult of 1",

@@ -141,7 +141,7 @@ class Layer:
 
     least_probability  the loss replaces smaller probabilities by this; 0: it takes no probabilities
     labels_are_classes  its second bottom holds numbers of classes, of which the first has the scores of each
-    axis_in          the message whose `axis` tells where the classes are; "": all numbers of an item are classes
+    axis_in          the message whose `axis` tells where these classes are; "": all numbers of an item are
     probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
     is_score         it compares scores with labels, its last bottom
     for_training     a deployed net has no use for it (nor for losses)

@@ -21,7 +21,7 @@ from brew.files.weights import reading
 from brew.files.weights.caffemodel import read_blob
 from brew.files.weights.stored import StoredBlob
 from brew.graph.build import build
-from brew.graph.definition import NetSource, define, select
+from brew.graph.definition import SelectedNet, define, select
 from brew.graph.rewriting.upgrade_files import upgrade_net_file
 from brew.layer import TEST, TRAIN, Context
 from brew.layer.random import Seed
@@ -95,7 +95,7 @@ class Oracle:
         for error in filter(None, errors):
             raise error
 
-    def _graph(self, net: NetSource) -> BrewError | None:
+    def _graph(self, net: SelectedNet) -> BrewError | None:
         def context(source: PlacedLayer) -> Context:
             return Context(net.state.phase, np.dtype(np.float32), Seed(1), source.place, net.folder)
 

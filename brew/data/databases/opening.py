@@ -26,17 +26,17 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
         known = recognise(path)
         is_what = known.noun if known else "a file" if path.exists() else "not there"
         raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
-    backend: type[LMDB | LevelDB]
+    found: type[LMDB | LevelDB]
     if (path / "data.mdb").exists():
-        backend = LMDB
+        found = LMDB
     elif (path / "CURRENT").exists():
-        backend = LevelDB
+        found = LevelDB
     else:
         raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
-    if said is not None and said != backend.backend:
+    if said is not None and said != found.backend:
         log.info("%s%s: %s holds %s data and is read so, though the file says backend: %s",
-                 f"{place}: " if place else "", what, path, backend.backend, said)  # fmt: skip
+                 f"{place}: " if place else "", what, path, found.backend, said)  # fmt: skip
     try:
-        return backend(path)
+        return found(path)
     except DataError as error:
         raise error.with_place(place) from None

@@ -71,10 +71,10 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
         ]
 
 
-def write_weights(path: Path, layers: Values, diffs: Values | None = None, net: str = "") -> None:
+def write_weights(path: Path, layers: Values, diffs: Values | None, net: str) -> None:
     """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff.
 
-    The name of the net has no place in it.
+    The name of the net, `net`, has no place in it.
 
     WeightsError for names that cannot be paths in HDF5 or could not be told from another layer's blobs.
     """

@@ -20,6 +20,7 @@ Weights: TypeAlias = "str | Path | Sequence[str | Path]"  # a path, a list of pa
 class Format:
     """A format of weights files beside Caffe's binary one, which takes all that these leave.
 
+    name       as messages call such files
     endings    of file names; a file with the first of them is written so
     is_one     whether a file is of this format, by its contents
     holds      whether such a file holds weights, and not something else

@@ -23,13 +23,9 @@ from .whole_pass import WholePasses
 
 
 def assemble(
-    graph: Graph,
-    blobs: Sequence[Blob],
-    slots: Sequence[Blob],
-    changes: ChangeCount,
-    stamps: Stamps,
+    graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], changes: ChangeCount, stamps: Stamps,
     options: RunOptions,
-) -> Executor:
+) -> Executor:  # fmt: skip
     """An executor for `graph`. Nothing is allocated.
 
     `blobs` are the graph's, `slots` its parameters, whose `changes` grow with every change of them; `stamps` are those
