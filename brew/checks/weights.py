@@ -9,8 +9,8 @@ import numpy as np
 
 from brew.errors import BrewError, Place, WeightsError
 from brew.files import regular
+from brew.files.signatures import is_binary
 from brew.files.weights import reading
-from brew.files.weights.recognising import is_binary
 from brew.files.weights.stored import LayerBlobs, StoredBlob
 from brew.layer import Shape, shape_text
 

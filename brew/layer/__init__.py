@@ -22,6 +22,9 @@ from .arrays import (
     ChangeCount as ChangeCount,
 )
 from .arrays import (
+    Prepared as Prepared,
+)
+from .arrays import (
     Shapes as Shapes,
 )
 from .arrays import (
