@@ -32,6 +32,7 @@ from ._passes import (
     Pass,
     Sizes,
 )
+from ._planes import planes
 from ._trial import Trial
 from ._winograd import Tiled, tiled
 
@@ -57,15 +58,19 @@ class FiltersOneDNN(Implementation[Filters]):
         x, y = shapes.x[0], shapes.y[0]
         if len(shapes.x) != 1 or len(x) != 4 or len(self.weight_shape(shapes.w[0])) not in (4, 5):
             raise Unsupported("only one bottom of 4 axes")
-        blocked = Layout(onednn.block())
+        blocked, training = Layout(onednn.block()), self.layer.context.phase == TRAIN
         few = x[1] <= 4 and self.layer.own.group == 1
         self.ours = None if few else self._ours(x, y)
+        stay = bottoms[0] == PLAIN and self.ours is None and self.kind == "convolution"
+        self.planes = planes(self.layer.bank(x), training=training) if stay else None
+        self.grouped = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
+        if self.planes is not None:
+            self.lies = Lies(PLAIN, PLAIN)
+            return Layouts((PLAIN,), (PLAIN,))
         fast = isinstance(self.ours, Tiled) and self.ours.forward().cost.pays
         self.lies = Lies(PLAIN if few else blocked, blocked)
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             self.lies, self.ours = Lies(Layout(x[1]), Layout(y[1])), None
-        training = self.layer.context.phase == TRAIN
-        self.grouped = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
         if self.ours is None and self.grouped is None and not self._has_code(shapes, self.lies):
             self.lies = next((lies for lies in self._others(shapes) if self._has_code(shapes, lies)), self.lies)
         return Layouts((self.lies.x,), (self.lies.y,))
@@ -111,6 +116,8 @@ class FiltersOneDNN(Implementation[Filters]):
         direct: dict[str, Callable[[], Pass]] = {
             what: partial(self._direct, what, make, shapes, grouped.get(what)) for what, make in makers.items()
         }
+        if self.planes is not None:
+            direct |= self.planes.passes(after, wanted)
         ours = {} if self.ours is None else self.ours.passes(after, wanted, biased=bias is not None)
         if BACKWARD in ours:
             direct[BACKWARD] = partial(DirectBackward, direct.pop(FILTERS), direct.pop(BOTTOM))
@@ -125,6 +132,8 @@ class FiltersOneDNN(Implementation[Filters]):
         """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by
         oneDNN on copies in other layouts."""
         blocked = Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None and self.planes is not None:
+            return Converted(what, grouped(), shapes, self.lies, blocked)
         if grouped is not None and self.lies == blocked and self.grouped is not None and self.grouped.pays(what):
             return grouped()
         try:

@@ -18,7 +18,7 @@ from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Unsupported
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED, PLANES = "direct", "Winograd", "depthwise", "grouped", "planes"  # ways
 
 
 @dataclass(frozen=True, slots=True)

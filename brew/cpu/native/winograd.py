@@ -21,7 +21,7 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
+from . import products, tiles
 from .blocked import Blocked, Tiling, spread, tile_table, up, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
@@ -125,7 +125,7 @@ class Convolution:
 
     def _table(self, group: int, taken: Table, put: Table, transformed: Array, scratch: Array) -> Table:
         codes, bank = self._codes(), self.filters
-        return drivers.CONVOLVE.table({
+        return products.CONVOLVE.table({
             "tiles": codes["tiles"].address, "tiles_table": taken.ctypes.data, "product": codes["product"].address,
             "untile": codes["untile"].address, "untile_table": put.ctypes.data,
             "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
@@ -142,7 +142,7 @@ class Convolution:
         rows, columns = self.rows, self.filters.columns
         product = partial(products.write_product, rows=rows, columns=columns)
         return {
-            "convolve": function("convolve", drivers.write_convolve),
+            "convolve": function("convolve", products.write_convolve),
             "product": function(f"product {rows} {columns}", product),
             **self._ends(),
         }
