@@ -29,6 +29,7 @@ from .transforms import transposed
 
 _CACHE = 1 << 20  # bytes of a thread's tiles that stay close
 _FEWEST = 48  # tiles in a block of work, where there are as many
+_FEWEST_OF_LARGE = 96  # the same where the filters do not stay close: every block reads all of them from afar
 _MOST_ROWS = 14
 
 
@@ -81,7 +82,8 @@ class Convolution:
     def _share(self) -> None:
         """Choose the tiles of a block of work, even shares for all that stay in the cache, and those of a band."""
         of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
-        most = max(_CACHE // of_tile, _FEWEST)
+        large = self.filters.scheme.elements * self.filters.element > _CACHE
+        most = max(_CACHE // of_tile, _FEWEST_OF_LARGE if large else _FEWEST)
         blocks = self.threads * -(-self.tiling.count // (self.threads * most))
         share = up(-(-self.tiling.count // blocks), self.unit)
         columns, registers = self.filters.columns, 2 * width()
