@@ -15,7 +15,7 @@ from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Wanted
 from brew.ops.windows.columns import Bank
 
-from ._passes import BOTTOM, FILTERS, FORWARD, PLANES, Forward, Listed, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, PLANES, Added, Listed, Pass, addend
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class _Multiplied(Listed):
 
     def __init__(self, of: Planes, prefix: str, *, turned: bool) -> None:
         super().__init__(keeps=not of.training)
-        self.run_on = Multiplied(of.filters, threads.count(), turned=turned)
+        self.run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
         self.w, self.copies = f"{prefix}w", f"{prefix}copies"
         self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
         self.buffers[self.copies] = Buffer((self.run_on.scratch,))
@@ -67,21 +67,21 @@ class _Multiplied(Listed):
             call()
 
 
-class PlanesForward(_Multiplied, Forward):
+class PlanesForward(_Multiplied):
     def __init__(self, of: Planes, after: After) -> None:
         super().__init__(of, "", turned=False)
         self.after = after
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         bias = io.w[1] if len(io.w) > 1 else None
-        self._bind(io, io.x[0], io.y[0], Finish(bias, self.addend, self.after.slope))
+        self._bind(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
 
 
 class PlanesData(_Multiplied):
     def __init__(self, of: Planes) -> None:
         super().__init__(of, "data_", turned=True)
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dx = io.dx[0]
         assert dx is not None
         self._bind(io, io.dy[0], dx)
@@ -92,9 +92,9 @@ class PlanesWeights(Listed):
 
     def __init__(self, of: Planes) -> None:
         super().__init__()
-        self.run_on = Summed(of.filters, threads.count())
+        self.run_on = Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dw, db = io.dw[0], io.dw[1] if len(io.dw) > 1 else None
         self.calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["sums"], db)

@@ -41,7 +41,7 @@ CASES: list[Case] = [
 def multiplied(
     of: Problem, source: np.ndarray, target: np.ndarray, finish: Finish | None = None, *, turned: bool = False
 ) -> np.ndarray:
-    way = Multiplied(of.of, threads.count(), turned=turned)
+    way = Multiplied(of.of, threads.wanted(), turned=turned)
     packed, scratch, result = flat(way.filters), flat(way.scratch), blocked(np.zeros_like(target))
     result[...] = np.nan
     run(way.transform(of.w, packed))
@@ -54,7 +54,7 @@ def test_it_is_the_definition(case: Case) -> None:
     problem = Problem(case)
     close(multiplied(problem, problem.x, problem.y.astype(np.float32)), problem.y)
     close(multiplied(problem, problem.dy, problem.x, turned=True), problem.dx)
-    way = Summed(problem.of, threads.count())
+    way = Summed(problem.of, threads.wanted())
     found = np.ones_like(problem.w)
     run(way.bind(blocked(problem.x), blocked(problem.dy), found, flat(way.scratch)))
     close(found - 1, problem.dw, 3e-5)

@@ -44,7 +44,7 @@ def of_our_strides(seed: int) -> Case:
 def multiplied(
     of: Problem, source: np.ndarray, target: np.ndarray, finish: Finish | None = None, *, turned: bool = False
 ) -> np.ndarray:
-    way, guard = Multiplied(of.of, threads.count(), turned=turned), 64
+    way, guard = Multiplied(of.of, threads.wanted(), turned=turned), 64
     packed, scratch, result = flat(way.filters), flat(way.scratch), flat(target.size + guard)
     run(way.transform(of.w, packed))
     run(way.bind(source, result, packed, scratch, finish))
@@ -60,7 +60,7 @@ def test_it_is_the_definition(case: Case) -> None:
     close(multiplied(problem, problem.x, problem.y), problem.y)
     if problem.of.stride == ONE:
         close(multiplied(problem, problem.dy, problem.x, turned=True), problem.dx)
-    way = Summed(problem.of, threads.count())
+    way = Summed(problem.of, threads.wanted())
     dw, db = np.ones_like(problem.w), np.ones_like(problem.b)
     run(way.bind(problem.x, problem.dy, dw, flat(way.scratch), db))
     close(dw - 1, problem.dw, 3e-5)
@@ -78,7 +78,7 @@ def test_how_it_ends(slope: float) -> None:
 
 def test_filters_that_change_count_at_the_next_run() -> None:
     problem = Problem(CASES[4])
-    way = Multiplied(problem.of, threads.count(), turned=True)
+    way = Multiplied(problem.of, threads.wanted(), turned=True)
     packed, result = flat(way.filters), flat(problem.x.size)
     calls = way.transform(problem.w, packed) + way.bind(problem.dy, result, packed, flat(way.scratch))
     run(calls)
