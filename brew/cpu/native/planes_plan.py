@@ -23,8 +23,8 @@ _MOST_SUMS = 1 << 15  # products of inputs, outputs and taps of a group: their s
 
 def pays(of: Filters) -> bool:
     """Whether it is faster than to bring plain blobs into blocks (measured on Sapphire Rapids)."""
-    if of.group == 1 and (of.taps > 1 or of.pad == (0, 0)):
-        return False  # oneDNN has code for these
+    if of.group == 1:
+        return False  # no lane multiplies another group's filters
     rows, channels = joined(of), (of.source.channels // of.group, of.target.channels // of.group)
     whole = not any(number % width() for number in channels)
     few = of.taps == 1 or (max(channels) < _FEW_OF_GROUP and not whole)
