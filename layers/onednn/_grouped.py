@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brew.cpu import onednn, threads
-from brew.cpu.native.blocked import Blocked, holds, width
+from brew.cpu.native.blocked import Blocked, channel_sums, holds, width
 from brew.cpu.native.grouped import Multiplied, Summed
 from brew.cpu.native.grouped_plan import Filters
-from brew.cpu.native.sums import channel_sums
 from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
