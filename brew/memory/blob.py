@@ -286,5 +286,14 @@ class Blob:
     def width(self) -> int:
         return self._legacy(3)
 
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.data, dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
+
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"
