@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "solver": "files cuda prototxt layer cpu ops data memory graph net",
     "checks": "files prototxt layer data graph net solver",
     "reports": "files prototxt layer memory graph net solver",
+    "predictor": "files cuda prototxt layer cpu data memory graph net solver reports model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
