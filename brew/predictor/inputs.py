@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +33,8 @@ _CHANNELS = (1, 3, 4)  # of a picture
 _SHOWN = 200  # characters of a path in a message
 
 
-@runtime_checkable
 class BinaryFile(Protocol):
-    """An open file."""
+    """A file that is open for bytes."""
 
     def read(self) -> bytes: ...
 
@@ -60,6 +59,8 @@ class Reader:
 
     def rows(self, item: object) -> Rows:
         """One picture, one or several prepared items. UsageError for anything else, DataError for bad pictures."""
+        if isinstance(item, np.ndarray):
+            return self._array(item)
         if isinstance(item, Mapping):
             return self._mapped(item)
         if isinstance(item, str | os.PathLike):
@@ -68,7 +69,7 @@ class Reader:
             return self._picture(self._decoded("the picture", image_pixels, item))
         if isinstance(item, bytes | bytearray | memoryview):
             return self._picture(self._decoded("the picture", decode_image, bytes(item)))
-        if isinstance(item, BinaryFile):
+        if is_file(item):
             content, name = item.read(), str(getattr(item, "name", ""))
             if not isinstance(content, bytes):
                 raise UsageError(
@@ -212,9 +213,16 @@ def as_array(value: object, device: str = "cpu") -> Array | None:
     return None
 
 
+def is_file(value: object) -> TypeGuard[BinaryFile]:
+    """Whether `value` can be read as an open file."""
+    return callable(getattr(value, "read", None))
+
+
 def is_stream(value: object) -> bool:
     """Whether `value` gives items one by one: an iterator, or another iterable that is no list, array or picture."""
-    if isinstance(value, str | bytes | bytearray | memoryview | os.PathLike | Mapping | Sequence | BinaryFile):
+    if isinstance(value, np.ndarray | str | bytes | bytearray | memoryview | os.PathLike) or is_file(value):
+        return False
+    if isinstance(value, Mapping | Sequence):
         return False
     if isinstance(value, Iterator):
         return True
