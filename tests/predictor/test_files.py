@@ -150,3 +150,18 @@ def test_a_net_of_the_zoo_by_name() -> None:
     assert model.inputs == {"data": (1, 28, 28)}
     assert model.metadata.scale == 0.00390625
     assert len(model.predict(picture(0, 28, 28, 1)).top) == 5
+
+
+def test_a_snapshot_whose_net_has_splits_becomes_a_net_for_use(
+    tmp_path: Path, make_lmdb: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Caffe writes them: the copies for loss and accuracy stand in the file."""
+    datums = [Datum(encoded=True, data=png(picture(i)), label=i % 4) for i in range(4)]
+    monkeypatch.chdir(tmp_path)
+    text = train_val(make_lmdb(datums), "scale: 0.01").replace(" include { phase: TEST }", "")
+    Path("train_val.prototxt").write_text(text)
+    brew.Net("train_val.prototxt", brew.TRAIN, seed=1).save("x.caffemodel")
+    model = brew.load("x.caffemodel")
+    assert model.outputs == {"prob": (4,)}
+    expected = brew.load("train_val.prototxt").predict(picture(0)).scores
+    np.testing.assert_array_equal(model.predict(picture(0)).scores, expected)
