@@ -13,6 +13,7 @@ from PIL import Image
 from predictor_nets import picture, png
 
 import brew
+from brew import cuda
 from brew.errors import DataError, UsageError
 from brew.predictor.inputs import as_array
 
@@ -139,6 +140,20 @@ def test_nets_of_vectors_and_of_several_inputs_take_arrays(tmp_path: Path) -> No
         model.predict(a)
     with pytest.raises(UsageError, match="no picture can be given to two"):
         model.predict(picture_bytes())
+
+
+def test_arrays_on_a_gpu(device: str, folder: Path) -> None:
+    """A model there takes them without the host; one on the CPU gets a copy."""
+    x = np.random.default_rng(1).normal(0, 50, (3, 3, 12, 12)).astype(np.float32)
+    for name in ("cpu", device):
+        model = brew.load(folder, device=name)
+        expected = model.predict(x).scores
+        if device == "cuda":
+            np.testing.assert_array_equal(model.predict(cuda.asarray(x)).scores, expected)
+            np.testing.assert_array_equal(model.predict([cuda.asarray(x[:1]), x[1:]]).scores, expected)
+            np.testing.assert_array_equal(
+                model.predict(cuda.asarray(picture(0))).scores, model.predict(picture(0)).scores
+            )
 
 
 def picture_bytes() -> bytes:
