@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from brew.errors import UsageError
 from brew.layer import Shape
 
 from .inputs import Array, Rows
@@ -71,3 +74,23 @@ def _part(rows: Rows, start: int, stop: int) -> Rows:
 def _joined(rows: list[Rows]) -> Batch:
     parts = {blob: [block.values[blob] for block in rows] for blob in rows[0].values}
     return Batch(parts, [block.name for block in rows for _ in range(block.count)])
+
+
+def by_item(batch: Batch, values: Mapping[str, Array]) -> Iterator[dict[str, Array]]:
+    """The values of each item of a batch."""
+    for i in range(len(batch.names)):
+        yield {name: array[i] for name, array in values.items()}
+
+
+def stacked(none: Mapping[str, Array], items: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+    """The values of all items by blob, n x ...; those in `none`, without an item, where there are none.
+
+    UsageError where a blob has several shapes.
+    """
+    found = dict(none)
+    for name in none if items else ():
+        arrays = [item[name] for item in items]
+        if len({array.shape for array in arrays}) > 1:
+            raise UsageError(f'"{name}" has another shape for each item', hint="give them one by one")
+        found[name] = np.stack(arrays)
+    return found

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import brew.model_zoo
 from brew.errors import DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
+from brew.files import regular
 from brew.files.weights import known, stored_net
 from brew.files.weights.reading import Weights
 from brew.graph.definition import NetDefinition, define
@@ -22,6 +23,7 @@ log = logging.getLogger("brew")
 
 _ENDINGS = ".caffemodel", ".h5", ".hdf5", ".safetensors"
 _ITERATION = re.compile(r"^(.*)_iter_(\d+)$")
+_SHOWN = 200  # characters of a path in a message
 README = "readme.md"
 LABELS = "labels.txt", "synset_words.txt"
 
@@ -43,9 +45,17 @@ class Found:
 def find(source: str | Path, weights: Weights | None) -> Found:
     """The files of a folder, a net, a file of weights that holds its net, a solver state, or a net of the zoo.
 
-    `weights` are the caller's. UsageError where there is no such thing, or it is not clear which file is meant.
+    `weights` are the caller's. UsageError where there is no such thing, or it is not clear which file is meant,
+    DataError where it cannot be read.
     """
-    path = Path(source).expanduser()
+    try:
+        return _found(source, Path(source).expanduser(), weights)
+    except (OSError, RuntimeError) as error:  # a folder that may not be entered, a name too long, no such user
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"{str(source)[:_SHOWN]} cannot be read: {reason}") from None
+
+
+def _found(source: str | Path, path: Path, weights: Weights | None) -> Found:
     if path.is_dir():
         return _of_folder(path, weights)
     if path.is_file():
@@ -197,7 +207,7 @@ def _readme(folder: Path) -> Metadata:
 def read_labels(path: Path) -> tuple[str, ...]:
     """The labels in a file, one a line; of lines as in synset_words.txt (n01440764 tench) what stands behind the id."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = regular.read_text(path, "utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the labels cannot be read: {error}", place=Place(str(path))) from None
     lines = [line.strip() for line in lines]

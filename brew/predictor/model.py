@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from html import escape
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -18,7 +19,7 @@ from brew.layer import Shape
 from brew.net.net import Net
 from brew.plain_text import one_line
 
-from .batches import Batch, batches
+from .batches import Batch, batches, by_item, stacked
 from .filters import Filters
 from .inputs import Array, BinaryFile, Reader, is_stream
 from .metadata import Metadata
@@ -71,7 +72,7 @@ class Model:
         shapes = {name: base.blobs[name].shape for name in base.inputs}
         self._preparation = self._prepared_by(shapes, base.dtype)
         self._reader = Reader(shapes, self._preparation, self.name, network.device.kind)
-        self._classes = _classes(base, labels)
+        self._classes = Classes.of(base, labels)
 
     def _prepared_by(self, shapes: Mapping[str, Shape], dtype: np.dtype[Any]) -> Preparation | None:
         """For a net with one input of 1, 3 or 4 channels."""
@@ -100,7 +101,7 @@ class Model:
 
         def results(run: Batch, values: Mapping[str, Array]) -> Iterator[Prediction]:
             for i, name in enumerate(run.names):
-                outputs = {blob: array[i] for blob, array in values.items()}
+                outputs = {blob: np.array(array[i]) for blob, array in values.items()}  # not of the whole batch
                 best = self._classes.best(next(iter(outputs.values())), top) if self._classes else ()
                 yield Prediction(outputs, best, name)
 
@@ -131,7 +132,7 @@ class Model:
         def run(rows: Batch) -> dict[str, Array]:
             return self._forward(rows, names)
 
-        return self._each(x, batch, run, _by_item, _stacked)
+        return self._each(x, batch, run, by_item, self._stack(names))
 
     @overload
     def gradient(
@@ -160,7 +161,7 @@ class Model:
             with self._network.device.current(), self._gradients.net(rows.shape) as net:
                 return {to: backward(net, rows, index, output, to)}
 
-        found = self._each(x, batch, run, _by_item, _stacked)
+        found = self._each(x, batch, run, by_item, self._stack([to]))
         return found[to] if isinstance(found, dict) else (values[to] for values in found)
 
     # --- running --------------------------------------------------------------------------------------------------
@@ -187,6 +188,12 @@ class Model:
         names = list(keep or self.outputs)
         with self._network.device.current(), self._pool(keep).net(rows.shape) as net:
             return forward(net, rows, names)
+
+    def _stack(self, names: Iterable[str]) -> Callable[[list[dict[str, Array]]], dict[str, Array]]:
+        """Puts the values of these blobs for several items together; for none they have the shapes of the net."""
+        blobs = self._network.base.blobs
+        none = {name: np.empty((0, *blobs[name].shape[1:]), self._network.base.dtype) for name in names}
+        return partial(stacked, none)
 
     def _pool(self, keep: frozenset[str]) -> Pool:
         """Of nets in which these blobs can be read; those that were used last stay."""
@@ -256,34 +263,3 @@ class Model:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _classes(net: Net, labels: tuple[str, ...]) -> Classes | None:
-    """None where the net is no classifier: it has one output, a vector for each item, that a Softmax makes or that
-    has as many values as there are labels. UsageError where another number of labels is known."""
-    if len(net.outputs) != 1:
-        return None
-    [name] = net.outputs
-    shape = net.blobs[name].shape
-    count = shape[1] if len(shape) > 1 else 0
-    if count < 2 or any(n != 1 for n in shape[2:]):
-        return None
-    if labels and len(labels) != count:
-        raise UsageError(f"there are {len(labels)} labels for the {count} values of {name}")
-    makers = [layer.type for layer in net.layers if name in net.top_names[layer.name]]
-    return Classes(count, labels) if labels or makers[-1] == "Softmax" else None
-
-
-def _by_item(rows: Batch, values: dict[str, Array]) -> Iterator[dict[str, Array]]:
-    for i in range(len(rows.names)):
-        yield {name: array[i] for name, array in values.items()}
-
-
-def _stacked(items: list[dict[str, Array]]) -> dict[str, Array]:
-    found: dict[str, Array] = {}
-    for name in items[0] if items else ():
-        arrays = [item[name] for item in items]
-        if len({array.shape for array in arrays}) > 1:
-            raise UsageError(f'"{name}" has another shape for each item', hint="give them one by one")
-        found[name] = np.stack(arrays)
-    return found

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from brew.errors import UsageError
 from brew.layer import shape_text
+from brew.net.net import Net
 from brew.plain_text import one_line
 
 Array = npt.NDArray[Any]
@@ -149,6 +150,20 @@ class Classes:
 
     count: int
     labels: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def of(cls, net: Net, labels: tuple[str, ...]) -> Classes | None:
+        """Those of a net; None where it is no classifier: that has one output, a vector for each item, which a Softmax
+        makes or for whose values there are labels. UsageError where there are more or fewer labels than values."""
+        [name] = net.outputs if len(net.outputs) == 1 else [""]
+        shape = net.blobs[name].shape if name else ()
+        count = shape[1] if len(shape) > 1 else 0
+        if count < 2 or any(n != 1 for n in shape[2:]):
+            return None
+        if labels and len(labels) != count:
+            raise UsageError(f"there are {len(labels)} labels for the {count} values of {name}")
+        makers = [layer.type for layer in net.layers if name in net.top_names[layer.name]]
+        return cls(count, labels) if labels or makers[-1] == "Softmax" else None
 
     def best(self, scores: Array, most: int) -> tuple[Class, ...]:
         """The `most` best classes; of equal scores the first comes first."""

@@ -96,6 +96,28 @@ def test_blobs_of_the_middle(folder: Path) -> None:
         model.activations(x, "conv")
 
 
+def test_nothing_gives_nothing(folder: Path) -> None:
+    model = brew.load(folder)
+    assert model.features("conv", []).shape == (0, 6, 10, 10)
+    assert model.gradient([]).shape == (0, 3, 12, 12)
+    assert list(model.predict(iter([]))) == []
+    assert model.predict([]).labels == []
+    assert len(model.predict(np.zeros((0, 3, 12, 12), np.float32))) == 0
+
+
+def test_pictures_of_several_sizes_have_no_common_features(folder: Path) -> None:
+    model = brew.load(folder, size="keep")
+    pictures = [picture(0), picture(1, 20, 20)]
+    with pytest.raises(UsageError, match='"conv" has another shape'):
+        model.features("conv", pictures)
+    assert [f.shape for f in model.features("conv", iter(pictures))] == [(6, 10, 10), (6, 18, 18)]
+
+
+def test_a_prediction_keeps_no_other(folder: Path) -> None:
+    found = brew.load(folder).predict([picture(i) for i in range(3)])
+    assert all(p.scores.base is None for p in found)
+
+
 def test_a_gradient_is_the_slope_of_the_score(folder: Path) -> None:
     """Against differences of the score, in a net of doubles' place: float32, hence the tolerance."""
     model = brew.load(folder)
