@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -120,7 +121,8 @@ def race(
 ) -> dict[str, Result]:
     """Run these contestants of one net in turn, `rounds` times for about `seconds` each.
 
-    A contestant named in `trees` runs from that checkout.
+    A contestant named in `trees` runs from that checkout. Another one begins each round: the first finds the machine
+    as the measurement of its rates left it.
     """
     results = {name: Result() for name in specs}
     children: dict[str, Child] = {}
@@ -131,7 +133,9 @@ def race(
             _guarded(results[name], lambda name=name: _start(results[name], children[name]))  # type: ignore[misc]
         for number in range(rounds):
             machine.measure()
-            for name, child in children.items():
+            order = deque(children.items())
+            order.rotate(-number)
+            for name, child in order:
                 if not results[name].error:
                     _guarded(results[name], lambda name=name, child=child: _turn(results[name], child, seconds))  # type: ignore[misc]
             say(f"round {number + 1} of {rounds}")

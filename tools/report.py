@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from brew.errors import BrewError, InputError, Place, ResourceError, UsageError
-from brew.files import regular
 from brew.plain_text import plain
 
 INTERNAL_BUG = 70
@@ -100,6 +99,8 @@ def _line_at(place: Place) -> str | None:
     """The line of text that `place` points at, or None when the file or the line is not there."""
     if not place.line:
         return None
+    from brew.files import regular
+
     try:
         lines = regular.read_text(place.file, errors="replace").splitlines()
     except (OSError, MemoryError):

@@ -64,7 +64,7 @@ class Model:
         self.inputs: dict[str, Shape] = {name: base.blobs[name].shape[1:] for name in base.inputs}
         self.outputs: dict[str, Shape] = {name: base.blobs[name].shape[1:] for name in base.outputs}
         self._network = network
-        self._most = nets or max(1, threads.count())
+        self._most = nets or max(1, threads.wanted())
         self._lock = threading.Lock()
         self._pools: OrderedDict[frozenset[str], Pool] = OrderedDict()
         self._pools[_PLAIN] = Pool(network.net, self._most)

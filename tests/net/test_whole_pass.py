@@ -232,13 +232,13 @@ def test_a_group_that_cannot_run_in_the_present_shapes_is_asked_once(monkeypatch
     net = Net(prototxt.parse(text, NetParameter), brew.TEST, engine="onednn", seed=3)
     net.blobs["x"].reshape(1, 30)
     tried: list[object] = []
-    for group in net.executor.plan.groups:
+    for group in net.executor.fused.groups:
         before = group.step.prepare
         monkeypatch.setattr(
             group.step, "prepare", lambda scratch, before=before: (tried.append(before), before(scratch))
         )
     net.run_forward()
-    refused = [group for group in net.executor.plan.groups if group.step.is_refused]
+    refused = [group for group in net.executor.fused.groups if group.step.is_refused]
     assert refused
     tried.clear()
     passes_before = net.executor.binding.stamps.latest

@@ -54,7 +54,7 @@ def _openmp() -> tuple[Any, tuple[int, int]] | None:
 
 
 def bound(function: compiler.Function, table: Table, keep: object, *, most: int = _MANY) -> Callable[[], None]:
-    """A call of function(table, thread, threads) on `threads.in_use()` threads, at most `most`.
+    """A call of function(table, thread, threads) on `threads.held()` threads, at most `most`.
 
     It keeps alive what it works with, and `keep`: all that the table has addresses of.
     """
@@ -68,7 +68,7 @@ def bound(function: compiler.Function, table: Table, keep: object, *, most: int 
 
     def call() -> None:
         _ = alive, data
-        number = min(threads.in_use(), most)
+        number = min(threads.held(), most)
         if Inherited.thread is None:
             run(entry, place, number, 0)
         else:

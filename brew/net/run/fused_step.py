@@ -1,4 +1,4 @@
-"""A fused group as one step: a row of layers that the engine computes in one go."""
+"""The layers of a fused group as one step, which the engine computes (brew.layer.fused)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .step import Step
 
 
 class FusedStep(Step):
-    """A row of steps as one, between the bottoms that none of them makes and the tops of the last."""
+    """Several steps as one, between the bottoms that none of them makes and the tops of the last."""
 
     def __init__(self, members: Sequence[Step], how: type[Fused]) -> None:
         first, last = members[0], members[-1]
