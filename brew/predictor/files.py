@@ -14,7 +14,7 @@ from brew.files.weights import known, stored_net
 from brew.files.weights.reading import Weights
 from brew.graph.definition import NetDefinition, define
 from brew.layer import TEST
-from brew.reports.net_file import read_net
+from brew.solver.net_file import read_net
 from brew.solver.snapshots import snapshot
 
 from .metadata import Metadata, front_matter, image_layer, merged, of_training
