@@ -140,6 +140,12 @@ def asnumpy(device: Array) -> npt.NDArray[Any]:
     return host
 
 
+def copied(source: Array) -> Array:
+    """A new device array with the same values."""
+    copy(array := empty(source.shape, source.dtype), source)
+    return array
+
+
 def copy(destination: Array, source: Array) -> None:
     """Device-to-device copy of contiguous arrays of the same number of bytes."""
     check_contiguous("copy", destination, source)
