@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from brew.cpu import threads
 from brew.errors import UsageError, did_you_mean
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     Picture = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Image
-    Arrays = Mapping[str, npt.ArrayLike]
 
 T = TypeVar("T")
 BATCH = 32  # items that run together where the caller says nothing
@@ -53,9 +51,13 @@ class Model:
 
     Any number of threads may call it: each caller gets a net of its own, up to `nets` of them, which share the weights;
     then callers wait. What it takes is described in brew.predictor.inputs, and in docs/predict.md.
+
+    UsageError for `nets` below 1, and where there are more or fewer labels than a classifier has classes.
     """
 
     def __init__(self, network: Network, metadata: Metadata, labels: tuple[str, ...], nets: int | None = None) -> None:
+        if nets is not None and nets < 1:
+            raise UsageError(f"nets is {nets}; at least 1 is expected")
         base = network.base
         self.name = base.name or "the model"
         self.metadata = metadata

@@ -29,11 +29,9 @@ class Preparation:
     """Prepares pictures for an input of (channels, height, width), as `metadata` says.
 
     Pixels are of 0 to 255. A picture is resized to `size`, the middle `crop` x `crop` is taken, the mean is subtracted
-    and the rest multiplied by `scale`. Where the metadata is silent,
-        the size is that of the mean image; else pictures are cropped as they are; else it is the input's size,
-        the crop is the input, where the size is larger,
-        there is no mean, the scale is 1 and the channels come as BGR:
-    each of these is told once by a warning.
+    and the rest multiplied by `scale`. Where the metadata is silent, a mean image tells the size, a size beyond that
+    of a square input tells the crop. For the rest a default is taken, and a warning tells it once: pictures without a
+    size are cropped as they are, or resized to the input; there is no mean, the scale is 1, the channels are BGR.
     """
 
     def __init__(self, metadata: Metadata, shape: tuple[int, int, int], dtype: np.dtype[Any], model: str) -> None:

@@ -211,7 +211,9 @@ def test_a_closed_model_says_so(folder: Path) -> None:
     assert "small" in repr(model)
 
 
-def test_devices_are_checked(folder: Path) -> None:
+def test_devices_and_the_number_of_nets_are_checked(folder: Path) -> None:
+    with pytest.raises(UsageError, match="nets is 0"):
+        brew.load(folder, nets=0)
     for name in ("gpu", "cpu:0", "cuda:x"):
         with pytest.raises(UsageError, match="is expected"):
             brew.load(folder, device=name)
