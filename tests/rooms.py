@@ -41,10 +41,12 @@ INSIDE = {
     "cpu": ". onednn llvm native",
     "ops": ". windows",
     "data": "databases . hdf5 sets",
+    "graph": ". rewriting",
     "net": "run .",
     "solver": "update training snapshots .",
     "checks": ". records",
     "layers": ". onednn",
+    "tools": "parts .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
@@ -149,5 +151,6 @@ def floors(graph: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 def sentence(room: str, root: Path = ROOT) -> str:
-    """The docstring of a room's `__init__.py`."""
-    return (ast.get_docstring(ast.parse((root / "brew" / room / "__init__.py").read_text())) or "").replace("\n", " ")
+    """The first paragraph of the docstring of a room's `__init__.py`; its words may follow."""
+    docstring = ast.get_docstring(ast.parse((root / "brew" / room / "__init__.py").read_text())) or ""
+    return docstring.split("\n\n")[0].replace("\n", " ")

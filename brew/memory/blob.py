@@ -1,8 +1,7 @@
 """Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
 
-Views stay valid: the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is the memory.
-On CUDA, and on the CPU where a memory has an engine's layout, an exposed memory has a host copy, which counts between
-passes: the net uploads it before a pass and refreshes it after.
+Host views stay valid: the first access to `data` or `diff` exposes that memory. Where it is mirrored, the host view
+counts between passes: the net uploads it before a pass and refreshes it after.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
+from .axes import LegacyAxes
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -29,9 +29,9 @@ Converter: TypeAlias = Callable[[Array, Layout, Array, Layout, Shape], Callable[
 
 
 class Memory:
-    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
+    """Flat memory of one blob's data or gradient (its words: brew.memory). Grows, never shrinks; zero when new.
 
-    It may live on a `lease`, in bytes that other memories use before and after; an exposed one gets memory of its own.
+    `most`: the most elements it was ever asked for. `tenants`: the blobs that live in it; moving changes their stamps.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Memory:
         self.exposed = False
         self.fixed = flat is not None
         self.lease: Lease | None = None
-        self.permanent = self.fixed  # in memory of its own for good
-        self.most = 0  # the most elements it was ever asked for
-        self.tenants: WeakSet[Blob] = WeakSet()  # blobs that are told when it moves
+        self.permanent = self.fixed
+        self.most = 0
+        self.tenants: WeakSet[Blob] = WeakSet()
         self.layout = PLAIN
         self._converter: Converter | None = None  # where it is not plain
         self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
-        self._home: Array | None = flat if device == "cuda" else None
+        self._home: Array | None = flat if device == "cuda" else None  # where layers work, if it is mirrored
 
     def lie(self, layout: Layout, converter: Converter) -> None:
         """Use `layout` from now on; nothing may be allocated yet. `converter` makes conversions for the host view."""
@@ -59,11 +59,12 @@ class Memory:
 
     @property
     def mirrored(self) -> bool:
-        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in an engine's layout."""
+        """Whether layers work elsewhere than on the host view: on CUDA, or in an engine's layout."""
         return self.device == "cuda" or self.layout != PLAIN
 
     @property
     def capacity(self) -> int:
+        """The elements it has now."""
         flat = self._home if self.mirrored else self._host
         return 0 if flat is None else int(flat.size)
 
@@ -86,10 +87,10 @@ class Memory:
             self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
             self._host, self.exposed = None, False
         if moves:
-            self._tell()
+            self._mark_moved()
         return True
 
-    def _tell(self) -> None:
+    def _mark_moved(self) -> None:
         for blob in self.tenants:
             blob.stamp = blob.stamps.changed()
 
@@ -119,10 +120,10 @@ class Memory:
             self._home = flat
         else:
             self._host = flat
-        self._tell()
+        self._mark_moved()
 
     def move_out(self, name: str) -> None:
-        """Leave the lease for memory of its own: with the values, or zeros and a warning where they are overwritten."""
+        """Leave the lease and be permanent: with the values, or zeros and a warning where they are overwritten."""
         lease, self.permanent = self.lease, True
         if lease is None:
             return
@@ -194,8 +195,12 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob:
-    """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
+class Blob(LegacyAxes):
+    """A named array and its gradient. `data` and `diff` are its host views: writable NumPy arrays of shape `shape`.
+
+    `stamp` changes with the shape and when a memory moves. Where this is an older version of its name (graph.versions),
+    `shown` is the blob of the newest, which the caller sees.
+    """
 
     def __init__(
         self,
@@ -212,10 +217,10 @@ class Blob:
         self.diff_memory = Memory(dtype, device, stamps=self.stamps)
         self.data_memory.tenants.add(self)
         self.diff_memory.tenants.add(self)
-        self.shown: Blob | None = None  # the version that users see, where this is an older one (brew.graph.versions)
+        self.shown: Blob | None = None
         self.shows_gradient = False
         self._shape: Shape = ()
-        self.stamp = 0  # changes with shape and memory; nets compare it
+        self.stamp = 0
         self.reshape(*shape)
 
     @property
@@ -224,6 +229,7 @@ class Blob:
 
     @property
     def count(self) -> int:
+        """Its elements."""
         return count(self._shape)
 
     @property
@@ -243,7 +249,7 @@ class Blob:
         self.diff[...] = value
 
     def reshape(self, *shape: int) -> None:
-        """Change the shape; memory grows when it must (earlier views then belong to the old memory)."""
+        """Change the shape; a memory grows when it must (earlier host views then belong to the old one)."""
         shape = tuple(int(n) for n in shape)
         if fault := sizes.fault(shape):
             raise ValueError(f"blob shape {shape_text(shape)}: {fault}")
@@ -262,29 +268,6 @@ class Blob:
             self.diff_memory = other.diff_memory
             self.diff_memory.tenants.add(self)
         self.stamp = self.stamps.changed()
-
-    # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
-
-    def _legacy(self, axis: int) -> int:
-        if len(self._shape) > 4:
-            raise ValueError(f"num, channels, height, width need at most 4 axes, not {shape_text(self._shape)}")
-        return self._shape[axis] if axis < len(self._shape) else 1
-
-    @property
-    def num(self) -> int:
-        return self._legacy(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy(3)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.array(self.data, dtype, copy=copy)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
 from brew.errors import UsageError
-from brew.graph import told, versions
+from brew.graph import notices, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
 from brew.layer import Context, Layer, Shape
@@ -106,7 +106,7 @@ class Net:
         self.engine = chosen(engine or mode.default_engine(), source.engine)
         self.phase, self.name = source.state.phase, source.name  # the net's own state may say another phase
         written = build(source.layers, self._context, force_backward=source.force_backward, forward_only=forward_only)
-        told.net_built(source, written)
+        notices.net_built(source, written)
         graph = self.graph = versions.separate_tops(written)
         lender: Parameters | None = None if share is None else share.parameters
         self.parameters: Parameters = Parameters(graph, self.dtype, self.device, lender)
@@ -118,7 +118,7 @@ class Net:
             keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
         slots, stamps = self.parameters.slots, self.parameters.stamps
-        self.executor = assemble(graph, self._blob_list, slots, self.parameters.version, stamps, self.options)
+        self.executor = assemble(graph, self._blob_list, slots, self.parameters.changes, stamps, self.options)
         self.passes = self.executor.passes
         self._host_views = HostViews([*self._blob_list, *slots], stamps)
         self._make_callbacks()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.graph.graph import Graph
-from brew.layer import Array, Layer, Version, shape_text
+from brew.layer import Array, ChangeCount, Layer, shape_text
 from brew.layer.filler import initial
 from brew.layer.layout import ALIGN
 from brew.layer.random import Seed, Stream
@@ -29,7 +29,7 @@ class Parameters:
     """The slots of a net, and the arenas that their data and gradients lie in.
 
     `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
-    layer that has some, by the layer's name. `version` grows with every change of their values; `stamps` are those of
+    layer that has some, by the layer's name. `changes` grows with every change of their values; `stamps` are those of
     the net's blobs too.
     """
 
@@ -37,7 +37,7 @@ class Parameters:
         """`other` are the parameters of the net whose weights this one shares; what changes there changes here."""
         self.graph, self.dtype, self.device = graph, dtype, device
         self.stamps: Stamps = Stamps() if other is None else other.stamps
-        self.version: Version = Version() if other is None else other.version
+        self.changes: ChangeCount = ChangeCount() if other is None else other.changes
         _check_names(graph)
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}", self.stamps) for p in graph.params]
         self.by_layer: OrderedDict[str, list[Blob]] = OrderedDict(
@@ -125,15 +125,15 @@ class Parameters:
         array = blob.data_memory.array(blob.shape)
         if self.device == "cpu":
             array[...] = values.reshape(blob.shape)
-            self.version.number += 1
+            self.changes.number += 1
         else:
             cuda.upload(array, values)
             blob.data_memory.download()
 
     def note_changes(self, trained: bool) -> None:
-        """Before a pass: a new version, where parameters are `trained` or may have been written to by host views."""
+        """Before a pass: one more change, where parameters are `trained` or may have been written to by host views."""
         if trained or any(slot.data_memory.exposed for slot in self.slots):
-            self.version.number += 1
+            self.changes.number += 1
 
     def clear_gradients(self) -> None:
         """Set every gradient and its host view to zero; host views of data are left for the next pass."""

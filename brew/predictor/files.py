@@ -10,7 +10,7 @@ from pathlib import Path
 import brew.model_zoo
 from brew.errors import DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
 from brew.files import regular
-from brew.files.weights import known, stored_net
+from brew.files.weights import recognising, stored_net
 from brew.files.weights.reading import Weights
 from brew.graph.definition import NetDefinition, define
 from brew.layer import TEST
@@ -88,16 +88,16 @@ def _onnx(source: object) -> UsageError:
 def _of_file(path: Path, weights: Weights | None) -> Found:
     if path.suffix.lower() == ".onnx":
         raise _onnx(path)
-    kind = known.recognise(path)
+    kind = recognising.recognise(path)
     noun = kind.noun if kind else "a file of unknown kind"
-    if noun == known.STATE:
+    if noun == recognising.STATE:
         learned = snapshot.weights_of(snapshot.read_state(path), path)
         if learned is None:
             raise WeightsError("this solver state names no weights", place=Place(str(path)))
         return _of_weights(learned, weights)
-    if noun == known.WEIGHTS:
+    if noun == recognising.WEIGHTS:
         return _of_weights(path, weights)
-    if noun not in (known.NET, known.SOLVER):
+    if noun not in (recognising.NET, recognising.SOLVER):
         hint = "it takes a folder, a net, a .caffemodel, a solver state or the name of a net of the zoo"
         raise UsageError(f"{path} is {noun}: brew.load makes no model of it", hint=hint)
     return _of_net(path, weights)
@@ -131,8 +131,8 @@ def _training_net(path: Path, net: NetDefinition) -> NetDefinition | None:
     """The net for training that stands beside a net for use: the one of the same name, or else the only one."""
     candidates = []
     for other in sorted(path.parent.glob("*train*.prototxt")):
-        kind = known.recognise(other)
-        if other == path or kind is None or kind.noun != known.NET:
+        kind = recognising.recognise(other)
+        if other == path or kind is None or kind.noun != recognising.NET:
             continue
         try:
             definition = define(other)
@@ -155,7 +155,9 @@ def _training_net(path: Path, net: NetDefinition) -> NetDefinition | None:
 
 def _of_folder(folder: Path, weights: Weights | None) -> Found:
     """deploy.prototxt, else train_val.prototxt, else the only net; weights as in `_weights_in`."""
-    nets = [p for p in sorted(folder.glob("*.prototxt")) if (k := known.recognise(p)) and k.noun == known.NET]
+    nets = [
+        p for p in sorted(folder.glob("*.prototxt")) if (k := recognising.recognise(p)) and k.noun == recognising.NET
+    ]
     for matches in (["deploy.prototxt"], [p.name for p in nets if "deploy" in p.stem], ["train_val.prototxt"]):
         chosen = [p for p in nets if p.name in matches]
         if len(chosen) == 1:
@@ -189,8 +191,8 @@ def _weights_in(folder: Path, readme: Metadata) -> Path | None:
 
 
 def _are_weights(path: Path) -> bool:
-    kind = known.recognise(path)
-    return kind is not None and kind.noun == known.WEIGHTS
+    kind = recognising.recognise(path)
+    return kind is not None and kind.noun == recognising.WEIGHTS
 
 
 # --- what stands beside a net -----------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from brew.data.image import encode_png, to_pillow
 from brew.errors import UsageError
 from brew.files import regular
 from brew.files.atomic import replacing
-from brew.files.kind import file_kind
 from brew.files.overwriting import Kind
+from brew.files.signatures import noun_of
 from brew.layer import shape_text
 from brew.plain_text import one_line
 
@@ -79,7 +79,7 @@ class Filters:
         return f"<Filters of {one_line(self.layer)!r}: {shape_text(self.array.shape)}>"
 
 
-_KIND = Kind("a PNG image", lambda path: file_kind(regular.head(path, 512)) == "a PNG image", lambda path: False)
+_KIND = Kind("a PNG image", lambda path: noun_of(regular.head(path, 512)) == "a PNG image", lambda path: False)
 
 
 def _grid(tiles: npt.NDArray[np.uint8], columns: int) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from brew import cuda
 from brew.errors import InputError, UsageError
 from brew.graph.definition import NetDefinition, define
-from brew.graph.deploy import deploy
+from brew.graph.rewriting.deploy import deploy
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST, TRAIN, Shape
 from brew.layer.data_layer import DataLayer

@@ -88,9 +88,9 @@ class Pass:
 
     def run(self, io: Arrays) -> None:
         """Derive where that is needed, and compute."""
-        if self.derives and not (self.keeps and self.seen == io.version.number):
+        if self.derives and not (self.keeps and self.seen == io.changes.number):
             self.derive(io)
-            self.seen = io.version.number
+            self.seen = io.changes.number
         self.compute(io)
 
 

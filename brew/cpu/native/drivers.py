@@ -11,19 +11,19 @@ CONVOLVE = Slots(
     "transformed", "transformed_element",  # the filters
     "elements", "element", "product_element", "tile_block",  # of a tile; distances among tiles, among products; in both
     "channels", "rows", "panels", "panel",  # channels of the source; tiles in a band; panels of filters
-    "count", "of_block", "blocks",  # tiles, tiles in a block of work, and blocks
+    "count", "of_unit", "units",  # tiles, tiles in a unit of work, and units
 )  # fmt: skip
 
 
 def write_convolve(w: Writer) -> None:
-    """entry(table, thread, threads): blocks of tiles, each transformed, multiplied and transformed back by itself."""
+    """entry(table, thread, threads): units of tiles, each transformed, multiplied and transformed back by itself."""
     table, thread, threads = w.function(3)
     of = CONVOLVE.read(w, table)
     v = of["scratch"] + of["scratch_of_thread"] * thread
     m = v + of["products"]
-    with w.loop(thread, of["blocks"], threads) as block:
-        first = block * of["of_block"]
-        count = (of["count"] - first).least(of["of_block"])
+    with w.loop(thread, of["units"], threads) as unit:
+        first = unit * of["of_unit"]
+        count = (of["count"] - first).least(of["of_unit"])
         bands = (count + of["rows"] - 1) // of["rows"]
         w.call(of["tiles"], [of["tiles_table"], first, count, v])
         with w.loop(0, of["elements"]) as e:

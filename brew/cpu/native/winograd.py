@@ -62,7 +62,7 @@ class Convolution:
         self.filters = FilterBank(self.scheme, target.of_group, source.of_group, source.group)
         self.tiling = Tiling.over(tiled, self.scheme.outputs)
         self._share()
-        self.tile_block = up(self.of_block, self.rows) * width() * 4
+        self.tile_block = up(self.of_unit, self.rows) * width() * 4
         self.element = spread(source.blocks * self.tile_block)
         self.product_element = spread(self.filters.panels * self.filters.columns * self.tile_block)
         self._of_thread = self.scheme.elements * (self.element + self.product_element)
@@ -74,20 +74,20 @@ class Convolution:
         return self.target
 
     @property
-    def unit(self) -> int:
-        """Tiles that one thread must compute."""
+    def inseparable(self) -> int:
+        """Tiles that one unit of work must have together."""
         return 1
 
     def _share(self) -> None:
-        """Choose the tiles of a block of work, even shares for all that stay in the cache, and those of a band."""
+        """Choose the tiles of a unit of work, even shares for all that stay in the cache, and those of a band."""
         of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
         most = max(_CACHE // of_tile, _FEWEST)
-        blocks = self.threads * -(-self.tiling.count // (self.threads * most))
-        share = up(-(-self.tiling.count // blocks), self.unit)
+        units = self.threads * -(-self.tiling.count // (self.threads * most))
+        share = up(-(-self.tiling.count // units), self.inseparable)
         columns, registers = self.filters.columns, 2 * width()
         high = min((registers - columns - 1) // columns, _MOST_ROWS)
         self.rows = min(range(high, max(1, high // 2), -1), key=lambda rows: up(share, rows))
-        self.of_block = up(share, self.rows) if self.unit == 1 else share
+        self.of_unit = up(share, self.rows) if self.inseparable == 1 else share
 
     def transform(self, filters: Array, transformed: Array) -> list[Call]:
         """Calls that bring the filters into the order that `bind` wants: `self.filters.size` float32."""
@@ -136,8 +136,8 @@ class Convolution:
             "transformed_element": bank.element, "elements": self.scheme.elements,
             "element": self.element, "product_element": self.product_element,
             "tile_block": self.tile_block, "channels": bank.rows, "rows": self.rows, "panels": bank.panels,
-            "panel": bank.panel, "count": self.tiling.count, "of_block": self.of_block,
-            "blocks": -(-self.tiling.count // self.of_block),
+            "panel": bank.panel, "count": self.tiling.count, "of_unit": self.of_unit,
+            "units": -(-self.tiling.count // self.of_unit),
         })  # fmt: skip
 
     def _codes(self) -> dict[str, Function]:
@@ -169,7 +169,7 @@ class Overlapped(Convolution):
         return self.source
 
     @property
-    def unit(self) -> int:
+    def inseparable(self) -> int:
         """All of an image: its tiles are added to the same pixels."""
         return self.tiling.down * self.tiling.across
 

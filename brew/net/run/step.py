@@ -19,11 +19,11 @@ from brew.layer import (
     Array,
     Arrays,
     Buffer,
+    ChangeCount,
     Implementation,
     Layer,
     Shapes,
     Unsupported,
-    Version,
     Wanted,
     count,
     shape_text,
@@ -170,7 +170,7 @@ class Step:
                     f"but bottoms of {', '.join(map(shape_text, bottom))} need {shape_text(shape)}"
                 )
 
-    def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
+    def bind(self, scratch: Scratch, passes: Array, changes: ChangeCount) -> None:
         """Make the arrays of forward and backward at the current shapes."""
         needs = self._scratch()
         work = scratch.arrays(needs, self.leases)
@@ -195,7 +195,7 @@ class Step:
             ],
             work=work,
             passes=passes,
-            version=version,
+            changes=changes,
         )
         if self.redirect is not None and self.redirect.shape == self.io.y[0].shape:
             self.io.y = [self.redirect]
