@@ -53,8 +53,8 @@ def verb(
     from brew.files.atomic import replacing
     from brew.graph.rewriting.deploy import NET_KIND, deploy
     from brew.layer import TEST, shape_text
-    from brew.reports.net_file import read_net
     from brew.reports.summary import summarise
+    from brew.solver.net_file import read_net
 
     net = read_net(source, TEST)
     made = deploy(

@@ -63,8 +63,8 @@ def verb(
     """
     given = parse_shapes(shapes)
     from brew.layer import TEST, TRAIN
-    from brew.reports.net_file import read_net
     from brew.reports.summary import facts, planned, summarise
+    from brew.solver.net_file import read_net
 
     number = TRAIN if phase == "TRAIN" else TEST
     net = read_net(file, number)

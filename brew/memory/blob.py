@@ -19,6 +19,7 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
+from .axes import LegacyAxes
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -194,7 +195,7 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob:
+class Blob(LegacyAxes):
     """A named array and its gradient. `data` and `diff` are its host views: writable NumPy arrays of shape `shape`.
 
     `stamp` changes with the shape and when a memory moves. Where this is an older version of its name (graph.versions),
@@ -268,28 +269,14 @@ class Blob:
             self.diff_memory.tenants.add(self)
         self.stamp = self.stamps.changed()
 
-    # Caffe's names for the axes of blobs with at most four of them; a missing trailing axis counts as 1.
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.array(self.data, dtype, copy=copy)
 
-    def _legacy(self, axis: int) -> int:
-        if len(self._shape) > 4:
-            raise ValueError(f"num, channels, height, width need at most 4 axes, not {shape_text(self._shape)}")
-        return self._shape[axis] if axis < len(self._shape) else 1
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
 
-    @property
-    def num(self) -> int:
-        return self._legacy(0)
-
-    @property
-    def channels(self) -> int:
-        return self._legacy(1)
-
-    @property
-    def height(self) -> int:
-        return self._legacy(2)
-
-    @property
-    def width(self) -> int:
-        return self._legacy(3)
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.data.__dlpack_device__()
 
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"

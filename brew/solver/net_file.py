@@ -10,8 +10,9 @@ from brew.graph.definition import NetDefinition, define
 from brew.layer import TRAIN
 from brew.proto.brew_pb2 import NetParameter, NetState
 from brew.prototxt.net_or_solver import read_prototxt
-from brew.solver.training.config import NetChoice, SolverConfig
-from brew.solver.update.make import rule_class
+
+from .training.config import NetChoice, SolverConfig
+from .update.make import rule_class
 
 
 @dataclass(frozen=True, slots=True)
