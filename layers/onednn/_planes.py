@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from brew.cpu import onednn, threads
-from brew.cpu.native.blocked import Blocked, holds
+from brew.cpu import threads
 from brew.cpu.native.grouped_plan import Filters
 from brew.cpu.native.planes import Multiplied, Summed
 from brew.cpu.native.planes_plan import pays
 from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
-from brew.layer import Array, Arrays, Buffer, Wanted
+from brew.layer import Arrays, Buffer, Wanted
 from brew.ops.windows.columns import Bank
 
+from ._grouped import filters_of
 from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, PLANES, Added, Listed, Pass, addend
+from ._transformed import Transformed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,44 +38,26 @@ class Planes:
 
 def planes(bank: Bank, *, training: bool) -> Planes | None:
     """How our code sees a convolution of plain blobs; None where it cannot do it, or others are faster."""
-    if not holds(onednn.block()) or not all((bank.batch, *bank.size, *bank.out)):
-        return None
-    window, sizes = bank.window, ((bank.inputs, bank.size), (bank.outputs, bank.out))
-    source, target = (Blocked(bank.batch, channels, *size) for channels, size in sizes)
-    pairs = (window.kernel, window.stride, window.pad, window.dilation)
-    filters = Filters(source, target, bank.group, *((a, b) for a, b in pairs))
-    return Planes(filters, training) if pays(filters) else None
+    filters = filters_of(bank)
+    return Planes(filters, training) if filters and pays(filters) else None
 
 
-class _Multiplied(Listed):
+class _Multiplied(Transformed):
     way = PLANES
-    derives = True
 
-    def __init__(self, of: Planes, prefix: str, *, turned: bool) -> None:
-        super().__init__(keeps=not of.training)
-        self.run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
-        self.w, self.copies = f"{prefix}w", f"{prefix}copies"
-        self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
-        self.buffers[self.copies] = Buffer((self.run_on.scratch,))
-
-    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
-        self.seen, w = -1, io.work[self.w]
-        self.transform = self.run_on.transform(io.w[0], w)
-        self.calls = self.run_on.bind(source, target, w, io.work[self.copies], finish)
-
-    def derive(self, io: Arrays) -> None:
-        for call in self.transform:
-            call()
+    def __init__(self, of: Planes, prefix: str = "", *, turned: bool) -> None:
+        run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
+        super().__init__(run_on, run_on.filters, prefix, keeps=not of.training)
 
 
 class PlanesForward(_Multiplied):
     def __init__(self, of: Planes, after: After) -> None:
-        super().__init__(of, "", turned=False)
+        super().__init__(of, turned=False)
         self.after = after
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         bias = io.w[1] if len(io.w) > 1 else None
-        self._bind(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
+        self.bind_between(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
 
 
 class PlanesData(_Multiplied):
@@ -82,9 +65,7 @@ class PlanesData(_Multiplied):
         super().__init__(of, "data_", turned=True)
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:
-        dx = io.dx[0]
-        assert dx is not None
-        self._bind(io, io.dy[0], dx)
+        self.bind_backward(io)
 
 
 class PlanesWeights(Listed):
