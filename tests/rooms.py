@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "checks": "files prototxt layer data graph net solver",
     "reports": "files prototxt layer memory graph net",
     "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
+    "predictor": "files cuda prototxt layer cpu data memory graph net solver model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",

@@ -19,7 +19,7 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
-from .axes import LegacyAxes
+from .exchange import Exchanged
 from .given import GivenViews
 from .stamps import Stamps
 
@@ -214,7 +214,7 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob(LegacyAxes):
+class Blob(Exchanged):
     """A named array and its gradient. `data` and `diff` are its host views: writable NumPy arrays of shape `shape`.
 
     `stamp` changes with the shape and when a memory moves. Where this is an older version of its name (graph.versions),

@@ -29,7 +29,7 @@ from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
-from . import memory_report, mode
+from . import memory_report, mode, table
 from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
@@ -129,8 +129,6 @@ class Net:
         self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
-
-    # --- building -------------------------------------------------------------------------------------------------
 
     def _context(self, source: PlacedLayer) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
@@ -280,7 +278,8 @@ class Net:
                 return blob.shape[0]
         return 1
 
-    # --- weights --------------------------------------------------------------------------------------------------
+    def _repr_html_(self) -> str:
+        return table.html(self.name, self.graph, self.blobs)
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""

@@ -72,7 +72,7 @@ class Rectified(_Convolved):
     def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         slope = relu_slope(self.layers)
         assert slope is not None
-        chosen = self.filters.choose(shapes)
+        chosen = self.filters.choose(bottoms[0], shapes)
         self.relu = ReLUBackward(chosen.lies.y.size(shapes.y[0]), slope) if wanted.backward else None
         return self.filters.prepare_as(chosen, shapes, wanted, After().relu(slope))
 
@@ -102,7 +102,7 @@ class Folded(_Convolved):
         weights, after = shapes.w[0], After()
         channels = (weights[0],)
         own = Shapes(shapes.x[:1], shapes.y, (weights, channels))
-        chosen = self.filters.choose(own)
+        chosen = self.filters.choose(bottoms[0], own)
         self.other: Description | None = None
         if len(shapes.x) > 1:
             self.other = onednn.describe(shapes.y[0], chosen.lies.y)

@@ -23,7 +23,7 @@ Added: TypeAlias = Mapping[int, tuple[Description, Array]]
 NOTHING: Added = MappingProxyType({})
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED, PLANES = "direct", "Winograd", "depthwise", "grouped", "planes"  # ways
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ The words of this room:
 vector   what the processor computes with at once: 8 or 16 float32 (`blocked.width()`); a lane is one of its numbers
 block    as many channels as a vector has lanes. A blob in blocks of channels is (images, blocks, height, width, lanes):
          a vector holds one pixel of a block. The last block of a blob, or of a group, may have lanes of zeros
-plane    one block of one image, and its bytes
+plane    one block of one image, and its bytes; where the blob is plain (planes.py), one channel of one image
 group    what Caffe calls so: channels of the bottom that the same filters see
 source   the bottom of a convolution, and the target its top; a gradient that is a convolution itself, with the filters
          turned round, has them the other way round
@@ -22,7 +22,7 @@ unit     what one thread computes before it takes the next
 partial  what a unit has summed by itself, before all are added up in one order; such units are cut by shape alone, so
          that results are the same for any number of threads
 table    the numbers and addresses that a function reads, by named slots (cpu.llvm.slots)
-driver   a function that goes through a whole convolution and calls the others (drivers.py)
+driver   a function that goes through a whole convolution and calls the others (products.py)
 scratch  memory for the time of a call: all threads' tiles, or copies of rows with zeros around them
 streams  a target so large that it is written past the caches
 """

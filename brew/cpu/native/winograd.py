@@ -21,14 +21,15 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
+from . import products, tiles
 from .blocked import Blocked, Tiling, spread, tile_table, up, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .transforms import transposed
 
 _CACHE = 1 << 20  # bytes of a thread's tiles that stay close
-_FEWEST = 48  # tiles in a block of work, where there are as many
+_FEWEST = 48  # tiles in a unit of work, where there are as many
+_FEWEST_OF_LARGE = 96  # the same where the filters do not stay close: every unit reads all of them from afar
 _MOST_ROWS = 14
 
 
@@ -81,7 +82,8 @@ class Convolution:
     def _share(self) -> None:
         """Choose the tiles of a unit of work, even shares for all that stay in the cache, and those of a band."""
         of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
-        most = max(_CACHE // of_tile, _FEWEST)
+        large = self.filters.scheme.elements * self.filters.element > _CACHE
+        most = max(_CACHE // of_tile, _FEWEST_OF_LARGE if large else _FEWEST)
         units = self.threads * -(-self.tiling.count // (self.threads * most))
         share = up(-(-self.tiling.count // units), self.inseparable)
         columns, registers = self.filters.columns, 2 * width()
@@ -127,7 +129,7 @@ class Convolution:
         self, codes: dict[str, Function], group: int, taken: Table, put: Table, transformed: Array, scratch: Array
     ) -> Table:
         bank = self.filters
-        return drivers.CONVOLVE.table({
+        return products.CONVOLVE.table({
             "tiles": codes["tiles"], "tiles_table": taken.ctypes.data, "product": codes["product"],
             "untile": codes["untile"], "untile_table": put.ctypes.data,
             "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
@@ -144,7 +146,7 @@ class Convolution:
         rows, columns = self.rows, self.filters.columns
         product = partial(products.write_product, rows=rows, columns=columns)
         return {
-            "convolve": function("convolve", drivers.write_convolve),
+            "convolve": function("convolve", products.write_convolve),
             "product": function(f"product {rows} {columns}", product),
             **self._ends(),
         }
