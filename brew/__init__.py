@@ -18,6 +18,7 @@ if not Path(__file__).with_name("layers").is_dir():
     __path__.append(str(Path(__file__).resolve().parents[1]))
 
 if TYPE_CHECKING:
+    from brew.caffe.finder import install_as_caffe as install_as_caffe
     from brew.layer.registry import layer_type_list as layer_type_list
     from brew.layer.registry import register_layer as register_layer
     from brew.memory.blob import Blob as Blob
@@ -62,6 +63,7 @@ _HOME = {
     "Solver": "solver",
     "__version__": "version",
     "get_solver": "solver.by_type",
+    "install_as_caffe": "caffe.finder",
     "layer_type_list": "layer.registry",
     "load": "predictor.load",
     "register_layer": "layer.registry",

@@ -14,12 +14,15 @@
 
 The library raises; only the command line prints and exits. A message has four parts: where (`place`, and the
 layer's name in the text), what is wrong, what was expected, what came.
+
+What a user's own code raises (a Python layer) goes to the caller as it is, with a note that says where: `blame`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,11 +40,11 @@ class Place:
         return ":".join(parts)
 
 
-class BrewError(Exception):
+class BrewError(RuntimeError):
     """An error with a stable code, a place and a hint. `str()` gives one paragraph with all of them.
 
-    The message is printed in one line; a class whose messages have several says so by `lines`, and no name in them
-    has a line break.
+    It is a RuntimeError because pycaffe's errors are, and scripts catch them as that. The message is printed in one
+    line; a class whose messages have several says so by `lines`, and no name in them has a line break.
     """
 
     code: ClassVar[str] = "B000"
@@ -110,6 +113,36 @@ class DeviceError(BrewError):
 
 class ResourceError(BrewError):
     code, exit_code = "B700", 7
+
+
+class _Note(str):
+    """A note on another exception: the text of the BrewError `told`."""
+
+    told: BrewError
+
+
+def blame(error: Exception, told: BrewError) -> None:
+    """Add a note to an error of a user's own code: `told`, which says in Brew's words where it happened."""
+    note = _Note(told)
+    note.told = told
+    error.add_note(note)
+
+
+def blamed(error: BaseException) -> BrewError | None:
+    """What `blame` has told of an error; None for one of Brew's own, or of elsewhere."""
+    return next((note.told for note in getattr(error, "__notes__", ()) if isinstance(note, _Note)), None)
+
+
+@contextmanager
+def in_brews_words() -> Iterator[None]:
+    """A context in which an error of a user's own code is raised as the BrewError that tells of it."""
+    try:
+        yield
+    except Exception as error:
+        told = blamed(error)
+        if told is None:
+            raise
+        raise told from error
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 1) -> str | None:

@@ -19,12 +19,13 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from pathlib import Path
+from traceback import extract_tb
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,16 +35,42 @@ from brew.proto.brew_pb2 import FillerParameter, LayerParameter
 
 from . import cuda
 from .errors import BrewError, did_you_mean
-from .layer import TEST, Array, count
+from .layer import TEST, TRAIN, Array, Shape, count
 
 _importing = threading.Lock()  # sys.path belongs to the whole process
+
+
+class Phase(IntEnum):
+    """A net's phase, as Python layers see it: a number that prints as its name, as in pycaffe.
+
+    >>> print(Phase.TEST, Phase.TEST == 1, f"{Phase(0)} {Phase(0):d}")
+    TEST True TRAIN 0
+    """
+
+    TRAIN = TRAIN
+    TEST = TEST
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __format__(self, spec: str) -> str:
+        return format(int(self), spec) if spec else self.name
+
+
+class _OnDevice(Memory):
+    """Memory whose values are looked at where they lie: arrays of CuPy on CUDA."""
+
+    def expose(self, shape: Shape, name: str) -> Array:
+        return self.array(shape)
 
 
 class LentBlob(Blob):
     """A blob that lives in memory of the net while a layer runs, and in its own, from zeros, before that.
 
-    On CUDA `data` and `diff` are host copies, made when they are first asked for.
+    On CUDA `data` and `diff` are host copies, made when they are first asked for; with `on_device`, device arrays.
     """
+
+    on_device = False
 
     def __init__(self, shape: Sequence[int], dtype: npt.DTypeLike, name: str) -> None:
         self._home: tuple[Array, Array | None] | None = None
@@ -53,21 +80,48 @@ class LentBlob(Blob):
         """Change the shape; where lent memory is too small, the blob's own is used until it is lent anew."""
         size = count([int(n) for n in shape])
         if self._home is not None and size > self.data_memory.capacity:
-            self._home = None
-            self.data_memory, self.diff_memory = (Memory(self.data_memory.dtype, "cpu") for _ in range(2))
+            self._leave()
         super().reshape(*shape)
 
-    def lend(self, data: Array, diff: Array | None, device: str, *, keep: bool = False) -> None:
-        """Live in `data` and, where it is given, `diff`. With `keep`, what was written before goes there too."""
-        if self._home is None or self._home[0] is not data or self._home[1] is not diff:
-            dtype, own = self.data_memory.dtype, self.data_memory
+    def lend(self, data: Array, diff: Array | None, device: str, *, keep: bool = False, reshaped: bool = False) -> None:
+        """Live in `data` and, where it is given, `diff`. With `keep`, what was written before goes there too. With
+        `reshaped`, a blob that lives there already keeps the shape that it was given since."""
+        stays = self._home is not None and self._home[0] is data and self._home[1] is diff
+        if not stays:
+            own = self.data_memory
             written = own.array(data.shape) if keep and self._home is None and own.capacity >= data.size else None
-            self.data_memory = Memory(dtype, device, data.reshape(-1))
-            self.diff_memory = Memory(dtype, "cpu") if diff is None else Memory(dtype, device, diff.reshape(-1))
+            self.data_memory = self._memory(device, data)
+            self.diff_memory = Memory(own.dtype, "cpu") if diff is None else self._memory(device, diff)
             self._home = data, diff
             if written is not None and own.capacity:
-                np.copyto(data, written) if device == "cpu" else cuda.upload(data, written)
-        super().reshape(*data.shape)
+                _copy(data, device, written, own.device)
+        if not (stays and reshaped):
+            super().reshape(*data.shape)
+
+    def move_out(self) -> None:
+        """Live in memory of its own, with the values, until it is lent anew."""
+        if self._home is not None:
+            lent = self.data_memory
+            values = lent.array(self.shape) if self.on_device else self.data
+            self._leave()
+            own = self.data_memory
+            _copy(own.array(self.shape), own.device, values, own.device)
+
+    def _leave(self) -> None:
+        device = self.data_memory.device if self.on_device else "cpu"
+        self._home = None
+        self.data_memory, self.diff_memory = self._memory(device), self._memory(device)
+
+    def _memory(self, device: str, array: Array | None = None) -> Memory:
+        kind = _OnDevice if self.on_device and device == "cuda" else Memory
+        return kind(self.data_memory.dtype, device, None if array is None else array.reshape(-1))
+
+
+def _copy(target: Array, device: str, source: Array, source_device: str) -> None:
+    if device == "cpu":
+        np.copyto(target, source)
+    else:
+        (cuda.copy if source_device == "cuda" else cuda.upload)(target, source)
 
 
 class ParamBlobs(list[LentBlob]):
@@ -87,16 +141,26 @@ class ParamBlobs(list[LentBlob]):
 class PythonLayer:
     """The base of layers written in Python; pycaffe's `caffe.Layer`.
 
-    param_str, phase     of the layer's message and of the net (TRAIN 0, TEST 1)
+    param_str, phase     of the layer's message (`param_str_` is its old name) and of the net: an int that prints as
+                         TRAIN (0) or TEST (1)
+    type                 "Python"
     blobs                parameters, added in `setup` with `self.blobs.add_blob(*shape)`
+    device_arrays        True: on CUDA, forward and backward see arrays of CuPy, and nothing is copied to the host
 
     Bottoms and tops are blobs: `data`, `diff` (writable host arrays), `shape`, `count`, `num`, `channels`, `height`,
-    `width`, `reshape(*shape)`. `setup` and the first `reshape` see shapes only: the values are zeros.
+    `width`, `reshape(*shape)`. `setup` and the first `reshape` see shapes only: the values are zeros. Tops may get
+    their shape in `reshape` or in `forward`; later layers follow in the same pass.
+
+    Exact resume: a class that has the methods `state()` and `restore(state)` goes on from a snapshot as it was. `state`
+    returns what it keeps between batches, of what JSON knows and NumPy arrays; tuples come back as lists.
     """
 
     param_str: str = ""
-    phase: int = TEST
+    param_str_: str = ""
+    phase: int = Phase.TEST
+    type: str = "Python"
     blobs: ParamBlobs
+    device_arrays: ClassVar[bool] = False
 
     def __init__(self, layer_param: LayerParameter | None = None) -> None:
         """Made by the net; what a layer needs is read in `setup`."""
@@ -125,20 +189,25 @@ def load_class(module: str, name: str, folder: Path, fail: Callable[..., BrewErr
     try:
         loaded = _import(module, folder)
     except Exception as error:
-        raise fail(f'module "{module}" cannot be imported: {described(error)}') from error
+        no_caffe = isinstance(error, ModuleNotFoundError) and error.name == "caffe"
+        hint = "brew.install_as_caffe() gives it one" if no_caffe else None
+        raise fail(f'module "{module}" cannot be imported: {described(error)}', hint=hint) from error
     if loaded is None:
         raise fail(f'there is no module "{module}"; looked along sys.path, in {Path.cwd()} and in {folder.absolute()}')
     found = getattr(loaded, name, None)
     if found is None:
         raise fail(f'{_file(loaded)} has no class "{name}"', hint=did_you_mean(name, vars(loaded)))
     if not (isinstance(found, type) and issubclass(found, PythonLayer)):
-        raise fail(f'"{name}" of {_file(loaded)} is no class on the base PythonLayer (caffe.Layer in pycaffe)')
+        raise fail(
+            f'"{name}" of {_file(loaded)} is no class on the base caffe.Layer (brew.python_layer.PythonLayer)',
+            hint=f"class {name}(caffe.Layer): ..." if isinstance(found, type) else None,
+        )
     return found
 
 
 def described(error: Exception, module: str | None = None) -> str:
     """The message of an error in the user's code, and its place: the innermost line in `module`, else in any."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = extract_tb(error.__traceback__)
     file = _file(sys.modules[module]) if module in sys.modules else None
     frame = next((f for f in reversed(frames) if f.filename == file), frames[-1])
     return f"{type(error).__name__}: {error} (at {frame.filename}:{frame.lineno})"

@@ -28,12 +28,13 @@ MAY_IMPORT = {
     "solver": "files cuda prototxt layer cpu ops data memory graph net",
     "checks": "files prototxt layer data graph net solver",
     "reports": "files prototxt layer memory graph net",
+    "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
     "predictor": "files cuda prototxt layer cpu data memory graph net solver model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
     "model_zoo": "",
-    "tools": "files cuda prototxt layer cpu ops data memory graph net solver checks reports model_zoo",
+    "tools": "files cuda prototxt layer cpu ops data memory graph net solver checks reports model_zoo caffe",
 }
 # Rooms with rooms inside: "." is what stands in the room itself. Each may import those before it.
 INSIDE = {
@@ -44,6 +45,8 @@ INSIDE = {
     "graph": ". rewriting",
     "net": "run .",
     "solver": "update training snapshots .",
+    "caffe": "images python2 .",
+    "reports": "drawing .",
     "checks": ". records",
     "layers": ". onednn",
     "tools": "parts .",

@@ -28,6 +28,7 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "train": "brew.tools.train",
         "test": "brew.tools.test",
         "time": "brew.tools.time",
+        "run": "brew.tools.run",
         "check": "brew.tools.check",
         "devices": "brew.tools.devices",
         "device_query": "brew.tools.devices",

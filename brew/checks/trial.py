@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from brew.data import pairs
 from brew.data.prefetching_layer import PrefetchingLayer
-from brew.errors import BrewError, DataError, NetError, Place
+from brew.errors import BrewError, DataError, NetError, Place, in_brews_words
 from brew.files import paths
 from brew.graph.build import Builder, make_layer
 from brew.graph.data_shapes import likely_shapes
@@ -47,9 +47,11 @@ class Trial(Builder):
             return
         try:
             if any(name in self.unknown or name not in self.newest for name in param.bottom):
-                check_counts(make_layer(source, context), param)
+                with in_brews_words():
+                    check_counts(make_layer(source, context), param)
             elif not self._stands_for_data(number, source, context):
-                super().add(number, source, context)
+                with in_brews_words():
+                    super().add(number, source, context)
                 self.unknown.difference_update(param.top)
                 self._check_fillers(self.graph.nodes[number])
             if len(self.graph.nodes) > number:

@@ -78,8 +78,10 @@ class Watch:
 
     def look(self, library: ctypes.CDLL, number: int) -> None:
         """Called before each pass of a net on `number` threads; it seldom does anything."""
+        if number < 2:
+            return
         now = self._clock()
-        if number < 2 or now - self._at < _PERIOD:
+        if now - self._at < _PERIOD:
             return
         seen, passed = self._count(), now - self._at
         rate = (seen - self._seen) / passed if self._at >= 0 and passed < 1 else None

@@ -13,6 +13,9 @@ from .device import (
     Kernels as Kernels,
 )
 from .device import (
+    address as address,
+)
+from .device import (
     asarray as asarray,
 )
 from .device import (

@@ -140,6 +140,11 @@ def asnumpy(device: Array) -> npt.NDArray[Any]:
     return host
 
 
+def address(array: Array) -> int:
+    """Where a device array begins."""
+    return int(array.data.ptr)  # type: ignore[attr-defined]
+
+
 def copied(source: Array) -> Array:
     """A new device array with the same values."""
     copy(array := empty(source.shape, source.dtype), source)

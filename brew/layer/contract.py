@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, SupportsIndex, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from brew.errors import NetError, Place
 
@@ -96,7 +97,8 @@ class Implementation(Generic[L]):
         """The arrays of the coming calls stand: make what belongs to them. They stay until it is called again."""
 
     def top_shapes(self, io: Arrays) -> Sequence[Shape] | None:
-        """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward."""
+        """Where shapes depend on values (Filter): the tops' shapes for the bottoms as they are now, before forward. Of
+        what it writes into io.y, nothing may stay where a shape changes."""
         return None
 
     def ways(self) -> Mapping[str, str]:
@@ -140,6 +142,8 @@ class Layer:
     is_split              every top is the bottom under another name; nets put such layers in (messages: graph and net)
     rewrites              every forward writes every element of the tops, every backward those of the gradients it gives
                           (graph.versions, memory.uses, net.run.fusion)
+    writes_bottoms        forward may write into its bottoms (net.run.step, memory.recompute)
+    has_own_state         `own_state` has something for snapshots (solver.snapshots.resume)
     keeps_to_itself       it has state between batches that no snapshot holds: a resume starts it anew, and says so
                           (solver.snapshots.resume)
     sign_is_enough        backward needs only the sign of the values that `reads` names (graph.versions)
@@ -173,7 +177,9 @@ class Layer:
     is_filled: ClassVar[bool] = False
     is_split: ClassVar[bool] = False
     rewrites: ClassVar[bool] = True
-    keeps_to_itself: ClassVar[bool] = False
+    writes_bottoms: ClassVar[bool] = False
+    has_own_state: bool = False  # likewise
+    keeps_to_itself: bool = False  # likewise
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False
     only_moves: ClassVar[bool] = False
@@ -241,6 +247,13 @@ class Layer:
     def view(self, top: int) -> View | None:
         """Whether top number `top` is a bottom's memory under another shape or name."""
         return None
+
+    def own_state(self) -> Mapping[str, npt.NDArray[Any]]:
+        """What the layer keeps from batch to batch besides `carried` buffers, as host arrays: snapshots hold it."""
+        return {}
+
+    def restore_own_state(self, values: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Go on from `values`, as `own_state` gave them."""
 
     def implementation(self, device: str, engine: str = "caffe") -> Implementation[Any]:
         """A fresh implementation for `device`; NetError when there is none."""

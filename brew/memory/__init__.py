@@ -7,6 +7,7 @@ memory      the elements of one blob's values, or of its gradient; views of a bl
 host view   the NumPy array that `blob.data` gives the caller. On the CPU it is the memory itself; where layers work
             elsewhere, on CUDA or in an engine's layout, the memory is mirrored: the host view is a copy (host_views.py)
 exposed     a host view was given out: it stays valid, and what the caller writes to it counts in the next pass
+resting     exposed, but nobody holds a view: it is brought up to date when it is asked for again (given.py)
 permanent   the memory has elements of its own for good, because it was exposed or is fixed
 fixed       permanent from the start and never to grow: a part of the array that holds all parameters of a net
 arena       what all other memories use in turns: for each type one stretch, which is one array (arena.py)

@@ -82,7 +82,7 @@ class Arena:
         """Note that one step has run for each of `turns`, from moment `first` on; steps with the same number, counted
         from 0, ran together."""
         begun = self._tick + 1
-        self._ticks[first : first + len(turns)] = [begun + turn for turn in turns]
+        self._ticks[first : first + len(turns)] = [*map(begun.__add__, turns)]
         self._tick = begun + (turns[-1] if turns else 0)
 
     def has_run(self, moment: int) -> bool:

@@ -19,7 +19,8 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
-from .axes import LegacyAxes
+from .exchange import Exchanged
+from .given import GivenViews
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -41,7 +42,7 @@ class Memory:
         self.dtype = np.dtype(dtype)
         self.device = device
         self.stamps = stamps or Stamps()
-        self.exposed = False
+        self.exposed = self.resting = False
         self.fixed = flat is not None
         self.lease: Lease | None = None
         self.permanent = self.fixed
@@ -52,6 +53,7 @@ class Memory:
         self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
         self._home: Array | None = flat if device == "cuda" else None  # where layers work, if it is mirrored
+        self.given = GivenViews()
 
     def lie(self, layout: Layout, converter: Converter) -> None:
         """Use `layout` from now on; nothing may be allocated yet. `converter` makes conversions for the host view."""
@@ -85,7 +87,7 @@ class Memory:
             self._host = np.zeros(size, self.dtype)
         else:
             self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
-            self._host, self.exposed = None, False
+            self._host, self.exposed, self.resting = None, False, False
         if moves:
             self._mark_moved()
         return True
@@ -147,16 +149,26 @@ class Memory:
 
     def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
         """A host view that stays valid from now on; `name` is the blob's, for messages."""
+        if not self.exposed or self.resting or self._shape != shape or self._host is None:
+            self._uncover(shape, name)
+        assert self._host is not None
+        return self.given.view(self._host, shape)
+
+    def _uncover(self, shape: Shape, name: str) -> None:
         self.move_out(name)
         self.reserve_for(shape)
         self._shape = shape
         if self._host is None:
             self._host = np.zeros(self.capacity, self.dtype)
-        if not self.exposed:
-            self.exposed = True
+        if not self.exposed or self.resting:
+            self.exposed, self.resting = True, False
             self.stamps.changed()
             self.download()
-        return self._view(self._host)
+
+    def rest(self) -> None:
+        """Keep the host view up to date no more, until it is asked for again."""
+        self.resting = True
+        self.stamps.changed()
 
     def _view(self, host: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return host[: count(self._shape)].reshape(self._shape)
@@ -172,13 +184,20 @@ class Memory:
         self._convert(self.array(shape), self.layout, values, PLAIN)
         return values
 
+    def address(self, shape: Shape) -> int:
+        """Where the elements lie on CUDA, AttributeError elsewhere; a host view overwrites them before each pass."""
+        if self.device != "cuda":
+            raise AttributeError("a blob on the CPU has no GPU pointer")
+        self.upload()
+        return cuda.address(self.array(shape))
+
     def _convert(self, source: Array, from_layout: Layout, target: Array, to_layout: Layout) -> None:
         assert self._converter is not None
         self._converter(source, from_layout, target, to_layout, self._shape)()
 
     def upload(self) -> None:
         """Before a pass: copy the host view to the memory that layers work on."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.upload(self._home, self._host)
@@ -187,7 +206,7 @@ class Memory:
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.download(self._home, self._host)
@@ -195,7 +214,7 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob(LegacyAxes):
+class Blob(Exchanged):
     """A named array and its gradient. `data` and `diff` are its host views: writable NumPy arrays of shape `shape`.
 
     `stamp` changes with the shape and when a memory moves. Where this is an older version of its name (graph.versions),
@@ -269,14 +288,13 @@ class Blob(LegacyAxes):
             self.diff_memory.tenants.add(self)
         self.stamp = self.stamps.changed()
 
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
-        return np.array(self.data, dtype, copy=copy)
+    @property
+    def _gpu_data_ptr(self) -> int:  # pycaffe's name
+        return self.data_memory.address(self._shape)
 
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.data.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self.data.__dlpack_device__()
+    @property
+    def _gpu_diff_ptr(self) -> int:
+        return self.diff_memory.address(self._shape)
 
     def __repr__(self) -> str:
         return f"<Blob {self.name!r} {shape_text(self._shape)}>"

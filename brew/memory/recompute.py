@@ -184,6 +184,7 @@ def _take_up(unit: _Unit, turn: Turn) -> None:
             memory = blob.data_memory
             if which == "x":
                 unit.reads.add(memory)
+                unit.writes |= {memory} if step.layer.writes_bottoms else set()
             elif step.views[number] is None:
                 unit.writes.add(memory)
             if not runs or which not in step.reads:

@@ -19,8 +19,14 @@ class LossTerms:
 
     def __init__(self, graph: Graph, blobs: Sequence[Blob], stamps: Stamps) -> None:
         self._stamps = stamps
-        weighted = [pair for node in graph.nodes for pair in zip(node.loss_weights, node.tops, strict=True)]
-        self._terms = [(weight, blobs[top]) for weight, top in weighted if weight]
+        weighted = [
+            (number, weight, top)
+            for number, node in enumerate(graph.nodes)
+            for weight, top in zip(node.loss_weights, node.tops, strict=True)
+            if weight
+        ]
+        self._terms = [(weight, blobs[top]) for _, weight, top in weighted]
+        self._makers = [number for number, _, _ in weighted]
         self._sums: list[tuple[float, Callable[[], float]]] = []
         self._found_at = -1  # the latest stamp then; -1 where they have to be found again
 
@@ -37,6 +43,18 @@ class LossTerms:
         for weight, sum_ in self._sums:
             total += weight * sum_()
         return float(total)
+
+    def sum_of(self, start: int, end: int) -> float:
+        """The part of the sum that the layers `start` to `end` (inclusive) make."""
+        if not any(start <= maker <= end for maker in self._makers):
+            return 0.0
+        return float(
+            sum(
+                weight * _sum(blob.data_memory.host(blob.shape))()
+                for maker, (weight, blob) in zip(self._makers, self._terms, strict=True)
+                if start <= maker <= end
+            )
+        )
 
 
 def _sum(values: npt.NDArray[Any]) -> Callable[[], float]:

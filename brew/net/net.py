@@ -120,7 +120,7 @@ class Net:
         slots, stamps = self.parameters.slots, self.parameters.stamps
         self.executor = assemble(graph, self._blob_list, slots, self.parameters.changes, stamps, self.options)
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *slots], stamps)
+        self._host_views = HostViews([*self._blob_list, *slots], stamps, self.parameters.note_changes)
         self._make_callbacks()
         self.memory = memory_report.predict(self.executor, graph, self.dtype.itemsize, history_slots, share is not None)
         if budget is not None:
@@ -169,8 +169,8 @@ class Net:
 
     def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
-        if start == 0:
-            self.parameters.note_changes(trained=self._trained)
+        if self._trained:
+            self.parameters.note_changes(trained=True)
         self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda
+from brew.errors import UsageError
 from brew.graph.graph import Graph
 from brew.layer import Array, ChangeCount, Layer, shape_text
 from brew.layer.filler import initial
@@ -45,6 +46,9 @@ class Parameters:
         )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
+        self._exposed: list[Memory] = []
+        self._looked_at = -1  # the latest stamp then
+        self.updated = False  # an update rule works on the arenas
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
 
@@ -52,6 +56,7 @@ class Parameters:
         """Make the arenas and fill them; slots that `other`, or another slot, owns become views. With `updated` there
         are gradients even where no layer runs backward."""
         lent = {} if other is None else self._lent(other)
+        self.updated = updated
         own = [i for i in self.owners if i not in lent]
         align = ALIGN // self.dtype.itemsize
         ends = np.cumsum([0] + [-(-self.slots[i].count // align) * align for i in own]).tolist()
@@ -73,6 +78,24 @@ class Parameters:
                 slot.share(self.slots[owner], diff=True)
             elif i in lent:
                 slot.share(lent[i], diff=False)
+
+    def take_over(self, other: Parameters) -> None:
+        """Use the data of `other`'s slots from now on, where a layer of that name is there; gradients stay apart.
+
+        NetError where shapes differ, and nothing is changed then; UsageError where an update rule works on these.
+        """
+        lent = {i: slot for i, slot in self._lent(other).items() if slot.data_memory is not self.slots[i].data_memory}
+        if not lent:
+            return
+        if self.updated:
+            what = "a net that a solver trains cannot take over the weights of another"
+            raise UsageError(what, hint="let the other net share with this one, or copy the weights")
+        for i, slot in enumerate(self.slots):
+            if (owner := self.graph.params[i].owner) in lent:
+                slot.share(lent[owner], diff=False)
+        other.changes.number = max(self.changes.number, other.changes.number) + 1  # what was packed is of neither
+        self.changes = other.changes
+        self.stamps.follow(other.stamps)
 
     def _layer(self, slot: int) -> Layer:
         return self.graph.nodes[self.graph.params[slot].layer].layer
@@ -130,9 +153,13 @@ class Parameters:
             cuda.upload(array, values)
             blob.data_memory.download()
 
-    def note_changes(self, trained: bool) -> None:
-        """Before a pass: one more change, where parameters are `trained` or may have been written to by host views."""
-        if trained or any(slot.data_memory.exposed for slot in self.slots):
+    def note_changes(self, *, trained: bool = False) -> None:
+        """One more change where they are `trained`, or the host may have written to them since this was called last."""
+        if self._looked_at != self.stamps.latest:
+            self._exposed = [slot.data_memory for slot in self.slots if slot.data_memory.exposed]
+            self._looked_at = self.stamps.latest
+        written = bool(self._exposed) and any([memory.given.used() for memory in self._exposed])  # all are asked
+        if trained or written:
             self.changes.number += 1
 
     def clear_gradients(self) -> None:
@@ -145,6 +172,12 @@ class Parameters:
                 cuda.zero(flat)
         for i in self.owners:
             self.slots[i].diff_memory.download()
+
+    def upload_views(self) -> None:
+        """Bring what was written to host views of parameters to the device, before an update there."""
+        for i in self.owners:
+            self.slots[i].data_memory.upload()
+            self.slots[i].diff_memory.upload()
 
     def refresh_views(self) -> None:
         """Bring host views of parameters up to date after an update on the device."""

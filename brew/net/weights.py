@@ -196,18 +196,21 @@ def _log(report: LoadReport) -> None:
 # --- out of a net ---------------------------------------------------------------------------------------------------
 
 
-def save(parameters: Parameters, path: str | Path, name: str, phase: int, *, diff: bool = False) -> None:
+def save(
+    parameters: Parameters, path: str | Path, name: str, phase: int, *, diff: bool = False, ending: str | None = None
+) -> None:
     """Write the weights of net `name`, whole or not at all: HDF5 when `path` ends in .h5, safetensors for .safetensors.
 
-    Any other name is a .caffemodel, whose layers are of `phase` unless they name their own. `diff` stores the
-    gradients too, which safetensors cannot.
+    Any other name is a .caffemodel, whose layers are of `phase` unless they name their own. `ending` counts instead of
+    the path's where it is given. `diff` stores the gradients too, which safetensors cannot.
     """
     path = Path(path)
-    known = format_for(path.suffix)
+    ending = path.suffix if ending is None else ending
+    known = format_for(ending)
     if diff and known is not None and not known.gradients:
         raise WeightsError(f"{path}: {known.name} hold no gradients", hint="a .caffemodel or .h5 file does")
     with replacing(path, WEIGHTS_KIND) as temporary:
-        write(parameters, temporary, path.suffix, name, phase, diff=diff)
+        write(parameters, temporary, ending, name, phase, diff=diff)
 
 
 def write(

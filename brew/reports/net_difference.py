@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from brew.errors import BrewError, Place
+from brew.errors import BrewError, Place, in_brews_words
 from brew.graph.definition import NetDefinition
 from brew.layer import TEST, Shape
 from brew.proto.brew_pb2 import SolverParameter
@@ -136,7 +136,8 @@ def _shapes(
     tops: list[dict[str, Shape]] = []
     for definition in (old, new):
         try:
-            summary = summarise(definition, phase, batch=1)
+            with in_brews_words():
+                summary = summarise(definition, phase, batch=1)
         except BrewError as error:
             return (), error.message
         tops.append({name: shape for layer in summary.layers if not layer.split for name, shape in layer.tops})

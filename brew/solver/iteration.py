@@ -34,6 +34,8 @@ class Iteration:
         self.training = training
         self.bookmark = bookmark
         self.display = display
+        self.on_start: list[Callable[[], object]] = []  # called before the passes
+        self.on_gradients_ready: list[Callable[[], object]] = []  # called before the update
         self._asked, self._interrupted = asked, interrupted
 
     def run(self, every: Intervals) -> float | None:
@@ -42,12 +44,15 @@ class Iteration:
         display = bool(every.display) and training.iter % every.display == 0
         if every.debug_info:
             training.net.debug_info.on = training.net.source.debug_info or display
+        for callback in self.on_start:
+            callback()
         if not self._passes(every.passes):
             return None
         loss = training.losses.latest(read_back=display or training.guard.skips)
         if training.guard.leaves_out(loss, training.iter, training.schedule.last_rate):
             training.losses.drop()
         else:
+            self._call_back()
             self._update(display)
         training.iter += 1
         return training.schedule.last_rate
@@ -76,6 +81,22 @@ class Iteration:
             statistics.put_back()
             self.bookmark.go_back()
         return stop
+
+    def _call_back(self) -> None:
+        if self.on_gradients_ready:
+            for callback in self.on_gradients_ready:
+                callback()
+            self.training.net.parameters.upload_views()
+
+    def apply_update(self) -> None:
+        """End an iteration whose gradients the caller has made: its update, and one more counted."""
+        training = self.training
+        training.net.parameters.upload_views()
+        if training.schedule.reads_loss:
+            training.losses.add(0, 1)
+        self._update(display=False)
+        training.net.parameters.changes.number += 1  # no forward need come before others read the weights
+        training.iter += 1
 
     def _update(self, display: bool) -> None:
         """The end of an iteration: its rate, display, update and average."""

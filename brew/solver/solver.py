@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -113,7 +113,8 @@ class Solver(Training):
         log.info("Optimization Done.", extra=_SOLVER)
 
     def step(self, iterations: int) -> None:
-        """Do `iterations` updates, with the displays, tests and snapshots that `param` now says fall due."""
+        """Do `iterations` updates, with the rate, displays, tests and snapshots as `param` now says."""
+        self.schedule.read_again()
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self.display.start()
@@ -139,6 +140,16 @@ class Solver(Training):
                 self.tell(Iterated(self.iter, self.losses.latest(), current_rate, spent, images))
             if (self._requests and self._asked("snapshot")) or (every.snapshot and self.iter % every.snapshot == 0):
                 self.saver.snapshot_or_warn()
+
+    def apply_update(self) -> None:
+        """Update the weights by the gradients as they are now, with the rate of now: Caffe's ApplyUpdate."""
+        self.schedule.read_again()
+        self.iteration.apply_update()
+
+    def add_callback(self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object]) -> None:
+        """Call `on_start()` before the passes of each iteration, `on_gradients_ready()` between them and the update."""
+        self.iteration.on_start.append(on_start)
+        self.iteration.on_gradients_ready.append(on_gradients_ready)
 
     def _must_stop(self) -> bool:
         """Whether something asks training to end now; `stopped` says what."""

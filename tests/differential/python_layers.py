@@ -54,7 +54,7 @@ class Learned(Halve):
 
 
 class Pair(PythonLayer):
-    """Two tops: x + 1 and 3 x."""
+    """Two tops: x + 1 and 3 x. The second is larger for a while."""
 
     def reshape(self, bottom: Blobs, top: Blobs) -> None:
         for blob in top:
@@ -63,6 +63,8 @@ class Pair(PythonLayer):
     def forward(self, bottom: Blobs, top: Blobs) -> None:
         kept = bottom[0].data.copy()
         top[0].data[...] = kept + 1
+        top[1].reshape(2 * bottom[0].count)
+        top[1].reshape(*bottom[0].shape)
         top[1].data[...] = 3 * kept
 
     def backward(self, top: Blobs, propagate_down: Sequence[bool], bottom: Blobs) -> None:

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 import sys
+import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from brew.errors import NetError
+from brew.checks.files import check
+from brew.checks.states import Options
+from brew.errors import NetError, blamed
 from brew.layer import TEST, TRAIN
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import read
 from brew.testing import check_gradient, run_layer
+from brew.tools import cli
+from brew.tools.parts.report import as_brew_error
 
 CLASSES = """
 import numpy as np
@@ -93,8 +102,13 @@ class Fails(Times):
         helper[7] = 1  # the line that fails
 
 
-class Grows(Times):
+class Meddles(Times):
     def forward(self, bottom, top):
+        bottom[0].reshape(9, 9)
+
+
+class Uneven(Times):
+    def reshape(self, bottom, top):
         top[0].reshape(9, 9)
 
 
@@ -229,28 +243,68 @@ def test_types_and_fillers(tmp_path, module, monkeypatch):
     assert 0 < np.abs(run.params[0]).max() <= np.sqrt(3 / 5)
 
 
-def error(tmp_path, text):
-    with pytest.raises(NetError) as caught:
+def error(tmp_path, text, kind=NetError):
+    with pytest.raises(kind) as caught:
         net(tmp_path, text).forward()
     return caught.value
 
 
-def test_an_error_of_the_class_names_its_line(tmp_path, module):
-    found = error(tmp_path, INPUT + layer(module, "Fails"))
+def test_an_error_of_the_class_reaches_the_caller_as_it_is(tmp_path, module):
+    found = error(tmp_path, INPUT + layer(module, "Fails"), IndexError)
     line = CLASSES.splitlines().index("        helper[7] = 1  # the line that fails") + 1
-    assert str(found).startswith(f"{tmp_path / 'net.prototxt'}:3:")
-    assert 'layer "p" (Python): Fails.forward raised IndexError: index 7' in str(found)
-    assert f"(at {tmp_path / module}.py:{line})" in str(found)
-    assert isinstance(found.__cause__, IndexError)
+    [note] = found.__notes__
+    assert note.startswith(f"{tmp_path / 'net.prototxt'}:3:")
+    assert 'layer "p" (Python): Fails.forward raised IndexError: index 7' in note
+    assert f"(at {tmp_path / module}.py:{line})" in note
+    innermost = traceback.extract_tb(found.__traceback__)[-1]
+    assert (innermost.filename, innermost.lineno) == (f"{tmp_path / module}.py", line)
+    told = blamed(found)
+    assert isinstance(told, NetError)
+    assert str(told) == note
+
+
+@pytest.mark.parametrize("method", ["__init__", "setup", "reshape", "forward", "backward"])
+def test_errors_of_every_method_come_as_they_are(tmp_path, module, method):
+    text = f"class Raises(Times):\n    def {method}(self, *args):\n        raise MyError(7)\n"
+    with (tmp_path / f"{module}.py").open("a") as file:
+        file.write("\n\nclass MyError(RuntimeError):\n    pass\n\n\n" + text)
+    with pytest.raises(RuntimeError) as caught:
+        made = net(tmp_path, "force_backward: true\n" + INPUT + layer(module, "Raises"))
+        made.forward()
+        made.backward(y=X)
+    assert type(caught.value).__name__ == "MyError"
+    assert caught.value.args == (7,)
+    assert f"Raises.{method} raised MyError: 7" in caught.value.__notes__[0]
+
+
+def test_a_method_that_is_missing(tmp_path, module):
+    found = error(tmp_path, INPUT + layer(module, "NoReshape"), NotImplementedError)
+    assert str(found) == "a Python layer needs reshape(self, bottom, top)"
+    assert "NoReshape.reshape raised" in found.__notes__[0]
+
+
+def test_check_and_the_command_line_tell_it_in_one_block(tmp_path, module):
+    text = INPUT + layer(module, "Fails").replace("Fails", "NoReshape")
+    (tmp_path / "net.prototxt").write_text(text)
+    [finding] = [f for f in check(str(tmp_path / "net.prototxt"), Options()) if f.severity == "error"]
+    assert "NoReshape.reshape raised NotImplementedError" in finding.message
+    assert finding.place.line == 3
+    result = CliRunner().invoke(cli.brew, ["show", str(tmp_path / "net.prototxt")])
+    told = as_brew_error(result.exception)
+    assert isinstance(told, NetError)
+    assert "NoReshape.reshape raised NotImplementedError" in told.message
 
 
 @pytest.mark.parametrize(
     ("cls", "what"),
     [
         ("Tmies", 'has no class "Tmies" (did you mean "Times"?)'),
-        ("Stranger", "is no class on the base PythonLayer"),
-        ("NoReshape", "NoReshape.reshape raised NotImplementedError: a Python layer needs reshape"),
-        ("Grows", 'forward changed the shape of top "y" from 2 x 3 to 9 x 9'),
+        (
+            "Stranger",
+            "is no class on the base caffe.Layer (brew.python_layer.PythonLayer) (class Stranger(caffe.Layer)",
+        ),
+        ("np", "is no class on the base caffe.Layer"),
+        ("Meddles", 'Meddles.forward changed the shape of bottom "x" from 2 x 3 to 9 x 9; a layer gives its tops'),
         ("", "python_param.layer is needed"),
     ],
 )
@@ -258,6 +312,28 @@ def test_what_is_wrong_with_the_class(tmp_path, module, cls, what):
     found = error(tmp_path, INPUT + layer(module, cls))
     assert what in str(found)
     assert f"{tmp_path / 'net.prototxt'}:" in str(found)
+
+
+def test_a_shape_in_place_stays(tmp_path, module):
+    found = error(tmp_path, INPUT + layer(module, "Uneven", top='top: "x"'))
+    assert 'Uneven.reshape changed the shape of bottom "x" from 2 x 3 to 9 x 9' in str(found)
+
+
+def test_the_phase_is_a_number_that_prints_as_its_name(tmp_path, module):
+    for phase, name in ((TRAIN, "TRAIN"), (TEST, "TEST")):
+        seen = net(tmp_path, INPUT + layer(module, "Times"), phase=phase).layers[1].instance.phase
+        assert seen == phase
+        assert isinstance(seen, int)
+        assert (str(seen), f"{seen}", f"{seen:d}", {phase: 1}[seen]) == (name, name, str(phase), 1)
+
+
+def test_a_net_s_layer_passes_on_to_the_object(tmp_path, module):
+    found = net(tmp_path, INPUT + layer(module, "Times", "4")).layers[1]
+    assert found.factor == found.instance.factor == 4
+    assert found.type == found.instance.type == "Python"
+    assert found.instance.param_str == found.instance.param_str_ == "4"
+    with pytest.raises(AttributeError, match="'Times' object has no attribute 'roidb'"):
+        found.roidb  # noqa: B018
 
 
 def test_parameters_start_as_setup_left_them(tmp_path, module, device):
@@ -274,3 +350,38 @@ def test_a_module_that_is_not_there_or_does_not_load(tmp_path):
     assert 'module "needs_more" cannot be imported: ModuleNotFoundError' in str(found)
     assert "needs_more.py:1)" in str(found)
     assert str(tmp_path) not in sys.path
+
+
+CAFFE_S = """
+import caffe
+
+class Ones(caffe.Layer):
+    def setup(self, bottom, top):
+        top[0].reshape(2)
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        if self.param_str == "raise":
+            raise RuntimeError("no more")
+        top[0].data[...] = 1
+"""
+
+
+def test_a_layer_written_for_caffe_in_the_commands_and_without_them(tmp_path):
+    (tmp_path / "ones_of_caffe.py").write_text(CAFFE_S)
+    (tmp_path / "net.prototxt").write_text(layer("ones_of_caffe", "Ones", bottom=""))
+    alone = [sys.executable, "-c", "import brew; brew.Net('net.prototxt', brew.TEST)"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert "No module named 'caffe'" in done.stderr
+    assert "(brew.install_as_caffe() gives it one)" in done.stderr
+    command = [sys.executable, "-m", "brew", "time", "--model", "net.prototxt", "--iterations", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "net.prototxt").write_text(layer("ones_of_caffe", "Ones", "raise", bottom=""))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 3
+    assert 'error[B120]: layer "p" (Python): Ones.forward raised RuntimeError: no more (at' in done.stderr
+    assert "Traceback" not in done.stderr

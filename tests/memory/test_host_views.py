@@ -86,3 +86,23 @@ def test_a_lender_with_other_parameters_is_refused():
         brew.BrewError, match=r"its parameter 0 is 2 x 3, float64 on cpu; .* with 2 x 3, float32 on cpu"
     ):
         net_of(share=net_of(), dtype=np.float64)
+
+
+def test_a_blob_has_an_address_on_a_gpu_and_there_alone(device: str):
+    net = net_of(device=device)
+    blob = net.params["ip"][0]
+    if device == "cpu":
+        assert not hasattr(blob, "_gpu_data_ptr") and not hasattr(blob, "_gpu_diff_ptr")
+    else:
+        apart = net.params["ip"][1]._gpu_data_ptr - blob._gpu_data_ptr
+        assert apart >= blob.count * 4 and apart % 64 == 0  # one behind the other, in the arena
+        assert blob._gpu_diff_ptr != blob._gpu_data_ptr
+
+
+def test_a_host_view_is_of_the_blobs_shape_whatever_was_done_to_an_earlier_one(device: str):
+    blob = net_of(device=device).params["ip"][0]
+    first = blob.data
+    first[...] = 5
+    first.shape = (first.size,)
+    assert blob.data.shape == blob.shape
+    assert (blob.data == 5).all() and np.shares_memory(first, blob.data)

@@ -129,7 +129,8 @@ def test_a_python_layer_is_said_to_begin_anew(
         solver.restore(solver.snapshot().state)
     solver.close()
     assert (
-        "layer pass (Python) begins anew: what its class keeps on itself is not part of a snapshot" in caplog.messages
+        "layer pass (Python) begins anew: what its class keeps on itself is not part of a snapshot without "
+        "state() and restore(state)" in caplog.messages
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from brew.errors import BrewError, InputError, Place, ResourceError, UsageError
+from brew.errors import BrewError, InputError, Place, ResourceError, UsageError, blamed
 from brew.plain_text import one_line, plain
 
 INTERNAL_BUG = 70
@@ -27,6 +27,8 @@ def as_brew_error(error: BaseException) -> BrewError | None:
     """The user's view of an exception, or None for one that only a bug in Brew explains."""
     if isinstance(error, BrewError):
         return error
+    if (told := blamed(error)) is not None:
+        return told
     if isinstance(error, click.ClickException):
         return _usage_error(error)
     if isinstance(error, MemoryError):

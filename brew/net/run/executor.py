@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from brew.cpu import busy, threads
 from brew.errors import UsageError
-from brew.layer import Arrays, Unsupported
+from brew.layer import Arrays, ChangeCount, Unsupported
 from brew.memory.plan import MemoryPlan
 
 from .binding import Binding, read_next_shapes
@@ -92,6 +92,13 @@ class Executor:
                 step.prepare(self.binding.scratch)
             step.unbind()
         self.memory.arena.stale = True
+
+    def bind_again(self, changes: ChangeCount) -> None:
+        """Parameters lie elsewhere from now on, and `changes` counts theirs."""
+        self.binding.changes = changes
+        for step in (*self.steps, *(group.step for group in self.fused.groups)):
+            step.unbind()
+        self.whole.forget()
 
     def refresh(self, number: int) -> Arrays:
         """The bound arrays of a step, made anew where shapes or memory have changed."""
@@ -179,9 +186,10 @@ class Executor:
         """Run step `number` alone."""
         self.whole.forget()
         self.fused.part(number)
-        step, io = self.steps[number], self.refresh(number)
+        step = self.steps[number]
+        self.refresh(number)
         if step.asks_for_shapes:
-            for blob, shape in zip(step.tops, step.implementation.top_shapes(io) or (), strict=True):
+            for blob, shape in zip(step.tops, step.top_shapes(), strict=True):
                 blob.reshape(*shape)
             self.refresh(number)
         step.forward()

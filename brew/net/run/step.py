@@ -22,6 +22,7 @@ from brew.layer import (
     ChangeCount,
     Implementation,
     Layer,
+    Shape,
     Shapes,
     Unsupported,
     Wanted,
@@ -197,6 +198,9 @@ class Step:
             passes=passes,
             changes=changes,
         )
+        if self.layer.writes_bottoms:
+            for blob, lay in zip(self.bottoms, layouts.x, strict=True):
+                values.writes(blob.data_memory, blob.shape, lay)
         if self.redirect is not None and self.redirect.shape == self.io.y[0].shape:
             self.io.y = [self.redirect]
         self._show(values, gradients)
@@ -216,6 +220,16 @@ class Step:
             shows = blob.shows_gradient and dx is not None
             if blob.shown is not None and shows and blob.shown.diff_memory.lease is None:
                 gradients.moves(blob.diff_memory, blob.shown.diff_memory, blob.shape)
+
+    def top_shapes(self) -> Sequence[Shape]:
+        """The shapes that the bottoms' values give the tops of the bound step."""
+        assert self.io is not None
+        for copy in self.values.before:
+            copy()
+        shapes = self.implementation.top_shapes(self.io) or ()
+        for copy in self.values.after if self.layer.writes_bottoms else ():
+            copy()
+        return shapes
 
     def forward(self) -> None:
         """Run the bound step."""

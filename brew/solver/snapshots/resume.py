@@ -48,9 +48,9 @@ def noted(training: Training) -> Callable[[], ResumeState]:
     training.best.save(state)
     training.schedule.save(state)
     for number, net in enumerate([training.net, *training.test_nets], start=-1):
-        for layer in net.data_layers:
-            source = layer.state()
-            source.layer, source.net = layer.name, number
+        for data_layer in net.data_layers:
+            source = data_layer.state()
+            source.layer, source.net = data_layer.name, number
             state.source.append(source)
     losses, carried = training.losses.noted(), _noted_carried(training)
 
@@ -58,7 +58,7 @@ def noted(training: Training) -> Callable[[], ResumeState]:
         state.losses[:] = losses()
         del state.carried[:]
         for number, layer, name, array in carried:
-            host = array if training.device == "cpu" else cuda.asnumpy(array)
+            host = array if isinstance(array, np.ndarray) else cuda.asnumpy(array)
             state.carried.append(_carried(host, number, layer, name))
         return state
 
@@ -68,12 +68,13 @@ def noted(training: Training) -> Callable[[], ResumeState]:
 def _noted_carried(training: Training) -> list[tuple[int, str, str, Array]]:
     """(net, layer, name, a copy) of all that layers carry from batch to batch."""
     copied = np.array if training.device == "cpu" else cuda.copied
-    return [
-        (number, step.layer.name, name, copied(array))
-        for number, net in enumerate([training.net, *training.test_nets], start=-1)
-        for step in net.executor.steps
-        for name, array in step.carried().items()
-    ]
+    found: list[tuple[int, str, str, Array]] = []
+    for number, net in enumerate([training.net, *training.test_nets], start=-1):
+        for layer in net.layers:
+            found += [(number, layer.name, name, np.array(own)) for name, own in layer.own_state().items()]
+        for step in net.executor.steps:
+            found += [(number, step.layer.name, name, copied(array)) for name, array in step.carried().items()]
+    return found
 
 
 def choices_of(net: Net) -> list[NamedChoice]:
@@ -164,7 +165,7 @@ def _restore_run(training: Training, state: ResumeState, data_from_start: bool) 
     _restore_data(training, state)
     for layer in (layer for net in [training.net, *training.test_nets] for layer in net.layers):
         if layer.keeps_to_itself:
-            what = "what its class keeps on itself is not part of a snapshot"
+            what = "what its class keeps on itself is not part of a snapshot without state() and restore(state)"
             log.info("layer %s (%s) begins anew: %s", layer.name, layer.type, what)
 
 
@@ -208,7 +209,13 @@ def _restore_carried(net: Net, stored: Sequence[CarriedState]) -> None:
             ) from error
         values.setdefault(carried.layer, {})[carried.name] = array.astype(array.dtype.newbyteorder("="))
     for step in net.executor.steps:
-        step.carry(values.pop(step.layer.name, {}))
+        mine = values.pop(step.layer.name, {})
+        if not step.layer.has_own_state:
+            step.carry(mine)
+        elif mine:
+            step.layer.restore_own_state(mine)
+        else:
+            log.warning("the solver state holds no state of layer %s: it begins anew", step.layer.name)
     for layer in values:
         log.warning("the solver state holds what layer %s carried from batch to batch; the net has none such", layer)
 

@@ -201,6 +201,10 @@ class RateSchedule:
         self._warm, self._linear = warmup_length(param), param.warmup_iter
         self._floor = param.min_lr if param.HasField("min_lr") else -math.inf
 
+    def read_again(self) -> None:
+        """The policy's fields may have been changed: read them anew."""
+        self._policy = POLICIES[self.param.lr_policy].rates(self.param)
+
     def rate(self, iteration: int, loss: float | None = None) -> float:
         """The rate of `iteration`, counted from 0; takes the steps that are due. Called once an iteration, in order.
 

@@ -1,0 +1,1 @@
+"""Python 2 scripts, translated as they are loaded."""

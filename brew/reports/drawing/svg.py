@@ -1,0 +1,53 @@
+"""A picture as SVG."""
+
+from __future__ import annotations
+
+from html import escape
+
+from .colours import FAINT, FILL_AND_EDGE, INK, LINE, PAPER
+from .picture import DETAIL, Curve, Picture, Placed, strips_of
+from .rows import Point
+
+_FONT = "Helvetica, Arial, sans-serif"
+
+
+def svg(picture: Picture, title: str = "") -> str:
+    """The text of an SVG file; `title` is what a browser calls it."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width:.0f}" height="{picture.height:.0f}" '
+        f'viewBox="0 0 {picture.width:.0f} {picture.height:.0f}" font-family="{_FONT}" font-size="{DETAIL:g}" '
+        f'text-anchor="middle" fill="{FAINT}">\n<title>{escape(title)}</title>\n'
+        f'<defs><marker id="end" markerWidth="8" markerHeight="8" refX="6.5" refY="4" orient="auto">'
+        f'<path d="M0,1 L7,4 L0,7 z" fill="{LINE}"/></marker></defs>\n'
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>'
+    )
+    halo = f'stroke="{PAPER}" stroke-width="4" paint-order="stroke"'
+    words = [f'<text x="{x:.1f}" y="{y + 3:.1f}" {halo}>{escape(text)}</text>' for (x, y), text in picture.words]
+    return "\n".join([head, *map(_curve, picture.curves), *words, *map(_card, picture.cards), "</svg>\n"])
+
+
+def _curve(curve: Curve) -> str:
+    pieces = " ".join("C" + " ".join(map(_point, piece)) for piece in curve.pieces)
+    end = ' marker-end="url(#end)"' if curve.arrow else ""
+    return f'<path d="M{_point(curve.start)} {pieces}" fill="none" stroke="{LINE}" stroke-width="1.3"{end}/>'
+
+
+def _point(point: Point) -> str:
+    return f"{point[0]:.1f},{point[1]:.1f}"
+
+
+def _card(placed: Placed) -> str:
+    fill, edge = FILL_AND_EDGE[placed.card.parts[0].kind]
+    x, y, width, height = placed.x, placed.y, placed.width, placed.height
+    made = [f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="5" fill="{fill}"/>']
+    for strip in strips_of(placed):
+        if strip.kind:
+            made.append(
+                f'<rect x="{x:.1f}" y="{strip.top:.1f}" width="{width:.1f}" height="{strip.height:.1f}" '
+                f'fill="{FILL_AND_EDGE[strip.kind][0]}"/>'
+            )
+        bold = f' font-weight="bold" fill="{INK}"' if strip.bold else ""
+        at = f'x="{x + width / 2:.1f}" y="{strip.baseline:.1f}" font-size="{strip.size:g}"'
+        made.append(f"<text {at}{bold}>{escape(strip.text)}</text>")
+    outline = f'width="{width:.1f}" height="{height:.1f}" rx="5" fill="none" stroke="{edge}" stroke-width="1.2"'
+    return "".join([*made, f'<rect x="{x:.1f}" y="{y:.1f}" {outline}/>'])
