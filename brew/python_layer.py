@@ -189,7 +189,9 @@ def load_class(module: str, name: str, folder: Path, fail: Callable[..., BrewErr
     try:
         loaded = _import(module, folder)
     except Exception as error:
-        raise fail(f'module "{module}" cannot be imported: {described(error)}') from error
+        no_caffe = isinstance(error, ModuleNotFoundError) and error.name == "caffe"
+        hint = "brew.install_as_caffe() gives it one" if no_caffe else None
+        raise fail(f'module "{module}" cannot be imported: {described(error)}', hint=hint) from error
     if loaded is None:
         raise fail(f'there is no module "{module}"; looked along sys.path, in {Path.cwd()} and in {folder.absolute()}')
     found = getattr(loaded, name, None)

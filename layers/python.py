@@ -183,6 +183,8 @@ class _Called(Implementation[Python]):
             if io.y[t].shape == io.x[t].shape:
                 self._copy(io.y[t], io.x[t])
         self._lend(io)
+        for memory in self._values():
+            memory.download()
         layer.call("reshape", layer.bottom, layer.top)
         layer.call("forward", layer.bottom, layer.top)
         layer.check_bottoms("forward", [x.shape for x in io.x])
@@ -203,7 +205,7 @@ class _Called(Implementation[Python]):
             if (dx := io.dx[t]) is not None:
                 self._copy(dx, io.dy[t])
         self._lend(io, reshaped=True)
-        for memory in self._gradients():
+        for memory in (*self._values(), *self._gradients()):
             memory.download()
         layer.call("backward", layer.top, list(self._wanted.bottoms), layer.bottom)
         for memory in self._gradients():
@@ -224,8 +226,6 @@ class _Called(Implementation[Python]):
                 blob.lend(y, diff, self.device, keep=True, reshaped=reshaped)
         for blob, w, dw in zip(layer.blobs, io.w, io.dw, strict=True):
             blob.lend(w, dw, self.device)
-        for memory in self._values():
-            memory.download()
 
     def _blobs(self) -> Iterator[LentBlob]:
         yield from self.layer.bottom

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import click
@@ -46,14 +47,31 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         settings = ctx.ensure_object(Settings)
         attach(terminal=settings.terminal, colour=settings.colour, verbosity=settings.verbosity)
+        sys.meta_path.insert(0, _CaffeOfLayers)
         try:
             return super().invoke(ctx)
         finally:
             detach()
+            if _CaffeOfLayers in sys.meta_path:
+                sys.meta_path.remove(_CaffeOfLayers)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         options = {name: p for p in self.get_params(ctx) if isinstance(p, click.Option) for name in p.opts}
         return super().parse_args(ctx, _respell(args, options, ctx))
+
+
+class _CaffeOfLayers:
+    """Gives the Python layers of a net that say `import caffe` Brew, which is imported when one does."""
+
+    @classmethod
+    def find_spec(cls, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        if name.partition(".")[0] != "caffe":
+            return None
+        from brew.caffe.finder import install_as_caffe
+
+        sys.meta_path.remove(cls)
+        install_as_caffe()
+        return importlib.util.find_spec(name)
 
 
 class Group(click.Group):

@@ -45,7 +45,9 @@ class _Run(Command):
 @click.option("--py2", is_flag=True, help="It is Python 2: translate it, and the modules in its folder.")
 @click.option("-i", "--interactive", is_flag=True, help="Give a prompt, after the script if there is one.")
 def verb(script: tuple[str, ...], module: str | None, py2: bool, interactive: bool) -> int:
-    """Run a Python script written for Caffe: `import caffe` gives Brew, whatever is on sys.path.
+    """Run a Python script written for Caffe.
+
+    In it, `import caffe` gives Brew, whatever is on sys.path.
 
     The script gets its arguments, its folder in sys.path and its exit code as from python SCRIPT. Child processes that
     do not come from a fork import what they find; brew.install_as_caffe() at their beginning gives them Brew.
@@ -61,11 +63,11 @@ def verb(script: tuple[str, ...], module: str | None, py2: bool, interactive: bo
     if py2:
         _translating(Path.cwd() if module else Path(script[0] if script else "").resolve().parent)
     if module is not None:
-        _guarded(lambda: space.update(_module(module, script, py2)))
+        _guarded(lambda: space.update(_module(module, script, py2)), py2)
     elif script:
         main = _as_main(script)
         space = main.__dict__
-        _guarded(lambda: exec(translated(script[0], space) if py2 else compiled(script[0]), space))
+        _guarded(lambda: exec(translated(script[0], space) if py2 else compiled(script[0]), space), py2)
     if interactive:
         if not (module or script):
             _begin(["", *script], "")
@@ -129,7 +131,7 @@ def _module(name: str, arguments: tuple[str, ...], py2: bool) -> dict[str, Any]:
     return runpy.run_module(name, space, run_name="__main__", alter_sys=True)
 
 
-def _guarded(run: Callable[[], object]) -> None:
+def _guarded(run: Callable[[], object], py2: bool) -> None:
     """Run the script; what it raises is shown as python shows it, without the frames of Brew below it."""
     try:
         run()
@@ -137,7 +139,18 @@ def _guarded(run: Callable[[], object]) -> None:
         sys.stdout.flush()
         error.__traceback__ = _of_script(error.__traceback__)
         sys.excepthook(type(error), error, error.__traceback__)
+        if not py2 and isinstance(error, SyntaxError) and _is_python2(error.filename):
+            _tell(f"{error.filename} is Python 2: brew run --py2 translates it")
         raise SystemExit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1) from None
+
+
+def _is_python2(path: str | None) -> bool:
+    from brew.caffe.python2.compiling import code_of
+
+    try:
+        return path is not None and bool(code_of(path))
+    except (SyntaxError, OSError, ValueError):
+        return False
 
 
 def _of_script(trace: TracebackType | None) -> TracebackType | None:

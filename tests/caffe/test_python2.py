@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from brew.caffe.python2.compiling import code_of, compiled
+from brew.caffe.python2.gone import GONE, MODULES, gone, module
 from brew.caffe.python2.old_builtins import BUILTINS
 from brew.caffe.python2.running import python2
 from brew.caffe.python2.syntax import rewrite
@@ -42,6 +43,7 @@ PROGRAMS = {
     'print """a\nb""", \\\n  "c"': "a\nb c\n",
     'print "a" # and no more': "a\n",
     'print b"bytes"': "bytes\n",
+    "import numpy as np\nprint 0.1 + 0.2, 1e3, str(2 / 3.), [0.1], -4., 1e20, 1e-7, np.float64(1) / 3, float('inf')": "0.3 1000.0 0.666666666667 [0.1] -4.0 1e+20 1e-07 0.333333333333 inf\n",
     # division
     "print 7 / 2, -7 / 2, 7 / 2., True / 2, 7 // 2, 7L / 2": "3 -4 3.5 0 3 3\n",
     "x = 7; x /= 2; print x": "3\n",
@@ -133,10 +135,11 @@ def test_lines_stay_where_they_are(tmp_path: Path) -> None:
 
 def test_what_is_no_python_at_all_says_its_line(tmp_path: Path) -> None:
     path = tmp_path / "odd.py"
-    path.write_text('print "a"\nfor for\n')
+    path.write_text('print "a"\nprint 1 +\n')
     with pytest.raises(SyntaxError) as caught:
         code_of(path)
-    assert (caught.value.filename, caught.value.lineno) == (str(path), 2)
+    found = caught.value
+    assert (found.filename, found.lineno, found.text) == (str(path), 2, "print 1 +")
 
 
 def test_python_3_is_left_as_it_is(tmp_path: Path) -> None:
@@ -190,11 +193,27 @@ def test_files_of_text_and_others(tmp_path: Path) -> None:
         file.write("text ")
         file.write(picture)
     assert (tmp_path / "b").read_bytes() == b"text " + picture
+    with opened(tmp_path / "c", "wb") as file:
+        file.write("text ")
+        file.write(picture)
+        np.save(file, np.arange(2))
+    assert (tmp_path / "c").read_bytes().startswith(b"text " + picture + b"\x93NUMPY")
     with opened(tmp_path / "a.txt", "a") as file:
         file.write("more")
     assert (tmp_path / "a.txt").read_bytes().endswith(b"more")
     with pytest.raises(FileNotFoundError):
         opened(tmp_path / "none")
+
+
+@LEFT_OPEN
+def test_comma_separated_values(tmp_path: Path) -> None:
+    printed = output(f"""
+        import csv
+        w = csv.writer(open({str(tmp_path / "a.csv")!r}, 'wb')); w.writerow(['a', 1]); del w
+        for row in csv.reader(open({str(tmp_path / "a.csv")!r}, 'rb')): print row
+        for row in csv.reader(['x,y']): print row
+    """)
+    assert printed == "['a', '1']\n['x', 'y']\n"
 
 
 @LEFT_OPEN
@@ -250,3 +269,8 @@ def test_constants_of_opencv_2(monkeypatch: pytest.MonkeyPatch) -> None:
         except AttributeError, e: print e
     """)
     assert printed.startswith("6 5 16 3 1\ncv2 has none of NOTHING, COLOR_NOTHING")
+
+
+@pytest.mark.parametrize("name", [n for n in (*MODULES, *GONE) if n.partition(".")[0] not in ("cv2", "Tkinter")])
+def test_what_stands_for_a_name_is_there(name: str) -> None:
+    assert (module(name) if name in MODULES else gone(name)) is not None

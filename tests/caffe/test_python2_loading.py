@@ -95,10 +95,17 @@ def test_a_module(folder: Path) -> None:
     assert done.stdout == "3 ['a'] 0\n", done.stderr
 
 
+def test_a_script_in_a_package_s_folder_is_in_no_package(folder: Path) -> None:
+    (folder / "lib/old/main.py").write_text("import helper, math3\nprint helper.halved(7), math3.half(7)\n")
+    done = brew_run("--py2", "lib/old/main.py", folder=folder)
+    assert done.stdout == "3 3\n", done.stderr
+
+
 def test_without_the_option_it_is_python_3(folder: Path) -> None:
     done = brew_run("s.py", folder=folder)
     assert done.returncode == 1
     assert "SyntaxError" in done.stderr
+    assert done.stderr.splitlines()[-1] == "s.py is Python 2: brew run --py2 translates it"
 
 
 @pytest.fixture

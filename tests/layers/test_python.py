@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -347,3 +350,38 @@ def test_a_module_that_is_not_there_or_does_not_load(tmp_path):
     assert 'module "needs_more" cannot be imported: ModuleNotFoundError' in str(found)
     assert "needs_more.py:1)" in str(found)
     assert str(tmp_path) not in sys.path
+
+
+CAFFE_S = """
+import caffe
+
+class Ones(caffe.Layer):
+    def setup(self, bottom, top):
+        top[0].reshape(2)
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        if self.param_str == "raise":
+            raise RuntimeError("no more")
+        top[0].data[...] = 1
+"""
+
+
+def test_a_layer_written_for_caffe_in_the_commands_and_without_them(tmp_path):
+    (tmp_path / "ones_of_caffe.py").write_text(CAFFE_S)
+    (tmp_path / "net.prototxt").write_text(layer("ones_of_caffe", "Ones", bottom=""))
+    alone = [sys.executable, "-c", "import brew; brew.Net('net.prototxt', brew.TEST)"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(alone, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert "No module named 'caffe'" in done.stderr
+    assert "(brew.install_as_caffe() gives it one)" in done.stderr
+    command = [sys.executable, "-m", "brew", "time", "--model", "net.prototxt", "--iterations", "1"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "net.prototxt").write_text(layer("ones_of_caffe", "Ones", "raise", bottom=""))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 3
+    assert 'error[B120]: layer "p" (Python): Ones.forward raised RuntimeError: no more (at' in done.stderr
+    assert "Traceback" not in done.stderr

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import brew
+from brew.errors import NetError
 from brew.layer import TRAIN
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -48,6 +49,13 @@ class Reset(Positive):
         top[0].reshape(1, *bottom[0].shape[1:])
 
 
+class Likely(Positive):
+    """The same, with all rows at first."""
+
+    def setup(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+
 class Late(Positive):
     """The same, written before the top gets its last shape: the part that stays keeps its values."""
 
@@ -76,6 +84,23 @@ class Both(Positive):
         bottom[0].diff[...] = top[1].diff
         bottom[0].diff[self.kept] += self.blobs[0].data * top[0].diff
         self.blobs[0].diff[...] += (top[0].diff * bottom[0].data[self.kept]).sum()
+
+
+class Doubled(PythonLayer):
+    """2 x, of the shape that the bottom has in forward."""
+
+    def setup(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+    def reshape(self, bottom, top):
+        pass
+
+    def forward(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+        top[0].data[...] = 2 * bottom[0].data
+
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = 2 * top[0].diff
 
 
 class Flat(PythonLayer):
@@ -128,7 +153,7 @@ def net(layers, **options):
         "force_backward: true\n"
         f'layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: {ROWS} dim: {CHANNELS} }} }} }}\n'
     )
-    return Net(parse(text + layers, NetParameter), TRAIN, **options)
+    return Net(parse(text + layers, NetParameter), TRAIN, seed=3, **options)
 
 
 ENGINES = pytest.mark.parametrize("engine", ["caffe", pytest.param("onednn", marks=pytest.mark.onednn)])
@@ -179,6 +204,30 @@ def test_the_input_s_shape_changes_too(device):
         made.forward(x=x)
         assert np.array_equal(made.blobs["y"].data, 3 * x[x[:, 0] > 0])
         assert made.blobs["out"].shape == (positive, 3)
+
+
+SUM = 'layer { name: "sum" type: "Eltwise" bottom: "x" bottom: "y" top: "s" }\n'
+
+
+@ENGINES
+def test_a_layer_that_reads_it_beside_a_blob_that_has_changed_already(engine):
+    """Until the forward has run, the two do not fit."""
+    made = net(python(Doubled) + SUM + inner_product("s"), engine=engine)
+    for rows in (9, 2, 2, 30):
+        made.blobs["x"].reshape(rows, CHANNELS)
+        x = batch(1, rows)
+        made.forward(x=x)
+        assert np.array_equal(made.blobs["s"].data, 3 * x)
+        assert made.backward(out=np.ones((rows, 3)))["x"].shape == x.shape
+
+
+def test_a_layer_that_cannot_follow_says_so_in_the_pass():
+    made = net(
+        python(Likely).replace('"y"', '"k"') + python(Doubled).replace('"p"', '"q"') + SUM.replace('"x"', '"k"')
+    )
+    made.forward(x=batch(ROWS))
+    with pytest.raises(NetError, match='layer "sum"'):
+        made.forward(x=batch(2))
 
 
 def test_one_python_layer_after_another():

@@ -26,34 +26,39 @@ def source_of(path: str | Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def code_of(path: str | Path) -> tuple[CodeType, str]:
-    """The code of a file of Python 2, and what was translated in words; "" for nothing. SyntaxError for other files."""
+def code_of(path: str | Path, *, in_package: bool = False) -> tuple[CodeType, str]:
+    """The code of a file of Python 2, and what was translated in words; "" for nothing. SyntaxError for other files.
+
+    In a package, modules that stand beside it may be imported without a dot.
+    """
     text, file = source_of(path), Path(path)
-    tree, translated = _tree(text, file)
+    tree, translated = _tree(text, file, file.parent if in_package else None)
     return _code(tree, str(path)), ", ".join(f"{what} x {n}" if n > 1 else what for what, n in translated.most_common())
 
 
 def compiled(text: str, mode: str = "exec") -> CodeType:
     """The code of a text; with the mode "eval", of an expression."""
     if mode == "exec":
-        return _code(_tree(text, None)[0], "<string>")
-    [line] = _tree(text, None)[0].body
+        return _code(_tree(text)[0], "<string>")
+    [line] = _tree(text)[0].body
     if not isinstance(line, ast.Expr):
         raise SyntaxError(f"no expression: {text}")
     return compile(ast.Expression(line.value), "<string>", "eval", dont_inherit=True)
 
 
-def _tree(text: str, path: Path | None) -> tuple[ast.Module, Counter[str]]:
+def _tree(text: str, path: Path = Path("<string>"), package: Path | None = None) -> tuple[ast.Module, Counter[str]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # escapes such as "\d" were none, and are told of now
         program = rewrite(text)
         try:
-            return translate(program, path), program.translated
-        except SyntaxError:
+            return translate(program, path, package), program.translated
+        except SyntaxError as error:
             try:
-                return ast.parse(text, str(path or "<string>")), Counter()  # it is Python 3 already
+                return ast.parse(text, str(path)), Counter()  # it is Python 3 already
             except SyntaxError:
-                pass
+                lines = text.splitlines()
+                error.text = lines[error.lineno - 1] if error.lineno and error.lineno <= len(lines) else None
+                error.offset = None  # it counts in what was made of the line
             raise
 
 

@@ -78,6 +78,7 @@ GONE = {
     **{f"types.{name}Type": f"builtins:{target}" for name, target in _TYPES.items()},
     "types.StringTypes": f"{_HERE}.old_builtins:STRINGS",
     "types.NoneType": f"{_HERE}.old_builtins:NONE",
+    "csv.reader": f"{_HERE}.old_modules:csv_reader",
     "inspect.getargspec": "inspect:getfullargspec",
     "os.getcwdu": "os:getcwd",
     "string.letters": "string:ascii_letters",

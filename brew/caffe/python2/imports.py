@@ -12,10 +12,9 @@ from .gone import GONE, MODULES
 class Imports(ast.NodeTransformer):
     """Replaces them by what `__py2__` has for them."""
 
-    def __init__(self, tree: ast.Module, path: Path | None, translated: Counter[str]) -> None:
-        """`path` is the file, where it may import modules beside it without a dot."""
-        self.translated = translated
-        self.folder = path.parent if path is not None and (path.parent / "__init__.py").is_file() else None
+    def __init__(self, tree: ast.Module, folder: Path | None, translated: Counter[str]) -> None:
+        """In `folder` stand the modules that may be imported without a dot."""
+        self.translated, self.folder = translated, folder
         self.known: dict[str, str] = {}  # what a name in the file stands for: np for numpy
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):

@@ -27,15 +27,18 @@ class Python2Finder:
 
     def __init__(self, folder: Path, tell: Callable[[str], None]) -> None:
         self._folder, self._tell = folder.resolve(), tell
-        self._python, self._brew = Path(sysconfig.get_path("stdlib")).resolve(), Path(__file__).resolve().parents[2]
+        self._python = Path(sysconfig.get_path("stdlib")).resolve()
         self._old: dict[Path, bool] = {}  # whether a folder of sys.path has Python 2 in it
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        if name.partition(".")[0] == "brew":
+            return None
         spec = PathFinder.find_spec(name, path)
         if spec is None or spec.origin is None or type(spec.loader) is not SourceFileLoader:
             return None
         file = Path(spec.origin).resolve()
-        above = file.parents[name.count(".") + (spec.submodule_search_locations is not None)]
+        depth = name.count(".") + (spec.submodule_search_locations is not None)
+        above = [*file.parents][: depth + 1][-1]
         if self._is_left_alone(file, above):
             return None
         if self._folder not in file.parents and not self._is_old(above) and _parses(file):
@@ -45,7 +48,7 @@ class Python2Finder:
 
     def _is_left_alone(self, file: Path, above: Path) -> bool:
         installed = {"site-packages", "dist-packages"} & set(file.parts) or any(above.glob("*.dist-info"))
-        return bool(installed) or self._python in file.parents or self._brew in file.parents
+        return bool(installed) or self._python in file.parents
 
     def _is_old(self, above: Path) -> bool:
         if above not in self._old:
@@ -75,7 +78,7 @@ class _Python2(SourceFileLoader):
         self._tell = tell
 
     def get_code(self, fullname: str) -> CodeType:
-        code, translated = code_of(self.path)
+        code, translated = code_of(self.path, in_package="." in fullname or self.is_package(fullname))
         if translated:
             self._tell(f"{self.path}: translated from Python 2: {translated}")
         return code

@@ -24,13 +24,13 @@ _RENAMED = {"next": "__next__", "__nonzero__": "__bool__", "__div__": "__truediv
 T = TypeVar("T", bound=ast.AST)
 
 
-def translate(program: Rewritten, path: Path | None) -> ast.Module:
+def translate(program: Rewritten, path: Path, package: Path | None) -> ast.Module:
     """The syntax tree of a program, with Python 2's meaning. SyntaxError where it is no Python 2 either.
 
-    `path` is its file: beside it stand the modules that it may import without a dot.
+    `path` is its file, for errors; in the folder `package` stand the modules that it may import without a dot.
     """
-    tree = ast.parse(program.text, str(path or "<string>"))
-    imports = Imports(tree, None if "absolute_import" in program.future else path, program.translated)
+    tree = ast.parse(program.text, str(path))
+    imports = Imports(tree, None if "absolute_import" in program.future else package, program.translated)
     imports.visit(tree)
     meaning = _Meaning(program.unpacked, program.translated, division="division" not in program.future)
     meaning.visit(tree)

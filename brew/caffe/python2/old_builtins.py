@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cmp_to_key, reduce
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,12 +38,22 @@ class TextFile(io.TextIOWrapper):
         return super().write(text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text)
 
 
+class BytesFile(io.BufferedWriter):
+    """A file of bytes that takes text too."""
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or text as UTF-8."""
+        return super().write(data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data)
+
+
 def nothing(*_: object) -> None:
     """Does nothing."""
 
 
 def open_(name: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
     """Text where the file is UTF-8, else bytes: what Python 2 read were bytes, and `open(picture)` was usual."""
+    if mode in ("wb", "ab") and not (rest or options):
+        return BytesFile(io.FileIO(name, mode[0]))
     if "b" in mode or rest[1:] or options:
         return builtins.open(name, mode, *rest, **options)  # noqa: PTH123
     universal, mode = "U" in mode, mode.replace("U", "").replace("t", "") or "r"
@@ -52,11 +63,13 @@ def open_(name: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
 
 
 def _is_text(name: Any) -> bool:
+    if not Path(name).is_file():
+        return True  # opening it will say so, or it is a stream, of which nothing is to be lost
     try:
         with builtins.open(name, "rb") as file:  # noqa: PTH123
             start = file.read(_SNIFFED)
     except OSError:
-        return True  # opening it will say so
+        return True
     if b"\0" in start:
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import io
 import pickle
@@ -102,3 +103,9 @@ def yaml_load(stream: Any, Loader: Any = None) -> Any:
     """`yaml.load(stream)`, which had no need of a Loader: as yaml.full_load, which makes no objects of Python."""
     yaml = importlib.import_module("yaml")
     return yaml.load(stream, Loader=Loader or yaml.FullLoader)
+
+
+def csv_reader(lines: Any, *arguments: Any, **options: Any) -> Any:
+    """`csv.reader`, which read files that are open for bytes."""
+    text = io.TextIOWrapper(lines, "utf-8", newline="") if isinstance(lines, io.BufferedReader) else lines
+    return csv.reader(text, *arguments, **options)

@@ -74,9 +74,9 @@ def say(ends: bool, file: Any, *items: Any) -> None:
     """The print statement; with `ends` the line does."""
     file = sys.stdout if file is None else file
     for item in items:
-        text = item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
-        file.write(f" {text}" if _between.get(id(file)) else text)
-        _between[id(file)] = text[-1:] not in ("\n", "\t", "\r")
+        line = item.decode("utf-8", "replace") if isinstance(item, bytes | bytearray) else text(item)
+        file.write(f" {line}" if _between.get(id(file)) else line)
+        _between[id(file)] = line[-1:] not in ("\n", "\t", "\r")
     if ends:
         file.write("\n")
         _between.pop(id(file), None)
@@ -108,8 +108,13 @@ def _compiled(program: Any, mode: str) -> str | CodeType:
 
 
 def text(value: Any) -> Any:
-    """`str(value)`: bytes were strings, and stay."""
-    return bytes(value) if isinstance(value, bytes | bytearray) else str(value)
+    """`str(value)`: bytes were strings, and stay; floats have twelve digits."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if type(value) not in (float, np.float64):
+        return str(value)
+    digits = f"{value:.12g}"
+    return f"{digits}.0" if digits.lstrip("-").isdigit() else digits
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

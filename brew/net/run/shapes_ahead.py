@@ -37,15 +37,22 @@ class ShapesAhead:
     def carry(self, end: int, groups: Iterable[Group]) -> bool:
         """Reshape the steps and `groups` to the sources' shapes; returns whether any had changed.
 
-        Raises what a step up to `end` raises on shapes that it cannot take.
+        Raises what a step up to `end` raises on shapes that it cannot take; not where they may still change, in a
+        forward that gives a top its shape (Filter, Python).
         """
         if self._now() == self._stamps and self.reach(end):
             return False
         self._stamps, self._stuck = self._now(), len(self._steps)
+        open_ended: set[Blob] = set()
         for last, step in (*enumerate(self._steps), *((group.last, group.step) for group in groups)):
+            follows = not open_ended.isdisjoint(step.bottoms)
+            if follows or step.asks_for_shapes:
+                open_ended.update(step.tops)
             try:
                 step.reshape()
             except Exception as error:
+                if follows and isinstance(error, InputError):
+                    continue  # the pass itself will see
                 self._stuck = min(self._stuck, last)
                 if last <= end or not (isinstance(error, InputError) or blamed(error)):
                     raise
