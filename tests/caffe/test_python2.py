@@ -55,6 +55,9 @@ PROGRAMS = {
     "import numpy as np\na = np.float32(5); a /= 2; print a": "2.5\n",
     "x = [6]; x[0] /= 4; print x": "[1]\n",
     "print [0, 1, 2, 3][1.0:3.9]": "[1, 2]\n",
+    # numbers that are arrays of one element
+    "import numpy as np\na = np.array([2.5]); print int(a), float(a), '%d %.1f %%' % (a, a), '%g' % a, '%s' % a": "2 2.5 2 2.5 % 2.5 [2.5]\n",
+    "print int('7'), '%d %s' % (1, [2]), '%(a)d' % {'a': 3}, '%d' % 4": "7 1 [2] 3 4\n",
     # words
     "print 0777, 0xFFL, 10L, 0o17, 0, 00, 1e3, 1 <> 2, `3` + `\"a\"`": "511 255 10 15 0 0 1000.0 True 3'a'\n",
     'print len("\\u1234"), len(u"\\u1234"), "C:\\users", ur"\\d", len("\\\\u")': "6 1 C:\\users \\d 2\n",

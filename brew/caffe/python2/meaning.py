@@ -6,6 +6,7 @@ What a thing is shows only at run time (a division of ints, keys of a dict), so 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ _LAZY = {f"{how}{what}": what for how in ("iter", "view") for what in ("keys", "
 _METHODS = {"has_key": "has_key", "sort": "sort", "decode": "decode", "encode": "encode", "tostring": "to_string"}
 _RENAMED = {"next": "__next__", "__nonzero__": "__bool__", "__div__": "__truediv__", "__rdiv__": "__rtruediv__",
             "__idiv__": "__itruediv__"}  # fmt: skip
+_OF_NUMBERS = ("int", "float", "long", "round")
+_NUMBERS = re.compile(r"([^%]|%%|%[-+ #0]*[\d.*]*[diouxXeEfFgG])*", re.DOTALL)  # a format without texts and names
 
 T = TypeVar("T", bound=ast.AST)
 
@@ -56,6 +59,12 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
+        if (
+            isinstance(node.op, ast.Mod)
+            and isinstance(node.left, ast.Constant)
+            and _NUMBERS.fullmatch(str(node.left.value))
+        ):
+            node.right = helper("numbers", node.right, at=node.right)
         if not self.division or not isinstance(node.op, ast.Div) or _is_float(node.left) or _is_float(node.right):
             return node
         self.translated["/"] += 1
@@ -93,6 +102,13 @@ class _Meaning(ast.NodeTransformer):
             node.args[0] = helper("in_file", node.args[0], at=node.args[0])
         if isinstance(node.func, ast.Name) and node.func.id == "str" and len(node.args) == 1 and not node.keywords:
             return helper("text", *node.args, at=node)
+        if (
+            isinstance(node.func, ast.Name)
+            and node.func.id in _OF_NUMBERS
+            and len(node.args) == 1
+            and not node.keywords
+        ):
+            node.args[0] = helper("scalar", *node.args, at=node.args[0])
         if not isinstance(node.func, ast.Attribute):
             return node
         name, on = node.func.attr, node.func.value

@@ -60,6 +60,16 @@ class Divisor:
         return how(left, self.value, out=out)
 
 
+def scalar(value: Any) -> Any:
+    """What int(value) or float(value) is given: of an array of one element, which was taken for a number, that one."""
+    return value.item() if isinstance(value, np.ndarray) and value.ndim and value.size == 1 else value
+
+
+def numbers(values: Any) -> Any:
+    """The right side of `format % values`, where the format has numbers only."""
+    return tuple(map(scalar, values)) if type(values) is tuple else scalar(values)
+
+
 def bound(value: Any) -> Any:
     """An end of a slice: arrays took floats."""
     return int(value) if isinstance(value, float | np.floating) else value
