@@ -59,7 +59,7 @@ class Python2Finder:
 
 
 def install(folder: Path, tell: Callable[[str], None]) -> None:
-    """Translate the modules that are imported from now on, as `Python2Finder` says; NumPy's numbers print as numbers."""
+    """Translate the modules that are imported from now on, as `Python2Finder` says; NumPy prints numbers as numbers."""
     if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
         np.set_printoptions(
             legacy="1.25"
