@@ -47,7 +47,7 @@ def poisoned() -> Iterator[Callable[[Net], Net]]:
     have_lost: set[Arena] = set()
 
     def poison(net: Net) -> Net:
-        net.executor.settle()
+        net.executor.plan_shapes()
         arena = net.executor.memory.arena
         ran = arena.ran
 

@@ -83,7 +83,7 @@ def explain(error: Exception, settings: Settings) -> int:
     known = as_brew_error(error)
     try:
         if settings.traceback:
-            echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            _show_traceback(error)
         if known is not None:
             echo(block(known, colour=settings.colour), err=True, styled=True)
         else:
@@ -91,6 +91,12 @@ def explain(error: Exception, settings: Settings) -> int:
     except OSError:
         _silence()
     return known.exit_code if known is not None else INTERNAL_BUG
+
+
+def _show_traceback(error: Exception) -> None:
+    for piece in traceback.format_exception(error):
+        frame = piece.startswith("  ")  # its place and a line of code; other pieces are messages
+        echo(piece.rstrip("\n"), err=True, lines=frame)
 
 
 def _own_up(error: Exception, settings: Settings) -> None:

@@ -32,7 +32,10 @@ def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, o
     """
     from brew.data.sets import known, recipes
 
-    with bar(settings) as progress:
-        written = known.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
-    for path in [*written, *recipes.write(name, folder)]:
+    with (
+        bar(settings) as progress,
+        known.getting(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress) as databases,
+    ):
+        nets = recipes.write(name, folder)
+    for path in [*databases, *nets]:
         echo(path)

@@ -54,7 +54,7 @@ def verb(
     code = 0
     with bar(settings) as progress:
         for report in check(sources, limits, listed=limit, progress=progress):
-            echo(describe(report))
+            echo(describe(report), lines=True)
             code = max(code, _UNUSABLE if not report.usable else _BAD if report.bad else 0)
     return code
 

@@ -67,7 +67,7 @@ def verb(
     text = made.text(Path(source).name)
     summary = summarise(made.net, TEST)  # a net that would not run is not written
     if target == "-":
-        echo(text, nl=False)
+        echo(text, nl=False, lines=True)
         return
     with replacing(target, KIND, overwrite=overwrite) as temporary:
         temporary.write_text(text, "utf-8")

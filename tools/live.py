@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from brew.plain_text import plain
+from brew.plain_text import one_line
 
 from .command import Settings
 from .output import echo
@@ -66,7 +66,7 @@ def bar(settings: Settings) -> Iterator[Callable[[str, int, int | None], None]]:
 
         def move(what: str, done: int, total: int | None) -> None:
             if what not in tasks:
-                tasks[what] = progress.add_task(plain(what), total=total, numbers="")
+                tasks[what] = progress.add_task(one_line(what), total=total, numbers="")
             progress.update(tasks[what], completed=done, total=total)
 
         yield move
@@ -113,7 +113,7 @@ class LiveLine:
             self._say(f"snapshot: {event.weights} and {event.state}")
 
     def _say(self, text: str) -> None:
-        self.progress.console.print(plain(text), soft_wrap=True, markup=False)
+        self.progress.console.print(one_line(text), soft_wrap=True, markup=False)
 
     def _step(self, step: Iterated) -> None:
         self.seconds = _SMOOTHING * (self.seconds or step.seconds) + (1 - _SMOOTHING) * step.seconds

@@ -2,7 +2,8 @@
 
 The library writes Caffe's sentences through `logging.getLogger("brew")`; records that stand for a line of Caffe's log
 carry `extra={"glog": "solver.cpp:218"}`, the place glog would have named. Caffe's parse_log.py and
-extract_seconds.py read month, day, time and text off such lines.
+extract_seconds.py read month, day, time and text off such lines. A record is one line; one of several carries
+`extra={"lines": True}`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from typing import TextIO
 
 import click
 
-from brew.plain_text import plain
+from brew.plain_text import one_line, plain
 
 from .output import fitting, silence
 
 _LETTERS = {logging.DEBUG: "I", logging.INFO: "I", logging.WARNING: "W", logging.ERROR: "E", logging.CRITICAL: "F"}
+
+
+def _text(record: logging.LogRecord) -> str:
+    """The message; a name in it makes no new line."""
+    return (plain if hasattr(record, "lines") else one_line)(record.getMessage())
 
 
 class GlogFormatter(logging.Formatter):
@@ -35,7 +41,7 @@ class GlogFormatter(logging.Formatter):
         letter = _LETTERS.get(record.levelno, "I")
         place = getattr(record, "glog", None) or f"{record.filename}:{record.lineno}"
         stamp = f"{letter}{when:%m%d %H:%M:%S.%f} {threading.get_native_id():5d} {place}] "
-        return "\n".join(stamp + line for line in plain(record.getMessage()).split("\n"))
+        return "\n".join(stamp + line for line in _text(record).split("\n"))
 
 
 class TerminalFormatter(logging.Formatter):
@@ -46,7 +52,7 @@ class TerminalFormatter(logging.Formatter):
         self.colour = colour
 
     def format(self, record: logging.LogRecord) -> str:
-        message = plain(record.getMessage())
+        message = _text(record)
         if record.levelno < logging.WARNING:
             return message
         level = record.levelname.lower()

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import click
 
-from brew.plain_text import plain
+from brew.plain_text import one_line, plain
 
 
 def fitting(text: str, stream: TextIO) -> str:
@@ -22,10 +22,14 @@ def fitting(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def echo(text: object = "", *, err: bool = False, nl: bool = True, styled: bool = False) -> None:
-    """Print `text` as `plain` makes it, and a newline. Of `styled` text that is done already, and colours are in it."""
+def echo(text: object = "", *, err: bool = False, nl: bool = True, styled: bool = False, lines: bool = False) -> None:
+    """Print `text` in one line, and a newline. With `lines` it may be several: no name in it has a line break.
+
+    Of `styled` text control characters are written out already, and colours are in it.
+    """
     stream = sys.stderr if err else sys.stdout
-    click.echo(fitting(str(text) if styled else plain(str(text)), stream), err=err, nl=nl, color=styled or None)
+    safe = str(text) if styled else (plain if lines else one_line)(str(text))
+    click.echo(fitting(safe, stream), err=err, nl=nl, color=styled or None)
 
 
 def silence(*streams: TextIO) -> None:

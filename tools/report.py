@@ -13,8 +13,7 @@ from pathlib import Path
 import click
 
 from brew.errors import BrewError, InputError, Place, ResourceError, UsageError, blamed
-from brew.files import regular
-from brew.plain_text import plain
+from brew.plain_text import one_line, plain
 
 INTERNAL_BUG = 70
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
@@ -56,10 +55,11 @@ def block(error: BrewError, *, colour: bool = False) -> str:
     def style(text: str, name: str) -> str:
         return click.style(text, fg=name, bold=True) if colour else text
 
-    lines = [f"{style(f'error[{error.code}]', 'red')}: {plain(_shortened(error.message))}"]
-    hint = error.hint and plain(_shortened(error.hint))
+    message = (plain if error.lines else one_line)(_shortened(error.message))
+    lines = [f"{style(f'error[{error.code}]', 'red')}: {message}"]
+    hint = error.hint and one_line(_shortened(error.hint))
     if error.place is not None:
-        lines.append(f"  --> {plain(str(error.place))}")
+        lines.append(f"  --> {one_line(str(error.place))}")
         line = _line_at(error.place)
         if line is not None:
             beside = hint if hint and len(hint) <= _HINT_BESIDE_CARET and error.place.column else None
@@ -95,13 +95,16 @@ def save_traceback(error: BaseException) -> Path | None:
 def _usage_error(error: click.ClickException) -> BrewError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context is not None else "brew"
-    return UsageError(error.format_message(), hint=f'"{path} --help" lists the options')
+    message = re.sub(r"\n\t?", " ", error.format_message())  # click lists choices in lines
+    return UsageError(message, hint=f'"{path} --help" lists the options')
 
 
 def _line_at(place: Place) -> str | None:
     """The line of text that `place` points at, or None when the file or the line is not there."""
     if not place.line:
         return None
+    from brew.files import regular
+
     try:
         lines = regular.read_text(place.file, errors="replace").splitlines()
     except (OSError, MemoryError):

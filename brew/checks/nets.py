@@ -141,7 +141,7 @@ def _best(document: Document[SolverParameter], solver: SolverView) -> Iterator[F
     if views and all(view.whole for view in views):
         outputs = [{name: count(shape) for name, shape in view.outputs.items()} for view in views]
         if problem := best_problem(document.message.best, outputs):
-            place = document.place("best")
+            place = document.place(*problem.path)
             yield Finding("error", SolverError.code, f"solver: {problem.message}", place, problem.hint)
 
 

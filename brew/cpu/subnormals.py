@@ -85,7 +85,7 @@ class Flushed:
             self._known = self._before.raw
             control = int.from_bytes(self._known[_PLACE:], "little") | _FLUSH
             self._inside.raw = self._known[:_PLACE] + control.to_bytes(_SIZE - _PLACE, "little")
-        self._number = 1 if self.alone or _openmp() is None else threads.in_use()
+        self._number = 1 if self.alone or _openmp() is None else threads.held()
         self._all(self._inside)
 
     def __exit__(self, *_: object) -> None:

@@ -22,6 +22,9 @@ from .device import (
     asnumpy as asnumpy,
 )
 from .device import (
+    copied as copied,
+)
+from .device import (
     copy as copy,
 )
 from .device import (

@@ -120,6 +120,12 @@ def address(array: Array) -> int:
     return int(array.data.ptr)  # type: ignore[attr-defined]
 
 
+def copied(source: Array) -> Array:
+    """A new device array with the same values."""
+    copy(array := empty(source.shape, source.dtype), source)
+    return array
+
+
 def copy(destination: Array, source: Array) -> None:
     """Device-to-device copy of contiguous arrays of the same number of bytes."""
     check_contiguous("copy", destination, source)

@@ -42,6 +42,11 @@ def file_kind(head: bytes) -> str | None:
     return "a text file"
 
 
+def is_binary(head: bytes) -> bool:
+    """Whether a file that begins so is no text."""
+    return sum(byte < 9 or 13 < byte < 32 for byte in head[:512]) > 1
+
+
 def _is_utf8(head: bytes) -> bool:
     try:
         head.decode("utf-8")

@@ -19,6 +19,9 @@ from .arrays import (
     Buffer as Buffer,
 )
 from .arrays import (
+    Prepared as Prepared,
+)
+from .arrays import (
     Shapes as Shapes,
 )
 from .arrays import (

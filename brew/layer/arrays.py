@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
-from .layout import Shape
+from .layout import Layout, Layouts, Shape, plain
 
 # A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
 Array: TypeAlias = npt.NDArray[Any]
@@ -81,3 +82,17 @@ class Shapes:
     x: tuple[Shape, ...]
     y: tuple[Shape, ...]
     w: tuple[Shape, ...] = ()
+
+
+class Prepared(NamedTuple):
+    """What an implementation that is prepared asks of the net: how its blobs are to lie, and its buffers, by name."""
+
+    layouts: Layouts
+    buffers: Mapping[str, Buffer]
+
+
+def following(bottoms: Sequence[Layout], shapes: Shapes) -> Layouts:
+    """All blobs as the first bottom lies, where they are of one shape; else plain."""
+    if bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
+        return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
+    return plain(shapes.x, shapes.y)

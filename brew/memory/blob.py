@@ -2,7 +2,7 @@
 
 Views stay valid: the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is the memory.
 On CUDA, and on the CPU where a memory has an engine's layout, an exposed memory has a host copy, which counts between
-passes: the net uploads it before a pass and refreshes it after.
+passes: the net uploads it before a pass and refreshes it after, or lets it *rest* while nobody holds a view.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
 from .axes import LegacyAxes
+from .given import GivenViews
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -53,7 +54,8 @@ class Memory:
         self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
         self._home: Array | None = flat if device == "cuda" else None
-        self._shown: tuple[npt.NDArray[Any], Shape, npt.NDArray[Any]] | None = None  # the latest host view, and of what
+        self.resting = False  # exposed, but its host view is not kept up to date
+        self.given = GivenViews()
 
     def lie(self, layout: Layout, converter: Converter) -> None:
         """Use `layout` from now on; nothing may be allocated yet. `converter` makes conversions for the host view."""
@@ -86,7 +88,7 @@ class Memory:
             self._host = np.zeros(size, self.dtype)
         else:
             self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
-            self._host, self.exposed = None, False
+            self._host, self.exposed, self.resting = None, False, False
         if moves:
             self._tell()
         return True
@@ -148,20 +150,27 @@ class Memory:
 
     def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
         """A host view that stays valid from now on; `name` is the blob's, for messages."""
-        if self.exposed and self._shown is not None and self._shown[0] is self._host and self._shown[1] == shape:
-            self._shape = shape
-            return self._shown[2].view()  # a new one, because a view's own shape may be set
+        if not self.exposed or self.resting or self._shape != shape or self._host is None:
+            self._uncover(shape, name)
+        assert self._host is not None
+        return self.given.view(self._host, shape)
+
+    def _uncover(self, shape: Shape, name: str) -> None:
         self.move_out(name)
         self.reserve_for(shape)
         self._shape = shape
         if self._host is None:
             self._host = np.zeros(self.capacity, self.dtype)
-        if not self.exposed:
-            self.exposed = True
+        if not self.exposed or self.resting:
+            self.exposed, self.resting = True, False
             self.stamps.changed()
             self.download()
-        self._shown = self._host, shape, self._view(self._host)
-        return self._shown[2].view()
+
+    def rest(self) -> None:
+        """After an upload, once a pass: let the host view be where nobody looks at it any more."""
+        if self.given.idle():
+            self.resting = True
+            self.stamps.changed()
 
     def _view(self, host: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return host[: count(self._shape)].reshape(self._shape)
@@ -191,7 +200,7 @@ class Memory:
 
     def upload(self) -> None:
         """Before a pass: copy the host view to the memory that layers work on."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.upload(self._home, self._host)
@@ -200,7 +209,7 @@ class Memory:
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.download(self._home, self._host)

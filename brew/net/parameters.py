@@ -46,7 +46,8 @@ class Parameters:
         )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
-        self._exposed, self._looked_at = False, -1  # as of that stamp
+        self._exposed: list[Memory] = []
+        self._looked_at = -1  # the latest stamp then
         self.updated = False  # an update rule works on the arenas
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
@@ -152,12 +153,13 @@ class Parameters:
             cuda.upload(array, values)
             blob.data_memory.download()
 
-    def note_changes(self, trained: bool) -> None:
-        """Before a pass: a new version, where parameters are `trained` or may have been written to by host views."""
+    def note_changes(self, *, trained: bool = False) -> None:
+        """A new version where they are `trained`, or the host may have written to them since this was called last."""
         if self._looked_at != self.stamps.latest:
-            self._exposed = any(slot.data_memory.exposed for slot in self.slots)
+            self._exposed = [slot.data_memory for slot in self.slots if slot.data_memory.exposed]
             self._looked_at = self.stamps.latest
-        if trained or self._exposed:
+        written = bool(self._exposed) and any([memory.given.used() for memory in self._exposed])  # all are asked
+        if trained or written:
             self.version.number += 1
 
     def clear_gradients(self) -> None:

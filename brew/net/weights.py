@@ -19,6 +19,7 @@ from brew.files.weights.reading import KIND, Weights, paths, read
 from brew.files.weights.stored import LayerBlobs, StoredBlob
 from brew.layer import Array, Shape, shape_text
 from brew.memory.blob import Blob, Memory
+from brew.plain_text import one_line
 from brew.proto.brew_pb2 import LayerParameter
 
 from .load_report import LayerReport, LoadReport, Outcome
@@ -116,9 +117,11 @@ def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
 class Misfit(WeightsError):
     """Layers of a file have other shapes than the net's."""
 
+    lines = True
+
 
 def _misfit(layers: Sequence[LayerReport]) -> Misfit:
-    faults = [f"{layer.path}: {fault}" for layer in layers for fault in layer.faults]
+    faults = [one_line(f"{layer.path}: {fault}") for layer in layers for fault in layer.faults]
     rename = f'rename the layer in the net, such as name: "{layers[0].name}_new", to start it from its filler'
     return Misfit("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
 
@@ -196,7 +199,7 @@ def _log(report: LoadReport) -> None:
     for layer in report.skipped:
         log.info("Ignoring source layer %s", layer.name)
     level = logging.WARNING if report.left or report.mismatched else logging.INFO
-    log.log(level, "%s", report.text())
+    log.log(level, "%s", report.text(), extra={"lines": True})
 
 
 # --- out of a net ---------------------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ from google.protobuf.message import Message
 
 from brew.errors import InputError, Place, PrototxtError, did_you_mean
 from brew.files import regular
-from brew.files.kind import file_kind
-from brew.files.weights.known import NOT_PROTOTXT, is_binary, recognise
+from brew.files.kind import file_kind, is_binary
 from brew.plain_text import octal
 
 from .forks import ForeignField
@@ -169,6 +168,8 @@ def _as_text(field: Field, value: str) -> str:
 
 def _other_text(path: str | Path) -> PrototxtError | None:
     """The error for a text that is no prototxt, for which an error about its first word would not help."""
+    from brew.files.weights.known import NOT_PROTOTXT, recognise  # as in _contents
+
     known = recognise(path)
     if known is None or known.noun not in NOT_PROTOTXT:
         return None
@@ -181,6 +182,8 @@ def _contents(path: str) -> bytes:
     file, place = Path(path), Place(path)
     try:
         if file.is_dir():
+            from brew.files.weights.known import recognise  # it reads every format: for errors alone
+
             known = recognise(path)
             what = known.noun if known else "a folder"
             raise InputError(
@@ -199,6 +202,8 @@ def _contents(path: str) -> bytes:
         raise InputError(f"the file cannot be read: {reason}", place=place) from None
     kind = file_kind(raw[:512])
     if kind not in (None, "a text file") or is_binary(raw):
+        from brew.files.weights.known import recognise
+
         known = recognise(path)
         what = known.noun if known else kind or f"a binary file of {size} bytes"
         raise PrototxtError(f"this is {what}, not prototxt", place=place, hint=known.use if known else None)

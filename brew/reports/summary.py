@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,7 +105,7 @@ def summarise(
         layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
         learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
         inference=_predicted(forward, options, 0),
-        training=_predicted(graph, replace(options, recompute=recompute), history_slots) if trains else None,
+        training=_predicted(graph, options._replace(recompute=recompute), history_slots) if trains else None,
         assumed=read.assumed,
     )
 
@@ -123,7 +123,7 @@ def planned(
 ) -> list[PlanLine]:
     """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
     read = _read(net, phase, states, level, stages, shapes, batch)
-    options = replace(_options(read.source, read.graph), recompute=recompute)
+    options = _options(read.source, read.graph)._replace(recompute=recompute)
     return plan_lines(_executor(read.graph, options))
 
 

@@ -16,7 +16,7 @@ from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
 from brew.ops.windows.columns import Bank
 
-from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, NOTHING, Added, Listed, Pass, addend
 
 FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
 
@@ -70,7 +70,7 @@ class _Multiplied(Listed):
 
     def __init__(self, of: Grouped, prefix: str, *, turned: bool) -> None:
         super().__init__(keeps=not of.training)
-        self.run_on = Multiplied(of.filters, threads.count(), turned=turned)
+        self.run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
         self.w, self.copies = f"{prefix}w", f"{prefix}copies"
         self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
         self.buffers[self.copies] = Buffer((self.run_on.scratch,))
@@ -85,21 +85,21 @@ class _Multiplied(Listed):
             call()
 
 
-class GroupedForward(_Multiplied, Forward):
+class GroupedForward(_Multiplied):
     def __init__(self, of: Grouped, after: After) -> None:
         super().__init__(of, "", turned=of.turned)
         self.after = after
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         bias = io.w[1] if len(io.w) > 1 else None
-        self._bind(io, io.x[0], io.y[0], Finish(bias, self.addend, self.after.slope))
+        self._bind(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
 
 
 class GroupedData(_Multiplied):
     def __init__(self, of: Grouped) -> None:
         super().__init__(of, "data_", turned=not of.turned)
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dx = io.dx[0]
         assert dx is not None
         self._bind(io, io.dy[0], dx)
@@ -110,10 +110,10 @@ class GroupedWeights(Listed):
 
     def __init__(self, of: Grouped) -> None:
         super().__init__()
-        self.of, self.run_on = of, Summed(of.filters, threads.count())
+        self.of, self.run_on = of, Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         source, target = (io.dy[0], io.x[0]) if self.of.turned else (io.x[0], io.dy[0])
         self.calls = []
         if io.dw[0] is not None:

@@ -12,7 +12,7 @@ from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Shape, Wanted
 
 from ._grouped import FEW_OF_GROUP
-from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Listed, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, WINOGRAD, Added, Listed, Pass, addend
 
 _FELT = 0.1  # of a pass's time
 
@@ -37,12 +37,12 @@ class Tiled:
 
     def forward(self, *, added: bool = False) -> Convolution:
         sizes = (self.source, self.target, self.taps, self.pad)
-        return Convolution(*sizes, threads.count(), derived=self.training, added=added)
+        return Convolution(*sizes, threads.wanted(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
         """The gradient of the source: whichever of the two ways costs less."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        blobs, number = (self.target, self.source, self.taps), threads.count()
+        blobs, number = (self.target, self.source, self.taps), threads.wanted()
         turned = Convolution(*blobs, pad, number, derived=self.training, turned=True)
         overlapped = Overlapped(*blobs, self.pad, number, derived=self.training)
         return min(turned, overlapped, key=lambda way: way.cost.here)
@@ -92,7 +92,7 @@ class _Tiles(Listed):
             call()
 
 
-class WinogradForward(_Tiles, Forward):
+class WinogradForward(_Tiles):
     def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
         self.after = after or After()
         super().__init__(of, of.forward(added=self.after.adds))
@@ -100,8 +100,8 @@ class WinogradForward(_Tiles, Forward):
             target = of.target
             self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=self.keeps)
 
-    def bind(self, io: Arrays) -> None:
-        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), self.addend, self.after.slope))
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), addend(added), self.after.slope))
 
     def derive(self, io: Arrays) -> None:
         super().derive(io)
@@ -115,7 +115,7 @@ class WinogradData(_Tiles):
     def __init__(self, of: Tiled) -> None:
         super().__init__(of, of.data(), "data_")
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dx = io.dx[0]
         assert dx is not None
         self._bind(io, io.dy[0], dx)
@@ -130,7 +130,7 @@ class WinogradWeights(Listed):
         self.pays = self.run_on.cost.pays
         self.buffers["weight_tiles"] = Buffer((self.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dw, db = io.dw[0], io.dw[1] if len(io.dw) > 1 else None
         assert dw is not None
         self.calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["weight_tiles"], db)

@@ -92,7 +92,7 @@ class Problem:
     def multiplied(
         self, source: np.ndarray, target: np.ndarray, finish: Finish | None = None, *, turned: bool = False
     ) -> np.ndarray:
-        way = Multiplied(self.of, threads.count(), turned=turned)
+        way = Multiplied(self.of, threads.wanted(), turned=turned)
         packed, scratch, result = flat(way.filters), flat(way.scratch), blocked(np.zeros_like(target))
         result[...] = np.nan
         run(way.transform(self.w, packed))
@@ -105,7 +105,7 @@ def test_it_is_the_definition(case: Case) -> None:
     problem = Problem(case)
     close(problem.multiplied(problem.x, problem.y.astype(np.float32)), problem.y)
     close(problem.multiplied(problem.dy, problem.x, turned=True), problem.dx)
-    way = Summed(problem.of, threads.count())
+    way = Summed(problem.of, threads.wanted())
     found = np.ones_like(problem.w)
     run(way.bind(blocked(problem.x), blocked(problem.dy), found, flat(way.scratch)))
     close(found - 1, problem.dw, 3e-5)

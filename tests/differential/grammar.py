@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 
 from . import pairs
 from .builder import Builder, Misfit
@@ -20,8 +20,8 @@ from .rows_shapes import SHAPES
 
 ROWS: dict[str, Row] = {**ELEMENTWISE, **SHAPES, **LEARNED}
 _TURNS = [
-    *ROOM.fused,
-    *(row for row in ROOM.fused if (len(row) > 2 and "Eltwise" in row) or row[1:] == ("Scale", "ReLU")),
+    *ENGINE.fused,
+    *(row for row in ENGINE.fused if (len(row) > 2 and "Eltwise" in row) or row[1:] == ("Scale", "ReLU")),
 ]  # those twice: much must be right for one
 CHAINED = [
     "ReLU", "BatchNorm", "Scale", "Sigmoid", "TanH", "ELU", "Exp", "Softmax", "MVN", "Power", "Bias", "Dropout", "PReLU",

@@ -38,7 +38,7 @@ def _nothing(before: Any) -> Any:
 
 def _stale_group() -> Any:
     """A group runs backward though its members ran forward."""
-    return changed(fusion.Plan, "part", _nothing)
+    return changed(fusion.FusedGroups, "part", _nothing)
 
 
 def _missing_version() -> Any:
@@ -142,7 +142,7 @@ def _written_not_added() -> Any:
 
 def _skipped_replay() -> Any:
     """Members go on where their group ended without what it kept."""
-    return changed(fusion.Plan, "_replay", _nothing)
+    return changed(fusion.FusedGroups, "_replay", _nothing)
 
 
 def _wrong_span() -> Any:

@@ -103,7 +103,7 @@ class Convolution:
         if biases is None:
             biases = np.zeros(self.target.group * self.target.blocks * width(), np.float32)
         keep = (source, target, transformed, scratch, slopes, biases, finish)
-        calls = []
+        codes, calls = self._codes(), []
         for group in range(self.source.group):
             own = biases.ctypes.data + group * self.target.blocks * width() * 4
             added = 0 if finish.added is None else self.target.slots(finish.added, group)["blob"]
@@ -115,19 +115,21 @@ class Convolution:
                 self.tiling, self.target, target, group, tile_block=self.tile_block, element=self.product_element,
                 bias=own, slope=slopes.ctypes.data, added=added, **self._before(self.target),
             )  # fmt: skip
-            table = self._table(group, taken, put, transformed, scratch)
-            calls.append(bound(self._codes()["convolve"], table, (keep, taken, put), most=self.threads))
+            table = self._table(codes, group, taken, put, transformed, scratch)
+            calls.append(bound(codes["convolve"], table, (keep, taken, put), most=self.threads))
         return calls
 
     def _before(self, blob: Blocked) -> dict[str, int]:
         """How far the first tile begins before a blob: the one that is not shared out has the padding."""
         return dict.fromkeys(("top", "left"), 0) if blob is self.tiled else {"top": self.pad[0], "left": self.pad[1]}
 
-    def _table(self, group: int, taken: Table, put: Table, transformed: Array, scratch: Array) -> Table:
-        codes, bank = self._codes(), self.filters
+    def _table(
+        self, codes: dict[str, Function], group: int, taken: Table, put: Table, transformed: Array, scratch: Array
+    ) -> Table:
+        bank = self.filters
         return drivers.CONVOLVE.table({
-            "tiles": codes["tiles"].address, "tiles_table": taken.ctypes.data, "product": codes["product"].address,
-            "untile": codes["untile"].address, "untile_table": put.ctypes.data,
+            "tiles": codes["tiles"], "tiles_table": taken.ctypes.data, "product": codes["product"],
+            "untile": codes["untile"], "untile_table": put.ctypes.data,
             "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
             "products": self.scheme.elements * self.element,
             "transformed": transformed.ctypes.data + group * self.scheme.elements * bank.element,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from brew.errors import BrewError
 from brew.files import regular
-from brew.files.kind import file_kind
+from brew.files.kind import file_kind, is_binary
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
 from .cursor import BYTES, FIXED32, VARINT, Cursor, Malformed
@@ -94,11 +94,6 @@ def _file(path: Path) -> str | None:
     if head[8:9] == b"{" and b"data_offsets" in head:
         return WEIGHTS  # safetensors
     return _message(path)
-
-
-def is_binary(head: bytes) -> bool:
-    """Whether a file that begins so is no text."""
-    return sum(byte < 9 or 13 < byte < 32 for byte in head[:512]) > 1
 
 
 def _hdf5(path: Path) -> str:

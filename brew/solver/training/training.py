@@ -1,4 +1,4 @@
-"""The state of a training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
+"""A training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
 
 from __future__ import annotations
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from brew.memory import recompute
 from brew.memory.blob import Blob
 from brew.memory.pass_schedule import Schedule
 from brew.memory.plan import MemoryPlan
@@ -14,8 +12,7 @@ from .fusion import Group
 from .step import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
+class MemoryPlanner:
     """Plans the memory of `steps` and `groups` as their shapes are now.
 
     kept   blobs that have memory of their own
@@ -23,15 +20,19 @@ class Planner:
     again  layers may run forward twice for less memory (brew.memory.recompute)
     """
 
-    steps: Sequence[Step]
-    groups: Sequence[Group]
-    kept: Sequence[Blob]
-    device: str
-    reuse: bool
-    again: bool
+    def __init__(
+        self, steps: Sequence[Step], groups: Sequence[Group], kept: Sequence[Blob], device: str, *, reuse: bool,
+        again: bool,
+    ) -> None:  # fmt: skip
+        self.steps, self.groups, self.kept, self.device = steps, groups, kept, device
+        self.reuse, self.again = reuse, again
 
     def plan(self) -> MemoryPlan:
         """A new plan. Nothing is allocated."""
         kept = {memory for blob in self.kept for memory in (blob.data_memory, blob.diff_memory)}
-        schedule = recompute.choose(self.steps, self.groups, kept) if self.again else Schedule(len(self.steps))
+        schedule = Schedule(len(self.steps))
+        if self.again:
+            from brew.memory import recompute  # for nets that ask for it
+
+            schedule = recompute.choose(self.steps, self.groups, kept)
         return MemoryPlan(self.steps, self.groups, kept, self.device, schedule, reuse=self.reuse)

@@ -1,4 +1,4 @@
-"""One layer with memory of its own, on one device: what brew.testing drives in place of a net."""
+"""One layer by itself on one device, with memory of its own: brew.testing drives it in place of a net."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from brew.proto.brew_pb2 import LayerParameter
 from .arrays import Array, Arrays, Shapes, Wanted
 from .contract import TEST, TRAIN, Context, Layer
 from .filler import initial
-from .layout import Shape, View
+from .layout import PLAIN, Shape, View
 from .random import Stream
 
 _ADDED_TO = 0.5  # in gradients of parameters before backward
 
 
-class Bench:
+class SingleLayer:
     """A layer of class `cls` for bottoms of these shapes, in hostile memory (see brew.testing)."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Bench:
                 raise self.layer.error("cannot run in place")
             self.views[0] = View(0, diff=True)
         self.implementation = self.layer.implementation(device)
-        self.buffers = self.implementation.prepare(shapes, self.want)
+        self.buffers = self.implementation.prepare_in([PLAIN] * len(bottoms), shapes, self.want).buffers
         self.io = self._allocate(shapes)
         self.implementation.bind(self.io)
 
