@@ -11,10 +11,9 @@ import click
 
 from brew.errors import UsageError
 from brew.plain_text import one_line
-
-from .command import Command, Settings
-from .net_options import names, parse_shapes, shape_option, state_options
-from .output import echo
+from brew.tools.parts.command import Command, Settings
+from brew.tools.parts.net_options import names, parse_shapes, shape_option, state_options
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.checks.finding import Finding

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 import click
 
 from brew import __version__
-
-from .command import Group, Settings
-from .output import echo, silence
-from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
-from .signals import Process
+from brew.tools.parts.command import Group, Settings
+from brew.tools.parts.output import echo, silence
+from brew.tools.parts.report import INTERNAL_BUG, as_brew_error, block, save_traceback
+from brew.tools.parts.signals import Process
 
 INTERRUPTED = 130
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")

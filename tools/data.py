@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from .command import Command, Group, Settings
-from .live import bar
-from .output import echo
+from brew.tools.parts.command import Command, Group, Settings
+from brew.tools.parts.live import bar
+from brew.tools.parts.output import echo
 
 
 @click.group(name="data", cls=Group, lazy={"check": "brew.tools.data_check"})

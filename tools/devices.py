@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from .command import Command
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 _MIB = 1 << 20
 _LIMITS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .command import Command
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 
 @click.command(name="layers", cls=Command, short_help="List the layer types, or tell all about one.")

@@ -15,10 +15,10 @@ from typing import Any
 import click
 
 from brew.errors import UsageError
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 from .cli import INTERRUPTED
-from .command import Command
-from .output import echo
 
 
 class _Run(Command):

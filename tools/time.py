@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.plain_text import one_line
-
-from .command import Choice, Command
-from .gpu import device_for, gpu_option
-from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
-from .output import echo
+from brew.tools.parts.command import Choice, Command
+from brew.tools.parts.gpu import device_for, gpu_option
+from brew.tools.parts.net_options import (
+    engine_option,
+    fuse_option,
+    names,
+    net_options,
+    parse_shapes,
+    shape_option,
+    threads_option,
+)
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.net.net import Net
-
-    from .stopwatch import Times
+    from brew.tools.parts.stopwatch import Times
 
 _log = logging.getLogger("brew")
 
@@ -60,8 +66,7 @@ def verb(
     device = device_for(gpu) or "cpu"
     from brew.layer import TEST, TRAIN
     from brew.net.net import Net
-
-    from . import stopwatch
+    from brew.tools.parts import stopwatch
 
     resident = stopwatch.resident_mib()
     make = partial(
@@ -80,7 +85,7 @@ def verb(
 
 def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
     """Net's name, mode and times. Without a mode, forward alone of a net that has nothing to train."""
-    from . import stopwatch
+    from brew.tools.parts import stopwatch
 
     net = make(forward_only=mode == "forward")
     try:

@@ -140,8 +140,8 @@ def share(values: npt.NDArray[Any]) -> float:
     return float(np.count_nonzero((sample > 0) & (sample < _TINY)) / max(1, sample.size))
 
 
-def tell(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
-    """Warn once of float32 weights with many subnormal numbers."""
+def log_many(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Log one line where float32 weights have many subnormal numbers."""
     found = [(name, part) for name, values in blobs if values.dtype == np.float32 and (part := share(values)) > _MANY]
     if found:
         most, part = max(found, key=lambda pair: pair[1])

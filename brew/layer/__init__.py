@@ -19,13 +19,13 @@ from .arrays import (
     Buffer as Buffer,
 )
 from .arrays import (
+    ChangeCount as ChangeCount,
+)
+from .arrays import (
     Prepared as Prepared,
 )
 from .arrays import (
     Shapes as Shapes,
-)
-from .arrays import (
-    Version as Version,
 )
 from .arrays import (
     Wanted as Wanted,

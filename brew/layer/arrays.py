@@ -32,8 +32,8 @@ class Buffer:
 
 
 @dataclass(slots=True)
-class Version:
-    """A number that changes with what it stands for."""
+class ChangeCount:
+    """How often something has been changed: what was derived from it is derived anew where the number is another."""
 
     number: int = 0
 
@@ -49,7 +49,7 @@ class Arrays:
     dw       gradients of parameters, to be *added to*; None where not wanted
     work     the buffers `prepare` asked for, by name
     passes   uint64 array of one element on the net's device: how many forward passes came before this one
-    version  changes whenever parameters may have: what was derived from them is then derived anew
+    changes  grows whenever parameters may have changed: what was derived from them is then derived anew
     """
 
     x: list[Array]
@@ -60,7 +60,7 @@ class Arrays:
     dw: list[Array | None]
     work: dict[str, Array]
     passes: Array
-    version: Version = field(default_factory=lambda: Version())
+    changes: ChangeCount = field(default_factory=lambda: ChangeCount())
 
 
 @dataclass(frozen=True, slots=True)

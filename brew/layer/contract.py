@@ -148,12 +148,16 @@ class Layer:
                           (solver.snapshots.resume)
     sign_is_enough        backward needs only the sign of the values that `reads` names (graph.versions)
     keeps_signs           where a gradient passes, a top in place has the sign of its bottom (graph.versions)
+    only_moves            every element of a top is an element of a bottom: in part, in another order or shape (checks)
+    weights_in            the message with `num_output`, `weight_filler` and `bias_term`: its parameters are weights and
+                          a bias; "": none is (checks)
 
-    Facts of losses and scores, and what a net to deploy is made by (graph.deploy, where nothing else stands):
+    Facts of losses and scores, and what a net to deploy is made by (graph.rewriting, where nothing else stands):
 
     least_probability     the loss replaces smaller probabilities by this; 0: it takes none (solver.training.stuck)
-    axis_in               the message whose `axis` tells where a loss has its classes; "": it has no such field
-                          (graph.deploy, solver.training.stuck)
+    labels_are_classes    its second bottom holds numbers of classes, of which the first has the scores of each (checks)
+    axis_in               the message whose `axis` tells where these classes are; "": all numbers of an item are
+                          (also solver.training.stuck, checks)
     probabilities         the type of layer that makes the probabilities that a loss is over; "": none does
     is_score              it compares scores with labels, its last bottom
     for_training          a deployed net has no use for it (nor for losses)
@@ -178,7 +182,10 @@ class Layer:
     keeps_to_itself: bool = False  # likewise
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False
+    only_moves: ClassVar[bool] = False
+    weights_in: ClassVar[str] = ""
     least_probability: ClassVar[float] = 0.0
+    labels_are_classes: ClassVar[bool] = False
     axis_in: ClassVar[str] = ""
     probabilities: ClassVar[str] = ""
     is_score: ClassVar[bool] = False
@@ -215,6 +222,11 @@ class Layer:
     def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
         """The parameter blobs, in Caffe's order."""
         return []
+
+    @classmethod
+    def has_params(cls) -> bool:
+        """Whether layers of this type may have parameter blobs."""
+        return cls.declare_params is not Layer.declare_params
 
     def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Multiply-adds of a forward pass in convolutions and matrix products, which is what papers count; else 0."""

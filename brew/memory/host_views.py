@@ -22,7 +22,8 @@ class HostViews:
         self._written()
         for memory in self._all():
             memory.upload()
-            memory.rest()
+            if memory.given.idle():
+                memory.rest()
 
     def download(self) -> None:
         """After a pass: refresh them."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
 from brew.errors import UsageError
-from brew.graph import told, versions
+from brew.graph import notices, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
 from brew.layer import Context, Layer, Shape
@@ -29,7 +29,7 @@ from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
-from . import memory_report, mode
+from . import memory_report, mode, table
 from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
@@ -106,7 +106,7 @@ class Net:
         self.engine = chosen(engine or mode.default_engine(), source.engine)
         self.phase, self.name = source.state.phase, source.name  # the net's own state may say another phase
         written = build(source.layers, self._context, force_backward=source.force_backward, forward_only=forward_only)
-        told.net_built(source, written)
+        notices.net_built(source, written)
         graph = self.graph = versions.separate_tops(written)
         lender: Parameters | None = None if share is None else share.parameters
         self.parameters: Parameters = Parameters(graph, self.dtype, self.device, lender)
@@ -118,7 +118,7 @@ class Net:
             keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
         slots, stamps = self.parameters.slots, self.parameters.stamps
-        self.executor = assemble(graph, self._blob_list, slots, self.parameters.version, stamps, self.options)
+        self.executor = assemble(graph, self._blob_list, slots, self.parameters.changes, stamps, self.options)
         self.passes = self.executor.passes
         self._host_views = HostViews([*self._blob_list, *slots], stamps, self.parameters.note_changes)
         self._make_callbacks()
@@ -129,8 +129,6 @@ class Net:
         self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
-
-    # --- building -------------------------------------------------------------------------------------------------
 
     def _context(self, source: PlacedLayer) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
@@ -280,7 +278,8 @@ class Net:
                 return blob.shape[0]
         return 1
 
-    # --- weights --------------------------------------------------------------------------------------------------
+    def _repr_html_(self) -> str:
+        return table.html(self.name, self.graph, self.blobs)
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""

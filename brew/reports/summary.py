@@ -11,7 +11,7 @@ import numpy as np
 from brew.graph import versions
 from brew.graph.build import build
 from brew.graph.data_shapes import data_shapes
-from brew.graph.definition import NetDefinition, NetLike, NetSource, define, select
+from brew.graph.definition import NetDefinition, NetLike, SelectedNet, define, select
 from brew.graph.graph import Graph, Node
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TRAIN, Context, Shape, count
@@ -131,7 +131,7 @@ def planned(
 class _Read:
     """A net whose data need not be there. `written` are its layers without the Splits of Caffe's rules."""
 
-    source: NetSource
+    source: SelectedNet
     graph: Graph
     written: Sequence[PlacedLayer]
     assumed: tuple[str, ...]
@@ -180,7 +180,7 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _options(source: NetSource, graph: Graph) -> RunOptions:
+def _options(source: SelectedNet, graph: Graph) -> RunOptions:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = frozenset(graph.blobs[b].name for b in graph.outputs)
     engine = chosen(mode.default_engine(), source.engine)
@@ -196,7 +196,7 @@ def _executor(graph: Graph, options: RunOptions) -> Executor:
     parameters = Parameters(graph, _DTYPE, options.device)
     stamps = parameters.stamps
     blobs = make_blobs(graph, _DTYPE, options.device, stamps)
-    return assemble(graph, blobs, parameters.slots, parameters.version, stamps, options)
+    return assemble(graph, blobs, parameters.slots, parameters.changes, stamps, options)
 
 
 def facts(summary: Summary) -> dict[str, Any]:

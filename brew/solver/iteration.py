@@ -95,7 +95,7 @@ class Iteration:
         if training.schedule.reads_loss:
             training.losses.add(0, 1)
         self._update(display=False)
-        training.net.parameters.version.number += 1  # no forward need come before others read the weights
+        training.net.parameters.changes.number += 1  # no forward need come before others read the weights
         training.iter += 1
 
     def _update(self, display: bool) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from brew import prototxt, units
 from brew.errors import DivergedError
 from brew.files.atomic import check_writable
-from brew.graph import told
+from brew.graph import notices
 from brew.net.outputs import MOST_KEPT, first
 from brew.net.parameters import Changed
 from brew.proto.brew_pb2 import SolverParameter
@@ -118,7 +118,7 @@ class Solver(Training):
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self.display.start()
-        told.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
+        notices.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
         self._deadline = time.perf_counter() + (units.seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()

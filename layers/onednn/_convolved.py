@@ -10,7 +10,7 @@ import numpy as np
 from brew.cpu import onednn
 from brew.cpu.onednn import Call, Description, Operation
 from brew.cpu.onednn.after import After
-from brew.layer import TRAIN, Arrays, Buffer, Layer, Prepared, Shape, Shapes, Unsupported, Version, Wanted, registry
+from brew.layer import TRAIN, Arrays, Buffer, ChangeCount, Layer, Prepared, Shape, Shapes, Unsupported, Wanted, registry
 from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
@@ -72,7 +72,7 @@ class Rectified(_Convolved):
     def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         slope = relu_slope(self.layers)
         assert slope is not None
-        chosen = self.filters.choose(shapes)
+        chosen = self.filters.choose(bottoms[0], shapes)
         self.relu = ReLUBackward(chosen.lies.y.size(shapes.y[0]), slope) if wanted.backward else None
         return self.filters.prepare_as(chosen, shapes, wanted, After().relu(slope))
 
@@ -102,7 +102,7 @@ class Folded(_Convolved):
         weights, after = shapes.w[0], After()
         channels = (weights[0],)
         own = Shapes(shapes.x[:1], shapes.y, (weights, channels))
-        chosen = self.filters.choose(own)
+        chosen = self.filters.choose(bottoms[0], own)
         self.other: Description | None = None
         if len(shapes.x) > 1:
             self.other = onednn.describe(shapes.y[0], chosen.lies.y)
@@ -127,16 +127,16 @@ class Folded(_Convolved):
 
     def bind(self, io: Arrays) -> None:
         added = {} if self.other is None else {self.place: (self.other, io.x[1])}
-        self.version, self.seen = Version(), -1
+        self.changes, self.seen = ChangeCount(), -1
         own = [io.work["folded_w"], io.work["folded_b"]]
-        self.own = Arrays(io.x[:1], io.y, own, [], [], [], io.work, io.passes, self.version)
+        self.own = Arrays(io.x[:1], io.y, own, [], [], [], io.work, io.passes, self.changes)
         self.filters.bind(self.own, added)
 
     def forward(self, io: Arrays) -> None:
-        if self.seen != io.version.number or not self.filters.keeps:
+        if self.seen != io.changes.number or not self.filters.keeps:
             self._fold(io)
-            self.seen = io.version.number
-            self.version.number += 1
+            self.seen = io.changes.number
+            self.changes.number += 1
         self.filters.forward(self.own)
 
     def _fold(self, io: Arrays) -> None:

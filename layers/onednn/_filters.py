@@ -33,6 +33,7 @@ from ._passes import (
     Pass,
     Sizes,
 )
+from ._planes import Planes, planes
 from ._trial import Trial
 from ._winograd import Tiled, tiled
 
@@ -45,6 +46,7 @@ class Chosen(NamedTuple):
     lies: Lies
     ours: Tiled | Depthwise | None
     grouped: Grouped | None
+    planes: Planes | None = None
 
     def grouped_pays(self, what: str) -> bool:
         return self.grouped is not None and self.grouped.pays(what)
@@ -68,22 +70,25 @@ class FiltersOneDNN(Implementation[Filters]):
         return onednn.describe(self.weight_shape(w))
 
     def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
-        return self.prepare_as(self.choose(shapes), shapes, wanted)
+        return self.prepare_as(self.choose(bottoms[0], shapes), shapes, wanted)
 
-    def choose(self, shapes: Shapes) -> Chosen:
-        """The layouts in which the layer is fastest, whatever those of its bottoms."""
+    def choose(self, bottom: Layout, shapes: Shapes) -> Chosen:
+        """The layouts in which the layer is fastest; that of its bottom counts only where our code keeps it plain."""
         x, y = shapes.x[0], shapes.y[0]
         if len(shapes.x) != 1 or len(x) != 4 or len(self.weight_shape(shapes.w[0])) not in (4, 5):
             raise Unsupported("only one bottom of 4 axes")
-        blocked = Layout(onednn.block())
+        blocked, bank, training = Layout(onednn.block()), self.layer.bank(x), self.layer.context.phase == TRAIN
         few = x[1] <= 4 and self.layer.own.group == 1
         ours = None if few else self._ours(x, y)
+        by_group = grouped(bank, turned=self.kind == "deconvolution", training=training)
+        if bottom == PLAIN and ours is None and self.kind == "convolution":
+            stays = planes(bank, training=training)
+            if stays is not None:
+                return Chosen(Lies(PLAIN, PLAIN), None, by_group, stays)
         fast = isinstance(ours, Tiled) and ours.forward().cost.pays
         lies = Lies(PLAIN if few else blocked, blocked)
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
             lies, ours = Lies(Layout(x[1]), Layout(y[1])), None
-        training = self.layer.context.phase == TRAIN
-        by_group = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
         if ours is None and by_group is None and not self._has_code(shapes, lies):
             lies = next((other for other in self._others(shapes) if self._has_code(shapes, other)), lies)
         return Chosen(lies, ours, by_group)
@@ -129,6 +134,8 @@ class FiltersOneDNN(Implementation[Filters]):
         direct: dict[str, Callable[[], Pass]] = {
             what: partial(self._direct, chosen, what, make, shapes, by_group.get(what)) for what, make in makers.items()
         }
+        if chosen.planes is not None:
+            direct |= chosen.planes.passes(after, wanted)
         ours = {} if chosen.ours is None else chosen.ours.passes(after, wanted, biased=bias is not None)
         if BACKWARD in ours:
             direct[BACKWARD] = partial(DirectBackward, direct.pop(FILTERS), direct.pop(BOTTOM))
@@ -145,6 +152,8 @@ class FiltersOneDNN(Implementation[Filters]):
         """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by
         oneDNN on copies in other layouts."""
         here, blocked = chosen.lies, Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None and chosen.planes is not None:
+            return Converted(what, grouped(), shapes, here, blocked)
         if grouped is not None and here == blocked and chosen.grouped_pays(what):
             return grouped()
         try:

@@ -23,7 +23,7 @@ Added: TypeAlias = Mapping[int, tuple[Description, Array]]
 NOTHING: Added = MappingProxyType({})
 
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED, PLANES = "direct", "Winograd", "depthwise", "grouped", "planes"  # ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,9 @@ class Pass:
 
     def run(self, io: Arrays) -> None:
         """Derive where that is needed, and compute."""
-        if self.derives and not (self.keeps and self.seen == io.version.number):
+        if self.derives and not (self.keeps and self.seen == io.changes.number):
             self.derive(io)
-            self.seen = io.version.number
+            self.seen = io.changes.number
         self.compute(io)
 
 

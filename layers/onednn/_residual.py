@@ -49,7 +49,7 @@ class Residual(Fused):
     def bind(self, io: Arrays) -> None:
         x, dx, dy = io.x[0], io.dx, io.dy[0]
         self.branch.fed = self.fed
-        self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.version)
+        self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.changes)
         self.branch.bind(self.own)
         self.sum.bind(io)
         self.run_back = [self.relu.bind(io)]

@@ -76,12 +76,12 @@ def test_weights_that_nobody_can_write_to_count_as_they_were(device: str) -> Non
     net = net_of(device)
     shapes = [blob.data.shape for blob in net.params["a"]]
     passes(net, 2)
-    version = net.parameters.version.number
+    version = net.parameters.changes.number
     passes(net)
-    assert net.parameters.version.number == version and len(shapes) == 2
+    assert net.parameters.changes.number == version and len(shapes) == 2
     held = net.params["a"][0].data
     passes(net, 3)
-    assert net.parameters.version.number == version + 3
+    assert net.parameters.changes.number == version + 3
     before = net.blobs["b"].data.copy()
     held *= 2
     passes(net, 1)

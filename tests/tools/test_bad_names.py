@@ -14,10 +14,10 @@ import pytest
 from brew.errors import InputError, Place
 from brew.net.net import Net
 from brew.plain_text import one_line, plain
-from brew.tools.log import GlogFormatter, TerminalFormatter
-from brew.tools.output import fitting
-from brew.tools.report import block
-from brew.tools.table import render
+from brew.tools.parts.log import GlogFormatter, TerminalFormatter
+from brew.tools.parts.output import fitting
+from brew.tools.parts.report import block
+from brew.tools.parts.table import render
 
 Run = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from brew.tools.log import GlogFormatter, TerminalFormatter
+from brew.tools.parts.log import GlogFormatter, TerminalFormatter
 
 STAMP = re.compile(r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.]+:\d+\] ")
 OUTPUT = r" net output #(\d+): (\S+) = ([\.\deE+-]+)"

@@ -21,14 +21,15 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
+from . import products, tiles
 from .blocked import Blocked, Tiling, spread, tile_table, up, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .transforms import transposed
 
 _CACHE = 1 << 20  # bytes of a thread's tiles that stay close
-_FEWEST = 48  # tiles in a block of work, where there are as many
+_FEWEST = 48  # tiles in a unit of work, where there are as many
+_FEWEST_OF_LARGE = 96  # the same where the filters do not stay close: every unit reads all of them from afar
 _MOST_ROWS = 14
 
 
@@ -62,7 +63,7 @@ class Convolution:
         self.filters = FilterBank(self.scheme, target.of_group, source.of_group, source.group)
         self.tiling = Tiling.over(tiled, self.scheme.outputs)
         self._share()
-        self.tile_block = up(self.of_block, self.rows) * width() * 4
+        self.tile_block = up(self.of_unit, self.rows) * width() * 4
         self.element = spread(source.blocks * self.tile_block)
         self.product_element = spread(self.filters.panels * self.filters.columns * self.tile_block)
         self._of_thread = self.scheme.elements * (self.element + self.product_element)
@@ -74,20 +75,21 @@ class Convolution:
         return self.target
 
     @property
-    def unit(self) -> int:
-        """Tiles that one thread must compute."""
+    def inseparable(self) -> int:
+        """Tiles that one unit of work must have together."""
         return 1
 
     def _share(self) -> None:
-        """Choose the tiles of a block of work, even shares for all that stay in the cache, and those of a band."""
+        """Choose the tiles of a unit of work, even shares for all that stay in the cache, and those of a band."""
         of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
-        most = max(_CACHE // of_tile, _FEWEST)
-        blocks = self.threads * -(-self.tiling.count // (self.threads * most))
-        share = up(-(-self.tiling.count // blocks), self.unit)
+        large = self.filters.scheme.elements * self.filters.element > _CACHE
+        most = max(_CACHE // of_tile, _FEWEST_OF_LARGE if large else _FEWEST)
+        units = self.threads * -(-self.tiling.count // (self.threads * most))
+        share = up(-(-self.tiling.count // units), self.inseparable)
         columns, registers = self.filters.columns, 2 * width()
         high = min((registers - columns - 1) // columns, _MOST_ROWS)
         self.rows = min(range(high, max(1, high // 2), -1), key=lambda rows: up(share, rows))
-        self.of_block = up(share, self.rows) if self.unit == 1 else share
+        self.of_unit = up(share, self.rows) if self.inseparable == 1 else share
 
     def transform(self, filters: Array, transformed: Array) -> list[Call]:
         """Calls that bring the filters into the order that `bind` wants: `self.filters.size` float32."""
@@ -127,7 +129,7 @@ class Convolution:
         self, codes: dict[str, Function], group: int, taken: Table, put: Table, transformed: Array, scratch: Array
     ) -> Table:
         bank = self.filters
-        return drivers.CONVOLVE.table({
+        return products.CONVOLVE.table({
             "tiles": codes["tiles"], "tiles_table": taken.ctypes.data, "product": codes["product"],
             "untile": codes["untile"], "untile_table": put.ctypes.data,
             "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
@@ -136,15 +138,15 @@ class Convolution:
             "transformed_element": bank.element, "elements": self.scheme.elements,
             "element": self.element, "product_element": self.product_element,
             "tile_block": self.tile_block, "channels": bank.rows, "rows": self.rows, "panels": bank.panels,
-            "panel": bank.panel, "count": self.tiling.count, "of_block": self.of_block,
-            "blocks": -(-self.tiling.count // self.of_block),
+            "panel": bank.panel, "count": self.tiling.count, "of_unit": self.of_unit,
+            "units": -(-self.tiling.count // self.of_unit),
         })  # fmt: skip
 
     def _codes(self) -> dict[str, Function]:
         rows, columns = self.rows, self.filters.columns
         product = partial(products.write_product, rows=rows, columns=columns)
         return {
-            "convolve": function("convolve", drivers.write_convolve),
+            "convolve": function("convolve", products.write_convolve),
             "product": function(f"product {rows} {columns}", product),
             **self._ends(),
         }
@@ -169,7 +171,7 @@ class Overlapped(Convolution):
         return self.source
 
     @property
-    def unit(self) -> int:
+    def inseparable(self) -> int:
         """All of an image: its tiles are added to the same pixels."""
         return self.tiling.down * self.tiling.across
 

@@ -10,11 +10,10 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
-from .blocked import Blocked, Tiling, spread, tile_table, width
+from . import products, tiles
+from .blocked import Blocked, Tiling, channel_sums, spread, tile_table, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
-from .sums import channel_sums
 
 _PART = 4 << 20  # bytes of tiles between two additions to a gradient, at least
 _UNIT = 32  # tiles in a thread's unit of work
@@ -70,7 +69,7 @@ class Gradient:
         count = min(self.of_part, self.tiling.count - start)
         source = scratch.ctypes.data
         target = source + 4 * self._tiles[0]
-        return drivers.GRADIENT.table({
+        return products.GRADIENT.table({
             "source_tiles": codes["source"], "source_table": taken.ctypes.data,
             "target_tiles": codes["target"], "target_table": put.ctypes.data,
             "outer": codes["outer"], "source": source, "target": target,
@@ -89,8 +88,8 @@ class Gradient:
         )
         outer = partial(products.write_outer, rows=rows, columns=columns)
         return {
-            "take apart": function("take apart", drivers.write_take_apart),
-            "accumulate": function("accumulate", drivers.write_accumulate),
+            "take apart": function("take apart", products.write_take_apart),
+            "accumulate": function("accumulate", products.write_accumulate),
             "source": function(f"tiles {name}", apart),
             "target": function(f"spread {name}", spread_out),
             "outer": function(f"outer {rows} {columns}", outer),

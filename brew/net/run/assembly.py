@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from brew.cpu import threads
 from brew.graph.graph import Graph
-from brew.layer import Version, registry
+from brew.layer import ChangeCount, registry
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 from brew.memory.stamps import Stamps
@@ -23,11 +23,12 @@ from .whole_pass import WholePasses
 
 
 def assemble(
-    graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], version: Version, stamps: Stamps, options: RunOptions
-) -> Executor:
+    graph: Graph, blobs: Sequence[Blob], slots: Sequence[Blob], changes: ChangeCount, stamps: Stamps,
+    options: RunOptions,
+) -> Executor:  # fmt: skip
     """An executor for `graph`. Nothing is allocated.
 
-    `blobs` are the graph's, `slots` its parameters, whose `version` grows with every change of them; `stamps` are those
+    `blobs` are the graph's, `slots` its parameters, whose `changes` grow with every change of them; `stamps` are those
     of both.
     """
     device = options.device
@@ -36,7 +37,7 @@ def assemble(
     threads.hold_blas()
     if openmp is not None:
         threads.openmp_threads(openmp)  # what is prepared for a number of threads is prepared for those it runs on
-    binding = Binding(version, stamps, device)
+    binding = Binding(changes, stamps, device)
     steps = [
         Step(
             node.layer, [blobs[b] for b in node.bottoms], [blobs[t] for t in node.tops],

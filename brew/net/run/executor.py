@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from brew.cpu import busy, threads
 from brew.errors import UsageError
-from brew.layer import Arrays, Unsupported, Version
+from brew.layer import Arrays, ChangeCount, Unsupported
 from brew.memory.plan import MemoryPlan
 
 from .binding import Binding, read_next_shapes
@@ -93,9 +93,9 @@ class Executor:
             step.unbind()
         self.memory.arena.stale = True
 
-    def bind_again(self, version: Version) -> None:
-        """Parameters lie elsewhere from now on, and `version` is theirs."""
-        self.binding.version = version
+    def bind_again(self, changes: ChangeCount) -> None:
+        """Parameters lie elsewhere from now on, and `changes` counts theirs."""
+        self.binding.changes = changes
         for step in (*self.steps, *(group.step for group in self.fused.groups)):
             step.unbind()
         self.whole.forget()

@@ -12,50 +12,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from brew.layer import Unsupported, Wanted
-from brew.layer.fused import Fused
+from brew.layer import Unsupported
 from brew.memory.blob import Blob
 from brew.memory.scratch import Scratch
 
 from .binding import Binding
+from .fused_step import FusedStep
 from .step import Direction, Step
 
 if TYPE_CHECKING:
     from brew.layer.engine import Engine
-
-
-class FusedStep(Step):
-    """Several steps as one, between the bottoms that none of them makes and the tops of the last."""
-
-    def __init__(self, members: Sequence[Step], how: type[Fused]) -> None:
-        first, last = members[0], members[-1]
-        self.members = list(members)
-        made: list[Blob] = []
-        bottoms: list[Blob] = []
-        wanted: list[bool] = []
-        for member in members:
-            for blob, want in zip(member.bottoms, member.wanted.bottoms, strict=True):
-                if all(blob is not other for other in (*made, *bottoms)):
-                    bottoms.append(blob)
-                    wanted.append(want)
-            made += member.tops
-        params = [p for member in members for p in member.params]
-        wants = Wanted(tuple(wanted), tuple(w for member in members for w in member.wanted.params))
-        self.how: Fused = how([member.layer for member in members])
-        super().__init__(
-            first.layer, bottoms, last.tops, params, wants, [self.how], first.stamps, first.device,
-            loss_weights=[0.0] * len(last.tops),
-        )  # fmt: skip
-
-    @property
-    def reads(self) -> frozenset[str]:
-        return self.how.reads
-
-    def reshape(self) -> None:
-        """Bring what lies between and the tops to what the bottoms' shapes ask for now."""
-        for member in self.members:
-            member.reshape()
-            member.unbind()  # what it was bound to may be gone when it runs by itself again
 
 
 @dataclass(slots=True)
@@ -104,7 +70,7 @@ class FusedGroups:
     def forward(self, number: int, last: int) -> int:
         """Run the group that begins at step `number`, if there is one and it ends by `last`; its steps, else 0."""
         group = self._by_start.get(number)
-        if group is None or group.last > last or not group.free():
+        if group is None or group.last > last or not group.free() or group.step.is_refused:
             return 0
         try:
             self._bind(group)

@@ -19,12 +19,12 @@ from brew.layer import (
     Array,
     Arrays,
     Buffer,
+    ChangeCount,
     Implementation,
     Layer,
     Shape,
     Shapes,
     Unsupported,
-    Version,
     Wanted,
     count,
     shape_text,
@@ -171,7 +171,7 @@ class Step:
                     f"but bottoms of {', '.join(map(shape_text, bottom))} need {shape_text(shape)}"
                 )
 
-    def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
+    def bind(self, scratch: Scratch, passes: Array, changes: ChangeCount) -> None:
         """Make the arrays of forward and backward at the current shapes."""
         needs = self._scratch()
         work = scratch.arrays(needs, self.leases)
@@ -196,7 +196,7 @@ class Step:
             ],
             work=work,
             passes=passes,
-            version=version,
+            changes=changes,
         )
         if self.layer.writes_bottoms:
             for blob, lay in zip(self.bottoms, layouts.x, strict=True):

@@ -1,6 +1,7 @@
 """The flow of values in a train_val net: which blobs are inputs, which are labels, which losses are auxiliary.
 
-A value is one top of one layer, (layer number, top number): a layer that works in place makes a new value of the name.
+A value is one top of one layer, (layer number, top number): a layer in place makes a new value under the name of its
+bottom.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from brew.layer import Context, Layer
+from brew.graph.build import make_layer
+from brew.layer import Context
 from brew.layer.registry import layer_class
 from brew.prototxt.placed import PlacedLayer
-
-from .build import make_layer
 
 Value = tuple[int, int]
 
@@ -51,7 +51,7 @@ class Flow:
     @cached_property
     def learned(self) -> list[bool]:
         """Whether a layer has parameters."""
-        return [cls.declare_params is not Layer.declare_params for cls in self.classes]
+        return [cls.has_params() for cls in self.classes]
 
     @cached_property
     def data(self) -> list[int]:

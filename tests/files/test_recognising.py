@@ -15,7 +15,7 @@ from brew.checks.states import Options
 from brew.data.databases.opening import open_database
 from brew.errors import DataError, InputError, PrototxtError, WeightsError
 from brew.files.weights import caffemodel, reading
-from brew.files.weights.known import recognise
+from brew.files.weights.recognising import recognise
 from brew.proto.brew_pb2 import BlobProto, NetParameter, SolverParameter
 from brew.solver.snapshots.snapshot import read_state
 

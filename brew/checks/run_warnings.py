@@ -5,40 +5,39 @@ from __future__ import annotations
 import logging
 from collections.abc import Container, Iterator, Sequence
 
-from brew.graph import told
-from brew.graph.definition import NetDefinition, NetSource
+from brew.graph import notices
+from brew.graph.definition import NetDefinition, SelectedNet
 from brew.graph.graph import Graph
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST
 
-from . import parameter_rules, score_rules, start_rules
-from .net_rules import NET_RULES
-from .rules import Note, Told
+from .all_net_rules import NET_RULES
+from .rules import Note, When
 from .view import EVERYTHING, View
 
 log = logging.getLogger("brew")
 
-RULES = (parameter_rules, score_rules, start_rules)  # imported for the rules they register
 
-
-@told.net_built.teller
-def tell_net(source: NetSource, graph: Graph) -> None:
+@notices.net_built.listener
+def warn_of_net(source: SelectedNet, graph: Graph) -> None:
     """Warn of likely mistakes in a net as soon as its graph is built."""
-    _tell(source, graph, "net")
+    _apply_rules(source, graph, "net")
 
 
-@told.training_begins.teller
-def tell_start(source: NetSource, graph: Graph, loaded: Container[str], decay: float) -> None:
+@notices.training_begins.listener
+def warn_of_start(source: SelectedNet, graph: Graph, loaded: Container[str], decay: float) -> None:
     """The same when a training begins, with the weights as they are then; nothing in a resumed training.
 
     `loaded` has the layers whose weights do not come from their fillers, `decay` is the solver's weight_decay.
     """
     if "training" not in source.said:
         source.said.add("training")
-        _tell(source, graph, "training", loaded, decay)
+        _apply_rules(source, graph, "training", loaded, decay)
 
 
-def _tell(source: NetSource, graph: Graph, when: Told, loaded: Container[str] = EVERYTHING, decay: float = 0.0) -> None:
+def _apply_rules(
+    source: SelectedNet, graph: Graph, when: When, loaded: Container[str] = EVERYTHING, decay: float = 0.0
+) -> None:
     """One line for each rule; once for nets made of one text."""
     state = "TEST" if source.state.phase == TEST else "TRAIN"
     view = View(state, source.state.phase, source.written, loaded, graph, decay)
@@ -63,15 +62,15 @@ def _line(note: Note, more: str = "") -> str:
 # --- the data of a training -----------------------------------------------------------------------------------------
 
 
-@told.training_built.teller
-def tell_data(nets: Sequence[tuple[NetSource, Graph]], definitions: Sequence[NetDefinition]) -> None:
+@notices.training_built.listener
+def warn_of_data(nets: Sequence[tuple[SelectedNet, Graph]], definitions: Sequence[NetDefinition]) -> None:
     """Warnings about the data of a train net and its test nets, the first of `nets` and the others.
 
     `definitions` are what they are made of.
     """
     from . import data_rules, label_rules  # not loaded by programs that train nothing
 
-    label_rules.tell((graph, source.state.phase) for source, graph in nets)
+    label_rules.warn((graph, source.state.phase) for source, graph in nets)
     views = [View(str(number), source.state.phase, source.layers, used=True) for number, (source, _) in enumerate(nets)]
     for note in data_rules.same_source(views):
         log.warning("%s", _line(note))

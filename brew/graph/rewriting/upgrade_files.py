@@ -14,18 +14,17 @@ from brew import prototxt
 from brew.errors import InputError, Place
 from brew.files import regular
 from brew.files.atomic import replacing
-from brew.files.kind import file_kind
 from brew.files.overwriting import Kind
+from brew.files.signatures import noun_of
 from brew.files.weights.caffemodel import begins_as_weights
-from brew.files.weights.known import WEIGHTS, recognise
+from brew.files.weights.recognising import WEIGHTS, recognise
+from brew.graph import foreign
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 from brew.prototxt import Document
 from brew.prototxt.net_or_solver import holds_net, holds_solver
 from brew.prototxt.portable import separate_inputs
 from brew.prototxt.upgrade import upgrade_net, upgrade_solver
 from brew.prototxt.upgrade_pooling import is_doubtful
-
-from . import foreign
 
 M = TypeVar("M", NetParameter, SolverParameter)
 log = logging.getLogger("brew")
@@ -90,7 +89,7 @@ def _read(source: str, message_type: type[M]) -> tuple[M, Document[M] | None]:
             hint="there is no need to upgrade weights: those of any age are read",
         )  # fmt: skip
     contents = regular.read_bytes(path) if size else b""
-    if contents and file_kind(contents[:512]) is None:
+    if contents and noun_of(contents[:512]) is None:
         message, known = message_type(), recognise(source)
         wanted = WEIGHTS if isinstance(message, NetParameter) else None
         with suppress(DecodeError):

@@ -1,10 +1,10 @@
-"""The kind of a binary file by its first fields, weights or a solver state, even if it is damaged further on."""
+"""Whether a binary file begins as weights or a solver state do, even if it is damaged further on."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from brew.files.kind import file_kind
+from brew.files.signatures import noun_of
 
 from .cursor import BYTES, VARINT, Cursor, Malformed
 from .stored import mapped
@@ -30,7 +30,7 @@ def begins_as_state(path: str | Path) -> bool:
 
 def _begins(path: str | Path, fields: set[tuple[int, int]]) -> bool:
     buffer = mapped(path, "a binary file")
-    if file_kind(bytes(buffer[:512])) is not None:
+    if noun_of(bytes(buffer[:512])) is not None:
         return False
     cursor = Cursor(buffer, 0, len(buffer))
     try:

@@ -1,4 +1,4 @@
-"""The kind of a prototxt by the fields at its top: a net, a solver, or neither."""
+"""What a prototxt is by the fields at its top: a net, a solver, or neither."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brew import prototxt
 from brew.files import regular
-from brew.files.weights.known import are_a_solvers, top_names
+from brew.files.weights.recognising import are_a_solvers, top_names
 
 
 def is_solver(path: str | Path) -> bool:

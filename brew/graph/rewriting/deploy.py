@@ -18,6 +18,10 @@ from brew import prototxt
 from brew.errors import NetError
 from brew.files import regular
 from brew.files.overwriting import Kind
+from brew.graph.data_shapes import data_shapes
+from brew.graph.definition import NetDefinition, NetLike, define
+from brew.graph.splits import Absent, insert_splits
+from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST, TRAIN, Context, Shape, shape_text
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
@@ -27,11 +31,7 @@ from brew.prototxt.net_or_solver import holds_net
 from brew.prototxt.placed import PlacedLayer
 from brew.prototxt.portable import input_layers, uses_batch_statistics, with_input_fields, without_engine
 
-from .data_shapes import data_shapes
-from .definition import NetDefinition, NetLike, define
 from .deploy_flow import Flow, Value
-from .splits import Absent, insert_splits
-from .states import filter_layers, merged_state
 
 log = logging.getLogger("brew")
 
@@ -39,7 +39,7 @@ _WIDTH = 100  # of a comment
 
 
 _MADE = "# Made by Brew "
-KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) == _MADE.encode())
+NET_KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) == _MADE.encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The kind of a file by its contents, of all that users work with: for error messages about a wrong one."""
+"""What a file is by its contents, of all that users work with: for error messages about a wrong one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from brew.errors import BrewError
 from brew.files import regular
-from brew.files.kind import file_kind, is_binary
+from brew.files.signatures import is_binary, noun_of
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
 from .cursor import BYTES, FIXED32, VARINT, Cursor, Malformed
@@ -61,7 +61,7 @@ _USES = {
 
 
 def recognise(path: str | Path) -> KnownFile | None:
-    """The kind of the file or folder at `path`; None where it is missing, cannot be read or is unknown."""
+    """What the file or folder at `path` is; None where it is missing, cannot be read or is unknown."""
     try:
         noun = _folder(Path(path)) if Path(path).is_dir() else _file(Path(path))
     except _BROKEN:  # another error must not hide the one of the message
@@ -79,12 +79,12 @@ def _file(path: Path) -> str | None:
     if not path.is_file():
         return None
     head = regular.head(path, _HEAD)
-    kind = file_kind(head[:512])
-    if kind == "an HDF5 file":
+    noun = noun_of(head[:512])
+    if noun == "an HDF5 file":
         return _hdf5(path)
-    if kind not in (None, "a text file"):
-        return kind
-    if kind == "a text file":
+    if noun not in (None, "a text file"):
+        return noun
+    if noun == "a text file":
         return _text(head)
     if not is_binary(head):  # in no encoding that is known: comments in another, or no text at all
         noun = _text(head)
@@ -115,7 +115,7 @@ def _hdf5(path: Path) -> str:
 
 
 def _message(path: Path) -> str | None:
-    """The kind of a binary protobuf message, by the numbers and wire types of its fields."""
+    """What a binary protobuf message is, by the numbers and wire types of its fields."""
     buffer = mapped(path, "")
     cursor, found = Cursor(buffer, 0, len(buffer)), set[tuple[int, int]]()
     while cursor.step():

@@ -1,4 +1,4 @@
-"""The kind of a file given by mistake, by its first bytes: for error messages only."""
+"""What a file given by mistake is, by the bytes that it begins with: for error messages only."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _SIGNATURES = (
 _TEXT = frozenset(b"\t\n\x0b\x0c\r\x1b") | frozenset(range(32, 256)) - {127}
 
 
-def file_kind(head: bytes) -> str | None:
+def noun_of(head: bytes) -> str | None:
     """A noun phrase for a file that begins with `head` (a few hundred bytes), or None for unknown bytes.
 
     Text is "a text file", unless it is a page from a web server or a pointer to the file.
 
-    >>> file_kind(b"PK\\x03\\x04...")
+    >>> noun_of(b"PK\\x03\\x04...")
     'a zip archive'
     """
-    for signature, kind in _SIGNATURES:
+    for signature, noun in _SIGNATURES:
         if head.startswith(signature):
-            return kind
+            return noun
     if len(head) > 8 and any(not any(head[i::2]) and _TEXT.issuperset(head[1 - i :: 2]) for i in (0, 1)):
         return "a text file in UTF-16"  # every other byte is 0
     if not head or not _TEXT.issuperset(head) or not _is_utf8(head):
