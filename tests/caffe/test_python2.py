@@ -55,6 +55,11 @@ PROGRAMS = {
     "import numpy as np\na = np.float32(5); a /= 2; print a": "2.5\n",
     "x = [6]; x[0] /= 4; print x": "[1]\n",
     "print [0, 1, 2, 3][1.0:3.9]": "[1, 2]\n",
+    # more values than elements
+    "import numpy as np\na = np.zeros(4, int); a[np.array([0, 2])] = np.array([5, 6, 7]); print a": "[5 0 6 0]\n",
+    "import numpy as np\na = np.zeros(4, int); a[np.array([0, 2])] = 3; a[1] = 4; i = 3; a[i] = 5; print a": "[3 4 3 5]\n",
+    "import numpy as np\na = np.zeros(2, int)\ntry:\n    a[a == 0] = np.ones(3)\nexcept ValueError: print 'refused'": "refused\n",
+    "d = {}; k = 'x'; d[k] = 1; l = [1, 2]; i = 0; l[i] = d; print l": "[{'x': 1}, 2]\n",
     # numbers that are arrays of one element
     "import numpy as np\na = np.array([2.5]); print int(a), float(a), '%d %.1f %%' % (a, a), '%g' % a, '%s' % a": "2 2.5 2 2.5 % 2.5 [2.5]\n",
     "print int('7'), '%d %s' % (1, [2]), '%(a)d' % {'a': 3}, '%d' % 4": "7 1 [2] 3 4\n",

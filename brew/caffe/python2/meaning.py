@@ -82,6 +82,16 @@ class _Meaning(ast.NodeTransformer):
             node.value = helper("Divisor", node.value, at=node.value)
         return node
 
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        """`a[i] = v` of one index, which may be an array of fewer elements than `v`."""
+        self.generic_visit(node)
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Subscript):
+            return node
+        if isinstance(target.slice, ast.Slice | ast.Tuple | ast.Constant):
+            return node
+        return ast.copy_location(ast.Expr(helper("put", target.value, target.slice, node.value, at=node)), node)
+
     # --- names and calls -----------------------------------------------------------------------------------------
 
     def visit_Name(self, node: ast.Name) -> ast.Name:

@@ -70,6 +70,20 @@ def numbers(values: Any) -> Any:
     return tuple(map(scalar, values)) if type(values) is tuple else scalar(values)
 
 
+def put(on: Any, index: Any, value: Any) -> None:
+    """`on[index] = value`: an array took, at an array of indices, more values than these, or fewer over and over."""
+    try:
+        on[index] = value
+    except ValueError:
+        if not (_flat(on) and _flat(index) and index.dtype.kind in "iu" and _flat(value)):
+            raise
+        np.put(on, index, value)
+
+
+def _flat(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1
+
+
 def bound(value: Any) -> Any:
     """An end of a slice: arrays took floats."""
     return int(value) if isinstance(value, float | np.floating) else value
