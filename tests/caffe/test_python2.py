@@ -101,6 +101,7 @@ PROGRAMS = {
     "import sys; reload(sys); sys.setdefaultencoding('utf-8'); print 'ok'": "ok\n",
     # builtins
     "print isinstance(u'a', basestring), isinstance('a', unicode), isinstance(3, (int, long)), unichr(65), long('7')": "True True True A 7\n",
+    "import numpy as np\nprint round(np.float32(2.5)), round(float('inf')), round(np.float32('nan'))": "3.0 inf nan\n",
     "print round(2.5), round(-2.5), round(0.125, 2), round(2.675, 2), apply(max, (1, 2)), intern('a')": "3.0 -3.0 0.13 2.67 2 a\n",
     "print 'ab'.decode('utf-8'), 'ff'.decode('hex') == '\\xff', 'a'.encode('hex'), str('x'.encode('utf-8'))": "ab True 61 x\n",
     # modules
