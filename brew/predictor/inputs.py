@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.data.image import BadImage, array_pixels, decode_image, image_pixels, is_pillow
-from brew.errors import DataError, UsageError
+from brew.errors import BrewError, DataError, UsageError
 from brew.files import regular
 from brew.layer import Shape, shape_text
 
@@ -156,6 +156,8 @@ class Reader:
     def _file(self, path: Path) -> Bytes:
         try:
             content = regular.read_bytes(path.expanduser())
+        except BrewError:
+            raise
         except (OSError, ValueError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"image {str(path)[:_SHOWN]} cannot be read: {reason}") from None
@@ -207,6 +209,8 @@ def as_array(value: object, device: str = "cpu") -> Array | None:
             return np.from_dlpack(value)
         if hasattr(value, "__array_interface__") or hasattr(value, "__array__"):
             return np.asarray(value)
+    except BrewError:
+        raise
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         text = f"the array of a {type(value).__name__} cannot be read: {error}"
         raise UsageError(text, hint="a tensor of PyTorch's is given as x.detach().cpu()") from None

@@ -20,7 +20,7 @@ from brew.data.hdf5.source import find_dataset, open_hdf5, read_list
 from brew.data.image_list import ImageList, numbered, remedy
 from brew.data.image_source import ImageFiles
 from brew.data.list_lines import UTF_16
-from brew.errors import DataError
+from brew.errors import BrewError, DataError
 from brew.files import regular
 from brew.files.signatures import noun_of
 from brew.layer import shape_text
@@ -186,6 +186,8 @@ def _names(h5: Any, file: Path) -> Iterator[str]:
                     groups.append((inner, group[name]))
                 else:
                     yield inner
+    except BrewError:
+        raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise DataError(f"{file}: damaged HDF5 file ({error})") from None
 
@@ -206,6 +208,8 @@ def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int 
                     _check_whole(block, start)
                 low = min(int(block.min()), low if low is not None else int(block.min()))
                 high = max(int(block.max()), high if high is not None else int(block.max()))
+    except BrewError:
+        raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise DataError(f"it cannot be read: {error}") from None
     if bad:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from brew.errors import WeightsError
+from brew.errors import BrewError, WeightsError
 from brew.files import regular
 from brew.proto.brew_pb2 import ResumeState
 
@@ -206,6 +206,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
     with file:
         try:
             yield file
+        except BrewError:
+            raise
         except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, DecodeError) as error:
             raise WeightsError(f"{path}: damaged HDF5 file ({error})") from error
 
