@@ -189,9 +189,7 @@ def load_class(module: str, name: str, folder: Path, fail: Callable[..., BrewErr
     try:
         loaded = _import(module, folder)
     except Exception as error:
-        no_caffe = isinstance(error, ModuleNotFoundError) and error.name == "caffe"
-        hint = "brew.install_as_caffe() gives it one" if no_caffe else None
-        raise fail(f'module "{module}" cannot be imported: {described(error)}', hint=hint) from error
+        raise fail(f'module "{module}" cannot be imported: {described(error)}', hint=_way_out(error)) from error
     if loaded is None:
         raise fail(f'there is no module "{module}"; looked along sys.path, in {Path.cwd()} and in {folder.absolute()}')
     found = getattr(loaded, name, None)
@@ -203,6 +201,16 @@ def load_class(module: str, name: str, folder: Path, fail: Callable[..., BrewErr
             hint=f"class {name}(caffe.Layer): ..." if isinstance(found, type) else None,
         )
     return found
+
+
+def _way_out(error: Exception) -> str | None:
+    """What helps against an error of an import."""
+    lacks = error.name if isinstance(error, ModuleNotFoundError) else None
+    if lacks == "caffe":
+        return "brew.install_as_caffe() gives it one"
+    if isinstance(error, SyntaxError) or lacks in ("cPickle", "cStringIO", "StringIO", "ConfigParser", "Queue"):
+        return "where it is Python 2: brew run --py2 script.py, or brew run --py2 -m brew train ..., translates it"
+    return None
 
 
 def described(error: Exception, module: str | None = None) -> str:

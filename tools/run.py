@@ -51,13 +51,16 @@ def verb(script: tuple[str, ...], module: str | None, py2: bool, interactive: bo
     from python SCRIPT. Child processes that do not come from a fork import what they find; brew.install_as_caffe() at
     their beginning gives them Brew.
 
-    With --py2 a line on stderr says what was translated in each file (docs/python.md).
+    Names that NumPy and others have dropped (np.float) are there; a line on stderr says so. With --py2 a line says what
+    was translated in each file (docs/python.md).
     """
     from brew.caffe.finder import install_as_caffe
+    from brew.caffe.python2 import removed
 
     if module is None and not script and not interactive:
         raise UsageError("nothing to run", hint="brew run script.py, brew run -m module, or brew run -i")
     install_as_caffe()
+    removed.install(_tell)
     space: dict[str, Any] = {"__name__": "__main__", "__doc__": None}
     if py2:
         _translating(Path.cwd() if module else Path(script[0] if script else "").resolve().parent)

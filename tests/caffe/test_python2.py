@@ -55,6 +55,14 @@ PROGRAMS = {
     "import numpy as np\na = np.float32(5); a /= 2; print a": "2.5\n",
     "x = [6]; x[0] /= 4; print x": "[1]\n",
     "print [0, 1, 2, 3][1.0:3.9]": "[1, 2]\n",
+    # more values than elements
+    "import numpy as np\na = np.zeros(4, int); a[np.array([0, 2])] = np.array([5, 6, 7]); print a": "[5 0 6 0]\n",
+    "import numpy as np\na = np.zeros(4, int); a[np.array([0, 2])] = 3; a[1] = 4; i = 3; a[i] = 5; print a": "[3 4 3 5]\n",
+    "import numpy as np\na = np.zeros(2, int)\ntry:\n    a[a == 0] = np.ones(3)\nexcept ValueError: print 'refused'": "refused\n",
+    "d = {}; k = 'x'; d[k] = 1; l = [1, 2]; i = 0; l[i] = d; print l": "[{'x': 1}, 2]\n",
+    # numbers that are arrays of one element
+    "import numpy as np\na = np.array([2.5]); print int(a), float(a), '%d %.1f %%' % (a, a), '%g' % a, '%s' % a": "2 2.5 2 2.5 % 2.5 [2.5]\n",
+    "print int('7'), '%d %s' % (1, [2]), '%(a)d' % {'a': 3}, '%d' % 4": "7 1 [2] 3 4\n",
     # words
     "print 0777, 0xFFL, 10L, 0o17, 0, 00, 1e3, 1 <> 2, `3` + `\"a\"`": "511 255 10 15 0 0 1000.0 True 3'a'\n",
     'print len("\\u1234"), len(u"\\u1234"), "C:\\users", ur"\\d", len("\\\\u")': "6 1 C:\\users \\d 2\n",
@@ -93,6 +101,7 @@ PROGRAMS = {
     "import sys; reload(sys); sys.setdefaultencoding('utf-8'); print 'ok'": "ok\n",
     # builtins
     "print isinstance(u'a', basestring), isinstance('a', unicode), isinstance(3, (int, long)), unichr(65), long('7')": "True True True A 7\n",
+    "import numpy as np\nprint round(np.float32(2.5)), round(float('inf')), round(np.float32('nan'))": "3.0 inf nan\n",
     "print round(2.5), round(-2.5), round(0.125, 2), round(2.675, 2), apply(max, (1, 2)), intern('a')": "3.0 -3.0 0.13 2.67 2 a\n",
     "print 'ab'.decode('utf-8'), 'ff'.decode('hex') == '\\xff', 'a'.encode('hex'), str('x'.encode('utf-8'))": "ab True 61 x\n",
     # modules

@@ -101,6 +101,11 @@ def test_a_script_in_a_package_s_folder_is_in_no_package(folder: Path) -> None:
     assert done.stdout == "3 3\n", done.stderr
 
 
+def test_numbers_of_numpy_in_a_list_are_written_as_numbers(folder: Path) -> None:
+    (folder / "n.py").write_text("import numpy as np\nprint str(dict(mean=[np.float64(104.5)])), [np.int64(3)]\n")
+    assert brew_run("--py2", "n.py", folder=folder).stdout == "{'mean': [104.5]} [3]\n"
+
+
 def test_without_the_option_it_is_python_3(folder: Path) -> None:
     done = brew_run("s.py", folder=folder)
     assert done.returncode == 1

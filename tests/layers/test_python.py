@@ -341,6 +341,13 @@ def test_parameters_start_as_setup_left_them(tmp_path, module, device):
     assert made.params["p"][0].data.tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("text", ["print 'loaded'\n", "import cPickle as pickle\n", "if 1:\n\tx = 1\n        y = 2\n"])
+def test_a_module_in_python_2(text, tmp_path):
+    (tmp_path / "old_layers.py").write_text(text)
+    found = error(tmp_path, INPUT + layer("old_layers", "A"))
+    assert "brew run --py2 -m brew train ..., translates it" in found.hint
+
+
 def test_a_module_that_is_not_there_or_does_not_load(tmp_path):
     found = error(tmp_path, INPUT + layer("nowhere_to_be_found", "A"))
     assert 'there is no module "nowhere_to_be_found"; looked along sys.path, in' in str(found)

@@ -365,6 +365,48 @@ def test_behind_a_convolution_in_the_engine_s_layout(engine):
         )
 
 
+class Seldom(PythonLayer):
+    """The square of its bottom, with a gradient in every other backward only."""
+
+    def setup(self, bottom, top):
+        self.passes = 0
+
+    def reshape(self, bottom, top):
+        top[0].reshape(*bottom[0].shape)
+
+    def forward(self, bottom, top):
+        top[0].data[...] = bottom[0].data ** 2
+
+    def backward(self, top, propagate_down, bottom):
+        self.passes += 1
+        if self.passes % 2 == 0:
+            bottom[0].diff[...] = 2 * bottom[0].data * top[0].diff
+
+
+@pytest.mark.parametrize("keep", [None, []])
+@ENGINES
+def test_a_gradient_that_is_not_written_is_the_last_one(engine, keep, poisoned):
+    """At first zeros, as in Caffe; also where the engine has its own layout and memory is used in turns."""
+    loss = 'layer { name: "sum" type: "Reduction" bottom: "y" top: "sum" loss_weight: 1 }\n'
+    made = Net(
+        parse(CONVOLUTION + python(Seldom, bottom="c") + loss, NetParameter), TRAIN, engine=engine, keep=keep, seed=1
+    )
+    made = made if keep is None else poisoned(made)
+    plain = Net(parse("force_backward: true\n" + CONVOLUTION, NetParameter), TRAIN, engine="caffe", seed=1)
+    gradient = np.zeros((2, 16, 6, 6))
+    for number in range(4):
+        x = np.random.default_rng(number).standard_normal((2, 16, 8, 8))
+        made.blobs["x"].data[...] = x
+        c = plain.forward(x=x)["c"]
+        gradient = 2 * c if number % 2 else gradient
+        made.clear_param_diffs()
+        plain.clear_param_diffs()
+        made.forward_backward()
+        plain.backward(c=gradient)
+        expected = plain.params["conv"][0].diff
+        assert np.allclose(made.params["conv"][0].diff, expected, rtol=1e-4, atol=1e-4 * abs(expected).max()), number
+
+
 class OnDevice(Positive):
     """Copies by the device's own means; what it was given is noted."""
 

@@ -171,3 +171,22 @@ def test_only_training_is_timed() -> None:
     it = net(Choices(measured=True), brew.TEST)
     assert not any(isinstance(one, Trial) for how in convolutions(it).values() for one in how.passes.values())
     assert all(how.passes["forward"].way == "Winograd" for how in convolutions(it).values())
+
+
+def test_a_way_of_ours_takes_the_direct_one_s_place_where_onednn_has_no_code() -> None:
+    """Few channels that fill no block: MTCNN's first net."""
+    sizes = {"a": 16, "b": 28}
+    text = NET.replace("dim: 32", "dim: 10")
+    for name, outputs in sizes.items():
+        text = text.replace(
+            f'top: "{name}" convolution_param {{ num_output: 64',
+            f'top: "{name}" convolution_param {{ num_output: {outputs}',
+        )
+    choices = Choices(measured=True)
+    it = net(choices, text=text)
+    numpy = Net(prototxt.parse(text, NetParameter), brew.TRAIN, engine="caffe", seed=5)
+    for number in range(10):
+        got, want = step(it, number), step(numpy, number)
+        for name, value in want.items():
+            np.testing.assert_allclose(got[name], value, rtol=0, atol=1e-4 * abs(value).max(), err_msg=name)
+    assert choices.decided

@@ -57,6 +57,13 @@ def test_the_log_is_shown_as_far_as_glogs_environment_says(folder: Path) -> None
     assert brew_run("s.py", "GLOG_minloglevel=2", folder=folder).stderr == ""
 
 
+def test_names_that_numpy_has_dropped_are_there(folder: Path) -> None:
+    (folder / "s.py").write_text("import numpy as np\nfor _ in range(2): print(np.zeros(2, np.float).dtype, 3 / 2)")
+    done = brew_run("s.py", folder=folder)
+    assert done.stdout == "float64 1.5\n" * 2
+    assert done.stderr == "numpy.float is gone: float stands for it\n"
+
+
 def test_its_folder_is_where_it_finds_modules(folder: Path) -> None:
     (folder / "there").mkdir()
     (folder / "there" / "beside.py").write_text("X = 5")

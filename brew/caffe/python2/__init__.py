@@ -1,1 +1,1 @@
-"""Python 2 scripts, translated as they are loaded."""
+"""Python 2 scripts, translated as they are loaded; names that libraries have dropped."""

@@ -6,6 +6,7 @@ What a thing is shows only at run time (a division of ints, keys of a dict), so 
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ _LAZY = {f"{how}{what}": what for how in ("iter", "view") for what in ("keys", "
 _METHODS = {"has_key": "has_key", "sort": "sort", "decode": "decode", "encode": "encode", "tostring": "to_string"}
 _RENAMED = {"next": "__next__", "__nonzero__": "__bool__", "__div__": "__truediv__", "__rdiv__": "__rtruediv__",
             "__idiv__": "__itruediv__"}  # fmt: skip
+_OF_NUMBERS = ("int", "float", "long", "round")
+_NUMBERS = re.compile(r"([^%]|%%|%[-+ #0]*[\d.*]*[diouxXeEfFgG])*", re.DOTALL)  # a format without texts and names
 
 _OF_FUNCTIONS = {
     "func_name": "__name__", "func_code": "__code__", "func_defaults": "__defaults__", "func_globals": "__globals__",
@@ -61,6 +64,12 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
+        if (
+            isinstance(node.op, ast.Mod)
+            and isinstance(node.left, ast.Constant)
+            and _NUMBERS.fullmatch(str(node.left.value))
+        ):
+            node.right = helper("numbers", node.right, at=node.right)
         if not self.division or not isinstance(node.op, ast.Div) or _is_float(node.left) or _is_float(node.right):
             return node
         self.translated["/"] += 1
@@ -72,6 +81,16 @@ class _Meaning(ast.NodeTransformer):
             self.translated["/"] += 1
             node.value = helper("Divisor", node.value, at=node.value)
         return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        """`a[i] = v` of one index, which may be an array of fewer elements than `v`."""
+        self.generic_visit(node)
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Subscript):
+            return node
+        if isinstance(target.slice, ast.Slice | ast.Tuple | ast.Constant):
+            return node
+        return ast.copy_location(ast.Expr(helper("put", target.value, target.slice, node.value, at=node)), node)
 
     # --- names and calls -----------------------------------------------------------------------------------------
 
@@ -101,6 +120,13 @@ class _Meaning(ast.NodeTransformer):
             node.args[0] = helper("in_file", node.args[0], at=node.args[0])
         if isinstance(node.func, ast.Name) and node.func.id == "str" and len(node.args) == 1 and not node.keywords:
             return helper("text", *node.args, at=node)
+        if (
+            isinstance(node.func, ast.Name)
+            and node.func.id in _OF_NUMBERS
+            and len(node.args) == 1
+            and not node.keywords
+        ):
+            node.args[0] = helper("scalar", *node.args, at=node.args[0])
         if not isinstance(node.func, ast.Attribute):
             return node
         name, on = node.func.attr, node.func.value

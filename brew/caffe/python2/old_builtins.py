@@ -126,7 +126,7 @@ def sort_key(
 
 def round_(number: float, digits: int = 0) -> float:
     """A float; halves go away from zero."""
-    exact = Decimal(float(number)) if abs(number) < 1e300 else None
+    exact = Decimal(float(number)) if abs(float(number)) < 1e300 else None
     if exact is None or not exact.is_finite():
         return float(number)
     return float(exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP))

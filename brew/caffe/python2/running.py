@@ -60,6 +60,30 @@ class Divisor:
         return how(left, self.value, out=out)
 
 
+def scalar(value: Any) -> Any:
+    """What int(value) or float(value) is given: of an array of one element, which was taken for a number, that one."""
+    return value.item() if isinstance(value, np.ndarray) and value.ndim and value.size == 1 else value
+
+
+def numbers(values: Any) -> Any:
+    """The right side of `format % values`, where the format has numbers only."""
+    return tuple(map(scalar, values)) if type(values) is tuple else scalar(values)
+
+
+def put(on: Any, index: Any, value: Any) -> None:
+    """`on[index] = value`: an array took, at an array of indices, more values than these, or fewer over and over."""
+    try:
+        on[index] = value
+    except ValueError:
+        if not (_flat(on) and _flat(index) and index.dtype.kind in "iu" and _flat(value)):
+            raise
+        np.put(on, index, value)
+
+
+def _flat(value: object) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 1
+
+
 def bound(value: Any) -> Any:
     """An end of a slice: arrays took floats."""
     return int(value) if isinstance(value, float | np.floating) else value

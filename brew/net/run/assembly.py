@@ -12,7 +12,7 @@ from brew.memory.scratch import Scratch
 from brew.memory.stamps import Stamps
 
 from .binding import Binding
-from .blobs import seen_in_another_shape
+from .blobs import seen_in_another_shape, written_in_part
 from .executor import Executor
 from .fusion import FusedGroups
 from .memory_planner import MemoryPlanner
@@ -60,7 +60,7 @@ def assemble(
 
 def _prepare(steps: Sequence[Step], scratch: Scratch) -> None:
     """Choose the implementations, from the front: each sees the layouts in which those before it give their tops."""
-    plain = {memory for step in steps for memory in seen_in_another_shape(step)}
+    plain = {memory for step in steps for memory in (*seen_in_another_shape(step), *written_in_part(step))}
     for step in steps:
         step.prepare(scratch)
         step.lay_tops(plain)

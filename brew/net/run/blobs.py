@@ -28,6 +28,12 @@ def make_blobs(graph: Graph, dtype: np.dtype[Any], device: str, stamps: Stamps) 
     return blobs
 
 
+def written_in_part(step: Step) -> Iterator[Memory]:
+    """Gradients that the step's backward need not write whole: what it leaves has to stay, which only plain ones do."""
+    if not step.layer.rewrites:
+        yield from (blob.diff_memory for blob in step.bottoms)
+
+
 def seen_in_another_shape(step: Step) -> Iterator[Memory]:
     """Memories that a view gives another shape: only plain ones can be read so."""
     for top, view in zip(step.tops, step.views, strict=True):
