@@ -55,6 +55,14 @@ PROGRAMS = {
     "import numpy as np\na = np.float32(5); a /= 2; print a": "2.5\n",
     "x = [6]; x[0] /= 4; print x": "[1]\n",
     "print [0, 1, 2, 3][1.0:3.9]": "[1, 2]\n",
+    # files
+    "import tempfile\nfor made in tempfile.TemporaryFile, tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile:\n  f = made(); f.write(str(1)); f.write(b'2'); f.seek(0); print f.read()": "12\n12\n12\n",
+    "import tempfile\nf = tempfile.TemporaryFile('w+'); f.write('a'); f.seek(0); print f.read()": "a\n",
+    "import StringIO\nimport numpy as np\nprint '|'.join(np.loadtxt(StringIO.StringIO('a b\\nc\\n'), str, delimiter='\\n'))": "a b|c\n",
+    # format
+    "print '{:>8}|{:<4}|{}|{x!r}'.format((1, 2), None, 0.1 + 0.2, x='a'), '{:.2f} {:>3}'.format(2 / 3., b'b')": "  (1, 2)|None|0.3|'a' 0.67   b\n",
+    "class C:\n  def format(self, a): return a + 1\nprint C().format(1), 'a{0[0]}{{}}'.format([2])": "2 a2{}\n",
+    "class C(object):\n  def __format__(self, s): return '<%s>' % s\nprint '{}{:a}'.format(C(), C())": "<><a>\n",
     # words
     "print 0777, 0xFFL, 10L, 0o17, 0, 00, 1e3, 1 <> 2, `3` + `\"a\"`": "511 255 10 15 0 0 1000.0 True 3'a'\n",
     'print len("\\u1234"), len(u"\\u1234"), "C:\\users", ur"\\d", len("\\\\u")': "6 1 C:\\users \\d 2\n",

@@ -6,10 +6,11 @@ import csv
 import importlib
 import io
 import pickle
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -103,6 +104,28 @@ def yaml_load(stream: Any, Loader: Any = None) -> Any:
     """`yaml.load(stream)`, which had no need of a Loader: as yaml.full_load, which makes no objects of Python."""
     yaml = importlib.import_module("yaml")
     return yaml.load(stream, Loader=Loader or yaml.FullLoader)
+
+
+def _taking_text(made: Callable[..., Any]) -> Callable[..., Any]:
+    """A file that is open for bytes takes text too, as UTF-8."""
+
+    def make(*arguments: Any, **options: Any) -> Any:
+        file = made(*arguments, **options)
+        write = file.write
+
+        def write_either(data: Any) -> Any:
+            to_encode = isinstance(data, str) and "b" in file.mode
+            return write(data.encode("utf-8", "surrogateescape") if to_encode else data)
+
+        file.write = write_either
+        return file
+
+    return make
+
+
+NamedTemporaryFile = _taking_text(tempfile.NamedTemporaryFile)
+SpooledTemporaryFile = _taking_text(tempfile.SpooledTemporaryFile)
+TemporaryFile = _taking_text(tempfile.TemporaryFile)
 
 
 def csv_reader(lines: Any, *arguments: Any, **options: Any) -> Any:

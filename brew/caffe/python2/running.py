@@ -7,6 +7,7 @@ import codecs
 import functools
 import importlib
 import operator
+import string
 import sys
 from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from types import CodeType, TracebackType
@@ -115,6 +116,22 @@ def text(value: Any) -> Any:
         return str(value)
     digits = f"{value:.12g}"
     return f"{digits}.0" if digits.lstrip("-").isdigit() else digits
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """A class without formats of its own (a tuple's, None's) has those of its text."""
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        plain = isinstance(value, float) and not format_spec
+        return format(text(value) if plain or type(value).__format__ is object.__format__ else value, format_spec)
+
+
+def format_(on: Any, *arguments: Any, **options: Any) -> Any:
+    """`on.format(...)`."""
+    if not isinstance(on, str):
+        return on.format(*arguments, **options)
+    return _Formatter().vformat(on, arguments, options)
 
 
 # --- errors --------------------------------------------------------------------------------------------------------
