@@ -24,6 +24,7 @@ _WHOLE = (int, np.integer, np.bool_)  # bool is an int
 _OLD_CODECS = frozenset(
     ("base64", "bz2", "hex", "hex_codec", "rot13", "rot_13", "string_escape", "string-escape", "zlib")
 )
+_NO_FORMATS: Any = object.__format__
 T = TypeVar("T")
 
 
@@ -122,9 +123,9 @@ class _Formatter(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> Any:
         """A class without formats of its own (a tuple's, None's) has those of its text."""
         if isinstance(value, bytes):
-            value = value.decode("utf-8", "replace")
-        plain = isinstance(value, float) and not format_spec
-        return format(text(value) if plain or type(value).__format__ is object.__format__ else value, format_spec)
+            return format(value.decode("utf-8", "replace"), format_spec)
+        as_text = type(value).__format__ is _NO_FORMATS or (isinstance(value, float) and not format_spec)
+        return format(text(value) if as_text else value, format_spec)
 
 
 def format_(on: Any, *arguments: Any, **options: Any) -> Any:
