@@ -29,8 +29,8 @@ import numpy as np
 from nets import NETS, BenchmarkNet
 
 from brew.data.databases.lmdb_writer import write_lmdb
+from brew.net.run.step import Direction
 from brew.net.run.step import Step as LayerStep
-from brew.net.run.step import What
 from brew.net.run.whole_pass import WholePass
 from brew.proto.brew_pb2 import Datum
 from brew.solver.solver import Solver
@@ -109,9 +109,9 @@ def clocks(clock: Clock, seconds: float) -> Iterator[None]:
     """Every solver that is made inside is timed, and asked to stop after so long."""
     bound, make, step = LayerStep.bound, WholePass.make, Solver.step
 
-    def named_bound(layer: LayerStep, what: What) -> Callable[[], object]:
-        share = "forward" if what == "forward" else "backward"  # what runs again does so for backward
-        return LayerCall("data" if layer.reads_data else share, bound(layer, what))
+    def named_bound(layer: LayerStep, direction: Direction) -> Callable[[], object]:
+        share = "forward" if direction == "forward" else "backward"  # what runs again does so for backward
+        return LayerCall("data" if layer.reads_data else share, bound(layer, direction))
 
     def timed_make(whole: WholePass, *arguments: Any) -> None:
         make(whole, *arguments)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from brew.net.mode import set_mode_gpu as set_mode_gpu
     from brew.net.mode import set_random_seed as set_random_seed
     from brew.net.net import Net as Net
+    from brew.predictor.load import load as load
+    from brew.predictor.model import Model as Model
+    from brew.predictor.results import Prediction as Prediction
+    from brew.predictor.results import Predictions as Predictions
     from brew.solver.by_type import AdaDeltaSolver as AdaDeltaSolver
     from brew.solver.by_type import AdaGradSolver as AdaGradSolver
     from brew.solver.by_type import AdamSolver as AdamSolver
@@ -49,8 +53,11 @@ _HOME = {
     "Blob": "memory.blob",
     "BrewError": "errors",
     "Layer": "layer",
+    "Model": "predictor.model",
     "NesterovSolver": "solver.by_type",
     "Net": "net",
+    "Prediction": "predictor.results",
+    "Predictions": "predictor.results",
     "RMSPropSolver": "solver.by_type",
     "SGDSolver": "solver.by_type",
     "Solver": "solver",
@@ -58,6 +65,7 @@ _HOME = {
     "get_solver": "solver.by_type",
     "install_as_caffe": "caffe.finder",
     "layer_type_list": "layer.registry",
+    "load": "predictor.load",
     "register_layer": "layer.registry",
     "set_device": "net.mode",
     "set_mode_cpu": "net.mode",

@@ -43,10 +43,12 @@ class Place:
 class BrewError(RuntimeError):
     """An error with a stable code, a place and a hint. `str()` gives one paragraph with all of them.
 
-    It is a RuntimeError because pycaffe's errors are, and scripts catch them as that.
+    It is a RuntimeError because pycaffe's errors are, and scripts catch them as that. The message is printed in one
+    line; a class whose messages have several says so by `lines`, and no name in them has a line break.
     """
 
     code: ClassVar[str] = "B000"
+    lines: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, place: Place | None = None, hint: str | None = None) -> None:

@@ -1,4 +1,8 @@
-"""Text that is safe on a terminal: names come from untrusted files, and a terminal obeys control characters."""
+"""Text that is safe on a terminal: names come from untrusted files, and a terminal obeys control characters.
+
+What is printed or logged is one line (`one_line`), whatever the names in it. Text of several lines says that it is, has
+its names in one line each, and goes through `plain`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ _UNUSUAL = re.compile(r"[^\n\t -~]")  # all but printable ASCII, and what makes 
 def plain(text: str) -> str:
     """`text` with characters that move a cursor, or hide or reorder letters, written out.
 
-    Lines and tabs stay, and so do letters and spaces of every script.
+    Lines and tabs stay, as in text that has several lines, and so do letters and spaces of every script.
 
     >>> plain("a\\x1b[8m\\u202e\\tb\\u00e9")
     'a\\\\x1b[8m\\\\u202e\\tbé'
@@ -20,7 +24,7 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for a name that stands in a line or a table: it makes no new line and no column either."""
+    """The same in one line and one column, for names and for all that has names in it."""
     return plain(text).replace("\n", "\\n").replace("\t", "\\t")
 
 

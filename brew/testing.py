@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf import text_format
 
-from brew.layer.bench import Bench
 from brew.layer.registry import layer_class
+from brew.layer.single_layer import SingleLayer
 from brew.proto.brew_pb2 import LayerParameter
 
 from .layer import Array, Layer, Wanted
@@ -59,16 +59,16 @@ def run_layer(
     """
     cls, param = _message(layer, len(bottoms))
     arrays = [np.asarray(b, dtype) for b in bottoms]
-    bench = Bench(cls, param, [a.shape for a in arrays], device, np.dtype(dtype), phase, seed, want)
-    weights = bench.initial(params)
-    bench.put(bench.io.w, weights)
+    single = SingleLayer(cls, param, [a.shape for a in arrays], device, np.dtype(dtype), phase, seed, want)
+    weights = single.initial(params)
+    single.put(single.io.w, weights)
     for number in range(repeat):
-        bench.forward(arrays, passes + number)
-    tops = bench.get(bench.io.y)
-    if top_diffs is None and not bench.layer.is_loss:
-        return LayerRun(tops, bench.get(bench.io.w), [], [])
-    dx, dw = bench.backward(bench.loss_weights() if top_diffs is None else top_diffs)
-    return LayerRun(tops, bench.get(bench.io.w), dx, dw)
+        single.forward(arrays, passes + number)
+    tops = single.get(single.io.y)
+    if top_diffs is None and not single.layer.is_loss:
+        return LayerRun(tops, single.get(single.io.w), [], [])
+    dx, dw = single.backward(single.loss_weights() if top_diffs is None else top_diffs)
+    return LayerRun(tops, single.get(single.io.w), dx, dw)
 
 
 def check_gradient(
@@ -94,18 +94,18 @@ def check_gradient(
     """
     cls, param = _message(layer, len(bottoms))
     values = [np.array(b, np.float64) for b in bottoms]
-    bench = Bench(cls, param, [v.shape for v in values], device, np.dtype(np.float64), phase, seed, None)
-    weights = bench.initial(params)
+    single = SingleLayer(cls, param, [v.shape for v in values], device, np.dtype(np.float64), phase, seed, None)
+    weights = single.initial(params)
     random = np.random.default_rng(seed)
 
     def forward() -> list[Array]:
-        bench.put(bench.io.w, weights)
-        bench.forward(values, passes)
-        return bench.get(bench.io.y)
+        single.put(single.io.w, weights)
+        single.forward(values, passes)
+        return single.get(single.io.y)
 
     tops = forward()
-    covector = bench.loss_weights() if bench.layer.is_loss else [random.standard_normal(t.shape) for t in tops]
-    dx, dw = bench.backward(covector)
+    covector = single.loss_weights() if single.layer.is_loss else [random.standard_normal(t.shape) for t in tops]
+    dx, dw = single.backward(covector)
 
     def weighed() -> float:
         return sum(float(np.vdot(c, t)) for c, t in zip(covector, forward(), strict=True))

@@ -17,6 +17,7 @@ class Filters(Layer):
     bottoms = at_least(1)
     tops = at_least(1)
     reads = frozenset("x")
+    weights_in = "convolution_param"
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

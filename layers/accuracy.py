@@ -77,6 +77,8 @@ class Accuracy(Layer):
     tops = between(1, 2)
     reads = frozenset()
     is_score = True
+    labels_are_classes = True
+    axis_in = "accuracy_param"
     for_training = True
     no_gradient = frozenset({0, 1})
 

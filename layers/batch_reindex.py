@@ -27,6 +27,7 @@ class BatchReindex(Layer):
     type = "BatchReindex"
     bottoms = exactly(2)
     reads = frozenset()
+    only_moves = True
     no_gradient = frozenset({1})
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

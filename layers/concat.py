@@ -23,6 +23,7 @@ class Concat(Layer):
     type = "Concat"
     bottoms = at_least(1)
     reads = frozenset()
+    only_moves = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

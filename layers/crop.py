@@ -68,6 +68,7 @@ class Crop(Layer):
     type = "Crop"
     bottoms = exactly(2)
     reads = frozenset()
+    only_moves = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         return [tuple(span.kept for span in self.spans(bottom))]

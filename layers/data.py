@@ -19,7 +19,7 @@ from brew.data.transformer import Transformer
 from brew.errors import DataError
 from brew.files.paths import find
 from brew.layer import Context, Shape, between
-from brew.layer.data_layer import Drawn
+from brew.layer.data_layer import RandomChoices
 from brew.layer.label_sample import LabelSample
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import DataParameter, LayerParameter
@@ -103,12 +103,12 @@ class Data(PrefetchingLayer):
     def random(self) -> bool:
         return bool(self.param.data_param.shuffle or self.transformer.random)
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         """Counts the records, the first time."""
         self._records = self._records or self.epoch()
         shuffled, transformer = self.param.data_param.shuffle, self.transformer
         source = self.path.resolve() if self.path is not None else None
-        return Drawn(
+        return RandomChoices(
             self._records, source, ("records", shuffled, 0), shuffled, self._image, transformer.random_crop,
             transformer.param.mirror, self._bad.most > 0, "shuffled" if shuffled else "in order",
         )  # fmt: skip

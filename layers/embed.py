@@ -29,6 +29,7 @@ class Embed(Layer):
     """
 
     type = "Embed"
+    weights_in = "embed_param"
     reads = frozenset()
     no_gradient = frozenset({0})
 

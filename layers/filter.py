@@ -29,6 +29,7 @@ class Filter(Layer):
     bottoms = at_least(2)
     tops = at_least(1)
     reads = frozenset()
+    only_moves = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -20,6 +20,7 @@ class Flatten(Layer):
 
     type = "Flatten"
     reads = frozenset()
+    only_moves = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         shape, param = bottom[0], self.param.flatten_param

@@ -12,7 +12,7 @@ from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import DataError
 from brew.files.paths import find
 from brew.layer import Context, Shape, at_least
-from brew.layer.data_layer import Drawn
+from brew.layer.data_layer import RandomChoices
 from brew.layer.label_sample import LabelSample
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
@@ -74,12 +74,12 @@ class HDF5Data(PrefetchingLayer):
     def random(self) -> bool:
         return bool(self.param.hdf5_data_param.shuffle)
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         shuffle, rows = self.param.hdf5_data_param.shuffle, self.files.rows
         order = ("rows", *rows) if shuffle else ("records", False, 0)
         source = tuple(file.resolve() for file in self.files.files)
         words = f"shuffled within files of {', '.join(map(str, rows[:_NAMED]))} rows" if shuffle else "in order"
-        return Drawn(sum(rows), source, order, shuffle, in_words=words)
+        return RandomChoices(sum(rows), source, order, shuffle, in_words=words)
 
     def open_source(self, record: int) -> HDF5Source:
         return HDF5Source(

@@ -63,6 +63,7 @@ class HingeLoss(Layer):
     reads = frozenset("x")
     no_gradient = frozenset({1})
     is_loss = True
+    labels_are_classes = True
 
     @property
     def squared(self) -> bool:

@@ -14,7 +14,7 @@ from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.files.paths import find
 from brew.layer import Context, Shape, exactly
-from brew.layer.data_layer import Drawn
+from brew.layer.data_layer import RandomChoices
 from brew.layer.label_sample import LabelSample
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
@@ -104,10 +104,10 @@ class ImageData(PrefetchingLayer):
         images = self.param.image_data_param
         return bool(images.shuffle or images.rand_skip > 1 or self.transformer.random)
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         images, transformer, listed = self.param.image_data_param, self.transformer, self.files.images
         after = f" after up to {images.rand_skip - 1} others" if images.rand_skip > 1 else ""
-        return Drawn(
+        return RandomChoices(
             len(listed.names), listed.file.resolve(), ("records", images.shuffle, images.rand_skip),
             images.shuffle or images.rand_skip > 1, self._image, transformer.random_crop, transformer.param.mirror,
             self._bad.most > 0, ("shuffled" if images.shuffle else "in order") + after,

@@ -100,6 +100,7 @@ class InfogainLoss(SoftmaxLoss):
     probabilities = "Softmax"
     least_probability = _LEAST
     axis_in = "infogain_loss_param"
+    labels_are_classes = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -28,6 +28,7 @@ class InnerProduct(Layer):
     """
 
     type = "InnerProduct"
+    weights_in = "inner_product_param"
     reads = frozenset("x")
 
     def __init__(self, param: LayerParameter, context: Context) -> None:

@@ -14,7 +14,7 @@ from brew.data.prefetching_layer import first_not_finite
 from brew.data.transformer import Transformer
 from brew.errors import BrewError, DataError, UsageError
 from brew.layer import Context, Shape, exactly, shape_text
-from brew.layer.data_layer import DataLayer, Drawn
+from brew.layer.data_layer import DataLayer, RandomChoices
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import Datum, LayerParameter, SourceState
 
@@ -66,9 +66,9 @@ class MemoryData(DataLayer):
     def image_shape(self) -> Shape:
         return self.image
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         transformer = self.transformer
-        return Drawn(None, None, None, False, (), transformer.random_crop, transformer.param.mirror)
+        return RandomChoices(None, None, None, False, (), transformer.random_crop, transformer.param.mirror)
 
     # --- what the program calls ------------------------------------------------------------------------------------
 

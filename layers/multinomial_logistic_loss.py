@@ -66,6 +66,7 @@ class MultinomialLogisticLoss(Layer):
     no_gradient = frozenset({1})
     least_probability = _LEAST
     is_loss = True
+    labels_are_classes = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         x, label = bottom

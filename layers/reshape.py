@@ -26,6 +26,7 @@ class Reshape(Layer):
 
     type = "Reshape"
     reads = frozenset()
+    only_moves = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

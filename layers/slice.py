@@ -25,6 +25,7 @@ class Slice(Layer):
     type = "Slice"
     tops = at_least(1)
     reads = frozenset()
+    only_moves = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -80,6 +80,7 @@ class SoftmaxWithLoss(SoftmaxLoss):
     probabilities = "Softmax"
     least_probability = float(_LEAST)
     axis_in = "softmax_param"
+    labels_are_classes = True
 
 
 @SoftmaxWithLoss.runs_on("cpu")

@@ -21,6 +21,7 @@ class Split(Layer):
     type = "Split"
     tops = at_least(1)
     reads = frozenset()
+    only_moves = True
     is_split = True
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:

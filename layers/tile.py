@@ -42,6 +42,7 @@ class Tile(Layer):
 
     type = "Tile"
     reads = frozenset()
+    only_moves = True
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -16,7 +16,7 @@ from brew.data.window_source import Framing, WindowImages, WindowSource
 from brew.errors import DataError
 from brew.files.paths import find, find_prefix
 from brew.layer import Context, Shape, exactly, shape_text
-from brew.layer.data_layer import Drawn
+from brew.layer.data_layer import RandomChoices
 from brew.layer.label_sample import LabelSample
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
@@ -136,12 +136,12 @@ class WindowData(PrefetchingLayer):
         lines = np.concatenate([kind.line for kind in kinds])
         return LabelSample(values, lambda number: str(windows.place(int(lines[number]))))
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         windows = self.images.windows
         order = ("windows", len(windows.background), len(windows.foreground), self.objects)
         mirror = self.param.transform_param.mirror
         words = "drawn from a list of windows"
-        return Drawn(None, windows.file.resolve(), order, shuffled=True, mirror=mirror, in_words=words)
+        return RandomChoices(None, windows.file.resolve(), order, shuffled=True, mirror=mirror, in_words=words)
 
     def open_source(self, record: int) -> WindowSource:
         mirror = self.param.transform_param.mirror

@@ -10,10 +10,10 @@ from brew.net.net import Net
 
 def convolutions(it: Net) -> dict[str, FiltersOneDNN]:
     """What computes each convolution in a pass over the whole net."""
-    plan = it.executor.plan
-    grouped = {n for group in plan.groups for n in range(group.first, group.last + 1)}
+    fused = it.executor.fused
+    grouped = {n for group in fused.groups for n in range(group.first, group.last + 1)}
     found: list[object] = [step.implementation for n, step in enumerate(it.executor.steps) if n not in grouped]
-    found += [getattr(group.step.how, "filters", None) for group in plan.groups]
+    found += [getattr(group.step.how, "filters", None) for group in fused.groups]
     return {how.layer.name: how for how in found if isinstance(how, FiltersOneDNN)}
 
 

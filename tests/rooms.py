@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "checks": "files prototxt layer data graph net solver",
     "reports": "files prototxt layer memory graph net",
     "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
+    "predictor": "files cuda prototxt layer cpu data memory graph net solver model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
@@ -41,12 +42,14 @@ INSIDE = {
     "cpu": ". onednn llvm native",
     "ops": ". windows",
     "data": "databases . hdf5 sets",
+    "graph": ". rewriting",
     "net": "run .",
     "solver": "update training snapshots .",
     "caffe": "images python2 .",
     "reports": "drawing .",
     "checks": ". records",
     "layers": ". onednn",
+    "tools": "parts .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
@@ -151,5 +154,6 @@ def floors(graph: Mapping[str, set[str]]) -> dict[str, int]:
 
 
 def sentence(room: str, root: Path = ROOT) -> str:
-    """The docstring of a room's `__init__.py`."""
-    return (ast.get_docstring(ast.parse((root / "brew" / room / "__init__.py").read_text())) or "").replace("\n", " ")
+    """The first paragraph of the docstring of a room's `__init__.py`; its words may follow."""
+    docstring = ast.get_docstring(ast.parse((root / "brew" / room / "__init__.py").read_text())) or ""
+    return docstring.split("\n\n")[0].replace("\n", " ")

@@ -186,7 +186,7 @@ def test_rooms_are_small_and_few() -> None:
     own = {path.parent.name for path in (ROOT / "brew").glob("*/__init__.py")} - set(rooms.BESIDE)
     elsewhere = {"layers/onednn", "python_layer", "testing", *rooms.BESIDE}
     assert own == rooms.MAY_IMPORT.keys() - elsewhere
-    assert len(own) <= 14
+    assert len(own) <= 15
     assert max(rooms.floors(rooms.between({m: t for m, t in EDGES.items() if m != "brew"})).values()) <= 10
 
 
@@ -204,7 +204,7 @@ def rooms_with_a_sentence(root: Path = ROOT) -> list[str]:
 
 
 def without_a_sentence(root: Path = ROOT) -> list[str]:
-    """Rooms whose docstring is not a sentence of one line, or does not stand in CONTRIBUTING.md."""
+    """Rooms whose docstring does not begin with a sentence, or with one that does not stand in CONTRIBUTING.md."""
     contributing = (root / "CONTRIBUTING.md").read_text()
     found = []
     for room in rooms_with_a_sentence(root):
@@ -219,7 +219,7 @@ def test_every_room_has_a_sentence_that_contributing_tells() -> None:
 
 
 def test_the_rule_on_sentences_can_fail(tmp_path: Path) -> None:
-    for room, text in (("net", '"""Nets."""'), ("graph", '"""Graphs."""'), ("data", "")):
+    for room, text in (("net", '"""Nets.\n\nMore."""'), ("graph", '"""Graphs."""'), ("data", "")):
         (tmp_path / "brew" / room).mkdir(parents=True)
         (tmp_path / "brew" / room / "__init__.py").write_text(text)
     (tmp_path / "CONTRIBUTING.md").write_text("| `net/` | Nets. |\n| `graph/` | Nets. |\n")

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.errors import UsageError
-from brew.plain_text import plain
-
-from .command import Command, Settings
-from .net_options import names, parse_shapes, shape_option, state_options
-from .output import echo
+from brew.plain_text import one_line
+from brew.tools.parts.command import Command, Settings
+from brew.tools.parts.net_options import names, parse_shapes, shape_option, state_options
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.checks.finding import Finding
@@ -49,7 +48,7 @@ def verb(
     if unused := set(options.shapes) - options.shaped:
         raise UsageError(f"--shape: no data layer makes {', '.join(sorted(unused))}")
     if as_json:
-        echo(json.dumps([f.as_dict() for f in found], indent=2))
+        echo(json.dumps([f.as_dict() for f in found], indent=2), lines=True)
     else:
         for finding in folded(found):
             echo(_styled(finding, settings), styled=True)
@@ -60,7 +59,7 @@ def verb(
 
 
 def _styled(finding: Finding, settings: Settings) -> str:
-    text = plain(str(finding))
+    text = one_line(str(finding))
     if not settings.colour or not sys.stdout.isatty():
         return text
     kind = f"{finding.severity} {finding.code}"

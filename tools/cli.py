@@ -13,11 +13,10 @@ from collections.abc import Sequence
 import click
 
 from brew import __version__
-
-from .command import Group, Settings
-from .output import echo, silence
-from .report import INTERNAL_BUG, as_brew_error, block, save_traceback
-from .signals import Process
+from brew.tools.parts.command import Group, Settings
+from brew.tools.parts.output import echo, silence
+from brew.tools.parts.report import INTERNAL_BUG, as_brew_error, block, save_traceback
+from brew.tools.parts.signals import Process
 
 INTERRUPTED = 130
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
@@ -83,7 +82,7 @@ def explain(error: Exception, settings: Settings) -> int:
     known = as_brew_error(error)
     try:
         if settings.traceback:
-            echo("".join(traceback.format_exception(error)), err=True, nl=False)
+            _show_traceback(error)
         if known is not None:
             echo(block(known, colour=settings.colour), err=True, styled=True)
         else:
@@ -91,6 +90,12 @@ def explain(error: Exception, settings: Settings) -> int:
     except OSError:
         _silence()
     return known.exit_code if known is not None else INTERNAL_BUG
+
+
+def _show_traceback(error: Exception) -> None:
+    for piece in traceback.format_exception(error):
+        frame = piece.startswith("  ")  # its place and a line of code; other pieces are messages
+        echo(piece.rstrip("\n"), err=True, lines=frame)
 
 
 def _own_up(error: Exception, settings: Settings) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from .command import Command, Group, Settings
-from .live import bar
-from .output import echo
+from brew.tools.parts.command import Command, Group, Settings
+from brew.tools.parts.live import bar
+from brew.tools.parts.output import echo
 
 
 @click.group(name="data", cls=Group, lazy={"check": "brew.tools.data_check"})
@@ -32,7 +32,10 @@ def get(settings: Settings, name: str, folder: Path, from_folder: Path | None, o
     """
     from brew.data.sets import known, recipes
 
-    with bar(settings) as progress:
-        written = known.get(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress)
-    for path in [*written, *recipes.write(name, folder)]:
+    with (
+        bar(settings) as progress,
+        known.getting(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress) as databases,
+    ):
+        nets = recipes.write(name, folder)
+    for path in [*databases, *nets]:
         echo(path)

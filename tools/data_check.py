@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.plain_text import one_line
-
-from .command import Command, Settings
-from .live import bar
-from .output import echo
+from brew.tools.parts.command import Command, Settings
+from brew.tools.parts.live import bar
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.checks.records.check import Report
@@ -54,7 +53,7 @@ def verb(
     code = 0
     with bar(settings) as progress:
         for report in check(sources, limits, listed=limit, progress=progress):
-            echo(describe(report))
+            echo(describe(report), lines=True)
             code = max(code, _UNUSABLE if not report.usable else _BAD if report.bad else 0)
     return code
 

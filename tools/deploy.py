@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.errors import UsageError
-
-from .command import Command
-from .net_options import names, parse_shapes, shape_option, state_options
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.net_options import names, parse_shapes, shape_option, state_options
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.layer import Shape
@@ -52,7 +51,7 @@ def verb(
     if target != "-" and Path(target).resolve() == Path(source).resolve():
         raise UsageError(f"{target} would be overwritten: give the deploy net a file of its own")
     from brew.files.atomic import replacing
-    from brew.graph.deploy import KIND, deploy
+    from brew.graph.rewriting.deploy import NET_KIND, deploy
     from brew.layer import TEST, shape_text
     from brew.reports.summary import summarise
     from brew.solver.net_file import read_net
@@ -67,9 +66,9 @@ def verb(
     text = made.text(Path(source).name)
     summary = summarise(made.net, TEST)  # a net that would not run is not written
     if target == "-":
-        echo(text, nl=False)
+        echo(text, nl=False, lines=True)
         return
-    with replacing(target, KIND, overwrite=overwrite) as temporary:
+    with replacing(target, NET_KIND, overwrite=overwrite) as temporary:
         temporary.write_text(text, "utf-8")
     starts = {name: shape for layer in summary.layers if not layer.bottoms for name, shape in layer.tops}
     for word, blobs in (("takes", starts), ("gives", _ends(summary))):

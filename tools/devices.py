@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from .command import Command
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 _MIB = 1 << 20
 _LIMITS = {
@@ -41,7 +41,7 @@ def verb(gpu: str) -> None:
     for name in wanted or [str(number) for number in range(count)]:
         if not name.isdecimal() or int(name) >= count:
             raise DeviceError(f"GPU {name} was asked for; this machine has {count} (0 to {count - 1})")
-        echo(describe(int(name), cuda.device_properties(int(name))))
+        echo(describe(int(name), cuda.device_properties(int(name))), lines=True)
 
 
 def describe(number: int, facts: dict[str, Any]) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from brew.errors import Place, UsageError
-
-from .command import Command
-from .output import echo
-from .table import render
+from brew.errors import BrewError, Place, UsageError
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
+from brew.tools.parts.table import render
 
 if TYPE_CHECKING:
     from brew.prototxt.difference import Change
@@ -60,13 +60,17 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
 def _kind(path: str) -> str:
     """The kind of a file, by its contents; InputError for a kind that cannot be compared."""
     from brew.errors import InputError
-    from brew.files.weights.known import NET, SOLVER, STATE, WEIGHTS, recognise
+    from brew.files.weights.reading import format_of
+    from brew.files.weights.recognising import NET, SOLVER, STATE, WEIGHTS, recognise
     from brew.proto.brew_pb2 import NetParameter
     from brew.prototxt.net_or_solver import read_prototxt
 
     known = recognise(path)
     if known is not None and known.noun in (STATE, WEIGHTS):
         return known.noun
+    with suppress(BrewError):
+        if (of := format_of(path)) is not None and of.holds(path):
+            return WEIGHTS
     try:
         return NET if isinstance(read_prototxt(path).message, NetParameter) else SOLVER
     except InputError as error:

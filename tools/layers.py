@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .command import Command
-from .output import echo
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 
 @click.command(name="layers", cls=Command, short_help="List the layer types, or tell all about one.")
@@ -16,7 +16,7 @@ def verb(layer_type: str | None, markdown: bool) -> None:
     from brew.reports import catalogue
 
     if markdown:
-        echo(catalogue.markdown(), nl=False)
+        echo(catalogue.markdown(), nl=False, lines=True)
         return
     if layer_type is None:
         lines = catalogue.one_liners()
@@ -25,7 +25,7 @@ def verb(layer_type: str | None, markdown: bool) -> None:
             echo(f"{name:{width}}  {line}")
         return
     item = catalogue.entry(layer_type)
-    echo(f"{item.type}: {item.line}\n\n{item.text}\n")
+    echo(f"{item.type}: {item.line}\n\n{item.text}\n", lines=True)
     for message, fields in item.messages.items():
         echo(f"{message} {{")
         wide = max(len(f.name) for f in fields)
@@ -36,5 +36,5 @@ def verb(layer_type: str | None, markdown: bool) -> None:
                 f"  {field.name:{wide}}  {field.type}{default}{several}"
                 + (f"  # {field.meaning}" if field.meaning else "")
             )
-        echo("}\n")
-    echo(item.example)
+        echo("}\n", lines=True)
+    echo(item.example, lines=True)

@@ -15,10 +15,10 @@ from typing import Any
 import click
 
 from brew.errors import UsageError
+from brew.tools.parts.command import Command
+from brew.tools.parts.output import echo
 
 from .cli import INTERRUPTED
-from .command import Command
-from .output import echo
 
 
 class _Run(Command):
@@ -45,12 +45,11 @@ class _Run(Command):
 @click.option("--py2", is_flag=True, help="It is Python 2: translate it, and the modules in its folder.")
 @click.option("-i", "--interactive", is_flag=True, help="Give a prompt, after the script if there is one.")
 def verb(script: tuple[str, ...], module: str | None, py2: bool, interactive: bool) -> int:
-    """Run a Python script written for Caffe.
+    """Run a Python script that says `import caffe`.
 
-    In it, `import caffe` gives Brew, whatever is on sys.path.
-
-    The script gets its arguments, its folder in sys.path and its exit code as from python SCRIPT. Child processes that
-    do not come from a fork import what they find; brew.install_as_caffe() at their beginning gives them Brew.
+    It gets Brew by that name, whatever is on sys.path, and its arguments, its folder in sys.path and its exit code as
+    from python SCRIPT. Child processes that do not come from a fork import what they find; brew.install_as_caffe() at
+    their beginning gives them Brew.
 
     With --py2 a line on stderr says what was translated in each file (docs/python.md).
     """

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .command import Choice, Command
-from .net_options import engine_option, fuse_option, names, parse_shapes, shape_option, state_options
-from .output import echo
-from .table import quantity, render, size
+from brew.tools.parts.command import Choice, Command
+from brew.tools.parts.net_options import engine_option, fuse_option, names, parse_shapes, shape_option, state_options
+from brew.tools.parts.output import echo
+from brew.tools.parts.table import quantity, render, size
 
 if TYPE_CHECKING:
     from brew.reports.plan_lines import PlanLine

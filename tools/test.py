@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .command import Command, Settings
-from .gpu import device_for, gpu_option
-from .live import bar
-from .net_options import engine_option, fuse_option, names, net_options, threads_option
-from .output import echo
+from brew.tools.parts.command import Command, Settings
+from brew.tools.parts.gpu import device_for, gpu_option
+from brew.tools.parts.live import bar
+from brew.tools.parts.net_options import engine_option, fuse_option, names, net_options, threads_option
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.net.net import Net

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .command import Choice, Command
-from .gpu import device_for, gpu_option
-from .net_options import engine_option, fuse_option, names, net_options, parse_shapes, shape_option, threads_option
-from .output import echo
+from brew.plain_text import one_line
+from brew.tools.parts.command import Choice, Command
+from brew.tools.parts.gpu import device_for, gpu_option
+from brew.tools.parts.net_options import (
+    engine_option,
+    fuse_option,
+    names,
+    net_options,
+    parse_shapes,
+    shape_option,
+    threads_option,
+)
+from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.net.net import Net
-
-    from .stopwatch import Times
+    from brew.tools.parts.stopwatch import Times
 
 _log = logging.getLogger("brew")
 
@@ -58,8 +66,7 @@ def verb(
     device = device_for(gpu) or "cpu"
     from brew.layer import TEST, TRAIN
     from brew.net.net import Net
-
-    from . import stopwatch
+    from brew.tools.parts import stopwatch
 
     resident = stopwatch.resident_mib()
     make = partial(
@@ -78,7 +85,7 @@ def verb(
 
 def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
     """Net's name, mode and times. Without a mode, forward alone of a net that has nothing to train."""
-    from . import stopwatch
+    from brew.tools.parts import stopwatch
 
     net = make(forward_only=mode == "forward")
     try:
@@ -98,14 +105,14 @@ def log_as_caffe(times: Times) -> None:
     """Log the lines of `caffe time`, for tools that parse them."""
 
     def say(line: int, text: str) -> None:
-        _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}"})
+        _log.info("%s", text, extra={"glog": f"caffe.cpp:{line}", "lines": True})  # with the tabs of Caffe's
 
     say(365, "*** Benchmark begins ***")
     say(366, f"Testing for {len(times.steps)} iterations.")
     say(397, "Average time per layer: ")
     for layer in times.layers:
-        say(400, f"{layer.name:>10}\tforward: {layer.forward:.6g} ms.")
-        say(403, f"{layer.name:>10}\tbackward: {layer.backward:.6g} ms.")
+        say(400, f"{one_line(layer.name):>10}\tforward: {layer.forward:.6g} ms.")
+        say(403, f"{one_line(layer.name):>10}\tbackward: {layer.backward:.6g} ms.")
     say(408, f"Average Forward pass: {times.forward:.6g} ms.")
     say(410, f"Average Backward pass: {times.backward:.6g} ms.")
     say(412, f"Average Forward-Backward: {times.forward + times.backward:.6g} ms.")
@@ -115,10 +122,10 @@ def log_as_caffe(times: Times) -> None:
 
 def table(times: Times) -> list[str]:
     """The figures for people: milliseconds, layer by layer and in all."""
-    width = max([len(layer.name) for layer in times.layers] + [8])
+    width = max([len(one_line(layer.name)) for layer in times.layers] + [8])
     row: Callable[..., str] = f"{{:<{width}}}  {{:<18}}  {{:>10}}  {{:>10}}".format
     lines = [row("layer", "type", "forward ms", "backward ms")]
-    lines += [row(x.name, x.type, f"{x.forward:.3f}", f"{x.backward:.3f}") for x in times.layers]
+    lines += [row(one_line(x.name), x.type, f"{x.forward:.3f}", f"{x.backward:.3f}") for x in times.layers]
     lines.append(row("layers", "", f"{times.forward:.3f}", f"{times.backward:.3f}"))
     lines.append(f"update {times.update:.3f} ms")
     facts = times.facts()

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.errors import UsageError
-
-from .command import Choice, Command, Settings
-from .gpu import device_for, gpu_option
-from .net_options import engine_option, fuse_option, names, threads_option
-from .output import Stdout
-from .signals import EFFECTS, handled
+from brew.tools.parts.command import Choice, Command, Settings
+from brew.tools.parts.gpu import device_for, gpu_option
+from brew.tools.parts.net_options import engine_option, fuse_option, names, threads_option
+from brew.tools.parts.output import Stdout
+from brew.tools.parts.signals import EFFECTS, handled
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import SolverParameter
@@ -125,9 +124,8 @@ def one_solver(file: str | None, solver: str | None) -> str:
 def _train(running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
     """Train until the end or a signal; the exit code."""
     from brew.solver.training.events import Snapshotted, Tested
-
-    from .farewell import Farewell
-    from .live import Results, watch
+    from brew.tools.parts.farewell import Farewell
+    from brew.tools.parts.live import Results, watch
 
     results, farewell = Results(), Farewell(solver, running.param)
     running.watch(results, Tested)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .command import Command, Group
+from brew.tools.parts.command import Command, Group
 
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace OUT where it is another file of IN's kind.")
 
@@ -34,7 +34,7 @@ def net(source: str, target: str, overwrite: bool) -> int:
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
-    from brew.graph.upgrade_files import upgrade_net_file
+    from brew.graph.rewriting.upgrade_files import upgrade_net_file
 
     return 0 if upgrade_net_file(source, target, overwrite=overwrite) else 1
 
@@ -48,6 +48,6 @@ def solver(source: str, target: str, overwrite: bool) -> int:
 
     OUT is text or binary as IN is. Comments are not kept. Exit code 1 says that a field of IN had no place in OUT.
     """
-    from brew.graph.upgrade_files import upgrade_solver_file
+    from brew.graph.rewriting.upgrade_files import upgrade_solver_file
 
     return 0 if upgrade_solver_file(source, target, overwrite=overwrite) else 1

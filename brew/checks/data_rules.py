@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from brew.data import pairs, record_shape
+from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
 from brew.layer.data_layer import DataLayer
@@ -13,12 +14,10 @@ from brew.proto.brew_pb2 import LayerParameter
 
 from .net_rules import NET_RULES
 from .rules import Note, Rules
-from .view import View
+from .view import View, facts
 
 PAIR_RULES: Rules[Sequence[View]] = Rules()
 
-_SECTIONS = {"Data": "data_param", "ImageData": "image_data_param", "HDF5Data": "hdf5_data_param",
-             "WindowData": "window_data_param"}  # fmt: skip
 _SAME = ("scale", "mean_file", "mean_value", "crop_size", "force_color", "force_gray")
 
 
@@ -77,7 +76,7 @@ def same_source(views: Sequence[View]) -> Iterator[Note]:
         number, view, mine, _ = found[0]
         what = f"the test reads {mine}, which the training reads too"
         hint = "name the source of the test data"
-        yield view.note(number, what, _SECTIONS[view.param(number).type], "source", hint=hint)
+        yield view.note(number, what, _section(view.param(number)), "source", hint=hint)
 
 
 def _pairs(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParameter]]:
@@ -90,7 +89,7 @@ def _counterparts(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParam
     made = {
         source.param.top[0]: source.param
         for view in views if view.phase == TRAIN
-        for source in view.layers if source.param.type in _SECTIONS and source.param.top
+        for source in view.layers if _section(source.param) and source.param.top
     }  # fmt: skip
     for view in views:
         if view.phase != TEST:
@@ -103,7 +102,13 @@ def _counterparts(views: Sequence[View]) -> Iterator[tuple[int, View, LayerParam
 
 
 def _source(param: LayerParameter) -> str:
-    return str(getattr(param, _SECTIONS[param.type]).source)
+    return str(getattr(param, _section(param)).source)
+
+
+def _section(param: LayerParameter) -> str:
+    """The message that names the source of a layer's records; "" where it reads none."""
+    cls = facts(param)
+    return cls.section if issubclass(cls, PrefetchingLayer) else ""
 
 
 def _shown(value: object) -> str:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from brew.errors import BrewError, InputError
-from brew.files.weights.known import DATA, NET, SOLVER, WEIGHTS, recognise
+from brew.files.weights.recognising import DATA, NET, SOLVER, WEIGHTS, recognise
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
 
-from . import data_rules, label_rules, net_rules, nets, parameter_rules, score_rules, solver_rules, start_rules, weights
+from . import data_rules, label_rules, nets, solver_rules, weights
+from .all_net_rules import NET_RULES
 from .finding import Finding, merged
-from .kinds import is_solver
+from .prototxts import is_solver
 from .states import Options, heard
 from .texts import Texts
 
@@ -51,13 +52,9 @@ def _judged(path: str, options: Options, texts: Texts) -> Iterator[Finding]:
         yield from nets.net_findings(document, replace(options, broken=frozenset(texts.broken)))
 
 
-# Modules that are imported for their rules alone.
-RULES = (parameter_rules, score_rules, start_rules)
-
-
 def meanings() -> dict[str, str]:
     """Every code of a warning with what it warns of."""
-    rules = (net_rules.NET_RULES, label_rules.LABEL_RULES, data_rules.PAIR_RULES, solver_rules.SOLVER_RULES)
+    rules = (NET_RULES, label_rules.LABEL_RULES, data_rules.PAIR_RULES, solver_rules.SOLVER_RULES)
     found: dict[str, str] = {**nets.MEANINGS, **weights.MEANINGS}
     for register in rules:
         found.update(register.meanings())

@@ -19,7 +19,7 @@ from brew.layer.label_sample import LabelSample
 from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note, Rules
-from .view import View
+from .view import View, class_count, facts
 
 log = logging.getLogger("brew")
 
@@ -28,11 +28,6 @@ LABEL_RULES: Rules[View] = Rules()
 _READ = 200  # records: enough to meet a number that is too large, little beside opening the database
 _READ_IN_TRAINING = 50
 _FEW = 10  # so few records may all be of one class
-_SCORES = {  # layers that compare scores with classes, and the message that names the axis of the scores
-    "SoftmaxWithLoss": "softmax_param", "Accuracy": "accuracy_param", "InfogainLoss": "infogain_loss_param",
-    "HingeLoss": None, "MultinomialLogisticLoss": None,
-}  # fmt: skip
-_SHAPING = ("Split", "Reshape", "Flatten")  # layers that pass labels on unchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +86,15 @@ def _samples(view: View) -> Samples:
 def uses(graph: Graph) -> Iterator[Use]:
     """Every bottom of a net that is a data layer's top, directly or through Splits and the like, and no image."""
     for node in graph.nodes:
-        kind = node.layer.param.type
-        if kind in _SHAPING or kind == "Silence":
-            continue
+        param = node.layer.param
+        if param.type == "Silence" or (node.tops and all(node.layer.view(t) for t in range(len(node.tops)))):
+            continue  # no use of labels by itself
         for b, blob in enumerate(node.bottoms):
             source, top = _origin(graph, blob)
-            if isinstance(source, DataLayer) and (top > 0 or (kind in _SCORES and b == 1)):
-                compares = kind in _SCORES and b == 1
-                classes = _classes(graph, node) if compares else None
-                yield Use(node, source, top, b, classes, _ignored(node.layer.param) if compares else None)
+            compares = b == 1 and facts(param).labels_are_classes
+            if isinstance(source, DataLayer) and (top > 0 or compares):
+                classes = class_count(param, graph.blobs[node.bottoms[0]].shape) if compares else None
+                yield Use(node, source, top, b, classes, _ignored(param) if compares else None)
 
 
 def samples(found: list[Use], most: int) -> Samples:
@@ -183,7 +178,7 @@ def _once(found: list[Use], *, comparing: bool) -> Iterator[Use]:
             yield use
 
 
-def tell(nets: Iterable[tuple[Graph, int]]) -> None:
+def warn(nets: Iterable[tuple[Graph, int]]) -> None:
     """Log the warnings about the labels of nets (with their phases) that are to run."""
     said: dict[str, None] = {}
     for graph, phase in nets:
@@ -201,17 +196,11 @@ def _origin(graph: Graph, blob: int) -> tuple[object, int]:
     """The layer that fills a blob, as far as values go, and the number of its top."""
     while True:
         node = graph.nodes[graph.blobs[blob].producer]
-        if node.layer.param.type not in _SHAPING or not node.bottoms:
-            return node.layer, node.tops.index(blob) if blob in node.tops else 0
-        blob = node.bottoms[0]
-
-
-def _classes(graph: Graph, node: Node) -> int | None:
-    """How many scores there are for each label, where that is known."""
-    shape = graph.blobs[node.bottoms[0]].shape
-    section = _SCORES[node.layer.param.type]
-    axis: int = getattr(node.layer.param, section).axis if section is not None else 1
-    return shape[axis] if -len(shape) <= axis < len(shape) else None
+        top = node.tops.index(blob) if blob in node.tops else 0
+        view = node.layer.view(top)
+        if view is None:
+            return node.layer, top
+        blob = node.bottoms[view.bottom]
 
 
 def _ignored(param: LayerParameter) -> int | None:

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from brew.layer import TEST, TRAIN
+from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter
 
 from .rules import Note, Rules
-from .view import View, is_loss, layer_class
+from .view import View, facts, is_loss
 
 NET_RULES: Rules[View] = Rules()
 
-WEIGHTS = {  # path of the filler of a layer's first parameter
-    "Convolution": "convolution_param",
-    "Deconvolution": "convolution_param",
-    "InnerProduct": "inner_product_param",
-    "Embed": "embed_param",
-}
 _OF_IMAGES = ("Convolution", "Deconvolution", "InnerProduct", "Pooling", "LRN", "BatchNorm", "Scale", "Dropout", "ReLU")
-_WITH_LABELS = ("Data", "ImageData", "MemoryData", "WindowData")
 _COMPUTING = {
-    *WEIGHTS, "Pooling", "LRN", "BatchNorm", "Scale", "Bias", "Dropout", "ReLU", "PReLU", "ELU", "Sigmoid", "TanH",
-    "Concat", "Eltwise", "Flatten", "Reshape", "Crop", "MVN", "Im2col",
+    "Convolution", "Deconvolution", "InnerProduct", "Embed", "Pooling", "LRN", "BatchNorm", "Scale", "Bias", "Dropout",
+    "ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "Concat", "Eltwise", "Flatten", "Reshape", "Crop", "MVN", "Im2col",
 }  # fmt: skip
-_WITH_BLOBS = {*WEIGHTS, "BatchNorm", "Scale", "Bias", "PReLU", "LSTM", "RNN", "Parameter", "Python"}
-_SCORE_LOSSES = ("SoftmaxWithLoss", "InfogainLoss", "SigmoidCrossEntropyLoss")
 
 
 @NET_RULES.add("B201")
@@ -64,15 +55,21 @@ def label_as_image(view: View) -> Iterator[Note]:
     for number, param in view.of_type(*_OF_IMAGES):
         for b, name in enumerate(param.bottom):
             maker, top = view.maker.get((number, b), (0, 0))
-            if top == 1 and view.param(maker).type in _WITH_LABELS:
+            if top == 1 and _brings_labels(view.param(maker)):
                 what = f'reads the label "{name}" of layer "{view.param(maker).name}"'
                 yield view.note(number, what, "bottom", b, hint=f'its bottom should be "{view.param(maker).top[0]}"?')
+
+
+def _brings_labels(param: LayerParameter) -> bool:
+    """Whether a second top of the layer would be labels."""
+    cls = facts(param)
+    return issubclass(cls, DataLayer) and cls.brings_images
 
 
 @NET_RULES.add("B206")
 def clipped_scores(view: View) -> Iterator[Note]:
     """A ReLU or Dropout between the last layer with weights and a softmax or cross-entropy loss."""
-    for number, _ in view.of_type(*_SCORE_LOSSES):
+    for number, _ in view.of_class(lambda cls: cls.probabilities):
         below = next(view.below(number), None)
         if below is not None and below.type in ("ReLU", "Dropout"):
             cut = "no score can be negative" if below.type == "ReLU" else "scores are dropped at random"
@@ -100,12 +97,12 @@ def unread_top(view: View) -> Iterator[Note]:
 @NET_RULES.add("B208")
 def same_name(view: View) -> Iterator[Note]:
     """Two layers of one name in one state, of which one has weights: these are stored and loaded by name."""
-    types = defaultdict(set)
+    stored: dict[str, bool] = {}  # by name, whether one of the layers so far has weights
     for number, source in enumerate(view.layers):
         name = source.param.name
-        first = name not in types
-        types[name].add(source.param.type)
-        if not first and types[name] & _WITH_BLOBS:
+        first = name not in stored
+        stored[name] = stored.get(name, False) or facts(source.param).has_params()
+        if not first and stored[name]:
             hint = "give each layer a name of its own; what is shared is named in param { name }"
             yield view.note(number, "another layer above has the same name", "name", hint=hint)
 
@@ -115,10 +112,10 @@ def nothing_learned(view: View) -> Iterator[Note]:
     """A training net in which every lr_mult is 0."""
     if not view.trains:
         return
-    learned = [i for i, s in enumerate(view.layers) if s.param.type in WEIGHTS]
+    learned = [i for i, _ in view.of_class(lambda cls: cls.weights_in)]
     frozen = [i for i in learned if _frozen(view.param(i))]
-    others = any(s.param.type in _WITH_BLOBS - {*WEIGHTS, "BatchNorm"} for s in view.layers)
-    if learned and frozen == learned and not others:
+    others = view.of_class(lambda cls: cls.has_params() and not cls.weights_in and cls.type != "BatchNorm")
+    if learned and frozen == learned and not any(True for _ in others):
         yield view.note(
             learned[-1], "every layer with weights has lr_mult 0: nothing is learned", "param", 0, "lr_mult",
             hint="give the layers that are to learn an lr_mult of 1",
@@ -126,7 +123,7 @@ def nothing_learned(view: View) -> Iterator[Note]:
 
 
 def _frozen(param: LayerParameter) -> bool:
-    section = getattr(param, WEIGHTS[param.type])
+    section = getattr(param, facts(param).weights_in)
     blobs = 2 if section.bias_term else 1
     return len(param.param) >= blobs and not any(spec.lr_mult for spec in param.param)
 
@@ -137,8 +134,7 @@ def unused_weight(view: View) -> Iterator[Note]:
     if view.phase != TRAIN or view.trains:
         return
     for number, source in enumerate(view.layers):
-        cls = layer_class(source.param)
-        if cls is not None and cls.is_loss and source.param.loss_weight and not is_loss(source.param):
+        if facts(source.param).is_loss and source.param.loss_weight and not is_loss(source.param):
             what = "loss_weight is 0 and there is no other loss: nothing is learned"
             yield view.note(number, what, "loss_weight", hint="leave loss_weight out, or make it 1")
 

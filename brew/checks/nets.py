@@ -24,12 +24,12 @@ from brew.solver.training.best import best_problem
 from .data_rules import PAIR_RULES
 from .finding import Finding
 from .label_rules import LABEL_RULES
-from .net_rules import NET_RULES, WEIGHTS
+from .net_rules import NET_RULES
 from .parameter_rules import has_filler
 from .solver_rules import SOLVER_RULES, SolverView
 from .states import HEARD, NoData, Options, State, look, states_of
 from .texts import Texts
-from .view import EVERYTHING, View
+from .view import EVERYTHING, View, facts
 from .weights import fit_findings, layers_of
 
 NO_DATA = "B224"
@@ -73,7 +73,7 @@ def net_findings(document: Document[NetParameter], options: Options) -> Iterator
 def _loaded(definition: NetDefinition, options: Options) -> Container[str]:
     """The layers whose weights do not come from their fillers. If most layers with weights have no filler and no rule
     says that the net is for training, it is for use or for fine-tuning: then all layers."""
-    layers = [source.param for source in definition.net.layers if source.param.type in WEIGHTS]
+    layers = [source.param for source in definition.net.layers if facts(source.param).weights_in]
     filled = [has_filler(param) for param in layers if not (param.param and param.param[0].lr_mult == 0)]
     for_training = _has_rules(definition) or (any(filled) and 2 * sum(filled) >= len(filled))
     return layers_of(options.weights) if for_training else EVERYTHING
@@ -141,7 +141,7 @@ def _best(document: Document[SolverParameter], solver: SolverView) -> Iterator[F
     if views and all(view.whole for view in views):
         outputs = [{name: count(shape) for name, shape in view.outputs.items()} for view in views]
         if problem := best_problem(document.message.best, outputs):
-            place = document.place("best")
+            place = document.place(*problem.path)
             yield Finding("error", SolverError.code, f"solver: {problem.message}", place, problem.hint)
 
 

@@ -22,7 +22,7 @@ _INSTEAD = {  # the message that is meant where another is not read
 }
 
 
-@NET_RULES.add("B213", told="net")
+@NET_RULES.add("B213", logged="net")
 def message_of_another_type(view: View) -> Iterator[Note]:
     """A message that the layer's type does not read, such as pooling_param in a Convolution: it does nothing."""
     for number, source in enumerate(view.layers):
@@ -45,7 +45,7 @@ def _instead(param: LayerParameter, name: str) -> str:
     return f"{mine}; {name} is for {shown}"
 
 
-@NET_RULES.add("B215", told="training")
+@NET_RULES.add("B215", logged="training")
 def idle_filler_field(view: View) -> Iterator[Note]:
     """A field that the type of the filler does not read, such as `value` of a gaussian or `std` of xavier."""
     kinds: dict[tuple[str, str], list[Found]] = {}

@@ -13,7 +13,7 @@ from .finding import Finding
 
 T = TypeVar("T")
 # When a run logs the warnings of a rule: as soon as there is a net, before a training begins, or never.
-Told: TypeAlias = Literal["net", "training", ""]
+When: TypeAlias = Literal["net", "training", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,18 @@ class Rules(Generic[T]):
 
     def __init__(self) -> None:
         self._rules: dict[str, Callable[[T], Iterator[Note]]] = {}
-        self._told: dict[str, Told] = {}
+        self._logged: dict[str, When] = {}
 
     def add(
-        self, code: str, *, told: Told = ""
+        self, code: str, *, logged: When = ""
     ) -> Callable[[Callable[[T], Iterator[Note]]], Callable[[T], Iterator[Note]]]:
-        """Decorator: register the function under `code`. `told`: when a run warns of it, besides `brew check`."""
+        """Decorator: register the function under `code`. `logged`: when a run warns of it, besides `brew check`."""
 
         def register(rule: Callable[[T], Iterator[Note]]) -> Callable[[T], Iterator[Note]]:
             if code in self._rules:
                 raise ValueError(f"{code} is taken")
             self._rules[code] = rule
-            self._told[code] = told
+            self._logged[code] = logged
             return rule
 
         return register
@@ -52,15 +52,11 @@ class Rules(Generic[T]):
             for note in rule(thing):
                 yield Finding("warning", code, note.message, note.place or Place(file), note.hint, states)
 
-    def notes(self, thing: T, told: Told) -> Iterator[tuple[str, list[Note]]]:
-        """Code and notes of each rule told at this moment that has found something."""
+    def notes(self, thing: T, when: When) -> Iterator[tuple[str, list[Note]]]:
+        """Code and notes of each rule that a run logs at that time and that has found something."""
         for code, rule in self._rules.items():
-            if self._told[code] == told and (found := list(rule(thing))):
+            if self._logged[code] == when and (found := list(rule(thing))):
                 yield code, found
-
-    def told(self) -> set[str]:
-        """The codes of warnings that runs log too."""
-        return {code for code, when in self._told.items() if when}
 
     def meanings(self) -> dict[str, str]:
         """By code, one line on its warning."""

@@ -9,7 +9,7 @@ from brew.errors import BrewError
 from brew.layer import Layer, count
 from brew.layer.data_layer import DataLayer
 from brew.net.outputs import MOST_SHOWN
-from brew.proto.brew_pb2 import SolverParameter
+from brew.proto.brew_pb2 import LayerParameter, SolverParameter
 from brew.prototxt import Document
 from brew.prototxt.placed import PlacedLayer
 from brew.solver.training.learning_rate import POLICIES
@@ -17,11 +17,9 @@ from brew.solver.training.problems import is_given
 from brew.solver.update.rule import rule_class, rules
 
 from .rules import Note, Rules
-from .view import View, is_loss
+from .view import View, facts, is_loss
 
 SOLVER_RULES: Rules[SolverView] = Rules()
-
-_METRICS = ("Accuracy", "Python", "ContrastiveLoss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +148,15 @@ def no_loss(solver: SolverView) -> Iterator[Note]:
 def no_score(solver: SolverView) -> Iterator[Note]:
     """A test net without a loss or Accuracy: its averages say nothing about how well the net does."""
     for number, view in solver.tests.items():
-        if not any(s.param.type in _METRICS or "Loss" in s.param.type or is_loss(s.param) for s in view.layers):
+        if not any(_measures(source.param) for source in view.layers):
             what = f"the test net has neither a loss nor an Accuracy in {view.state}: tests measure nothing"
             yield solver.note(what, "test_iter", number, hint='add a layer { type: "Accuracy" ... } to it')
+
+
+def _measures(param: LayerParameter) -> bool:
+    """Whether a layer says how well the net does; what a Python layer makes is not known."""
+    cls = facts(param)
+    return cls.is_score or cls.is_loss or is_loss(param) or param.type == "Python"
 
 
 @SOLVER_RULES.add("B260")

@@ -11,29 +11,29 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from brew.graph.graph import ParamNode
-from brew.layer import Shape
+from brew.layer import Layer, Shape
 from brew.proto.brew_pb2 import FillerParameter
 
-from .net_rules import NET_RULES, WEIGHTS
+from .net_rules import NET_RULES
 from .rules import Note
-from .view import RESHAPING, View
+from .view import View, facts
 
 _RECURRENT = ("LSTM", "RNN")
-_STARTED = (*WEIGHTS, *_RECURRENT, "Scale", "Parameter")  # their first parameter is their weights
+_STARTED = (*_RECURRENT, "Scale", "Parameter")  # these too have weights, as their first parameter
 # Behind units that are all alike, these make units that are all alike again.
-_ALIKE = RESHAPING | {
+_ALIKE = {
     "ReLU", "PReLU", "ELU", "Sigmoid", "TanH", "BNLL", "AbsVal", "Power", "Exp", "Log", "Clip", "Swish", "Threshold",
     "Pooling", "BatchNorm", "Scale", "Bias", "MVN",
 }  # fmt: skip
 _ALL = 1e-3  # how far from 1 the weights of an output of a bilinear kernel may be
 
 
-@NET_RULES.add("B204", told="training")
+@NET_RULES.add("B204", logged="training")
 def zero_weights(view: View) -> Iterator[Note]:
     """Two layers in a row whose weights start at 0, as without a weight_filler: neither ever learns."""
     if not view.trains:
         return
-    zero = {i for i, _ in view.of_type(*WEIGHTS, *_RECURRENT) if _starts_at(view, i) == 0}
+    zero = {i for i, _ in view.of_class(_has_weights) if _starts_at(view, i) == 0}
     pairs = [(number, other) for number in sorted(zero) for other in _learned_below(view, number) if other in zero]
     alone = [(i, i) for i in zero if view.param(i).type == "RNN"]  # it is two layers in itself
     if pairs or alone:
@@ -46,12 +46,14 @@ def zero_weights(view: View) -> Iterator[Note]:
         )  # fmt: skip
 
 
-@NET_RULES.add("B214", told="training")
+@NET_RULES.add("B214", logged="training")
 def alike_weights(view: View) -> Iterator[Note]:
     """Two layers in a row whose weights are each one number: the units between them stay all alike for ever."""
     if not view.trains:
         return
-    start = {i: value for i, _ in view.of_type(*WEIGHTS) if (value := _starts_at(view, i)) is not None}
+    start = {
+        i: value for i, _ in view.of_class(lambda cls: cls.weights_in) if (value := _starts_at(view, i)) is not None
+    }
     for number in start:
         for other in view.origins(number, through=_ALIKE):
             units = _alike_outputs(view, other) if other in start else 1
@@ -67,18 +69,18 @@ def alike_weights(view: View) -> Iterator[Note]:
 def _alike_outputs(view: View, number: int) -> int:
     """How many outputs of a layer with equal weights cannot be told from one another."""
     param = view.param(number)
-    own = getattr(param, WEIGHTS[param.type])
+    own = getattr(param, facts(param).weights_in)
     if own.bias_term and _constant(own.bias_filler) is None:
         return 1
     return int(own.num_output // max(getattr(own, "group", 1), 1))
 
 
-@NET_RULES.add("B217", told="training")
+@NET_RULES.add("B217", logged="training")
 def dead_weights(view: View) -> Iterator[Note]:
     """Weights that start at 0, are not learned (lr_mult 0) and are not loaded: what the layer makes is always 0."""
     if not view.trains:
         return
-    for number, param in view.of_type(*_STARTED):
+    for number, param in view.of_class(lambda cls: cls.weights_in or cls.type in _STARTED):
         if param.type == "Scale" and len(param.bottom) > 1:
             continue
         slot = _weights(view, number)
@@ -92,7 +94,7 @@ def dead_weights(view: View) -> Iterator[Note]:
             )  # fmt: skip
 
 
-@NET_RULES.add("B219", told="training")
+@NET_RULES.add("B219", logged="training")
 def decayed_alone(view: View) -> Iterator[Note]:
     """Weights that no gradient reaches and weight decay shrinks all the same, as those below propagate_down: false."""
     graph = view.graph
@@ -119,13 +121,16 @@ def decayed_alone(view: View) -> Iterator[Note]:
         )  # fmt: skip
 
 
+def _has_weights(cls: type[Layer]) -> bool:
+    return bool(cls.weights_in) or cls.type in _RECURRENT
+
+
 def _starts_at(view: View, number: int) -> float | None:
     """The one number at which all weights of a layer start to learn; None where they do not, or are shared."""
     param = view.param(number)
     if param.name in view.loaded or (param.param and (param.param[0].name or param.param[0].lr_mult == 0)):
         return None
-    name = WEIGHTS.get(param.type, "recurrent_param")
-    return _constant(getattr(param, name).weight_filler)
+    return _constant(getattr(param, facts(param).weights_in or "recurrent_param").weight_filler)
 
 
 def _constant(filler: FillerParameter) -> float | None:
@@ -167,7 +172,7 @@ def _learned_below(view: View, number: int) -> Iterator[int]:
             if maker in seen:
                 continue
             seen.add(maker)
-            if view.param(maker).type in WEIGHTS or view.param(maker).type in _RECURRENT:
+            if _has_weights(facts(view.param(maker))):
                 yield maker
             else:
                 waiting.append(maker)
@@ -178,7 +183,7 @@ def _names(view: View, numbers: list[int]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-@NET_RULES.add("B216", told="net")
+@NET_RULES.add("B216", logged="net")
 def bilinear_deconvolution(view: View) -> Iterator[Note]:
     """A bilinear Deconvolution that sums channels (no group), or whose kernel does not fit its stride."""
     for number, param in view.of_type("Deconvolution"):

@@ -14,7 +14,7 @@ from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import Document
 
 from .finding import Finding
-from .kinds import no_net
+from .prototxts import no_net
 
 M = TypeVar("M", bound=Message)
 Position = tuple[int, int]  # line and column

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 from brew.data import pairs
+from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import BrewError, DataError, NetError, Place, in_brews_words
 from brew.files import paths
 from brew.graph.build import Builder, make_layer
+from brew.graph.data_shapes import likely_shapes
 from brew.graph.graph import BlobNode, Node
 from brew.graph.layer_checks import check_counts
 from brew.layer import Context, Layer, Shape, shape_text
@@ -19,12 +21,6 @@ from brew.prototxt.placed import PlacedLayer
 from brew.prototxt.portable import input_layer
 
 from .view import layer_class
-
-_FILES = (  # the files of data layers
-    ("data_param", "source"), ("image_data_param", "source"), ("hdf5_data_param", "source"),
-    ("window_data_param", "source"), ("transform_param", "mean_file"),
-)  # fmt: skip
-_SECTIONS = {"Data": "data_param", "ImageData": "image_data_param", "WindowData": "window_data_param"}
 
 
 class Trial(Builder):
@@ -89,10 +85,11 @@ class Trial(Builder):
         param, cls = source.param, layer_class(source.param)
         if cls is None or not issubclass(cls, DataLayer):
             return False
-        missing = list(_missing(source, context)) if self.data else []
+        missing = list(_missing(source, cls, context)) if self.data else []
         if self.data and not missing:
             return False
-        shapes = likely_shapes(param)
+        likely = likely_shapes(param, cls, context, read_mean=self.data)
+        shapes = None if likely is None else likely.shapes
         for error in missing:
             error.hint = error.hint or _said_of(shapes, param)
             self.refuse(error)
@@ -130,26 +127,10 @@ class Trial(Builder):
         self.unread[node.tops[-1]] = None
 
 
-def likely_shapes(param: LayerParameter) -> list[Shape] | None:
-    """The likely shapes of a data layer's tops, by its message alone; None where it does not say enough."""
-    section = _SECTIONS.get(param.type)
-    if section is None or not param.top:
-        return None
-    settings, transform = getattr(param, section), param.transform_param
-    height = width = transform.crop_size or getattr(settings, "crop_size", 0)
-    if not height and param.type == "ImageData":
-        height, width = settings.new_height, settings.new_width
-    if not height or not width:
-        return None
-    gray = transform.force_gray or (param.type == "ImageData" and not settings.is_color)
-    channels = 1 if gray else len(transform.mean_value) if len(transform.mean_value) > 1 else 3
-    shapes: list[Shape] = [(settings.batch_size, channels, height, width), (settings.batch_size,)]
-    return shapes[: len(param.top)]
-
-
-def _missing(source: PlacedLayer, context: Context) -> Iterator[DataError]:
+def _missing(source: PlacedLayer, cls: type[DataLayer], context: Context) -> Iterator[DataError]:
     """An error for every file of a data layer that is not there."""
-    for section, name in _FILES:
+    files = [(cls.section, "source")] if issubclass(cls, PrefetchingLayer) else []
+    for section, name in [*files, ("transform_param", "mean_file")]:
         message = getattr(source.param, section)
         if not source.param.HasField(section) or not message.HasField(name):
             continue

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 from brew.graph.graph import Graph, Node
-from brew.layer import TRAIN, Layer, Shape, registry
+from brew.layer import TRAIN, Layer, Shape, count, registry
 from brew.proto.brew_pb2 import LayerParameter
 from brew.prototxt.placed import PlacedLayer
 
 from .rules import Note
 
 Spot = tuple[int, int]  # (layer number, number of its top or bottom)
-# Layers whose tops have the values of their bottom, in another shape or a part of it.
-RESHAPING = frozenset({"Split", "Reshape", "Flatten", "Slice", "Concat", "Crop", "Tile", "BatchReindex", "Filter"})
 
 
 class _Everything:
@@ -66,6 +64,10 @@ class View:
         """Number and message of the layers of these types."""
         return ((i, s.param) for i, s in enumerate(self.layers) if s.param.type in types)
 
+    def of_class(self, fact: Callable[[type[Layer]], object]) -> Iterator[tuple[int, LayerParameter]]:
+        """The same of the layers whose class states a fact."""
+        return ((i, s.param) for i, s in enumerate(self.layers) if fact(facts(s.param)))
+
     def note(self, number: int, message: str, *path: str | int, hint: str) -> Note:
         """A note on layer `number`, at a field of it."""
         param = self.param(number)
@@ -97,8 +99,9 @@ class View:
             return ()
         return self.graph.blobs[node.bottoms[bottom]].shape
 
-    def origins(self, number: int, bottom: int = 0, through: Container[str] = RESHAPING) -> Iterator[int]:
-        """The producers of a bottom; those of the types `through` are replaced by the producers of theirs."""
+    def origins(self, number: int, bottom: int = 0, through: Container[str] = ()) -> Iterator[int]:
+        """The producers of a bottom; those that only move values, and those of the types `through`, are replaced by the
+        producers of theirs."""
         waiting, seen = [self.maker.get((number, bottom))], set()
         while waiting:
             spot = waiting.pop()
@@ -106,7 +109,7 @@ class View:
                 continue
             here = spot[0]
             seen.add(here)
-            if self.param(here).type in through:
+            if self.param(here).type in through or facts(self.param(here)).only_moves:
                 waiting += [self.maker.get((here, b)) for b in range(len(self.param(here).bottom))]
             else:
                 yield here
@@ -126,6 +129,25 @@ class View:
 def layer_class(param: LayerParameter) -> type[Layer] | None:
     """The class of a layer's type; None for an unknown type."""
     return registry.layer_class(param.type)
+
+
+class _Unknown(Layer):
+    """A layer of unknown type, which states no facts."""
+
+    type = ""
+
+
+def facts(param: LayerParameter) -> type[Layer]:
+    """The class of a layer's type, for the facts that it states."""
+    return layer_class(param) or _Unknown
+
+
+def class_count(param: LayerParameter, scores: Shape) -> int | None:
+    """How many classes there are scores of, for a layer whose labels are classes; None where that is not known."""
+    if not (section := facts(param).axis_in):
+        return count(scores[1:]) if scores else None
+    axis: int = getattr(param, section).axis
+    return scores[axis] if -len(scores) <= axis < len(scores) else None
 
 
 def is_loss(param: LayerParameter) -> bool:

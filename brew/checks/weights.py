@@ -9,6 +9,7 @@ import numpy as np
 
 from brew.errors import BrewError, Place, WeightsError
 from brew.files import regular
+from brew.files.signatures import is_binary
 from brew.files.weights import reading
 from brew.files.weights.stored import LayerBlobs, StoredBlob
 from brew.layer import Shape, shape_text
@@ -106,20 +107,10 @@ def _faults(layer: LayerBlobs, shapes: list[Shape], own: set[int]) -> Iterator[s
     if not wanted <= set(indices) <= set(range(len(shapes))):
         yield f"the file stores {len(layer.blobs)} blobs, the net has {len(shapes)}"
     for index, blob in zip(indices, layer.blobs, strict=True):
-        if index < len(shapes) and not _fits(blob, shapes[index]):
+        if index < len(shapes) and not blob.fits(shapes[index]):
             yield f"blob {index} is {shape_text(blob.shape)} in the file and {shape_text(shapes[index])} in the net"
-
-
-def _fits(blob: StoredBlob, shape: Shape) -> bool:
-    """Equal shapes; of four axes in old files, equal when both are read right-aligned (brew.net.weights)."""
-    if blob.shape == shape:
-        return True
-    return blob.legacy and len(shape) <= 4 and blob.shape == (1,) * (4 - len(shape)) + shape
 
 
 def is_weights(path: Path) -> bool:
     """Whether a file is one of weights, by its name or because it is no text."""
-    if path.suffix in (".caffemodel", ".h5", ".hdf5", ".safetensors"):
-        return True
-    head = regular.head(path, 512)
-    return sum(byte < 9 or 13 < byte < 32 for byte in head) > 1
+    return path.suffix in reading.ENDINGS or is_binary(regular.head(path, 512))

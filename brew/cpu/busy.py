@@ -110,7 +110,7 @@ _watch: Watch | None = Watch() if resource is not None and not any(name in os.en
 def look(library: ctypes.CDLL) -> None:
     """Before each pass of a net on the CPU, with oneDNN's `library`."""
     if _watch is not None:
-        _watch.look(library, threads.in_use())
+        _watch.look(library, threads.held())
 
 
 def _forget() -> None:

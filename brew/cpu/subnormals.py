@@ -85,7 +85,7 @@ class Flushed:
             self._known = self._before.raw
             control = int.from_bytes(self._known[_PLACE:], "little") | _FLUSH
             self._inside.raw = self._known[:_PLACE] + control.to_bytes(_SIZE - _PLACE, "little")
-        self._number = 1 if self.alone or _openmp() is None else threads.in_use()
+        self._number = 1 if self.alone or _openmp() is None else threads.held()
         self._all(self._inside)
 
     def __exit__(self, *_: object) -> None:
@@ -140,8 +140,8 @@ def share(values: npt.NDArray[Any]) -> float:
     return float(np.count_nonzero((sample > 0) & (sample < _TINY)) / max(1, sample.size))
 
 
-def tell(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
-    """Warn once of float32 weights with many subnormal numbers."""
+def log_many(blobs: Iterable[tuple[str, npt.NDArray[Any]]]) -> None:
+    """Log one line where float32 weights have many subnormal numbers."""
     found = [(name, part) for name, values in blobs if values.dtype == np.float32 and (part := share(values)) > _MANY]
     if found:
         most, part = max(found, key=lambda pair: pair[1])

@@ -32,10 +32,16 @@ _CPU = Path("/sys/devices/system/cpu")
 
 
 class _State:
-    """The process's choice, the number BLAS was last held to, and which OpenMP each thread was told about."""
+    """The numbers of this process.
+
+    chosen  what the program has chosen; None: the environment or the machine says
+    held    `wanted()` when a net was last made, or `use` was told
+    blas    what BLAS was last told
+    openmp  by thread, which OpenMP it has told which number
+    """
 
     chosen: int | None = None
-    held: int | None = None  # `count()` when a net was last made, or `use` was told
+    held: int | None = None
     blas: int | None = None
     openmp = threading.local()
 
@@ -48,19 +54,22 @@ def use(number: int | None) -> None:
     hold_blas()
 
 
-def count() -> int:
-    """Threads to compute with, at least 1. UsageError where BREW_THREADS is not a number."""
+def wanted() -> int:
+    """Threads to compute with from the next net on, at least 1. UsageError where BREW_THREADS is not a number."""
     return _State.chosen or _ordered() or cores()
 
 
-def in_use() -> int:
-    """`count()` as of when a net was last made: reading the environment takes as long as a small layer."""
-    return _State.held or count()
+def held() -> int:
+    """Threads that nets compute with: `wanted()` when a net was last made, or `use` was told.
+
+    For passes, since reading the environment takes as long as a small layer.
+    """
+    return _State.held or wanted()
 
 
 def decoders() -> int:
-    """Threads to decode a batch with: few, for they work beside the layers, and never more than `count()`."""
-    return min(_MOST_DECODERS, count())
+    """Threads to decode a batch with: few, for they work beside the layers, and never more than `wanted()`."""
+    return min(_MOST_DECODERS, wanted())
 
 
 def _ordered() -> int | None:
@@ -123,11 +132,11 @@ def _limits(mount: Path, path: str, *names: str) -> Iterator[float]:
 
 
 def hold_blas() -> None:
-    """Hold NumPy's BLAS to `count()` threads; called before a net runs, and cheap when nothing has changed.
+    """Hold NumPy's BLAS to `wanted()` threads; called before a net runs, and cheap when nothing has changed.
 
-    Where no number was set, BLAS is left alone if its own number is `count()`: it too starts from the CPU affinity.
+    Where no number was set, BLAS is left alone if its own number is `wanted()`: it too starts from the CPU affinity.
     """
-    number = _State.held = count()
+    number = _State.held = wanted()
     free = _State.chosen is None and _State.blas is None and VARIABLE not in os.environ
     if number == _State.blas or (free and number >= visible_cpus()):
         return
@@ -147,15 +156,15 @@ def visible_cpus() -> int:
 
 @contextmanager
 def openmp_environment() -> Iterator[None]:
-    """Load an OpenMP library inside, and all its threads start with `count()`; what the user has set stays.
+    """Load an OpenMP library inside, and all its threads start with `wanted()`; what the user has set stays.
 
     They also stop waiting for work soon, so that the update and NumPy find the cores free.
     """
-    wanted = {_OPENMP: str(count())} if _State.chosen or VARIABLE in os.environ or _OPENMP not in os.environ else {}
+    variables = {_OPENMP: str(wanted())} if _State.chosen or VARIABLE in os.environ or _OPENMP not in os.environ else {}
     if "OMP_WAIT_POLICY" not in os.environ:
-        wanted |= {name: value for name, value in _WAITS.items() if name not in os.environ}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
+        variables |= {name: value for name, value in _WAITS.items() if name not in os.environ}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -172,13 +181,13 @@ def has_openmp_team() -> bool:
 
 
 def openmp_threads(library: ctypes.CDLL) -> bool:
-    """Tell the OpenMP that `library` is linked to, for the calling thread, to use `count()` threads.
+    """Tell the OpenMP that `library` is linked to, for the calling thread, to use `wanted()` threads.
 
     OpenMP keeps the number per thread: call it on every thread that runs nets, which costs next to nothing once the
     thread has been told; the environment is read again when a net is made. False: `library` has no OpenMP (a build
     over TBB, or a sequential one).
     """
-    number = _State.held or count()  # in_use(), without the call: this is asked before every pass
+    number = _State.held or wanted()  # held(), without the call: this is asked before every pass
     told, to = getattr(_State.openmp, "told", (None, 0))
     if told is library and to == number:
         return True

@@ -119,11 +119,11 @@ class _Current:
 
 
 def workers() -> Workers:
-    """The process's pool, made where there is none of `threads.count()` threads. It lives while it is referred to."""
+    """The process's pool, made where there is none of `threads.wanted()` threads. It lives while it is referred to."""
     with _Current.lock:
         found = _Current.workers() if _Current.workers is not None else None
-        if found is None or found.threads != threads.count():
-            found = Workers(threads.count())
+        if found is None or found.threads != threads.wanted():
+            found = Workers(threads.wanted())
             _Current.workers = weakref.ref(found)
         return found
 
@@ -159,7 +159,7 @@ class Sweep:
 
         What a task writes must be its own: then the number of threads changes no bit.
         """
-        if elements < SHARED or threads.count() < 2:
+        if elements < SHARED or threads.wanted() < 2:
             self._reserve(1)
             for item in items:
                 task(item, self._scratch[0])

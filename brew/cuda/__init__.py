@@ -22,7 +22,13 @@ from .device import (
     asnumpy as asnumpy,
 )
 from .device import (
+    copied as copied,
+)
+from .device import (
     copy as copy,
+)
+from .device import (
+    current_device as current_device,
 )
 from .device import (
     device_count as device_count,
@@ -43,6 +49,9 @@ from .device import (
     install as install,
 )
 from .device import (
+    on_device as on_device,
+)
+from .device import (
     synchronize as synchronize,
 )
 from .device import (
@@ -53,6 +62,9 @@ from .device import (
 )
 from .device import (
     why_not as why_not,
+)
+from .device import (
+    wrap as wrap,
 )
 from .device import (
     zero as zero,

@@ -7,7 +7,8 @@ in CuPy's place (brew/cuda/door.py). Here are devices and arrays.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,16 +30,19 @@ __all__ = [
     "asarray",
     "asnumpy",
     "copy",
+    "current_device",
     "device_count",
     "device_properties",
     "download",
     "empty",
     "gemm",
     "install",
+    "on_device",
     "synchronize",
     "upload",
     "use_device",
     "why_not",
+    "wrap",
     "zero",
     "zeros",
 ]
@@ -57,6 +61,21 @@ def use_device(number: int) -> None:
     if not 0 <= number < have:
         raise DeviceError(f"GPU {number} was asked for; this machine has {have} (0 to {have - 1})")
     _cupy().cuda.Device(number).use()
+
+
+def current_device() -> int:
+    """The number of this thread's device."""
+    return int(_cupy().cuda.Device().id)
+
+
+@contextmanager
+def on_device(number: int) -> Iterator[None]:
+    """Inside, device `number` is the current one of this thread; DeviceError where there is none of that number."""
+    have = device_count()
+    if not 0 <= number < have:
+        raise DeviceError(f"GPU {number} was asked for; this machine has {have}", hint=why_not())
+    with _cupy().cuda.Device(number):
+        yield
 
 
 def device_properties(number: int) -> dict[str, Any]:
@@ -99,6 +118,12 @@ def asarray(host: npt.ArrayLike) -> Array:
     return array
 
 
+def wrap(value: object) -> Array:
+    """A device array in the memory of `value`, which has a `__cuda_array_interface__`."""
+    array: Array = _cupy().asarray(value)
+    return array
+
+
 def upload(device: Array, host: npt.NDArray[Any]) -> None:
     """Copy a host array of the same shape and type into a device array."""
     device.set(np.ascontiguousarray(host, dtype=device.dtype).reshape(device.shape))  # type: ignore[attr-defined]
@@ -118,6 +143,12 @@ def asnumpy(device: Array) -> npt.NDArray[Any]:
 def address(array: Array) -> int:
     """Where a device array begins."""
     return int(array.data.ptr)  # type: ignore[attr-defined]
+
+
+def copied(source: Array) -> Array:
+    """A new device array with the same values."""
+    copy(array := empty(source.shape, source.dtype), source)
+    return array
 
 
 def copy(destination: Array, source: Array) -> None:

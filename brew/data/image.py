@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,44 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False) -> npt
         raise BadImage(f"cannot be decoded: {error}") from None
     except (images.DecompressionBombError, images.DecompressionBombWarning) as error:
         raise BadImage(f"is refused: {error}") from None
+
+
+def image_pixels(image: Image, *, color: bool = False, gray: bool = False) -> npt.NDArray[np.uint8]:
+    """The same of an image that Pillow holds."""
+    try:
+        return _pixels(image, color, gray)
+    except BadImage:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise BadImage(f"cannot be decoded: {error}") from None
+
+
+def array_pixels(array: npt.NDArray[np.uint8], *, color: bool = False, gray: bool = False) -> npt.NDArray[np.uint8]:
+    """The same of (height, width) gray or (height, width, channels) gray, RGB or RGBA."""
+    from PIL import Image as images
+
+    gray_alone = array.ndim == 3 and array.shape[2] == 1
+    return image_pixels(images.fromarray(array[:, :, 0] if gray_alone else array), color=color, gray=gray)
+
+
+def is_pillow(value: object) -> TypeGuard[Image]:
+    """Whether `value` is an image of Pillow's; Pillow is not imported for it."""
+    module = sys.modules.get("PIL.Image")
+    return module is not None and isinstance(value, module.Image)
+
+
+def to_pillow(pixels: npt.NDArray[np.uint8]) -> Image:
+    """An image of Pillow's of (height, width) gray or (height, width, 3) RGB."""
+    from PIL import Image as images
+
+    return images.fromarray(pixels)
+
+
+def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """A PNG file of (height, width) gray or (height, width, 3) RGB."""
+    out = io.BytesIO()
+    to_pillow(pixels).save(out, "PNG")
+    return out.getvalue()
 
 
 def _pixels(image: Image, color: bool, gray: bool) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brew.errors import DataError, Place
 from brew.files import regular
-from brew.files.kind import file_kind
+from brew.files.signatures import noun_of
 
 BLANKS = " \t\r\v\f"  # allowed around a name; a blank of Unicode is part of it
 QUOTES = "\"'"
@@ -27,9 +27,9 @@ def read_lines(file: Path, *, what: str, place: Place | None = None) -> list[tup
     if content.startswith(UTF_16):
         hint = "save it as UTF-8"
         raise DataError(f"{what}: {file} is UTF-16; a list in UTF-8 is expected", place=place, hint=hint)
-    kind = file_kind(content[:512])
-    if kind not in (None, "a text file") or b"\0" in content:
-        raise DataError(f"{what}: {file} is {kind or 'no text'}; a text file is expected, a name a line", place=place)
+    noun = noun_of(content[:512])
+    if noun not in (None, "a text file") or b"\0" in content:
+        raise DataError(f"{what}: {file} is {noun or 'no text'}; a text file is expected, a name a line", place=place)
     text = content.decode("utf-8", errors="surrogateescape").removeprefix("\ufeff")
     if "\n" not in text:
         text = text.replace("\r", "\n")

@@ -87,7 +87,7 @@ def _check(layer: DataLayer, root: DataLayer) -> None:
     """NetError unless `layer` can draw as `root` does."""
     if layer is root:
         return
-    mine, theirs = layer.drawn(), root.drawn()
+    mine, theirs = layer.random_choices(), root.random_choices()
     for what, here, there in (
         ("records", mine.records, theirs.records),
         ("records a batch", layer.batch_size, root.batch_size),
@@ -106,12 +106,12 @@ def _by_themselves(layers: Sequence[DataLayer], found: Pairs) -> None:
     """Pair the layers without draws_with, with one another and with those that have it."""
     alike: dict[Hashable, list[DataLayer]] = defaultdict(list)
     for layer in layers:
-        records = layer.drawn().records
+        records = layer.random_choices().records
         if records is not None:
             alike[records, layer.batch_size].append(layer)
     for group in alike.values():
         willing = [layer for layer in group if layer.param.draws_with != layer.name]
-        sources = {layer.drawn().source for layer in willing[:1]}
+        sources = {layer.random_choices().source for layer in willing[:1]}
         for layer in willing[1:]:
             first = willing[0]
             if not layer.param.draws_with:
@@ -125,7 +125,7 @@ def _by_themselves(layers: Sequence[DataLayer], found: Pairs) -> None:
 
 def _joined(layer: DataLayer, first: DataLayer, sources: set[Hashable]) -> Iterator[Remark]:
     """Let `layer` draw as `first` does, or remark why not."""
-    mine, theirs = layer.drawn(), first.drawn()
+    mine, theirs = layer.random_choices(), first.random_choices()
     both = f'"{first.name}" and "{layer.name}" have {mine.records} records'
     own = f'draws_with: "{layer.name}" in {layer.name} says that they do not belong together'
     if mine.order != theirs.order:
@@ -146,7 +146,7 @@ def _joined(layer: DataLayer, first: DataLayer, sources: set[Hashable]) -> Itera
 
 def _images(layer: DataLayer, first: DataLayer) -> Iterator[Remark]:
     """How the crops and mirrors of two layers separate pairs of images."""
-    mine, theirs = layer.drawn(), first.drawn()
+    mine, theirs = layer.random_choices(), first.random_choices()
     if not (_spatial(mine.image) and _spatial(theirs.image)):
         return
     if mine.mirror != theirs.mirror:
@@ -168,7 +168,7 @@ def _spatial(image: Shape) -> bool:
 
 
 def _passed_over(layer: DataLayer, first: DataLayer) -> Iterator[Remark]:
-    if layer.drawn().passes_over or first.drawn().passes_over:
+    if layer.random_choices().passes_over or first.random_choices().passes_over:
         yield _remark(
             layer, f'a record that "{first.name}" or "{layer.name}" passes over shifts all pairs behind it',
             "leave max_bad_records out, and the bad records out of both sources",
@@ -186,4 +186,4 @@ def pair_and_log(net: Sequence[Layer]) -> None:
         log.info("data layers %s draw the same random numbers for a record", ", ".join(names))
     for remark in found.remarks:
         log.warning("%s", remark)
-    record_shape.tell(layer for layer in net if isinstance(layer, DataLayer))
+    record_shape.warn(layer for layer in net if isinstance(layer, DataLayer))

@@ -24,7 +24,7 @@ log = logging.getLogger("brew")
 _SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_param", "memory_data_param"
 
 
-class Source(Protocol):
+class BatchSource(Protocol):
     """Fills batch after batch, from a given record on; already opened. It must not refer to its layer."""
 
     def fill(self, batch: Batch) -> None: ...
@@ -46,7 +46,7 @@ def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], nam
 
 
 class PrefetchingLayer(DataLayer):
-    """A data layer over a `Source`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
+    """A data layer over a `BatchSource`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
     The cursor counts consumed records, and those skipped between them, over epochs; records read ahead do not count.
     """
@@ -62,7 +62,7 @@ class PrefetchingLayer(DataLayer):
             raise self.error("batch_size must be at least 1", self.section, "batch_size", hint=hint)
         self._seed: SupportsIndex = context.seed  # another one after a resume
         self._record = 0
-        self._source: Source | None = None
+        self._source: BatchSource | None = None
         self._prefetcher: Prefetcher | None = None
         self._process = 0  # that opened them
 
@@ -74,7 +74,7 @@ class PrefetchingLayer(DataLayer):
                 return f"{self.type} reads {self.section} {{ {field} }}, and it stands in {section}"
         return None
 
-    def open_source(self, record: int) -> Source:
+    def open_source(self, record: int) -> BatchSource:
         """The source, opened so that the first batch begins with record number `record`, counted over epochs."""
         raise NotImplementedError
 

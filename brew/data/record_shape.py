@@ -35,7 +35,7 @@ def mistaken(layer: DataLayer) -> str | None:
     return f"its records are {shape_text(image)}, taken for {image[0]} channels of {image[1]} x {image[2]} pixels"
 
 
-def tell(layers: Iterable[DataLayer]) -> None:
+def warn(layers: Iterable[DataLayer]) -> None:
     """Log a warning for each layer for which `mistaken` has one."""
     for layer in layers:
         what = mistaken(layer)

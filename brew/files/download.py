@@ -11,12 +11,14 @@ import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from brew.errors import DataError
+from brew.errors import DataError, ResourceError
 
 from . import regular
+from .atomic import reason
 
 log = logging.getLogger("brew")
 
@@ -62,12 +64,12 @@ def download(mirrors: Sequence[str], expected: Expected, folder: Path, progress:
     """The content of `expected.name`.gz from the first mirror that has the expected file.
 
     The downloaded part is kept in `folder` as NAME.gz.part, and as NAME.gz once it is checked; a later call goes on
-    from there. Raises DataError with every mirror's failure.
+    from there. Raises DataError with every mirror's failure, ResourceError where the part cannot be written.
     """
-    target = folder / f"{expected.name}.gz"
+    target = _arrived(folder, expected)
     if target.exists():
         return unpack(target, expected)
-    part = target.with_name(target.name + ".part")
+    part = _part(target)
     failures = []
     for mirror in mirrors:
         url = mirror.rstrip("/") + "/" + target.name
@@ -83,6 +85,20 @@ def download(mirrors: Sequence[str], expected: Expected, folder: Path, progress:
         f"{target.name} could not be downloaded: {'; '.join(failures)}",
         hint="fetch the files by other means, and name their folder with --from",
     )
+
+
+def forget(folder: Path, expected: Expected) -> None:
+    """Delete what `download` has kept in `folder`."""
+    for path in (target := _arrived(folder, expected)), _part(target):
+        path.unlink(missing_ok=True)
+
+
+def _arrived(folder: Path, expected: Expected) -> Path:
+    return folder / f"{expected.name}.gz"
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f"{target.name}.part")
 
 
 def _from_mirror(url: str, part: Path, expected: Expected, progress: Progress | None) -> bytes:
@@ -125,14 +141,36 @@ def _fetch(url: str, part: Path, name: str, progress: Progress | None) -> None:
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        with part.open("ab" if have else "wb") as stream:
+        with _opened(part, "ab" if have else "wb") as stream:
             while chunk := response.read(_CHUNK):
-                stream.write(chunk)
+                _write(stream, chunk)
                 have += len(chunk)
                 if progress is not None:
                     progress(f"{name}.gz", have, total)
     if total is not None and have < total:
         raise http.client.IncompleteRead(b"", total - have)
+
+
+def _opened(path: Path, mode: Literal["ab", "wb"]) -> FileIO:
+    """Unbuffered: closing it writes nothing more."""
+    try:
+        return path.open(mode, buffering=0)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(stream: FileIO, chunk: bytes) -> None:
+    """All of it. A disk that is full is no failure of a mirror."""
+    left = memoryview(chunk)
+    try:
+        while left:
+            left = left[stream.write(left) :]
+    except OSError as error:
+        raise _unwritable(stream.name, error) from error
+
+
+def _unwritable(path: object, error: OSError) -> ResourceError:
+    return ResourceError(f"cannot write {path}: {reason(error)}")
 
 
 def _reason(error: Exception) -> str:

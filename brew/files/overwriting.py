@@ -15,12 +15,12 @@ from pathlib import Path
 from brew.errors import BrewError, ResourceError
 
 from . import regular
-from .kind import file_kind
+from .signatures import noun_of
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file that Brew writes.
+    """A kind of file that Brew writes. What any file is, in words, files.weights.recognising says: its noun.
 
     name    what a message calls it: "weights", "a net"
     holds   whether the file at a path, which is regular and not empty, is one; it may raise BrewError for "no"
@@ -74,5 +74,5 @@ def _asked(question: Callable[[Path], bool], path: Path) -> bool:
 
 
 def _described(path: Path) -> str:
-    known = file_kind(regular.head(path, 512))
+    known = noun_of(regular.head(path, 512))
     return f"it is {known}" if known else "it is a file of another kind"

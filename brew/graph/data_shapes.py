@@ -1,4 +1,4 @@
-"""Shapes of the tops of data layers, from the net's file alone where the data is missing."""
+"""Shapes of the tops of data layers: from their data, and likely ones from the net's file where that is missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brew.data.prefetching_layer import PrefetchingLayer
-from brew.errors import DataError
+from brew.errors import BrewError, DataError
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
@@ -17,6 +17,14 @@ from brew.prototxt.placed import PlacedLayer
 from .build import build
 
 log = logging.getLogger("brew")
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """The likely shapes of a data layer's tops, the images' first, and by which field: "crop_size says so"."""
+
+    shapes: list[Shape]
+    why: str
 
 
 @dataclass(slots=True)
@@ -46,52 +54,57 @@ def data_shapes(
             continue
         if not issubclass(cls, DataLayer) and (batch is None or not cls.batch_in_message):
             continue
-        shapes = _told(source, cls, context(source), result.assumed)
+        shapes = _read(source, cls, context(source), result.assumed)
         if batch is not None:
             shapes = [(batch, *shape[1:]) if shape else shape for shape in shapes]
         result.shapes.update(zip(param.top, shapes, strict=True))
     return result
 
 
-def _told(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list[str]) -> list[Shape]:
-    """The shapes of the layer's tops by its data, else by its message."""
+def _read(source: PlacedLayer, cls: type[Layer], context: Context, assumed: list[str]) -> list[Shape]:
+    """The shapes of the layer's tops by its data; where that is missing, the likely ones."""
     param = source.param
     try:
         return list(build([source], lambda _: context).nodes[0].top_shapes)
     except DataError as error:
-        image, how = _image(param, cls, context)
         missing = error
     log.debug("%s", missing)
-    batch = max(getattr(param, section).batch_size for section in _BATCHES)
-    if image is None or not batch:
+    likely = likely_shapes(param, cls, context)
+    if likely is None:
         blob = param.top[0] if param.top else "data"
         raise DataError(
             f'layer "{param.name}" ({param.type}): its data is not there, and the file does not tell the shape of '
             f"what it brings: {missing.message}",
             place=missing.place, hint=f"give it: --shape {blob}:NxCxHxW",
         ) from None  # fmt: skip
-    shapes: list[Shape] = [(batch, *image), (batch,)][: len(param.top)]
-    assumed.append(f'layer "{param.name}" brings images of {shape_text(image)}: its data is not there; {how}')
-    return shapes
+    image = shape_text(likely.shapes[0][1:])
+    assumed.append(f'layer "{param.name}" brings images of {image}: its data is not there; {likely.why}')
+    return likely.shapes
 
 
-_BATCHES = "data_param", "image_data_param", "window_data_param"
+def likely_shapes(
+    param: LayerParameter, cls: type[Layer], context: Context, *, read_mean: bool = True
+) -> Likely | None:
+    """The likely shapes of a data layer's tops, by its message and its mean; None where they do not say enough.
 
-
-def _image(param: LayerParameter, cls: type[Layer], context: Context) -> tuple[Shape | None, str]:
-    """(channels, height, width) after the crop, by the message, and where that is known from."""
-    if not (issubclass(cls, PrefetchingLayer) and cls.brings_images):
-        return None, ""
+    Without `read_mean` the mean file is not opened.
+    """
+    if not (issubclass(cls, PrefetchingLayer) and cls.brings_images and param.top):
+        return None
+    batch: int = getattr(param, cls.section).batch_size
     crop = param.transform_param.crop_size
-    mean = _mean_shape(param, context)
+    mean = _mean_shape(param, context) if read_mean or not param.transform_param.HasField("mean_file") else None
     channels, guess = _channels(param, cls, mean)
     if crop:
-        return (channels, crop, crop), f"crop_size says so{guess}"
-    if size := cls.image_size(param):
-        return (channels, *size), f"new_height and new_width say so{guess}"
-    if mean is not None and len(mean) == 3 and mean[1] > 1:
-        return (channels, *mean[1:]), f"the mean file says so{guess}"
-    return None, ""
+        size, why = (crop, crop), "crop_size says so"
+    elif resized := cls.image_size(param):
+        size, why = resized, "new_height and new_width say so"
+    elif mean is not None and mean[1] > 1:
+        size, why = (mean[1], mean[2]), "the mean file says so"
+    else:
+        return None
+    shapes: list[Shape] = [(batch, channels, *size), (batch,)]
+    return Likely(shapes[: len(param.top)], f"{why}{guess}") if batch else None
 
 
 def _channels(param: LayerParameter, cls: type[DataLayer], mean: Shape | None) -> tuple[int, str]:
@@ -114,6 +127,6 @@ def _mean_shape(param: LayerParameter, context: Context) -> Shape | None:
 
     try:
         mean = Transformer(param.transform_param, context, param.name, param.type).mean
-    except DataError:
+    except BrewError:  # an error of the layer itself, which building it reports
         return None
     return None if mean is None else tuple(mean.shape)

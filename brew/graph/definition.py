@@ -35,7 +35,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class NetSource:
+class SelectedNet:
     """A net's layers for one state, in order, with the facts that the file states outside of layers."""
 
     name: str
@@ -77,7 +77,7 @@ def select(
     level: int | None = None,
     stages: Iterable[str] = (),
     shapes: Mapping[str, Shape] | None = None,
-) -> NetSource:
+) -> SelectedNet:
     """The layers of `net` that exist in `phase` overlaid by its own state and by `states`, with Splits.
 
     NetError where they hold fields of Caffe's forks that would change the numbers.
@@ -90,7 +90,7 @@ def select(
     kept = {id(source) for source in layers}
     admit_net(definition.document, definition.prefix, [source for source in filtered if id(source) in kept], phase)
     split = insert_splits(layers, absent=Absent.of(state, definition.net.layers, filtered))
-    return NetSource(
+    return SelectedNet(
         shell.name, split, state, shell.force_backward, shell.debug_info, _engine(definition),
         definition.folder, layers, definition.document.said if definition.document is not None else set(),
     )  # fmt: skip

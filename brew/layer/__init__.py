@@ -19,10 +19,13 @@ from .arrays import (
     Buffer as Buffer,
 )
 from .arrays import (
-    Shapes as Shapes,
+    ChangeCount as ChangeCount,
 )
 from .arrays import (
-    Version as Version,
+    Prepared as Prepared,
+)
+from .arrays import (
+    Shapes as Shapes,
 )
 from .arrays import (
     Wanted as Wanted,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy.typing as npt
 
-from .layout import Shape
+from .layout import Layout, Layouts, Shape, plain
 
 # A NumPy array on the CPU, a CuPy array of the same surface on CUDA. Always C-contiguous.
 Array: TypeAlias = npt.NDArray[Any]
@@ -31,8 +32,8 @@ class Buffer:
 
 
 @dataclass(slots=True)
-class Version:
-    """A number that changes with what it stands for."""
+class ChangeCount:
+    """How often something has been changed: what was derived from it is derived anew where the number is another."""
 
     number: int = 0
 
@@ -48,7 +49,7 @@ class Arrays:
     dw       gradients of parameters, to be *added to*; None where not wanted
     work     the buffers `prepare` asked for, by name
     passes   uint64 array of one element on the net's device: how many forward passes came before this one
-    version  changes whenever parameters may have: what was derived from them is then derived anew
+    changes  grows whenever parameters may have changed: what was derived from them is then derived anew
     """
 
     x: list[Array]
@@ -59,7 +60,7 @@ class Arrays:
     dw: list[Array | None]
     work: dict[str, Array]
     passes: Array
-    version: Version = field(default_factory=lambda: Version())
+    changes: ChangeCount = field(default_factory=lambda: ChangeCount())
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +82,17 @@ class Shapes:
     x: tuple[Shape, ...]
     y: tuple[Shape, ...]
     w: tuple[Shape, ...] = ()
+
+
+class Prepared(NamedTuple):
+    """What an implementation that is prepared asks of the net: how its blobs are to lie, and its buffers, by name."""
+
+    layouts: Layouts
+    buffers: Mapping[str, Buffer]
+
+
+def following(bottoms: Sequence[Layout], shapes: Shapes) -> Layouts:
+    """All blobs as the first bottom lies, where they are of one shape; else plain."""
+    if bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
+        return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
+    return plain(shapes.x, shapes.y)

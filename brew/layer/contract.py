@@ -19,9 +19,9 @@ import numpy.typing as npt
 from brew.errors import NetError, Place
 
 from .arity import Arity, exactly
-from .arrays import Array, Arrays, Buffer, Shapes, Wanted
+from .arrays import Array, Arrays, Buffer, Prepared, Shapes, Wanted
 from .choices import Choices
-from .layout import Layout, Layouts, Shape, View, plain, shape_text
+from .layout import Layout, Shape, View, plain, shape_text
 
 if TYPE_CHECKING:
     from brew.proto.brew_pb2 import FillerParameter, LayerParameter
@@ -71,28 +71,27 @@ How: TypeAlias = "type[Implementation[Any]]"  # in Layer, `type` is the layer's 
 class Implementation(Generic[L]):
     """One way to compute a layer: one device, one engine. Made once per net, prepared once per shape.
 
-    follows  computes element by element in whatever layout the bottoms come, and leaves zeros where there are zeros
     over     pairs (bottom, top) whose dx backward may write over the dy; both then have one layout and size
     engine   what it computes with; `Layer.runs_on` writes it
     """
 
     engine: ClassVar[str] = "caffe"
-    follows: ClassVar[bool] = False
     over: Sequence[tuple[int, int]] = ()  # `prepare` may set it
 
     def __init__(self, layer: L) -> None:
         self.layer = layer
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        """How bottoms are wanted and tops given, where the bottoms lie as `bottoms` says; asked before `prepare`. The
-        net converts. `Unsupported`, here or in `prepare`, makes it take another implementation."""
-        if self.follows and bottoms and all(shape == shapes.x[0] for shape in (*shapes.x, *shapes.y)):
-            return Layouts((bottoms[0],) * len(shapes.x), (bottoms[0],) * len(shapes.y))
-        return plain(shapes.x, shapes.y)
-
     def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         """Make primitives and index tables for these shapes; return the buffers forward and backward need."""
         return {}
+
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        """What the net calls: `prepare`, and how bottoms are wanted and tops given.
+
+        Bottoms lie as `bottoms` says; the net converts. Only an engine with layouts of its own overrides this. Where
+        it, or `prepare`, raises `Unsupported`, the net takes another implementation.
+        """
+        return Prepared(plain(shapes.x, shapes.y), self.prepare(shapes, wanted))
 
     def bind(self, io: Arrays) -> None:
         """The arrays of the coming calls stand: make what belongs to them. They stay until it is called again."""
@@ -125,29 +124,46 @@ class Implementation(Generic[L]):
 class Layer:
     """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
 
-    in_place     the first top may overwrite the first bottom; done where the file gives both the same name
-    reads        which values backward reads: any of "x", "y"; the memory plan keeps no others
-    no_gradient  bottoms that can never get a gradient (labels)
-    is_loss      the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
-    once         forward cannot run twice in one pass: it writes a file, or its effects are unknown
-    is_filled    the caller writes the tops, between passes: they are the inputs of the net
-    is_split     every top is the bottom under another name; nets put such layers in
-    rewrites     every forward writes every element of the tops, every backward those of the gradients it gives
-    writes_bottoms   forward may write into its bottoms
-    has_own_state    `own_state` has something for snapshots
-    keeps_to_itself  the layer has state between batches that no snapshot holds: a resume starts it anew
-    sign_is_enough  backward needs only the sign of the values that `reads` names
-    keeps_signs  where a gradient passes, a top in place has the sign of its bottom
+    In brackets stands what reads a fact, below `brew`.
 
-    Facts of losses and scores, and what a net to deploy is made by:
+    type, bottoms, tops   the type's name in files; how many bottoms and tops it takes (layer.registry,
+                          graph.layer_checks)
+    in_place              the first top may overwrite the first bottom; done where the file gives both the same name
+                          (graph.build)
+    reads                 which values backward reads: any of "x", "y"; the memory plan keeps these alone (memory.uses,
+                          memory.recompute)
+    no_gradient           bottoms that can never get a gradient, such as labels (graph.build, graph.layer_checks)
+    is_loss               the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
+                          (graph.layer_checks, graph.build)
+    once                  forward cannot run twice in one pass: it writes a file, or its effects are unknown
+                          (memory.recompute)
+    is_filled             the caller writes the tops, between passes: they are the inputs of the net (graph.build,
+                          net.run.step)
+    is_split              every top is the bottom under another name; nets put such layers in (messages: graph and net)
+    rewrites              every forward writes every element of the tops, every backward those of the gradients it gives
+                          (graph.versions, memory.uses, net.run.fusion)
+    writes_bottoms        forward may write into its bottoms (net.run.step, memory.recompute)
+    has_own_state         `own_state` has something for snapshots (solver.snapshots.resume)
+    keeps_to_itself       it has state between batches that no snapshot holds: a resume starts it anew, and says so
+                          (solver.snapshots.resume)
+    sign_is_enough        backward needs only the sign of the values that `reads` names (graph.versions)
+    keeps_signs           where a gradient passes, a top in place has the sign of its bottom (graph.versions)
+    only_moves            every element of a top is an element of a bottom: in part, in another order or shape (checks)
+    weights_in            the message with `num_output`, `weight_filler` and `bias_term`: its parameters are weights and
+                          a bias; "": none is (checks)
 
-    least_probability  the loss replaces smaller probabilities by this; 0: it takes no probabilities
-    axis_in          the message whose `axis` tells where a loss has its classes; "": it has no such field
-    probabilities    the type of layer that makes the probabilities that a loss is over; "": none does
-    is_score         it compares scores with labels, its last bottom
-    for_training     a deployed net has no use for it (nor for losses)
-    batch_in_message  the message has the shape of a batch, and a batch of another size does as well
-    fills_tops       the fillers in its message make its tops; in others they start parameters
+    Facts of losses and scores, and what a net to deploy is made by (graph.rewriting, where nothing else stands):
+
+    least_probability     the loss replaces smaller probabilities by this; 0: it takes none (solver.training.stuck)
+    labels_are_classes    its second bottom holds numbers of classes, of which the first has the scores of each (checks)
+    axis_in               the message whose `axis` tells where these classes are; "": all numbers of an item are
+                          (also solver.training.stuck, checks)
+    probabilities         the type of layer that makes the probabilities that a loss is over; "": none does
+    is_score              it compares scores with labels, its last bottom
+    for_training          a deployed net has no use for it (nor for losses)
+    batch_in_message      its message has the shape of a batch, and a batch of another size does as well
+                          (graph.data_shapes)
+    fills_tops            the fillers in its message make its tops; in other layers they start parameters
     """
 
     type: ClassVar[str]
@@ -166,7 +182,10 @@ class Layer:
     keeps_to_itself: bool = False  # likewise
     sign_is_enough: bool = False
     keeps_signs: ClassVar[bool] = False
+    only_moves: ClassVar[bool] = False
+    weights_in: ClassVar[str] = ""
     least_probability: ClassVar[float] = 0.0
+    labels_are_classes: ClassVar[bool] = False
     axis_in: ClassVar[str] = ""
     probabilities: ClassVar[str] = ""
     is_score: ClassVar[bool] = False
@@ -203,6 +222,11 @@ class Layer:
     def declare_params(self, bottom: Sequence[Shape]) -> list[Param]:
         """The parameter blobs, in Caffe's order."""
         return []
+
+    @classmethod
+    def has_params(cls) -> bool:
+        """Whether layers of this type may have parameter blobs."""
+        return cls.declare_params is not Layer.declare_params
 
     def multiply_adds(self, bottom: Sequence[Shape], top: Sequence[Shape]) -> int:
         """Multiply-adds of a forward pass in convolutions and matrix products, which is what papers count; else 0."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class RandomChoices:
     """The choices of a data layer that depend on random numbers.
 
     `records` of the source (None: they are not read in order), the `source` itself, the parameters that their `order`
@@ -75,9 +75,9 @@ class DataLayer(Layer):
         """Whether order, crop or mirror of its records is random."""
         return False
 
-    def drawn(self) -> Drawn:
+    def random_choices(self) -> RandomChoices:
         """The random choices. DataError where the source cannot be read."""
-        return Drawn()
+        return RandomChoices()
 
     def next_shapes(self) -> list[Shape]:
         """Shapes of the next batch; waits for it where it is being prefetched."""

@@ -1,9 +1,9 @@
-"""Several layers in a row as one: the contract of an implementation that computes them together.
+"""A fused group, several layers as one: the contract of an implementation that computes them together.
 
-A `Fused` is an `Implementation` whose bottoms are those of the row that it does not make itself, whose tops are the
-last layer's, and whose parameters are all parameters of the row, one layer's behind the other's. What lies between is
-seldom written. An engine's room says which rows it computes (brew.layer.engine_room), the net where a `Fused` may
-stand in (brew.net.run.fusion).
+A `Fused` is an `Implementation` whose bottoms are those of the group that no layer of it makes, whose tops are the last
+layer's, and whose parameters are all parameters of the group, one layer's behind the other's. What lies between is
+seldom written. An engine says which groups it computes (brew.layer.engine), the net where a `Fused` may stand in
+(brew.net.run.fusion).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Fused(Implementation[Layer]):
     reads     which values its backward reads, of "x" and "y"; what the layers' own backward reads they say themselves
     skips     it leaves what lies between unwritten; else that is as the layers would leave it
     source    the buffer in which it wants its first bottom, because its top overwrites that
-    fed       the producer of the first bottom writes into `source`; else the row copies it there (the net says so
+    fed       the producer of the first bottom writes into `source`; else the group copies it there (the net says so
               before `bind`)
     """
 

@@ -1,6 +1,6 @@
 """Layer and solver types by name.
 
-A type's module is imported when a net names it: the file is the snake case of the type, found by listing the room,
+A type's module is imported when a net names it: the file is the snake case of the type, found by listing `layers/`,
 so that adding a layer touches no list. Third-party packages add types through the entry point group `brew.layers`.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from .contract import Implementation, Layer
-    from .engine_room import EngineRoom
+    from .engine import Engine
 
 _layers: dict[str, type[Layer]] = {}
 C = TypeVar("C", bound="type[Layer]")
@@ -45,10 +45,10 @@ def stem(type_name: str) -> str:
 
 
 def implementations(layer: Layer, device: str, engine: str) -> Iterator[Implementation[Any]]:
-    """Fresh ones to try, the best first: the engine's, where its room has one; the last, from the layer's own file,
-    takes anything. NetError where the layer has none for `device`."""
-    room = engine_room(device, engine)
-    if room is not None and room.takes(layer):
+    """Fresh ones to try, the best first: the engine's, where it has one; the last, from the layer's own file, takes
+    anything. NetError where the layer has none for `device`."""
+    own = engine_of(device, engine)
+    if own is not None and own.takes(layer):
         if stem(layer.type) in _engine_stems(engine):
             importlib.import_module(f"brew.layers.{engine}.{stem(layer.type)}")
         if (device, engine) in layer.implementations:
@@ -56,18 +56,18 @@ def implementations(layer: Layer, device: str, engine: str) -> Iterator[Implemen
     yield layer.implementation(device)
 
 
-def engine_room(device: str, engine: str) -> EngineRoom | None:
-    """The room of `engine`, where that computes on `device`. "caffe" has none: it stands in the layers' own files."""
-    if engine not in _rooms():
+def engine_of(device: str, name: str) -> Engine | None:
+    """The engine `name`, where that computes on `device`. "caffe" is none: it is the code in the layers' own files."""
+    if name not in _engines():
         return None
-    room: EngineRoom = importlib.import_module(f"brew.layers.{engine}").ROOM
-    return room if room.device == device else None
+    engine: Engine = importlib.import_module(f"brew.layers.{name}").ENGINE
+    return engine if engine.device == device else None
 
 
 @cache
 def _engine_stems(engine: str) -> frozenset[str]:
-    room = importlib.import_module(f"brew.layers.{engine}")
-    return frozenset(module.name for module in pkgutil.iter_modules(room.__path__))
+    folder = importlib.import_module(f"brew.layers.{engine}").__path__
+    return frozenset(module.name for module in pkgutil.iter_modules(folder))
 
 
 def layer_class(type_name: str) -> type[Layer] | None:
@@ -97,17 +97,17 @@ def _import_all() -> None:
 
 @cache
 def _stems() -> frozenset[str]:
-    return frozenset(name for name, is_room in _listed().items() if not (is_room or name.startswith("_")))
+    return frozenset(name for name, is_folder in _listed().items() if not (is_folder or name.startswith("_")))
 
 
 @cache
-def _rooms() -> frozenset[str]:
-    return frozenset(name for name, is_room in _listed().items() if is_room)
+def _engines() -> frozenset[str]:
+    return frozenset(name for name, is_folder in _listed().items() if is_folder)
 
 
 def _listed() -> dict[str, bool]:
-    room = importlib.import_module("brew.layers")
-    return {module.name: module.ispkg for module in pkgutil.iter_modules(room.__path__)}
+    folder = importlib.import_module("brew.layers").__path__
+    return {module.name: module.ispkg for module in pkgutil.iter_modules(folder)}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The bytes that the values and gradients of a net use in turns: pieces, their leases, and which values are intact.
+"""The memory that the values and gradients of a net use in turns: pieces, their leases, and which values are intact.
 
 An `Arena` has one stretch of memory for each element type. memory.plan and memory.packing decide where pieces
 lie; an arena knows only when each is in use. Moments are those of one pass of a net (memory.pass_schedule).
@@ -21,7 +21,7 @@ Span: TypeAlias = tuple[int, int]  # first and last moment
 
 @dataclass(eq=False, slots=True)
 class Piece:
-    """`size` elements of `dtype` that are in use in one to three spans of moments, and where they lie."""
+    """`size` elements of `dtype`, from `offset` in their stretch on, in use in one to three spans of moments."""
 
     size: int
     dtype: np.dtype[Any]
@@ -30,6 +30,7 @@ class Piece:
 
     @property
     def end(self) -> int:
+        """The element of the stretch behind its last one."""
         return self.offset + self.size
 
     def overlaps(self, other: Piece) -> bool:
@@ -54,13 +55,13 @@ class Arena:
 
     @property
     def bytes(self) -> int:
-        """Size of all stretches, allocated or not."""
+        """Bytes of all stretches, allocated or not."""
         return sum(size * dtype.itemsize for dtype, size in self.sizes.items())
 
     def flat(self, dtype: np.dtype[Any]) -> Array:
         """The stretch for elements of this type."""
         if dtype not in self._flats:
-            size, line = self.sizes[dtype], ALIGN // dtype.itemsize
+            size, line = self.sizes[dtype], ALIGN // dtype.itemsize  # elements
             if self.device == "cpu":
                 flat = np.empty(size + line, dtype)
                 start = -flat.ctypes.data % ALIGN // dtype.itemsize
@@ -117,14 +118,14 @@ class Lease:
         return self.arena.flat(self.piece.dtype)[self.piece.offset : self.piece.end]
 
     def array(self, shape: Shape) -> Array | None:
-        """The first elements as `shape`; None where the piece is too small: the next pass begins with another arena."""
+        """The first elements as `shape`; None where the piece is too small: the arena is stale then."""
         if self.piece.size < count(shape):
             self.outgrown()
             return None
         return self.flat()[: count(shape)].reshape(shape)
 
     def outgrown(self) -> None:
-        """Note that the piece is too small."""
+        """Note that the piece is too small: the arena is stale."""
         self.arena.stale = True
 
     @property

@@ -1,8 +1,7 @@
 """Blobs: named n-dimensional arrays with a gradient, on the host, on a device, or both.
 
-Views stay valid: the first access to `data` or `diff` marks that memory *exposed*. On the CPU the view is the memory.
-On CUDA, and on the CPU where a memory has an engine's layout, an exposed memory has a host copy, which counts between
-passes: the net uploads it before a pass and refreshes it after.
+Host views stay valid: the first access to `data` or `diff` exposes that memory. Where it is mirrored, the host view
+counts between passes: the net uploads it before a pass and refreshes it after.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from brew.layer import Array, Shape, count, shape_text, sizes
 from brew.layer.layout import PLAIN, Layout
 
 from .arena import Lease
-from .axes import LegacyAxes
+from .exchange import Exchanged
+from .given import GivenViews
 from .stamps import Stamps
 
 log = logging.getLogger("brew")
@@ -30,9 +30,9 @@ Converter: TypeAlias = Callable[[Array, Layout, Array, Layout, Shape], Callable[
 
 
 class Memory:
-    """Flat memory of one blob's data or gradient. Grows, never shrinks; zero when new.
+    """Flat memory of one blob's data or gradient (its words: brew.memory). Grows, never shrinks; zero when new.
 
-    It may live on a `lease`, in bytes that other memories use before and after; an exposed one gets memory of its own.
+    `most`: the most elements it was ever asked for. `tenants`: the blobs that live in it; moving changes their stamps.
     """
 
     def __init__(
@@ -42,18 +42,18 @@ class Memory:
         self.dtype = np.dtype(dtype)
         self.device = device
         self.stamps = stamps or Stamps()
-        self.exposed = False
+        self.exposed = self.resting = False
         self.fixed = flat is not None
         self.lease: Lease | None = None
-        self.permanent = self.fixed  # in memory of its own for good
-        self.most = 0  # the most elements it was ever asked for
-        self.tenants: WeakSet[Blob] = WeakSet()  # blobs that are told when it moves
+        self.permanent = self.fixed
+        self.most = 0
+        self.tenants: WeakSet[Blob] = WeakSet()
         self.layout = PLAIN
         self._converter: Converter | None = None  # where it is not plain
         self._shape: Shape = ()  # of the last array or view
         self._host: npt.NDArray[Any] | None = flat if device == "cpu" else None
-        self._home: Array | None = flat if device == "cuda" else None
-        self._shown: tuple[npt.NDArray[Any], Shape, npt.NDArray[Any]] | None = None  # the latest host view, and of what
+        self._home: Array | None = flat if device == "cuda" else None  # where layers work, if it is mirrored
+        self.given = GivenViews()
 
     def lie(self, layout: Layout, converter: Converter) -> None:
         """Use `layout` from now on; nothing may be allocated yet. `converter` makes conversions for the host view."""
@@ -61,11 +61,12 @@ class Memory:
 
     @property
     def mirrored(self) -> bool:
-        """Whether layers work on other memory (`home`) than the host view: on CUDA, or in an engine's layout."""
+        """Whether layers work elsewhere than on the host view: on CUDA, or in an engine's layout."""
         return self.device == "cuda" or self.layout != PLAIN
 
     @property
     def capacity(self) -> int:
+        """The elements it has now."""
         flat = self._home if self.mirrored else self._host
         return 0 if flat is None else int(flat.size)
 
@@ -86,12 +87,12 @@ class Memory:
             self._host = np.zeros(size, self.dtype)
         else:
             self._home = cuda.zeros(size, self.dtype) if self.device == "cuda" else np.zeros(size, self.dtype)
-            self._host, self.exposed = None, False
+            self._host, self.exposed, self.resting = None, False, False
         if moves:
-            self._tell()
+            self._mark_moved()
         return True
 
-    def _tell(self) -> None:
+    def _mark_moved(self) -> None:
         for blob in self.tenants:
             blob.stamp = blob.stamps.changed()
 
@@ -121,10 +122,10 @@ class Memory:
             self._home = flat
         else:
             self._host = flat
-        self._tell()
+        self._mark_moved()
 
     def move_out(self, name: str) -> None:
-        """Leave the lease for memory of its own: with the values, or zeros and a warning where they are overwritten."""
+        """Leave the lease and be permanent: with the values, or zeros and a warning where they are overwritten."""
         lease, self.permanent = self.lease, True
         if lease is None:
             return
@@ -148,20 +149,26 @@ class Memory:
 
     def expose(self, shape: Shape, name: str) -> npt.NDArray[Any]:
         """A host view that stays valid from now on; `name` is the blob's, for messages."""
-        if self.exposed and self._shown is not None and self._shown[0] is self._host and self._shown[1] == shape:
-            self._shape = shape
-            return self._shown[2].view()  # a new one, because a view's own shape may be set
+        if not self.exposed or self.resting or self._shape != shape or self._host is None:
+            self._uncover(shape, name)
+        assert self._host is not None
+        return self.given.view(self._host, shape)
+
+    def _uncover(self, shape: Shape, name: str) -> None:
         self.move_out(name)
         self.reserve_for(shape)
         self._shape = shape
         if self._host is None:
             self._host = np.zeros(self.capacity, self.dtype)
-        if not self.exposed:
-            self.exposed = True
+        if not self.exposed or self.resting:
+            self.exposed, self.resting = True, False
             self.stamps.changed()
             self.download()
-        self._shown = self._host, shape, self._view(self._host)
-        return self._shown[2].view()
+
+    def rest(self) -> None:
+        """Keep the host view up to date no more, until it is asked for again."""
+        self.resting = True
+        self.stamps.changed()
 
     def _view(self, host: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return host[: count(self._shape)].reshape(self._shape)
@@ -178,8 +185,7 @@ class Memory:
         return values
 
     def address(self, shape: Shape) -> int:
-        """Where the elements lie on CUDA; AttributeError elsewhere. The host view, if there is one, counts from pass to
-        pass: what is written at this address then is lost."""
+        """Where the elements lie on CUDA, AttributeError elsewhere; a host view overwrites them before each pass."""
         if self.device != "cuda":
             raise AttributeError("a blob on the CPU has no GPU pointer")
         self.upload()
@@ -191,7 +197,7 @@ class Memory:
 
     def upload(self) -> None:
         """Before a pass: copy the host view to the memory that layers work on."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.upload(self._home, self._host)
@@ -200,7 +206,7 @@ class Memory:
 
     def download(self) -> None:
         """After a pass: refresh the host view."""
-        if not self.exposed or self._home is None or self._host is None:
+        if not self.exposed or self.resting or self._home is None or self._host is None:
             return
         if self.device == "cuda":
             cuda.download(self._home, self._host)
@@ -208,8 +214,12 @@ class Memory:
             self._convert(self.array(self._shape), self.layout, self._view(self._host), PLAIN)
 
 
-class Blob(LegacyAxes):
-    """A named array and its gradient. `data` and `diff` are writable NumPy views of shape `shape`."""
+class Blob(Exchanged):
+    """A named array and its gradient. `data` and `diff` are its host views: writable NumPy arrays of shape `shape`.
+
+    `stamp` changes with the shape and when a memory moves. Where this is an older version of its name (graph.versions),
+    `shown` is the blob of the newest, which the caller sees.
+    """
 
     def __init__(
         self,
@@ -226,10 +236,10 @@ class Blob(LegacyAxes):
         self.diff_memory = Memory(dtype, device, stamps=self.stamps)
         self.data_memory.tenants.add(self)
         self.diff_memory.tenants.add(self)
-        self.shown: Blob | None = None  # the version that users see, where this is an older one (brew.graph.versions)
+        self.shown: Blob | None = None
         self.shows_gradient = False
         self._shape: Shape = ()
-        self.stamp = 0  # changes with shape and memory; nets compare it
+        self.stamp = 0
         self.reshape(*shape)
 
     @property
@@ -238,6 +248,7 @@ class Blob(LegacyAxes):
 
     @property
     def count(self) -> int:
+        """Its elements."""
         return count(self._shape)
 
     @property
@@ -257,7 +268,7 @@ class Blob(LegacyAxes):
         self.diff[...] = value
 
     def reshape(self, *shape: int) -> None:
-        """Change the shape; memory grows when it must (earlier views then belong to the old memory)."""
+        """Change the shape; a memory grows when it must (earlier host views then belong to the old one)."""
         shape = tuple(int(n) for n in shape)
         if fault := sizes.fault(shape):
             raise ValueError(f"blob shape {shape_text(shape)}: {fault}")

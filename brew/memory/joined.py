@@ -15,7 +15,7 @@ from .uses import Turn
 
 
 def followers(turns: Sequence[Turn], pieces: Mapping[Memory, Piece]) -> dict[Piece, Piece]:
-    """For a gradient's piece, the one that takes over its bytes as it ends. `pieces` has all that lie in the arena."""
+    """For a gradient's piece, the one that takes its elements over as it ends. `pieces` has all of the arena."""
     found: dict[Piece, Piece] = {}
     taken: set[Piece] = set()
     for turn in turns:

@@ -25,7 +25,7 @@ def pack(pieces: Sequence[Piece]) -> int:
     together = sum(piece.size for piece in pieces)
     if together > _MOST:
         return together  # more than there is: nothing will be allocated
-    line = ALIGN // pieces[0].dtype.itemsize if pieces else 1
+    line = ALIGN // pieces[0].dtype.itemsize if pieces else 1  # elements of a cache line
     order = sorted(pieces, key=lambda p: (-p.size, p.spans[0]))
     padded = [([*p.spans] + [_NEVER] * _MOST_SPANS)[:_MOST_SPANS] for p in order]
     spans = np.array(padded, np.int64).reshape(-1, _MOST_SPANS, 2)
@@ -40,7 +40,7 @@ def pack(pieces: Sequence[Piece]) -> int:
 
 
 def pack_rows(rows: Iterable[Sequence[Piece]]) -> int:
-    """As `pack`; the pieces of a row are used one after the other and lie in one place."""
+    """As `pack`, with the elements of all; the pieces of a row are used one after the other and lie in one place."""
     whole = {}
     for row in rows:
         spans = [(row[0].spans[0][0], row[-1].spans[0][1])] if len(row) > 1 else row[0].spans
@@ -53,7 +53,7 @@ def pack_rows(rows: Iterable[Sequence[Piece]]) -> int:
 
 
 def _gap(low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], size: int) -> int:
-    """The offset for `size` elements beside the stretches `low` to `high`: the tightest gap, else behind them all."""
+    """The offset for `size` elements beside what is taken from `low` to `high`: the tightest gap, else behind all."""
     order = np.argsort(low)
     low, ends = low[order], np.maximum.accumulate(high[order])
     starts = np.concatenate([np.zeros(1, np.int64), ends])

@@ -1,8 +1,8 @@
-"""Where the values and gradients of a net lie when not every blob is kept: one arena, its bytes used in turns.
+"""Where the values and gradients of a net lie when not every blob is kept: in one arena, used in turns.
 
 A piece of the arena is in use from the first moment of a pass that writes it to the last one that reads it
-(brew.memory.uses); pieces that are never in use together may lie in the same bytes. A memory that is
-written or read from outside the pass does not lie in the arena.
+(brew.memory.uses); pieces that are never in use together may have elements in common. A memory that is written or read
+from outside the pass does not lie in the arena.
 """
 
 from __future__ import annotations

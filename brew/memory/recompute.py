@@ -64,6 +64,7 @@ def _peak(need: Needs, outside: Collection[Memory], moments: int) -> int:
 
 
 def _add(changes: list[int], spans: Sequence[tuple[int, int]], size: int) -> None:
+    """Add `size`, in bytes or a count, where each of `spans` begins, and take it away behind its end."""
     for first, last in spans:
         changes[first] += size
         changes[last + 1] -= size
@@ -133,7 +134,7 @@ class _Cutter:
         return memory in self.written and self.written[memory][0] <= end < self.touched[memory]
 
     def _cuts(self, budget: int) -> list[int]:
-        """The units behind which to cut: where the fewest bytes cross, of the places that a segment's size allows."""
+        """The units behind which to cut: where the fewest bytes cross, for segments of about `budget` bytes."""
         cuts: list[int] = []
         begun, u = 0, 0
         while u < len(self.units) - 1:

@@ -17,16 +17,19 @@ from .keys import SCRATCH, Key
 
 
 class Scratch:
-    """Memory all layers use in turn: for each element type one stretch, as large as the largest need."""
+    """Memory that all steps use in turn: for each type one stretch, as large as the largest need.
+
+    stamp  new when a stretch grows
+    """
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.stamp = 0
-        self._sizes: dict[np.dtype[Any], int] = {}
+        self._sizes: dict[np.dtype[Any], int] = {}  # elements
         self._flat: dict[np.dtype[Any], Array] = {}
 
     def need(self, buffers: Iterable[tuple[Buffer, np.dtype[Any]]]) -> None:
-        """Make room for a layer that uses all of `buffers` at once."""
+        """Make room for a step that uses all of `buffers` at once."""
         for dtype, size in elements(buffers).items():
             if size > self._sizes.get(dtype, -1):
                 self._sizes[dtype] = size

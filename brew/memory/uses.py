@@ -22,6 +22,8 @@ from .plannable import PlannableGroup, PlannableStep
 class Use:
     """A memory of the net: the moments that touch it, and whether the first of them writes it without reading it.
 
+    `size` are the most elements that a moment needs of it.
+
     Where its values are recomputed, `later` are the moments from then on, and `first` to `last` those before.
     """
 
@@ -89,7 +91,7 @@ Own: TypeAlias = tuple[int, Key]  # number of the turn, and what of its step
 
 @dataclass(slots=True)
 class Needs:
-    """The needs of all turns of a net: memories of blobs, and pieces of each step's own."""
+    """The needs of all turns of a net: memories of blobs, and pieces of each step's own (memory.keys)."""
 
     values: dict[Memory, Use] = field(default_factory=dict)
     gradients: dict[Memory, Use] = field(default_factory=dict)

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from brew.cpu import onednn, threads
-from brew.cpu.llvm import compiler
 from brew.errors import DeviceError, NetError, did_you_mean
 
 if TYPE_CHECKING:
@@ -44,8 +43,10 @@ def chosen(order: str, wished: Wish) -> str:
 
 def described() -> str:
     """One line on what computes on the CPU: threads, oneDNN, compiled code, and the reason where one is missing."""
+    from brew.cpu.llvm import compiler  # most nets are made without it
+
     library, code = onednn.why_not(), compiler.why_not()
-    parts = [f"{threads.count()} threads" if threads.count() > 1 else "1 thread"]
+    parts = [f"{threads.wanted()} threads" if threads.wanted() > 1 else "1 thread"]
     parts.append(f"oneDNN {onednn.version()}" if library is None else f"NumPy (no oneDNN: {library})")
     if code is None:
         parts.append(f"code of our own for {compiler.target().cpu}, vectors of {compiler.target().width}")
@@ -56,6 +57,8 @@ def described() -> str:
 
 def machine() -> str:
     """A digest of what the time of a pass on the CPU depends on: this processor, oneDNN, and code of our own."""
+    from brew.cpu.llvm import compiler
+
     library = onednn.version() if onednn.why_not() is None else ""
     code = compiler.origin() if compiler.why_not() is None else b""
     return hashlib.sha256(code + library.encode()).hexdigest()[:40]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brew.layer import Shape, count, shape_text
+from brew.plain_text import one_line
 
 
 class Outcome(StrEnum):
@@ -69,7 +70,7 @@ class LoadReport:
     def text(self) -> str:
         """One line; a table follows unless every layer of the files and of the net was copied."""
         said = [f"{len(self.of(o))} {o}" for o in Outcome if o is Outcome.COPIED or self.of(o)]
-        line = f"{', '.join(self.paths)}: layers: {'; '.join(said)}"
+        line = f"{', '.join(map(one_line, self.paths))}: layers: {'; '.join(said)}"
         if len(self.copied) == len(self.layers):
             return line
         return "\n".join([line, *self._table()])
@@ -77,7 +78,13 @@ class LoadReport:
     def _table(self) -> list[str]:
         rows = [("layer", "outcome", "in the file", "in the net", "numbers")]
         rows += [
-            (layer.name, str(layer.outcome), _shapes(layer.in_file), _shapes(layer.in_net), str(layer.elements))
+            (
+                one_line(layer.name),
+                str(layer.outcome),
+                _shapes(layer.in_file),
+                _shapes(layer.in_net),
+                str(layer.elements),
+            )
             for layer in self.layers
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
 from brew.errors import UsageError
-from brew.graph import told, versions
+from brew.graph import notices, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
 from brew.layer import Context, Layer, Shape
@@ -29,7 +29,7 @@ from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
-from . import memory_report, mode
+from . import memory_report, mode, table
 from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
@@ -53,11 +53,26 @@ class Net:
     layers, layer_dict  the layers, in order and by name
     inputs, outputs     blob names: tops of Input layers; tops that no layer reads, sorted
 
-    `shapes` replaces data layers by inputs of the given shapes. `share` gives a net whose parameters this one uses.
-    `fuse` lets layers run together where no value changes; `keep` names the blobs that must be readable after a pass
-    besides the outputs (default: all); `forward_only` nets have no gradients; with `recompute` fewer values are kept
-    for backward, made again there (brew.memory.recompute), where `keep` is given; `choices` decides between ways to
-    compute; `budget` refuses too large a net. Raises PrototxtError, NetError and other BrewErrors.
+    Arguments, all but the first optional. Raises PrototxtError, NetError and other BrewErrors.
+
+    network        the path of a prototxt file, its document, a message, or a NetDefinition
+    phase          brew.TRAIN, brew.TEST, "train" or "test"; brew.TEST where none is given
+    weights        files to load, by layer name: a path, a list of paths, or text with commas between
+    level, stages  of the state that selects layers (include, exclude)
+    states         messages that overlay the net's own state, as a solver's train_state does
+    device         "cpu" or "cuda"; else that of `brew.set_mode_cpu` and `brew.set_mode_gpu`
+    dtype          of blobs: float32, or float64, which oneDNN leaves to NumPy
+    seed           the key of all random numbers; else `brew.set_random_seed`'s, or a fresh one
+    shapes         by blob: inputs of these shapes take the place of data layers
+    share          a net whose parameters this one uses instead of its own
+    history_slots  arrays per parameter that a solver's history will take: 0 for nets that are not trained
+    engine         "default", "onednn" or "caffe", on the CPU; it goes before the file's `engine`
+    fuse           layers run together where no value changes
+    keep           the blobs that must be readable after a pass, besides the outputs; None: all
+    forward_only   the net has no gradients
+    recompute      where `keep` is given, layers run forward twice for less memory (brew.memory.recompute)
+    choices        decides between ways to compute a pass; else a rule does
+    budget         refuses a net that needs more memory
     """
 
     def __init__(
@@ -84,21 +99,17 @@ class Net:
         budget: Budget | None = None,
     ) -> None:
         number, weights, level, stages = in_order(args, phase, weights, level, stages)
-        self.device = device or mode.default_device()
-        self.dtype = np.dtype(dtype)
+        self.device, self.dtype = device or mode.default_device(), np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.choices = choices or Choices()
-        self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
-        self.engine = chosen(engine or mode.default_engine(), self.source.engine)
-        self.phase = self.source.state.phase  # the net's own state may say another
-        self.name = self.source.name
-        written = build(
-            self.source.layers, self._context, force_backward=self.source.force_backward, forward_only=forward_only
-        )
-        told.net_built(self.source, written)
-        self.graph = versions.separate_tops(written)
+        source = self.source = select(network, number, states=states, level=level, stages=stages or (), shapes=shapes)
+        self.engine = chosen(engine or mode.default_engine(), source.engine)
+        self.phase, self.name = source.state.phase, source.name  # the net's own state may say another phase
+        written = build(source.layers, self._context, force_backward=source.force_backward, forward_only=forward_only)
+        notices.net_built(source, written)
+        graph = self.graph = versions.separate_tops(written)
         lender: Parameters | None = None if share is None else share.parameters
-        self.parameters: Parameters = Parameters(self.graph, self.dtype, self.device, lender)
+        self.parameters: Parameters = Parameters(graph, self.dtype, self.device, lender)
         self._make_blobs(self.parameters.stamps)
         pair_and_log(self.layers)
         self._trained = history_slots > 0
@@ -106,21 +117,18 @@ class Net:
             self.device, self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
             keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
         )  # fmt: skip
-        slots, version, stamps = self.parameters.slots, self.parameters.version, self.parameters.stamps
-        self.executor = assemble(self.graph, self._blob_list, slots, version, stamps, self.options)
+        slots, stamps = self.parameters.slots, self.parameters.stamps
+        self.executor = assemble(graph, self._blob_list, slots, self.parameters.changes, stamps, self.options)
         self.passes = self.executor.passes
-        self._host_views = HostViews([*self._blob_list, *slots], stamps)
+        self._host_views = HostViews([*self._blob_list, *slots], stamps, self.parameters.note_changes)
         self._make_callbacks()
-        size = self.dtype.itemsize
-        self.memory = memory_report.predict(self.executor, self.graph, size, history_slots, share is not None)
+        self.memory = memory_report.predict(self.executor, graph, self.dtype.itemsize, history_slots, share is not None)
         if budget is not None:
             budget.admit(self.memory)
         memory_report.check_fits(self.memory, self.name, self.device)
         self.parameters.allocate(self.seed, lender, updated=history_slots > 0)
         if weights is not None:
             self.copy_from(weights)
-
-    # --- building -------------------------------------------------------------------------------------------------
 
     def _context(self, source: PlacedLayer) -> Context:
         phase = source.param.phase if source.param.HasField("phase") else self.phase
@@ -143,13 +151,9 @@ class Net:
         )
 
     def _make_callbacks(self) -> None:
-        self._around_forward, self._around_backward = (
-            LayerCallbacks(together, single, self._host_views)
-            for together, single in (
-                (self.executor.forward_through, self.executor.forward),
-                (self.executor.backward_through, self.executor.backward),
-            )
-        )
+        executor, views = self.executor, self._host_views
+        self._around_forward = LayerCallbacks(executor.forward_through, executor.forward, views)
+        self._around_backward = LayerCallbacks(executor.backward_through, executor.backward, views)
         self.debug_info = DebugInfo(self.executor.steps, self.parameters, self._around_forward, self._around_backward)
         self.debug_info.on = self.source.debug_info
 
@@ -165,8 +169,8 @@ class Net:
 
     def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
-        if start == 0:
-            self.parameters.note_changes(trained=self._trained)
+        if self._trained:
+            self.parameters.note_changes(trained=True)
         self.executor.begin_at(start, end)
 
     def run_backward(self, start: int | None = None, end: int = 0) -> None:
@@ -217,12 +221,9 @@ class Net:
         return [(b.name, np.array(b.data_memory.host(b.shape)).reshape(-1), weights.get(b.name, 0.0)) for b in blobs]
 
     def forward(
-        self,
-        blobs: Iterable[str] | None = None,
-        start: str | None = None,
-        end: str | None = None,
+        self, blobs: Iterable[str] | None = None, start: str | None = None, end: str | None = None,
         **inputs: npt.ArrayLike,
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> dict[str, npt.NDArray[Any]]:  # fmt: skip
         """Run forward and return {output name: view of its data} (and of `blobs`), as pycaffe does.
 
         Keyword arguments are data for all input blobs, with the blob's first dimension. `start` and `end` are layer
@@ -241,12 +242,9 @@ class Net:
         set_input_arrays(self.data_layers, data, labels, self.name)
 
     def backward(
-        self,
-        diffs: Iterable[str] | None = None,
-        start: str | None = None,
-        end: str | None = None,
+        self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None,
         **tops: npt.ArrayLike,
-    ) -> dict[str, npt.NDArray[Any]]:
+    ) -> dict[str, npt.NDArray[Any]]:  # fmt: skip
         """Run backward from `start` down to `end` (layer names) and return {input name: view of its gradient}.
 
         Keyword arguments are gradients for output blobs.
@@ -280,7 +278,8 @@ class Net:
                 return blob.shape[0]
         return 1
 
-    # --- weights --------------------------------------------------------------------------------------------------
+    def _repr_html_(self) -> str:
+        return table.html(self.name, self.graph, self.blobs)
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:
         """Load weights by layer name from a path, a list of paths, or text with commas between (later ones win)."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from brew import cuda
 from brew.errors import UsageError
 from brew.graph.graph import Graph
-from brew.layer import Array, Layer, Version, shape_text
+from brew.layer import Array, ChangeCount, Layer, shape_text
 from brew.layer.filler import initial
 from brew.layer.layout import ALIGN
 from brew.layer.random import Seed, Stream
@@ -30,7 +30,7 @@ class Parameters:
     """The slots of a net, and the arenas that their data and gradients lie in.
 
     `owners` are the slots that own memory, in layer order: Caffe's learnable params. `by_layer` has the blobs of every
-    layer that has some, by the layer's name. `version` grows with every change of their values; `stamps` are those of
+    layer that has some, by the layer's name. `changes` grows with every change of their values; `stamps` are those of
     the net's blobs too.
     """
 
@@ -38,7 +38,7 @@ class Parameters:
         """`other` are the parameters of the net whose weights this one shares; what changes there changes here."""
         self.graph, self.dtype, self.device = graph, dtype, device
         self.stamps: Stamps = Stamps() if other is None else other.stamps
-        self.version: Version = Version() if other is None else other.version
+        self.changes: ChangeCount = ChangeCount() if other is None else other.changes
         _check_names(graph)
         self.slots = [Blob(p.declared.shape, dtype, device, f"param {p.index}", self.stamps) for p in graph.params]
         self.by_layer: OrderedDict[str, list[Blob]] = OrderedDict(
@@ -46,7 +46,8 @@ class Parameters:
         )
         self.owners = [i for i, p in enumerate(graph.params) if p.owner == i]
         self.starts: dict[int, int] = {}
-        self._exposed, self._looked_at = False, -1  # as of that stamp
+        self._exposed: list[Memory] = []
+        self._looked_at = -1  # the latest stamp then
         self.updated = False  # an update rule works on the arenas
         self.arena: Array = np.zeros(0, dtype)
         self.gradient_arena: Array = np.zeros(0, dtype)
@@ -92,8 +93,8 @@ class Parameters:
         for i, slot in enumerate(self.slots):
             if (owner := self.graph.params[i].owner) in lent:
                 slot.share(lent[owner], diff=False)
-        other.version.number = max(self.version.number, other.version.number) + 1  # what was packed is of neither
-        self.version = other.version
+        other.changes.number = max(self.changes.number, other.changes.number) + 1  # what was packed is of neither
+        self.changes = other.changes
         self.stamps.follow(other.stamps)
 
     def _layer(self, slot: int) -> Layer:
@@ -147,18 +148,19 @@ class Parameters:
         array = blob.data_memory.array(blob.shape)
         if self.device == "cpu":
             array[...] = values.reshape(blob.shape)
-            self.version.number += 1
+            self.changes.number += 1
         else:
             cuda.upload(array, values)
             blob.data_memory.download()
 
-    def note_changes(self, trained: bool) -> None:
-        """Before a pass: a new version, where parameters are `trained` or may have been written to by host views."""
+    def note_changes(self, *, trained: bool = False) -> None:
+        """One more change where they are `trained`, or the host may have written to them since this was called last."""
         if self._looked_at != self.stamps.latest:
-            self._exposed = any(slot.data_memory.exposed for slot in self.slots)
+            self._exposed = [slot.data_memory for slot in self.slots if slot.data_memory.exposed]
             self._looked_at = self.stamps.latest
-        if trained or self._exposed:
-            self.version.number += 1
+        written = bool(self._exposed) and any([memory.given.used() for memory in self._exposed])  # all are asked
+        if trained or written:
+            self.changes.number += 1
 
     def clear_gradients(self) -> None:
         """Set every gradient and its host view to zero; host views of data are left for the next pass."""

@@ -11,4 +11,4 @@ def share(net: Net, other: Net) -> None:
     Layers that `other` lacks keep their own. NetError where shapes differ, UsageError where `net` is being trained.
     """
     net.parameters.take_over(other.parameters)
-    net.executor.bind_again(net.parameters.version)
+    net.executor.bind_again(net.parameters.changes)

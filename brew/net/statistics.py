@@ -56,7 +56,7 @@ class Statistics:
         for blob, value in zip(self._blobs, values, strict=True):
             self._move(blob.data_memory.array(blob.shape), value)
             blob.data_memory.download()
-        self.parameters.version.number += 1
+        self.parameters.changes.number += 1
 
     def _move(self, target: Array, source: Array) -> None:
         (np.copyto if self.parameters.device == "cpu" else cuda.copy)(target, source)

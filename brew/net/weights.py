@@ -14,11 +14,12 @@ from brew.cpu import subnormals
 from brew.errors import WeightsError
 from brew.files.atomic import replacing
 from brew.files.finite import not_finite
-from brew.files.weights import caffemodel, hdf5, safetensors
-from brew.files.weights.reading import KIND, Weights, paths, read
-from brew.files.weights.stored import LayerBlobs, StoredBlob
+from brew.files.weights import caffemodel
+from brew.files.weights.reading import WEIGHTS_KIND, Weights, format_for, paths, read
+from brew.files.weights.stored import LayerBlobs, StoredBlob, Values
 from brew.layer import Array, Shape, shape_text
 from brew.memory.blob import Blob, Memory
+from brew.plain_text import one_line
 from brew.proto.brew_pb2 import LayerParameter
 
 from .load_report import LayerReport, LoadReport, Outcome
@@ -57,7 +58,7 @@ def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool
     report = LoadReport(tuple(names), (*layers, *left))
     _log(report)
     if parameters.device == "cpu":
-        subnormals.tell(
+        subnormals.log_many(
             (name, blob.data_memory.host(blob.shape)) for name, blobs in parameters.by_layer.items() for blob in blobs
         )
     return report
@@ -106,7 +107,7 @@ def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
     if not wanted <= set(stored) <= set(range(len(blobs))):
         yield f'layer "{layer.name}" stores {len(layer.blobs)} blobs, the net\'s has {len(blobs)}'
     for index, source in zip(stored, layer.blobs, strict=True):
-        if index < len(blobs) and not _fits(source, blobs[index].shape):
+        if index < len(blobs) and not source.fits(blobs[index].shape):
             yield (
                 f'layer "{layer.name}", blob {index}: the file has {shape_text(source.shape)}, '
                 f"the net {shape_text(blobs[index].shape)}"
@@ -116,9 +117,11 @@ def _faults(parameters: Parameters, layer: LayerBlobs) -> Iterator[str]:
 class Misfit(WeightsError):
     """Layers of a file have other shapes than the net's."""
 
+    lines = True
+
 
 def _misfit(layers: Sequence[LayerReport]) -> Misfit:
-    faults = [f"{layer.path}: {fault}" for layer in layers for fault in layer.faults]
+    faults = [one_line(f"{layer.path}: {fault}") for layer in layers for fault in layer.faults]
     rename = f'rename the layer in the net, such as name: "{layers[0].name}_new", to start it from its filler'
     return Misfit("\n".join(faults), hint=f"{rename}; or leave such layers as they are: --ignore-mismatched")
 
@@ -151,18 +154,9 @@ def _shapes(parameters: Parameters, layer: str) -> tuple[Shape, ...]:
     return tuple(blob.shape for blob in parameters.by_layer[layer])
 
 
-def _fits(source: StoredBlob, shape: Shape) -> bool:
-    """Equal shapes; for old 4-axis blobs, equal when both are read right-aligned as four axes."""
-    if tuple(source.shape) == shape:
-        return True
-    if not source.legacy or len(shape) > 4:
-        return False
-    return tuple(source.shape) == (1,) * (4 - len(shape)) + shape
-
-
 def _copy_layer(parameters: Parameters, planned: _Planned) -> None:
     bad = []
-    parameters.version.number += 1
+    parameters.changes.number += 1
     for index, source in planned.blobs():
         count = _copy(source, parameters.by_layer[planned.report.name][index])
         if count:
@@ -196,7 +190,7 @@ def _log(report: LoadReport) -> None:
     for layer in report.skipped:
         log.info("Ignoring source layer %s", layer.name)
     level = logging.WARNING if report.left or report.mismatched else logging.INFO
-    log.log(level, "%s", report.text())
+    log.log(level, "%s", report.text(), extra={"lines": True})
 
 
 # --- out of a net ---------------------------------------------------------------------------------------------------
@@ -212,9 +206,10 @@ def save(
     """
     path = Path(path)
     ending = path.suffix if ending is None else ending
-    if diff and ending == ".safetensors":
-        raise WeightsError(f"{path}: safetensors hold no gradients", hint="a .caffemodel or .h5 file does")
-    with replacing(path, KIND) as temporary:
+    known = format_for(ending)
+    if diff and known is not None and not known.gradients:
+        raise WeightsError(f"{path}: {known.name} hold no gradients", hint="a .caffemodel or .h5 file does")
+    with replacing(path, WEIGHTS_KIND) as temporary:
         write(parameters, temporary, ending, name, phase, diff=diff)
 
 
@@ -226,11 +221,9 @@ def write(
     With `digest`, the file's SHA-256 in hexadecimal is returned, else "".
     """
     hashed = None
-    if ending == ".h5":
+    if (known := format_for(ending)) is not None:
         gradients = _owned_values(parameters, lambda blob: blob.diff_memory) if diff else None
-        hdf5.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), gradients)
-    elif ending == ".safetensors":
-        safetensors.write_weights(path, _owned_values(parameters, lambda blob: blob.data_memory), name)
+        known.write(path, _owned_values(parameters, lambda blob: blob.data_memory), gradients, name)
     else:
         with path.open("wb") as file:
             hashed = caffemodel.HashedStream(file, keep=parameters.device == "cpu") if digest else None
@@ -255,7 +248,7 @@ def _layers(
         yield param, values, [b.diff_memory.host(b.shape) for b in blobs] if diff else None
 
 
-def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> list[tuple[str, list[tuple[int, Array]]]]:
+def _owned_values(parameters: Parameters, of: Callable[[Blob], Memory]) -> Values:
     """By layer, (index, values) of each blob that it owns."""
     slots = parameters.slots
     return [

@@ -17,15 +17,14 @@ from google.protobuf.message import Message
 
 from brew.errors import InputError, Place, PrototxtError, did_you_mean
 from brew.files import regular
-from brew.files.kind import file_kind
-from brew.files.weights.known import NOT_PROTOTXT, is_binary, recognise
+from brew.files.signatures import is_binary, noun_of
 from brew.plain_text import octal
 
 from .forks import ForeignField
 from .hints import unknown_field_hint
 from .parser import Node, Parser
 from .schema import Field, fields_of
-from .tokens import Source
+from .tokens import SourceText
 
 M = TypeVar("M", bound=Message)
 
@@ -41,7 +40,7 @@ class Document(Generic[M]):
     already logged about the text, so that each is logged once for all nets made of it.
     """
 
-    def __init__(self, message: M, source: Source, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
+    def __init__(self, message: M, source: SourceText, root: Node, foreign: Sequence[ForeignField] = ()) -> None:
         self.message = message
         self.foreign = foreign
         self.said: set[str] = set()
@@ -80,7 +79,7 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
     With a list `problems`, fields that are unknown or have a wrong value go there and are left out of the message;
     only errors that make the rest unreadable are raised.
     """
-    source = Source.decode(_contents(str(path)), str(path))
+    source = SourceText.decode(_contents(str(path)), str(path))
     try:
         document = _parsed(source, message_type, problems)
     except PrototxtError as error:
@@ -93,7 +92,7 @@ def read(path: str | Path, message_type: type[M], problems: list[PrototxtError] 
 
 def parse(text: str, message_type: type[M], file: str = "<string>") -> Document[M]:
     """The message of `message_type` in `text`; PrototxtError, placed in `file`."""
-    return _parsed(Source(text.removeprefix("\ufeff"), file), message_type)
+    return _parsed(SourceText(text.removeprefix("\ufeff"), file), message_type)
 
 
 def to_text(message: Message) -> str:
@@ -134,7 +133,7 @@ def override(message: Message, setting: str, *, add: bool = False) -> None:
         last = _known(message, name)
         fresh = type(message)()
         root = Node(0)
-        parser = Parser(Source(_as_text(last, value.strip()), str(place)))
+        parser = Parser(SourceText(_as_text(last, value.strip()), str(place)))
         parser.fill(fresh, root)
         for field in parser.foreign:
             raise PrototxtError(f"{field} is not available here", hint=f"it comes from {field.fact.owners}")
@@ -169,6 +168,8 @@ def _as_text(field: Field, value: str) -> str:
 
 def _other_text(path: str | Path) -> PrototxtError | None:
     """The error for a text that is no prototxt, for which an error about its first word would not help."""
+    from brew.files.weights.recognising import NOT_PROTOTXT, recognise  # as in _contents
+
     known = recognise(path)
     if known is None or known.noun not in NOT_PROTOTXT:
         return None
@@ -181,6 +182,8 @@ def _contents(path: str) -> bytes:
     file, place = Path(path), Place(path)
     try:
         if file.is_dir():
+            from brew.files.weights.recognising import recognise  # it reads every format: for errors alone
+
             known = recognise(path)
             what = known.noun if known else "a folder"
             raise InputError(
@@ -197,15 +200,17 @@ def _contents(path: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"the file cannot be read: {reason}", place=place) from None
-    kind = file_kind(raw[:512])
-    if kind not in (None, "a text file") or is_binary(raw):
+    noun = noun_of(raw[:512])
+    if noun not in (None, "a text file") or is_binary(raw):
+        from brew.files.weights.recognising import recognise
+
         known = recognise(path)
-        what = known.noun if known else kind or f"a binary file of {size} bytes"
+        what = known.noun if known else noun or f"a binary file of {size} bytes"
         raise PrototxtError(f"this is {what}, not prototxt", place=place, hint=known.use if known else None)
     return raw
 
 
-def _parsed(source: Source, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
+def _parsed(source: SourceText, message_type: type[M], problems: list[PrototxtError] | None = None) -> Document[M]:
     message, root = message_type(), Node(0)
     parser = Parser(source, problems)
     parser.fill(message, root)

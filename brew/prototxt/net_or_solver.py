@@ -17,9 +17,9 @@ NetOrSolver: TypeAlias = "Document[NetParameter] | Document[SolverParameter]"
 def read_prototxt(path: str | Path) -> NetOrSolver:
     """The net or solver in a file; where it is neither, the error of the reading that got further."""
     failures: list[PrototxtError] = []
-    for kind in (NetParameter, SolverParameter):
+    for message_type in (NetParameter, SolverParameter):
         try:
-            return cast(NetOrSolver, document.read(path, kind))
+            return cast(NetOrSolver, document.read(path, message_type))
         except PrototxtError as error:
             failures.append(error)
     raise max(failures, key=_reached)
@@ -35,9 +35,9 @@ def holds_solver(path: str | Path) -> bool:
     return _holds(path, SolverParameter)
 
 
-def _holds(path: str | Path, kind: type[NetParameter] | type[SolverParameter]) -> bool:
+def _holds(path: str | Path, message_type: type[NetParameter] | type[SolverParameter]) -> bool:
     try:
-        return isinstance(read_prototxt(path).message, kind)
+        return isinstance(read_prototxt(path).message, message_type)
     except InputError:
         return False
 

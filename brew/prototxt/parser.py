@@ -15,7 +15,7 @@ from .forks import Fact, ForeignField
 from .hints import MISSING_BRACE, unknown_field_hint, value_hint
 from .schema import Field, fields_of
 from .skip import skip_value
-from .tokens import Source, Tokens, unescaped
+from .tokens import SourceText, Tokens, unescaped
 from .values import Scalar, scalar, string, wrong
 
 _CLOSING = {"{": "}", "<": ">"}
@@ -36,7 +36,7 @@ class Parser:
     errors after which the next field cannot be found are raised all the same.
     """
 
-    def __init__(self, source: Source, problems: list[PrototxtError] | None = None) -> None:
+    def __init__(self, source: SourceText, problems: list[PrototxtError] | None = None) -> None:
         self.foreign: list[ForeignField] = []
         self._problems = problems
         self._source = source

@@ -21,7 +21,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MARK = b"\xef\xbb\xbf"  # UTF-8's byte order mark
-_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what Source.decode makes of such bytes
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # what SourceText.decode makes of such bytes
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _SIMPLE = {
     ord(letter): bytes([code])
@@ -29,7 +29,7 @@ _SIMPLE = {
 }
 
 
-class Source:
+class SourceText:
     """A text and where it came from."""
 
     def __init__(self, text: str, file: str) -> None:
@@ -37,7 +37,7 @@ class Source:
         self.file = file
 
     @classmethod
-    def decode(cls, raw: bytes, file: str) -> Source:
+    def decode(cls, raw: bytes, file: str) -> SourceText:
         """UTF-8 bytes, with or without a byte order mark. Other bytes are allowed in comments, as in Caffe."""
         return cls(raw.removeprefix(_MARK).decode("utf-8", "surrogateescape"), file)
 
@@ -65,7 +65,7 @@ class Tokens:
     text: str
     offset: int
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SourceText) -> None:
         self.source = source
         self._next = 0
         self._string: tuple[int, str] = (-1, "")  # where the newest string ended, and its text

@@ -28,8 +28,6 @@ from .placed import PlacedLayer, placed_layers
 from .portable import input_layer
 from .upgrade_origin import OldLayer, Origin, Trace, assign
 from .upgrade_pooling import with_round_mode
-from .upgrade_v0 import check_net_fields, from_v0, is_v0
-from .upgrade_v1 import from_v1, move_transform
 
 log = logging.getLogger("brew")
 
@@ -127,6 +125,9 @@ def _origin(net: NetParameter, document: Document[Any] | None, prefix: Sequence[
 
 def _old_layers(net: NetParameter, shell: NetParameter, origin: Origin, done: list[str]) -> list[PlacedLayer]:
     """Rules 1 to 3."""
+    from .upgrade_v0 import check_net_fields, from_v0, is_v0  # for old nets alone
+    from .upgrade_v1 import from_v1, move_transform
+
     if net.layer:
         also = origin.place("layers", 0)
         raise origin.error(

@@ -35,15 +35,15 @@ class PlanLine:
 
 def plan_lines(executor: Executor) -> list[PlanLine]:
     """A line for each layer of a prepared net, in order."""
-    rows = {n: group for group in executor.plan.groups for n in range(group.first, group.last + 1)}
-    makers = {group.maker: group for group in executor.plan.groups if group.maker is not None}
+    grouped = {n: group for group in executor.fused.groups for n in range(group.first, group.last + 1)}
+    producers = {group.producer: group for group in executor.fused.groups if group.producer is not None}
     lines = []
     for number, step in enumerate(executor.steps):
-        group = rows.get(number)
+        group = grouped.get(number)
         head = executor.steps[group.first].layer.name if group is not None else ""
         shown: Step = step if group is None else group.step
         converts = group is None or number == group.first
-        target = executor.steps[makers[number].first].layer.name if number in makers else ""
+        target = executor.steps[producers[number].first].layer.name if number in producers else ""
         lines.append(
             PlanLine(
                 step.layer.name, step.layer.type, _engine(shown),

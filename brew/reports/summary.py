@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from brew.graph import versions
 from brew.graph.build import build
 from brew.graph.data_shapes import data_shapes
-from brew.graph.definition import NetDefinition, NetLike, NetSource, define, select
+from brew.graph.definition import NetDefinition, NetLike, SelectedNet, define, select
 from brew.graph.graph import Graph, Node
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TRAIN, Context, Shape, count
@@ -105,7 +105,7 @@ def summarise(
         layers=tuple(_layer(graph, node, types.get(node.layer.name, [])) for node in graph.nodes),
         learned=sum(count(p.declared.shape) for i, p in enumerate(graph.params) if p.owner == i and p.wanted),
         inference=_predicted(forward, options, 0),
-        training=_predicted(graph, replace(options, recompute=recompute), history_slots) if trains else None,
+        training=_predicted(graph, options._replace(recompute=recompute), history_slots) if trains else None,
         assumed=read.assumed,
     )
 
@@ -123,7 +123,7 @@ def planned(
 ) -> list[PlanLine]:
     """How `net` would run on the CPU, a line for each layer; otherwise as `summarise`."""
     read = _read(net, phase, states, level, stages, shapes, batch)
-    options = replace(_options(read.source, read.graph), recompute=recompute)
+    options = _options(read.source, read.graph)._replace(recompute=recompute)
     return plan_lines(_executor(read.graph, options))
 
 
@@ -131,7 +131,7 @@ def planned(
 class _Read:
     """A net whose data need not be there. `written` are its layers without the Splits of Caffe's rules."""
 
-    source: NetSource
+    source: SelectedNet
     graph: Graph
     written: Sequence[PlacedLayer]
     assumed: tuple[str, ...]
@@ -180,7 +180,7 @@ def _layer(graph: Graph, node: Node, types: list[str]) -> LayerSummary:
     return summary
 
 
-def _options(source: NetSource, graph: Graph) -> RunOptions:
+def _options(source: SelectedNet, graph: Graph) -> RunOptions:
     """How a command runs a net on the CPU: only its outputs can be read afterwards."""
     outputs = frozenset(graph.blobs[b].name for b in graph.outputs)
     engine = chosen(mode.default_engine(), source.engine)
@@ -196,7 +196,7 @@ def _executor(graph: Graph, options: RunOptions) -> Executor:
     parameters = Parameters(graph, _DTYPE, options.device)
     stamps = parameters.stamps
     blobs = make_blobs(graph, _DTYPE, options.device, stamps)
-    return assemble(graph, blobs, parameters.slots, parameters.version, stamps, options)
+    return assemble(graph, blobs, parameters.slots, parameters.changes, stamps, options)
 
 
 def facts(summary: Summary) -> dict[str, Any]:

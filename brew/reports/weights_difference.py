@@ -86,14 +86,8 @@ def _compared(old: dict[Key, StoredBlob], new: dict[Key, StoredBlob]) -> Iterato
 
 
 def _same_shape(a: StoredBlob, b: StoredBlob) -> bool:
-    """Equal; where one comes from a file with four axes always, equal but for ones in front."""
-    if tuple(a.shape) == tuple(b.shape):
-        return True
-    if not (a.legacy or b.legacy):
-        return False
-    most = max(len(a.shape), len(b.shape))
-    full = [(1,) * (most - len(blob.shape)) + tuple(blob.shape) for blob in (a, b)]
-    return full[0] == full[1]
+    """Whether one takes the other's values; a file of any age may be compared with one of any other."""
+    return a.fits(b.shape) or b.fits(a.shape)
 
 
 def _distance(a: StoredBlob, b: StoredBlob) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """One iteration of a training: iter_size passes whose gradients add up, the display, the update.
 
-On the CPU, signals and the end of max_time interrupt between passes too. An interrupted iteration does not count: the
+Signals and the end of max_time interrupt between passes too. An interrupted iteration does not count: the
 state that its passes changed (data, counters, BatchNorm's averages) is put back, and a training that goes on repeats
 it.
 """
@@ -17,24 +17,36 @@ from .display import Display
 
 
 class Iteration:
-    """The iterations of `training`, one after another."""
+    """The iterations of `training`, one after another.
 
-    def __init__(self, training: Training, bookmark: Bookmark, display: Display) -> None:
+    Between two passes of one, where `asked()`, `interrupted()` answers; it returns whether training stops.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        bookmark: Bookmark,
+        display: Display,
+        *,
+        asked: Callable[[], bool],
+        interrupted: Callable[[], bool],
+    ) -> None:
         self.training = training
         self.bookmark = bookmark
         self.display = display
         self.on_start: list[Callable[[], object]] = []  # called before the passes
         self.on_gradients_ready: list[Callable[[], object]] = []  # called before the update
+        self._asked, self._interrupted = asked, interrupted
 
-    def run(self, every: Intervals, interrupted: Callable[[], bool]) -> float | None:
-        """Run one; returns its rate, None where `interrupted()`, asked between two passes, was true."""
+    def run(self, every: Intervals) -> float | None:
+        """Run one; returns its rate, None where it was interrupted."""
         training = self.training
         display = bool(every.display) and training.iter % every.display == 0
         if every.debug_info:
             training.net.debug_info.on = training.net.source.debug_info or display
         for callback in self.on_start:
             callback()
-        if not self._passes(every.passes, interrupted):
+        if not self._passes(every.passes):
             return None
         loss = training.losses.latest(read_back=display or training.guard.skips)
         if training.guard.leaves_out(loss, training.iter, training.schedule.last_rate):
@@ -45,26 +57,26 @@ class Iteration:
         training.iter += 1
         return training.schedule.last_rate
 
-    def _passes(self, passes: int, interrupted: Callable[[], bool]) -> bool:
+    def _passes(self, passes: int) -> bool:
         """Forward and backward, `passes` times; returns whether all were done."""
         training = self.training
-        heeds = passes > 1 and training.device == "cpu"  # on CUDA every iteration would read the state back
+        heeds = passes > 1
         if training.guard.skips or heeds:
             training.statistics.keep()
-        if heeds and self.bookmark.state is None:  # else it marks the tests that this iteration began with
+        if heeds and not self.bookmark.is_set:  # else it marks the tests that this iteration began with
             self.bookmark.set()
         for number in range(passes):
-            if number and heeds and self._broken_off(interrupted):
+            if number and heeds and self._asked() and self._broken_off():
                 return False
             training.net.forward_backward()
             training.losses.add(number, passes)
         self.bookmark.clear()
         return True
 
-    def _broken_off(self, interrupted: Callable[[], bool]) -> bool:
+    def _broken_off(self) -> bool:
         statistics = self.training.statistics
         with statistics.as_kept():  # a snapshot may be taken
-            stop = interrupted()
+            stop = self._interrupted()
         if stop:
             statistics.put_back()
             self.bookmark.go_back()
@@ -83,7 +95,7 @@ class Iteration:
         if training.schedule.reads_loss:
             training.losses.add(0, 1)
         self._update(display=False)
-        training.net.parameters.version.number += 1  # no forward need come before others read the weights
+        training.net.parameters.changes.number += 1  # no forward need come before others read the weights
         training.iter += 1
 
     def _update(self, display: bool) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from brew import prototxt, units
 from brew.errors import DivergedError
 from brew.files.atomic import check_writable
-from brew.graph import told
+from brew.graph import notices
 from brew.net.outputs import MOST_KEPT, first
 from brew.net.parameters import Changed
 from brew.proto.brew_pb2 import SolverParameter
@@ -70,7 +70,9 @@ class Solver(Training):
         self.bookmark = Bookmark(self)
         self.saver = Saver(self, self.bookmark)
         self.display = Display(self)
-        self.iteration = Iteration(self, self.bookmark, self.display)
+        self.iteration = Iteration(
+            self, self.bookmark, self.display, asked=self._is_asked, interrupted=self._interrupted
+        )
         self._requests: set[str] = set()
         self._deadline = float("inf")
 
@@ -116,7 +118,7 @@ class Solver(Training):
         stop, every = self.iter + iterations, Intervals.of(self.param)
         self.stopped = ""
         self.display.start()
-        told.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
+        notices.training_begins(self.net.source, self.net.graph, Changed(self.net.parameters), self.param.weight_decay)
         self._deadline = time.perf_counter() + (units.seconds(self.param.max_time) or float("inf"))
         while self.iter < stop and not self._must_stop():
             began = time.perf_counter()
@@ -128,7 +130,7 @@ class Solver(Training):
                     return
                 if every.passes == 1:  # else it stays until all passes are through
                     self.bookmark.clear()
-            current_rate = self.iteration.run(every, self._interrupted)
+            current_rate = self.iteration.run(every)
             if current_rate is None:
                 return
             spent = time.perf_counter() - began
@@ -182,6 +184,10 @@ class Solver(Training):
                 self.saver.save_best()
         self.tell(Tested(self.iter, number, first(scores, MOST_KEPT)))
         return scores
+
+    def _is_asked(self) -> bool:
+        """Whether a request or the end of max_time waits to be answered."""
+        return bool(self._requests) or time.perf_counter() > self._deadline
 
     def _interrupted(self) -> bool:
         """Signals are honoured within a long test, and between the passes of an iteration, too."""

@@ -3,8 +3,8 @@
 import numpy as np
 
 from brew.cpu.library import library
-from brew.layer.engine_room import EngineRoom
+from brew.layer.engine import Engine
 
-from ._fused import ROWS
+from ._fused import FUSED
 
-ROOM = EngineRoom("onednn", "cpu", np.float32, library, ROWS)
+ENGINE = Engine("onednn", "cpu", np.float32, library, FUSED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Call, Description, Operation
-from brew.layer import Array, Implementation, Shape, Shapes, Unsupported, Wanted
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Array, Buffer, Implementation, Prepared, Shape, Shapes, Unsupported, Wanted
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.layers.bias import Bias
 from brew.layers.scale import Scale
 from brew.ops.fold import fold
@@ -23,13 +24,14 @@ L = TypeVar("L", Bias, Scale)
 class PerChannel(Implementation[L]):
     """Scale or Bias with one bottom of 4 axes and one parameter for each channel."""
 
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(shapes.x) != 1 or len(shapes.x[0]) != 4 or self.layer.fold(shapes.x) != fold(shapes.x[0], 1):
             raise Unsupported("only a parameter for each channel")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
+        return Prepared(following(bottoms, shapes), self.prepare_as(bottoms[0], shapes, wanted))
+
+    def prepare_as(self, layout: Layout, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        """`prepare`, where bottom and top lie as `layout` says."""
+        raise NotImplementedError
 
 
 class Affine:

@@ -9,7 +9,7 @@ from brew.cpu import onednn
 from brew.layer import Array, Arrays, Buffer, Shapes
 from brew.layer.layout import Layout
 
-from ._passes import BACKWARD, BOTTOM, FILTERS, FORWARD, Forward, Pass
+from ._passes import BACKWARD, BOTTOM, FILTERS, FORWARD, NOTHING, Added, Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Lies:
     y: Layout
 
 
-class Converted(Forward):
+class Converted(Pass):
     """The pass `what`, computed by `own`, which wants blobs to lie as `there` says, where they lie as `here` says."""
 
     def __init__(self, what: str, own: Pass, shapes: Shapes, here: Lies, there: Lies) -> None:
@@ -45,7 +45,7 @@ class Converted(Forward):
     def _shape(self, name: str) -> tuple[int, ...]:
         return self.x_shape if name.endswith("x") else self.y_shape
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         self.before: list[Callable[[], None]] = []
         self.after: list[Callable[[], None]] = []
         arrays: dict[str, list[Array]] = {}
@@ -59,9 +59,7 @@ class Converted(Forward):
             copy = onednn.copy(source, source_lies, target, target_lies, self._shape(name))
             (self.after if written else self.before).append(copy)
         self.io = replace(io, **arrays)  # type: ignore[arg-type]
-        if isinstance(self.own, Forward):
-            self.own.added = self.added
-        self.own.bind(self.io)
+        self.own.bind(self.io, added)
 
     def run(self, io: Arrays) -> None:
         for call in self.before:

@@ -10,7 +10,7 @@ import numpy as np
 from brew.cpu import onednn
 from brew.cpu.onednn import Call, Description, Operation
 from brew.cpu.onednn.after import After
-from brew.layer import TRAIN, Arrays, Buffer, Layer, Shape, Shapes, Unsupported, Version, Wanted, registry
+from brew.layer import TRAIN, Arrays, Buffer, ChangeCount, Layer, Prepared, Shape, Shapes, Unsupported, Wanted, registry
 from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
@@ -24,7 +24,7 @@ from ._filters import FiltersOneDNN
 
 
 def relu_slope(layers: Sequence[Layer]) -> float | None:
-    """The slope of the ReLU that ends the row; None where there is none."""
+    """The slope of the ReLU that ends the group; None where there is none."""
     last = layers[-1]
     if not isinstance(last, ReLU):
         return None
@@ -34,21 +34,21 @@ def relu_slope(layers: Sequence[Layer]) -> float | None:
 
 
 class ReLUBackward:
-    """Backward of the ReLU that ends a row, in place in the gradient of its top: the mask is found in the top.
+    """Backward of the ReLU that ends a group, in place in the gradient of its top: the mask is found in the top.
 
     `size` is of both as they lie.
     """
 
     def __init__(self, size: int, slope: float) -> None:
-        row = self.row = Description((size,), "a")
+        flat = self.flat = Description((size,), "a")
         numbers = (c_float(slope), c_float(0))
-        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, row, row, *numbers)
-        self.operation = Operation("eltwise_backward", onednn.RELU_FROM_TOP, row, row, row, *numbers, hint=hint)
+        hint = Operation("eltwise_forward", onednn.FORWARD_TRAINING, onednn.RELU_FROM_TOP, flat, flat, *numbers)
+        self.operation = Operation("eltwise_backward", onednn.RELU_FROM_TOP, flat, flat, flat, *numbers, hint=hint)
 
     def bind(self, io: Arrays) -> Call:
-        gradient = (self.row, io.dy[0])
+        gradient = (self.flat, io.dy[0])
         return self.operation.bind(
-            {onednn.DST: (self.row, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
+            {onednn.DST: (self.flat, io.y[0]), onednn.DIFF_DST: gradient, onednn.DIFF_SRC: gradient}
         )
 
 
@@ -62,11 +62,6 @@ class _Convolved(Fused):
             raise Unsupported("the engine has no convolution")
         self.filters = filters
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        first = Wanted(wanted.bottoms[:1], wanted.params)
-        own = self.filters.layouts(Shapes(shapes.x[:1], shapes.y, shapes.w), bottoms[:1], first)
-        return Layouts((*own.x, *own.y * (len(shapes.x) - 1)), own.y)
-
     def ways(self) -> Mapping[str, str]:
         return self.filters.ways()
 
@@ -74,12 +69,12 @@ class _Convolved(Fused):
 class Rectified(_Convolved):
     """In place or, without backward, not: backward finds the mask in the top, as the layers themselves do."""
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         slope = relu_slope(self.layers)
         assert slope is not None
-        size = self.filters.lies.y.size(shapes.y[0])
-        self.relu = ReLUBackward(size, slope) if wanted.backward else None
-        return self.filters.prepare(shapes, wanted, After().relu(slope))
+        chosen = self.filters.choose(bottoms[0], shapes)
+        self.relu = ReLUBackward(chosen.lies.y.size(shapes.y[0]), slope) if wanted.backward else None
+        return self.filters.prepare_as(chosen, shapes, wanted, After().relu(slope))
 
     def bind(self, io: Arrays) -> None:
         self.filters.bind(io)
@@ -100,21 +95,24 @@ class Folded(_Convolved):
     Weights and bias are made again when a parameter may have changed. A sum with another blob is added at the end.
     """
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if self.layers[0].context.phase == TRAIN or wanted.backward:
             raise Unsupported("training, or gradients: the layers' own backward needs what their own forward leaves")
         self._read_layers(shapes)
         weights, after = shapes.w[0], After()
         channels = (weights[0],)
+        own = Shapes(shapes.x[:1], shapes.y, (weights, channels))
+        chosen = self.filters.choose(bottoms[0], own)
         self.other: Description | None = None
         if len(shapes.x) > 1:
-            self.other = onednn.describe(shapes.y[0], self.filters.lies.y)
+            self.other = onednn.describe(shapes.y[0], chosen.lies.y)
             self.place = after.add(self.other)
         if (slope := relu_slope(self.layers)) is not None:
             after.relu(slope)
-        own = Shapes(shapes.x[:1], shapes.y, (weights, channels))
-        buffers = self.filters.prepare(own, Wanted((False,), (False, False)), after)
-        return {**buffers, "folded_w": Buffer(weights), "folded_b": Buffer(channels, kept=True)}
+        prepared = self.filters.prepare_as(chosen, own, Wanted((False,), (False, False)), after)
+        x, y = prepared.layouts.x, prepared.layouts.y
+        folded = {"folded_w": Buffer(weights), "folded_b": Buffer(channels, kept=True)}
+        return Prepared(Layouts((*x, *y * (len(shapes.x) - 1)), y), {**prepared.buffers, **folded})
 
     def _read_layers(self, shapes: Shapes) -> None:
         y: Shape = shapes.y[0]
@@ -128,18 +126,17 @@ class Folded(_Convolved):
             raise Unsupported("an eltwise that is no plain sum of two")
 
     def bind(self, io: Arrays) -> None:
-        if self.other is not None:
-            self.filters.added = {self.place: (self.other, io.x[1])}
-        self.version, self.seen = Version(), -1
+        added = {} if self.other is None else {self.place: (self.other, io.x[1])}
+        self.changes, self.seen = ChangeCount(), -1
         own = [io.work["folded_w"], io.work["folded_b"]]
-        self.own = Arrays(io.x[:1], io.y, own, [], [], [], io.work, io.passes, self.version)
-        self.filters.bind(self.own)
+        self.own = Arrays(io.x[:1], io.y, own, [], [], [], io.work, io.passes, self.changes)
+        self.filters.bind(self.own, added)
 
     def forward(self, io: Arrays) -> None:
-        if self.seen != io.version.number or not self.filters.keeps:
+        if self.seen != io.changes.number or not self.filters.keeps:
             self._fold(io)
-            self.seen = io.version.number
-            self.version.number += 1
+            self.seen = io.changes.number
+            self.changes.number += 1
         self.filters.forward(self.own)
 
     def _fold(self, io: Arrays) -> None:

@@ -13,7 +13,7 @@ from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shape, Wanted
 
-from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, Forward, Listed, Pass
+from ._passes import BACKWARD, BOTTOM, DEPTHWISE, FILTERS, FORWARD, NOTHING, Added, Listed, Pass, addend
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def depthwise(
     return Depthwise(native.Depthwise(Blocked(*x), Blocked(*y), stride[0], (pad[0], pad[1])), training)
 
 
-class DepthwiseForward(Listed, Forward):
+class DepthwiseForward(Listed):
     """Outside of training the weights are copied when they change, for where they lie others may come."""
 
     way = DEPTHWISE
@@ -55,9 +55,9 @@ class DepthwiseForward(Listed, Forward):
         if self.keeps:
             self.buffers["w"] = Buffer((of.run_on.source.channels * native.TAPS**2,), kept=True)
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         self.seen = -1
-        finish = Finish(io.w[1] if len(io.w) > 1 else None, self.addend, self.after.slope)
+        finish = Finish(io.w[1] if len(io.w) > 1 else None, addend(added), self.after.slope)
         filters = io.work["w"] if self.keeps else io.w[0]
         self.calls = self.of.run_on.forward(io.x[0], io.y[0], filters, finish)
 
@@ -75,6 +75,6 @@ class DepthwiseBackward(Listed):
         self.of, self.wanted = of, wanted
         self.buffers["sums"] = Buffer((of.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         gradients = (io.dx[0], io.dw[0] if io.dw else None, io.dw[1] if len(io.dw) > 1 else None)
         self.calls = self.of.run_on.backward(io.x[0], io.dy[0], io.w[0], io.work["sums"], *gradients)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
-from brew.layer import Arrays, Buffer, Implementation, Layer, Shapes, Unsupported, Wanted, count
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Arrays, Implementation, Layer, Prepared, Shapes, Unsupported, Wanted, count
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.ops.elementwise import Elementwise
 
 E = TypeVar("E", bound=Elementwise)
@@ -19,7 +20,6 @@ L = TypeVar("L", bound=Layer)
 class EltwiseOneDNN(Implementation[E]):
     """The blob is one long row, the zeros behind a blocked layout's channels included."""
 
-    follows = True
     algorithm: ClassVar[int]
     keeps_zeros: ClassVar[bool] = True  # value(0) is 0
 
@@ -27,28 +27,25 @@ class EltwiseOneDNN(Implementation[E]):
         """oneDNN's alpha and beta."""
         return 0.0, 0.0
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        self.size = bottoms[0].size(shapes.x[0])
-        if not self.keeps_zeros and self.size != count(shapes.x[0]):
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        size = bottoms[0].size(shapes.x[0])
+        if not self.keeps_zeros and size != count(shapes.x[0]):
             raise Unsupported("what lies behind the channels would not stay zero")
-        return super().layouts(shapes, bottoms, wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        row = self.row = Description((self.size,), "a")
+        flat = self.flat = Description((size,), "a")
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         numbers = [ctypes.c_float(number) for number in self.numbers()]
-        hint = self.forward_op = Operation("eltwise_forward", kind, self.algorithm, row, row, *numbers)
+        hint = self.forward_op = Operation("eltwise_forward", kind, self.algorithm, flat, flat, *numbers)
         if wanted.bottoms[0]:
-            self.backward_op = Operation("eltwise_backward", self.algorithm, row, row, row, *numbers, hint=hint)
-        return {}
+            self.backward_op = Operation("eltwise_backward", self.algorithm, flat, flat, flat, *numbers, hint=hint)
+        return Prepared(following(bottoms, shapes), {})
 
     def bind(self, io: Arrays) -> None:
-        row = self.row
-        self.run = self.forward_op.bind({onednn.SRC: (row, io.x[0]), onednn.DST: (row, io.y[0])})
+        flat = self.flat
+        self.run = self.forward_op.bind({onednn.SRC: (flat, io.x[0]), onednn.DST: (flat, io.y[0])})
         if io.dx and io.dx[0] is not None:
             read = (onednn.DST, io.y[0]) if "y" in self.layer.reads else (onednn.SRC, io.x[0])
             self.run_back = self.backward_op.bind(
-                {read[0]: (row, read[1]), onednn.DIFF_DST: (row, io.dy[0]), onednn.DIFF_SRC: (row, io.dx[0])}
+                {read[0]: (flat, read[1]), onednn.DIFF_DST: (flat, io.dy[0]), onednn.DIFF_SRC: (flat, io.dx[0])}
             )
 
     def forward(self, io: Arrays) -> None:
@@ -62,20 +59,14 @@ class EltwiseOneDNN(Implementation[E]):
 class Following(Implementation[L]):
     """NumPy's implementation, told that the arrays have the shapes in which they are stored."""
 
-    follows = True
-
     def __init__(self, layer: L) -> None:
         super().__init__(layer)
         self.numpy: Implementation[Any] = layer.implementation("cpu")
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        chosen = super().layouts(shapes, bottoms, wanted)
-        self.layout = chosen.x[0]
-        return chosen
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        x, y = (tuple(map(self.layout.stored, s)) for s in (shapes.x, shapes.y))
-        return self.numpy.prepare(Shapes(x, y, shapes.w), wanted)
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        layouts = following(bottoms, shapes)
+        x, y = (tuple(map(layouts.x[0].stored, s)) for s in (shapes.x, shapes.y))
+        return Prepared(layouts, self.numpy.prepare(Shapes(x, y, shapes.w), wanted))
 
     def forward(self, io: Arrays) -> None:
         self.numpy.forward(io)

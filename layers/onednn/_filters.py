@@ -6,36 +6,53 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from brew.cpu import onednn, threads
 from brew.cpu.onednn import Description
 from brew.cpu.onednn.after import After
-from brew.layer import TRAIN, Array, Arrays, Buffer, Implementation, Shape, Shapes, Unsupported, Wanted, shape_text
+from brew.layer import TRAIN, Arrays, Implementation, Prepared, Shape, Shapes, Unsupported, Wanted, shape_text
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers._filters import Filters
 
 from ._converted import Converted, Lies
 from ._depthwise import Depthwise, depthwise
-from ._grouped import grouped
+from ._grouped import Grouped, grouped
 from ._passes import (
     BACKWARD,
     BOTTOM,
     DIRECT,
     FILTERS,
     FORWARD,
+    NOTHING,
+    Added,
     DirectBackward,
     DirectData,
     DirectForward,
     DirectWeights,
-    Forward,
     Pass,
     Sizes,
 )
+from ._planes import Planes, planes
 from ._trial import Trial
 from ._winograd import Tiled, tiled
 
 _WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
+
+
+class Chosen(NamedTuple):
+    """How a layer's blobs are to lie, and the code of our own for its passes there, where there is such code."""
+
+    lies: Lies
+    ours: Tiled | Depthwise | None
+    grouped: Grouped | None
+    planes: Planes | None = None
+
+    def grouped_pays(self, what: str) -> bool:
+        return self.grouped is not None and self.grouped.pays(what)
+
+    def grouped_fills(self, what: str) -> bool:
+        return self.grouped is not None and self.grouped.fills(what)
 
 
 class FiltersOneDNN(Implementation[Filters]):
@@ -43,7 +60,6 @@ class FiltersOneDNN(Implementation[Filters]):
 
     kind: ClassVar[str]  # "convolution" or "deconvolution"
     algorithm: ClassVar[int]
-    added: Mapping[int, tuple[Description, Array]] = {}  # what `after` adds to the top; set before `bind`
 
     def weight_shape(self, w: Shape) -> Shape:
         """The weights as oneDNN counts their axes: (outputs, inputs, ...) or, in groups, (groups, ...)."""
@@ -53,22 +69,29 @@ class FiltersOneDNN(Implementation[Filters]):
         """How the parameter lies, with axes counted so."""
         return onednn.describe(self.weight_shape(w))
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        return self.prepare_as(self.choose(bottoms[0], shapes), shapes, wanted)
+
+    def choose(self, bottom: Layout, shapes: Shapes) -> Chosen:
+        """The layouts in which the layer is fastest; that of its bottom counts only where our code keeps it plain."""
         x, y = shapes.x[0], shapes.y[0]
         if len(shapes.x) != 1 or len(x) != 4 or len(self.weight_shape(shapes.w[0])) not in (4, 5):
             raise Unsupported("only one bottom of 4 axes")
-        blocked = Layout(onednn.block())
+        blocked, bank, training = Layout(onednn.block()), self.layer.bank(x), self.layer.context.phase == TRAIN
         few = x[1] <= 4 and self.layer.own.group == 1
-        self.ours = None if few else self._ours(x, y)
-        fast = isinstance(self.ours, Tiled) and self.ours.forward().cost.pays
-        self.lies = Lies(PLAIN if few else blocked, blocked)
+        ours = None if few else self._ours(x, y)
+        by_group = grouped(bank, turned=self.kind == "deconvolution", training=training)
+        if bottom == PLAIN and ours is None and self.kind == "convolution":
+            stays = planes(bank, training=training)
+            if stays is not None:
+                return Chosen(Lies(PLAIN, PLAIN), None, by_group, stays)
+        fast = isinstance(ours, Tiled) and ours.forward().cost.pays
+        lies = Lies(PLAIN if few else blocked, blocked)
         if not few and not fast and self._wasteful(x[1], y[1], blocked):
-            self.lies, self.ours = Lies(Layout(x[1]), Layout(y[1])), None
-        training = self.layer.context.phase == TRAIN
-        self.grouped = grouped(self.layer.bank(x), turned=self.kind == "deconvolution", training=training)
-        if self.ours is None and self.grouped is None and not self._has_code(shapes, self.lies):
-            self.lies = next((lies for lies in self._others(shapes) if self._has_code(shapes, lies)), self.lies)
-        return Layouts((self.lies.x,), (self.lies.y,))
+            lies, ours = Lies(Layout(x[1]), Layout(y[1])), None
+        if ours is None and by_group is None and not self._has_code(shapes, lies):
+            lies = next((other for other in self._others(shapes) if self._has_code(shapes, other)), lies)
+        return Chosen(lies, ours, by_group)
 
     @staticmethod
     def _others(shapes: Shapes, what: str = FORWARD) -> Sequence[Lies]:
@@ -98,7 +121,7 @@ class FiltersOneDNN(Implementation[Filters]):
             return False
         return math.prod(blocked.size((1, n, 1, 1)) / n for n in (inputs, outputs)) > _WASTE
 
-    def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
+    def prepare_as(self, chosen: Chosen, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Prepared:
         """`after` is done to the top before it is written. Where `shapes.w` has a bias, there is one."""
         bias = shapes.w[1] if len(shapes.w) > 1 else None
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
@@ -107,38 +130,44 @@ class FiltersOneDNN(Implementation[Filters]):
             makers[FILTERS] = lambda sizes: DirectWeights(sizes, bias)
         if wanted.bottoms[0]:
             makers[BOTTOM] = DirectData
-        grouped = {} if self.grouped is None else self.grouped.passes(after, wanted)
+        by_group = {} if chosen.grouped is None else chosen.grouped.passes(after, wanted)
         direct: dict[str, Callable[[], Pass]] = {
-            what: partial(self._direct, what, make, shapes, grouped.get(what)) for what, make in makers.items()
+            what: partial(self._direct, chosen, what, make, shapes, by_group.get(what)) for what, make in makers.items()
         }
-        ours = {} if self.ours is None else self.ours.passes(after, wanted, biased=bias is not None)
+        if chosen.planes is not None:
+            direct |= chosen.planes.passes(after, wanted)
+        ours = {} if chosen.ours is None else chosen.ours.passes(after, wanted, biased=bias is not None)
         if BACKWARD in ours:
             direct[BACKWARD] = partial(DirectBackward, direct.pop(FILTERS), direct.pop(BOTTOM))
         self.either = set(ours)  # passes that could go either way
-        self.passes = {what: self._chosen(what, shapes, make, ours.get(what)) for what, make in direct.items()}
+        self.passes = {what: self._faster(what, shapes, make, ours.get(what)) for what, make in direct.items()}
         self.backward_passes = list(self.passes.values())[1:]
-        return {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
+        buffers = {name: buffer for one in self.passes.values() for name, buffer in one.buffers.items()}
+        return Prepared(Layouts((chosen.lies.x,), (chosen.lies.y,)), buffers)
 
     def _direct(
-        self, what: str, make: Callable[[Sizes], Pass], shapes: Shapes, grouped: Callable[[], Pass] | None
-    ) -> Pass:
+        self, chosen: Chosen, what: str, make: Callable[[Sizes], Pass], shapes: Shapes,
+        grouped: Callable[[], Pass] | None,
+    ) -> Pass:  # fmt: skip
         """A pass by oneDNN. Where it has no code for blobs that lie so, or ours is faster, `grouped` by ours; or by
         oneDNN on copies in other layouts."""
-        blocked = Lies(*(Layout(onednn.block()),) * 2)
-        if grouped is not None and self.lies == blocked and self.grouped is not None and self.grouped.pays(what):
+        here, blocked = chosen.lies, Lies(*(Layout(onednn.block()),) * 2)
+        if grouped is not None and chosen.planes is not None:
+            return Converted(what, grouped(), shapes, here, blocked)
+        if grouped is not None and here == blocked and chosen.grouped_pays(what):
             return grouped()
         try:
-            return make(self._sizes(shapes, self.lies))
+            return make(self._sizes(shapes, here))
         except Unsupported as error:
             reason = error
-        if grouped is not None and self.grouped is not None and self.grouped.fills(what):
-            return grouped() if self.lies == blocked else Converted(what, grouped(), shapes, self.lies, blocked)
+        if grouped is not None and chosen.grouped_fills(what):
+            return grouped() if here == blocked else Converted(what, grouped(), shapes, here, blocked)
         for lies in self._others(shapes, what):
             with suppress(Unsupported):
-                return Converted(what, make(self._sizes(shapes, lies)), shapes, self.lies, lies)
+                return Converted(what, make(self._sizes(shapes, lies)), shapes, here, lies)
         raise reason
 
-    def _chosen(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Pass | None) -> Pass:
+    def _faster(self, what: str, shapes: Shapes, direct: Callable[[], Pass], fast: Pass | None) -> Pass:
         """The pass `what` by oneDNN, or where code of our own can do it, the faster: by the rule, or as timed."""
         if fast is None:
             return direct()
@@ -155,7 +184,7 @@ class FiltersOneDNN(Implementation[Filters]):
         window, group = self.layer.bank(shapes.x[0]).window, self.layer.own.group
         sizes = f"{shape_text(shapes.x[0])} to {shape_text(shapes.y[0])}, {shape_text(window.kernel)}"
         bias = ", bias" if len(shapes.w) > 1 else ""
-        return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.count()} threads"
+        return f"{what}: {sizes}, pad {shape_text(window.pad)}, group {group}{bias}, {threads.wanted()} threads"
 
     def _sizes(self, shapes: Shapes, lies: Lies) -> Sizes:
         window = self.layer.bank(shapes.x[0]).window
@@ -175,11 +204,10 @@ class FiltersOneDNN(Implementation[Filters]):
         rule = "" if self.layer.context.choices.measured else " by rule"
         return {what: one.way + rule * (what in self.either) for what, one in self.passes.items()}
 
-    def bind(self, io: Arrays) -> None:
-        for one in self.passes.values():
-            if isinstance(one, Forward):
-                one.added = self.added
-            one.bind(io)
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        """`added` is what forward adds to the top, as `after` says."""
+        for what, one in self.passes.items():
+            one.bind(io, added if what == FORWARD else NOTHING)
 
     @property
     def keeps(self) -> bool:

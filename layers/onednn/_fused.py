@@ -1,8 +1,8 @@
-"""What oneDNN computes of several layers in one go: rows of types, and who computes each (brew.layer.engine_room)."""
+"""The groups of layers that oneDNN computes as one: their types, and the class for each (brew.layer.engine)."""
 
 from __future__ import annotations
 
-ROWS: dict[tuple[str, ...], str] = {
+FUSED: dict[tuple[str, ...], str] = {
     ("Convolution", "BatchNorm", "Scale", "Eltwise", "ReLU"): "_convolved:Folded",
     ("Convolution", "BatchNorm", "Scale", "Eltwise"): "_convolved:Folded",
     ("Convolution", "BatchNorm", "Scale", "ReLU"): "_convolved:Folded",

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from brew.cpu import onednn, threads
-from brew.cpu.native.blocked import Blocked, holds, width
+from brew.cpu.native.blocked import Blocked, channel_sums, holds, width
 from brew.cpu.native.grouped import Multiplied, Summed
 from brew.cpu.native.grouped_plan import Filters
-from brew.cpu.native.sums import channel_sums
 from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
-from brew.layer import Array, Arrays, Buffer, Shape, Wanted
+from brew.layer import Arrays, Buffer, Shape, Wanted
 from brew.ops.windows.columns import Bank
 
-from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, Forward, Listed, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, NOTHING, Added, Listed, Pass, addend
+from ._transformed import Transformed
 
 FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
 
@@ -53,56 +53,47 @@ class Grouped:
         return passes
 
 
-def grouped(bank: Bank, *, turned: bool, training: bool) -> Grouped | None:
-    """How our code sees a bank of filters between blobs in blocks of channels; None where there is no such code."""
+def filters_of(bank: Bank) -> Filters | None:
+    """A bank of filters as our code has it; None where nothing is to be computed, or the processor is not for it."""
     if not holds(onednn.block()) or not all((bank.batch, *bank.size, *bank.out)):
         return None
     source = Blocked(bank.batch, bank.inputs, *bank.size)
     target = Blocked(bank.batch, bank.outputs, *bank.out)
     window = bank.window
     pairs: list[Shape] = [window.kernel, window.stride, window.pad, window.dilation]
-    return Grouped(Filters(source, target, bank.group, *((a, b) for a, b in pairs)), turned, training)
+    return Filters(source, target, bank.group, *((a, b) for a, b in pairs))
 
 
-class _Multiplied(Listed):
+def grouped(bank: Bank, *, turned: bool, training: bool) -> Grouped | None:
+    """How our code sees a bank of filters between blobs in blocks of channels; None where there is no such code."""
+    filters = filters_of(bank)
+    return Grouped(filters, turned, training) if filters else None
+
+
+class _Multiplied(Transformed):
     way = GROUPED
-    derives = True
 
-    def __init__(self, of: Grouped, prefix: str, *, turned: bool) -> None:
-        super().__init__(keeps=not of.training)
-        self.run_on = Multiplied(of.filters, threads.count(), turned=turned)
-        self.w, self.copies = f"{prefix}w", f"{prefix}copies"
-        self.buffers[self.w] = Buffer((self.run_on.filters,), kept=self.keeps)
-        self.buffers[self.copies] = Buffer((self.run_on.scratch,))
-
-    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
-        self.seen, w = -1, io.work[self.w]
-        self.transform = self.run_on.transform(io.w[0], w)
-        self.calls = self.run_on.bind(source, target, w, io.work[self.copies], finish)
-
-    def derive(self, io: Arrays) -> None:
-        for call in self.transform:
-            call()
+    def __init__(self, of: Grouped, prefix: str = "", *, turned: bool) -> None:
+        run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
+        super().__init__(run_on, run_on.filters, prefix, keeps=not of.training)
 
 
-class GroupedForward(_Multiplied, Forward):
+class GroupedForward(_Multiplied):
     def __init__(self, of: Grouped, after: After) -> None:
-        super().__init__(of, "", turned=of.turned)
+        super().__init__(of, turned=of.turned)
         self.after = after
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         bias = io.w[1] if len(io.w) > 1 else None
-        self._bind(io, io.x[0], io.y[0], Finish(bias, self.addend, self.after.slope))
+        self.bind_between(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
 
 
 class GroupedData(_Multiplied):
     def __init__(self, of: Grouped) -> None:
         super().__init__(of, "data_", turned=not of.turned)
 
-    def bind(self, io: Arrays) -> None:
-        dx = io.dx[0]
-        assert dx is not None
-        self._bind(io, io.dy[0], dx)
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        self.bind_backward(io)
 
 
 class GroupedWeights(Listed):
@@ -110,10 +101,10 @@ class GroupedWeights(Listed):
 
     def __init__(self, of: Grouped) -> None:
         super().__init__()
-        self.of, self.run_on = of, Summed(of.filters, threads.count())
+        self.of, self.run_on = of, Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         source, target = (io.dy[0], io.x[0]) if self.of.turned else (io.x[0], io.dy[0])
         self.calls = []
         if io.dw[0] is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from brew.cpu.onednn.after import After
-from brew.layer import Arrays, Buffer, Layer, Shapes, Wanted
+from brew.layer import Arrays, Layer, Prepared, Shapes, Wanted
 from brew.layer.fused import Fused
-from brew.layer.layout import Layout, Layouts
+from brew.layer.layout import Layout
 from brew.layers.inner_product import InnerProduct
 
 from ._convolved import ReLUBackward, relu_slope
@@ -22,16 +22,13 @@ class Rectified(Fused):
         super().__init__(layers)
         self.product = InnerProductOneDNN(cast(InnerProduct, layers[0]))
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        return self.product.layouts(shapes, bottoms, wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         slope = relu_slope(self.layers)
         assert slope is not None
-        buffers = self.product.prepare(shapes, wanted, After().relu(slope))
+        prepared = self.product.prepare_in(bottoms, shapes, wanted, After().relu(slope))
         size = self.product.rows * self.product.outputs
         self.relu = ReLUBackward(size, slope) if wanted.backward else None
-        return buffers
+        return prepared
 
     def bind(self, io: Arrays) -> None:
         self.product.bind(io)

@@ -1,20 +1,20 @@
-"""BatchNorm, Scale and ReLU in a row as one normalisation."""
+"""BatchNorm with the Scale and the ReLU behind it as one normalisation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 
-from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted, count
+from brew.layer import Arrays, Buffer, Prepared, Shapes, Unsupported, Wanted, count
 from brew.layer.fused import Fused
 from brew.layer.layout import Layout, Layouts
 from brew.layers.batch_norm import BatchNorm
 from brew.layers.relu import ReLU
 from brew.layers.scale import Scale
 
-from ._norms import Row, norm
+from ._norms import Formula, norm
 from ._sums import copy
 
 
@@ -27,11 +27,7 @@ class Normalised(Fused):
     stateful = True
     reads = frozenset("x")
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        self.layout = bottoms[0]
-        return Layouts((self.layout,), (self.layout,))
-
-    def _read_layers(self, shapes: Shapes, wanted: Wanted) -> Row:
+    def _read_layers(self, shapes: Shapes, wanted: Wanted) -> Formula:
         self.norm = cast(BatchNorm, self.layers[0])
         scales = [layer for layer in self.layers if isinstance(layer, Scale)]
         relus = [layer for layer in self.layers if isinstance(layer, ReLU)]
@@ -44,24 +40,24 @@ class Normalised(Fused):
         if any(layer.slope for layer in relus):
             raise Unsupported("a ReLU with a slope")
         shifted = bool(scales) and scales[0].param.scale_param.bias_term
-        return Row(self.norm.eps, self.norm.stored, bool(scales), shifted, bool(relus), wanted.backward)
+        return Formula(self.norm.eps, self.norm.stored, bool(scales), shifted, bool(relus), wanted.backward)
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.row = self._read_layers(shapes, wanted)
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        self.formula = self._read_layers(shapes, wanted)
         if wanted.backward and not wanted.bottoms[0]:
             raise Unsupported("a gradient of the parameters alone")
-        self.way = norm(shapes.x[0], self.layout, self.row)
+        self.way = norm(shapes.x[0], bottoms[0], self.formula)
         terms = self.fold.outer * self.fold.inner
         self.unbias = terms / (terms - 1) if terms > 1 else 1.0
         buffers = dict(self.way.buffers)
         if wanted.backward and self.layers[0].param.top[0] == self.layers[0].param.bottom[0]:
             self.source, self.reads = "x", frozenset()
-            buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), saved=True)
-        return buffers
+            buffers["x"] = Buffer(bottoms[0].stored(shapes.x[0]), saved=True)
+        return Prepared(Layouts((bottoms[0],), (bottoms[0],)), buffers)
 
     def bind(self, io: Arrays) -> None:
         x = io.work[self.source] if self.source else io.x[0]
-        scale, shift = io.w[3] if self.row.scaled else None, io.w[4] if self.row.shifted else None
+        scale, shift = io.w[3] if self.formula.scaled else None, io.w[4] if self.formula.shifted else None
         self.take = copy(io.x[0], x) if self.source and not self.fed else None
         self.run, self.run_back = self.way.bind(io, x, scale, shift)
 

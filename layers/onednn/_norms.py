@@ -16,8 +16,8 @@ from brew.layer.layout import Layout
 Run: TypeAlias = Callable[[], None]
 
 
-class Row(NamedTuple):
-    """What is computed: `stored` statistics are those of the parameters, else they are the batch's."""
+class Formula(NamedTuple):
+    """The terms of a normalisation: `stored` statistics are those of the parameters, else they are the batch's."""
 
     eps: float
     stored: bool
@@ -30,23 +30,24 @@ class Row(NamedTuple):
 class OneDNNNorm:
     """On a blob of any shape. The mask of the ReLU is oneDNN's own (its workspace)."""
 
-    def __init__(self, shape: Shape, layout: Layout, row: Row) -> None:
-        self.row, self.x, self.channels = row, onednn.describe(shape, layout), Description(shape[1:2], "a")
+    def __init__(self, shape: Shape, layout: Layout, formula: Formula) -> None:
+        self.formula, self.x, self.channels = formula, onednn.describe(shape, layout), Description(shape[1:2], "a")
         # In the test phase without stored statistics the averages are wanted too.
-        training = row.backward or not row.stored
+        training = formula.backward or not formula.stored
         kind = onednn.FORWARD_TRAINING if training else onednn.FORWARD_INFERENCE
-        flags = onednn.USE_SCALE * row.scaled | onednn.USE_SHIFT * row.shifted
-        numbers = c_float(row.eps), c_uint(flags | onednn.FUSE_RELU * row.relu | onednn.USE_GLOBAL_STATS * row.stored)
+        flags = onednn.USE_SCALE * formula.scaled | onednn.USE_SHIFT * formula.shifted
+        flags |= onednn.FUSE_RELU * formula.relu | onednn.USE_GLOBAL_STATS * formula.stored
+        numbers = c_float(formula.eps), c_uint(flags)
         self.forward = Operation("batch_normalization_forward", kind, self.x, self.x, *numbers)
-        if row.backward:
+        if formula.backward:
             descriptions = (onednn.BACKWARD, self.x, self.x, self.x)
             self.backward = Operation("batch_normalization_backward", *descriptions, *numbers, hint=self.forward)
         self.mask = self.forward.workspace
-        self.buffers = {name: Buffer(shape[1:2], saved=row.backward) for name in ("mean", "variance")}
-        if row.backward:
+        self.buffers = {name: Buffer(shape[1:2], saved=formula.backward) for name in ("mean", "variance")}
+        if formula.backward:
             self.buffers |= {name: Buffer(shape[1:2]) for name in ("da", "db")}
         if self.mask is not None:
-            self.buffers["mask"] = Buffer((self.mask.bytes,), "uint8", saved=row.backward)
+            self.buffers["mask"] = Buffer((self.mask.bytes,), "uint8", saved=formula.backward)
 
     def bind(self, io: Arrays, x: Array, scale: Array | None, shift: Array | None) -> tuple[Run, Run | None]:
         """Forward and, where it is wanted, backward; `x` is the bottom where it is now."""
@@ -66,9 +67,9 @@ class OneDNNNorm:
     def _back(self, io: Arrays, fixed: Mapping[int, tuple[Description, Array]]) -> Call:
         assert io.dx[0] is not None
         arrays = {**fixed, onednn.DIFF_SRC: (self.x, io.dx[0]), onednn.DIFF_DST: (self.x, io.dy[0])}
-        if self.row.scaled:
+        if self.formula.scaled:
             arrays[onednn.DIFF_SCALE] = (self.channels, io.work["da"])
-        if self.row.shifted:
+        if self.formula.shifted:
             arrays[onednn.DIFF_SHIFT] = (self.channels, io.work["db"])
         return self.backward.bind(arrays)
 
@@ -76,12 +77,12 @@ class OneDNNNorm:
 class OwnNorm:
     """On a blob in blocks of channels, with the batch's statistics. Buffers have whole blocks."""
 
-    def __init__(self, shape: Shape, row: Row) -> None:
-        self.run_on = BatchNorm(Blocked(*shape), row.eps, row.relu)
-        whole, saved = (self.run_on.whole,), row.backward
+    def __init__(self, shape: Shape, formula: Formula) -> None:
+        self.run_on = BatchNorm(Blocked(*shape), formula.eps, formula.relu)
+        whole, saved = (self.run_on.whole,), formula.backward
         self.buffers = {name: Buffer(whole, saved=saved) for name in ("mean", "variance")}
         self.buffers |= {"factors": Buffer((self.run_on.factors,), saved=saved), "sums": Buffer((self.run_on.scratch,))}
-        if row.backward:
+        if formula.backward:
             self.buffers |= {name: Buffer(whole) for name in ("da", "db")}
 
     def bind(self, io: Arrays, x: Array, scale: Array | None, shift: Array | None) -> tuple[Run, Run | None]:
@@ -103,9 +104,9 @@ def _together(calls: Sequence[Run]) -> Run:
     return run
 
 
-def norm(shape: Shape, layout: Layout, row: Row) -> OneDNNNorm | OwnNorm:
+def norm(shape: Shape, layout: Layout, formula: Formula) -> OneDNNNorm | OwnNorm:
     """Ours where there is one. Unsupported where neither is fast."""
     block = onednn.block()
-    if holds(block) and layout == Layout(block) and len(shape) == 4 and not row.stored:
-        return OwnNorm(shape, row)
-    return OneDNNNorm(shape, layout, row)
+    if holds(block) and layout == Layout(block) and len(shape) == 4 and not formula.stored:
+        return OwnNorm(shape, formula)
+    return OneDNNNorm(shape, layout, formula)

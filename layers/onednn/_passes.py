@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -17,8 +18,12 @@ from brew.cpu.onednn import Call, Description, Operation
 from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer, Unsupported
 
+# What forward adds to its top: by the number of oneDNN's argument, how the array lies and the array.
+Added: TypeAlias = Mapping[int, tuple[Description, Array]]
+NOTHING: Added = MappingProxyType({})
+
 FORWARD, FILTERS, BOTTOM, BACKWARD = "forward", "filters", "bottom", "backward"  # passes; the last one is both before
-DIRECT, WINOGRAD, DEPTHWISE, GROUPED = "direct", "Winograd", "depthwise", "grouped"  # ways
+DIRECT, WINOGRAD, DEPTHWISE, GROUPED, PLANES = "direct", "Winograd", "depthwise", "grouped", "planes"  # ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,8 @@ class Pass:
         self.buffers: dict[str, Buffer] = {}
         self.seen = -1
 
-    def bind(self, io: Arrays) -> None:
-        """The arrays of the coming runs stand."""
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        """The arrays of the coming runs stand. `added` is what a forward adds, as its `After` says."""
         raise NotImplementedError
 
     def derive(self, io: Arrays) -> None:
@@ -83,21 +88,15 @@ class Pass:
 
     def run(self, io: Arrays) -> None:
         """Derive where that is needed, and compute."""
-        if self.derives and not (self.keeps and self.seen == io.version.number):
+        if self.derives and not (self.keeps and self.seen == io.changes.number):
             self.derive(io)
-            self.seen = io.version.number
+            self.seen = io.changes.number
         self.compute(io)
 
 
-class Forward(Pass):
-    """Forward, with what `after` says; `added` is what that adds, set before `bind`."""
-
-    added: Mapping[int, tuple[Description, Array]] = {}
-
-    @property
-    def addend(self) -> Array | None:
-        """The array it adds."""
-        return next((array for _, array in self.added.values()), None)
+def addend(added: Added) -> Array | None:
+    """The array that is added, if there is one."""
+    return next((array for _, array in added.values()), None)
 
 
 class Listed(Pass):
@@ -121,15 +120,15 @@ class _Direct(Pass):
         self.weights = operation.description("weights")
         self.buffers[name] = _flat(self.weights, kept=self.keeps)
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         self.seen = -1
         plain, own = self.sizes.plain_w, io.work[self.name]
         self.order = Operation.reorder(plain, self.weights).bind(
             {onednn.SRC: (plain, io.w[0]), onednn.DST: (self.weights, own)}
         )
-        self.call = self._bound(io, {onednn.WEIGHTS: (self.weights, own)})
+        self.call = self._bound(io, {onednn.WEIGHTS: (self.weights, own), **added})
 
-    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+    def _bound(self, io: Arrays, others: Mapping[int, tuple[Description, Array]]) -> Call:
         raise NotImplementedError
 
     def derive(self, io: Arrays) -> None:
@@ -139,27 +138,25 @@ class _Direct(Pass):
         self.call()
 
 
-class DirectForward(_Direct, Forward):
+class DirectForward(_Direct):
     def __init__(self, sizes: Sizes, kind: int, after: After | None) -> None:
         super().__init__(sizes, sizes.operation("forward", kind, after=after), "w")
 
-    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+    def _bound(self, io: Arrays, others: Mapping[int, tuple[Description, Array]]) -> Call:
         sizes = self.sizes
         bias = {} if sizes.bias is None else {onednn.BIAS: (sizes.bias, io.w[1])}
-        return self.operation.bind(
-            {onednn.SRC: (sizes.x, io.x[0]), **weights, **bias, onednn.DST: (sizes.y, io.y[0]), **self.added}
-        )
+        return self.operation.bind({onednn.SRC: (sizes.x, io.x[0]), onednn.DST: (sizes.y, io.y[0]), **bias, **others})
 
 
 class DirectData(_Direct):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__(sizes, sizes.operation("backward_data", hint=sizes.hint), "data_w")
 
-    def _bound(self, io: Arrays, weights: Mapping[int, tuple[Description, Array]]) -> Call:
+    def _bound(self, io: Arrays, others: Mapping[int, tuple[Description, Array]]) -> Call:
         dx = io.dx[0]
         assert dx is not None
         return self.operation.bind(
-            {onednn.DIFF_SRC: (self.sizes.x, dx), **weights, onednn.DIFF_DST: (self.sizes.y, io.dy[0])}
+            {onednn.DIFF_SRC: (self.sizes.x, dx), onednn.DIFF_DST: (self.sizes.y, io.dy[0]), **others}
         )
 
 
@@ -181,7 +178,7 @@ class DirectWeights(Pass):
         if bias is not None:
             self.buffers["db"] = Buffer(bias)
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         sizes, work, own = self.sizes, io.work, self.own
         bias = {} if sizes.bias is None else {onednn.DIFF_BIAS: (sizes.bias, work["db"])}
         self.call = self.operation.bind(
@@ -210,7 +207,7 @@ class DirectBackward(Pass):
         for one in self.passes:
             self.buffers |= one.buffers
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         for one in self.passes:
             one.bind(io)
 

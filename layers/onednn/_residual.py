@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from brew.layer import Arrays, Buffer, Layer, Shapes, Unsupported, Wanted
+from brew.layer import Arrays, Layer, Prepared, Shapes, Unsupported, Wanted
 from brew.layer.fused import Fused
-from brew.layer.layout import Layout, Layouts
+from brew.layer.layout import Layout
 from brew.ops.in_place import overwrites
 
 from ._convolved import ReLUBackward, relu_slope
@@ -30,11 +30,7 @@ class Residual(Fused):
         super().__init__(layers)
         self.branch, self.sum = Normalised(layers[:2]), Summed(layers[2:])
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        self.branch.layouts(shapes, bottoms, wanted)
-        return self.sum.layouts(shapes, [bottoms[0]] * len(bottoms), wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         norm, scale, total, relu = self.layers
         if not all(wanted.bottoms) or len(shapes.x) != 2:
             raise Unsupported("not the gradients of two blobs")
@@ -43,17 +39,17 @@ class Residual(Fused):
         if total.param.top[0] in total.param.bottom:
             raise Unsupported("a sum in place")
         slope = relu_slope(self.layers) or 0.0
-        self.sum.prepare(shapes, wanted)
+        layouts = self.sum.prepare_in([bottoms[0]] * len(bottoms), shapes, wanted).layouts
         branch = Shapes(shapes.x[:1], shapes.x[:1], shapes.w)
-        buffers = self.branch.prepare(branch, Wanted((True,), wanted.params))
+        buffers = self.branch.prepare_in(bottoms[:1], branch, Wanted((True,), wanted.params)).buffers
         self.source, self.over = self.branch.source, [(1, 0)]
-        self.relu = ReLUBackward(self.sum.layout.size(shapes.y[0]), slope)
-        return buffers
+        self.relu = ReLUBackward(layouts.y[0].size(shapes.y[0]), slope)
+        return Prepared(layouts, buffers)
 
     def bind(self, io: Arrays) -> None:
         x, dx, dy = io.x[0], io.dx, io.dy[0]
         self.branch.fed = self.fed
-        self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.version)
+        self.own = Arrays([x], [x], io.w, dx[:1], [dy], io.dw, io.work, io.passes, io.changes)
         self.branch.bind(self.own)
         self.sum.bind(io)
         self.run_back = [self.relu.bind(io)]

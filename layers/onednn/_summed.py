@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
 from brew.cpu.onednn.after import After
-from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
+from brew.layer import Arrays, Prepared, Shapes, Unsupported, Wanted
 from brew.layer.fused import Fused
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.eltwise import Eltwise
@@ -22,23 +22,21 @@ class Summed(Fused):
     both = False
     reads = frozenset()
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        blocked = [layout for layout in bottoms if layout != PLAIN]
-        self.layout = (blocked or list(bottoms))[0]
-        return Layouts((self.layout,) * len(shapes.x), (self.layout,))
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         slope = relu_slope(self.layers)
         if not plain_sum(cast(Eltwise, self.layers[0]), shapes) or slope is None or 0 in shapes.x[0]:
             raise Unsupported("only sums of two blobs")
-        row = Description((self.layout.size(shapes.y[0]),), "a")
-        self.row = row
-        self.add = Operation("binary", onednn.ADD, row, row, row, attributes=After().relu(slope))
-        return {}
+        layout = next((layout for layout in bottoms if layout != PLAIN), bottoms[0])
+        flat = Description((layout.size(shapes.y[0]),), "a")
+        self.flat = flat
+        self.add = Operation("binary", onednn.ADD, flat, flat, flat, attributes=After().relu(slope))
+        return Prepared(Layouts((layout,) * len(shapes.x), (layout,)), {})
 
     def bind(self, io: Arrays) -> None:
-        row = self.row
-        self.run = self.add.bind({onednn.SRC: (row, io.x[0]), onednn.SRC_1: (row, io.x[1]), onednn.DST: (row, io.y[0])})
+        flat = self.flat
+        self.run = self.add.bind(
+            {onednn.SRC: (flat, io.x[0]), onednn.SRC_1: (flat, io.x[1]), onednn.DST: (flat, io.y[0])}
+        )
 
     def forward(self, io: Arrays) -> None:
         self.run()

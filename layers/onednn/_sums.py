@@ -14,13 +14,13 @@ _MOST_TERMS = 16  # more of them oneDNN adds up by its reference code, or not at
 
 def weighted_sum(arrays: Sequence[Array], factors: Sequence[float], out: Array) -> Callable[[], None]:
     """A call that writes the sum of factor * array to `out`, which may be the first of them."""
-    row = Description((out.size,), "a")
+    flat = Description((out.size,), "a")
     calls, left = [], list(zip(arrays, factors, strict=True))
     while left:
         some, left = left[:_MOST_TERMS], left[_MOST_TERMS:]
-        operation = Operation.sum(row, [factor for _, factor in some], [row] * len(some))
-        sources = {onednn.MULTIPLE_SRC + i: (row, array) for i, (array, _) in enumerate(some)}
-        calls.append(operation.bind({**sources, onednn.DST: (row, out)}))
+        operation = Operation.sum(flat, [factor for _, factor in some], [flat] * len(some))
+        sources = {onednn.MULTIPLE_SRC + i: (flat, array) for i, (array, _) in enumerate(some)}
+        calls.append(operation.bind({**sources, onednn.DST: (flat, out)}))
         left = [(out, 1.0), *left] if left else []
     return calls[0] if len(calls) == 1 else _one_after_the_other(calls)
 
@@ -41,14 +41,14 @@ def total(arrays: Sequence[Array], out: Array) -> Callable[[], None]:
     """
     if not 2 <= len(arrays) <= _MOST_TERMS:
         return weighted_sum(arrays, [1.0] * len(arrays), out)
-    row, after = Description((out.size,), "a"), After()
-    further = {after.add(row): (row, array) for array in arrays[2:]}
-    operation = Operation("binary", onednn.ADD, row, row, row, attributes=after)
-    first = {onednn.SRC: (row, arrays[0]), onednn.SRC_1: (row, arrays[1])}
-    return operation.bind({**first, **further, onednn.DST: (row, out)})
+    flat, after = Description((out.size,), "a"), After()
+    further = {after.add(flat): (flat, array) for array in arrays[2:]}
+    operation = Operation("binary", onednn.ADD, flat, flat, flat, attributes=after)
+    first = {onednn.SRC: (flat, arrays[0]), onednn.SRC_1: (flat, arrays[1])}
+    return operation.bind({**first, **further, onednn.DST: (flat, out)})
 
 
 def copy(source: Array, target: Array) -> Call:
     """A call that copies an array as it lies."""
-    row = Description((source.size,), "a")
-    return Operation.reorder(row, row).bind({onednn.SRC: (row, source), onednn.DST: (row, target)})
+    flat = Description((source.size,), "a")
+    return Operation.reorder(flat, flat).bind({onednn.SRC: (flat, source), onednn.DST: (flat, target)})

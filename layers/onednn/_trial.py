@@ -11,12 +11,12 @@ from dataclasses import replace
 from brew.layer import Array, Arrays, Buffer, count
 from brew.layer.choices import Choices
 
-from ._passes import Forward, Pass
+from ._passes import NOTHING, Added, Pass
 
 _LINE = 16  # float32 of a cache line, on which each of a way's buffers begins
 
 
-class Trial(Forward):
+class Trial(Pass):
     """The ways of one pass, the rule's first, under the key that `choices` knows it by.
 
     The ways take turns with their memory too, so none of it may be kept; in training none is. The first run of each
@@ -35,13 +35,11 @@ class Trial(Forward):
     def way(self) -> str:  # type: ignore[override]
         return self.ways[0].way if len(self.ways) == 1 else "timed"
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         self.runs, memory = 0, io.work[self.name]
         self.io = {one.way: replace(io, work=_carved(one, memory)) for one in self.ways}
         for one in self.ways:
-            if isinstance(one, Forward):
-                one.added = self.added
-            one.bind(self.io[one.way])
+            one.bind(self.io[one.way], added)
 
     def run(self, io: Arrays) -> None:
         if len(self.ways) > 1 and (decided := self.choices.decided.get(self.key)) is not None:

@@ -9,10 +9,11 @@ from brew.cpu.native.blocked import Blocked, holds, width
 from brew.cpu.native.winograd import Convolution, Finish, Overlapped
 from brew.cpu.native.winograd_gradient import Gradient
 from brew.cpu.onednn.after import After
-from brew.layer import Array, Arrays, Buffer, Shape, Wanted
+from brew.layer import Arrays, Buffer, Shape, Wanted
 
 from ._grouped import FEW_OF_GROUP
-from ._passes import BOTTOM, FILTERS, FORWARD, WINOGRAD, Forward, Listed, Pass
+from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, WINOGRAD, Added, Listed, Pass, addend
+from ._transformed import Transformed
 
 _FELT = 0.1  # of a pass's time
 
@@ -37,12 +38,12 @@ class Tiled:
 
     def forward(self, *, added: bool = False) -> Convolution:
         sizes = (self.source, self.target, self.taps, self.pad)
-        return Convolution(*sizes, threads.count(), derived=self.training, added=added)
+        return Convolution(*sizes, threads.wanted(), derived=self.training, added=added)
 
     def data(self) -> Convolution:
         """The gradient of the source: whichever of the two ways costs less."""
         pad = (self.taps - 1 - self.pad[0], self.taps - 1 - self.pad[1])
-        blobs, number = (self.target, self.source, self.taps), threads.count()
+        blobs, number = (self.target, self.source, self.taps), threads.wanted()
         turned = Convolution(*blobs, pad, number, derived=self.training, turned=True)
         overlapped = Overlapped(*blobs, self.pad, number, derived=self.training)
         return min(turned, overlapped, key=lambda way: way.cost.here)
@@ -65,7 +66,7 @@ def tiled(
     return Tiled(source, target, kernel[0], (pad[0], pad[1]), training)
 
 
-class _Tiles(Listed):
+class _Tiles(Transformed):
     """Tiles of one blob, times transformed filters, put together as another blob.
 
     Transformed filters take four times the memory of the filters: outside of training they are kept only where
@@ -73,26 +74,14 @@ class _Tiles(Listed):
     """
 
     way = WINOGRAD
-    derives = True
 
     def __init__(self, of: Tiled, run_on: Convolution, prefix: str = "") -> None:
-        super().__init__(keeps=not of.training and run_on.cost.transforming_share > _FELT)
+        keeps = not of.training and run_on.cost.transforming_share > _FELT
+        super().__init__(run_on, run_on.filters.size, prefix, keeps=keeps)
         self.pays = run_on.cost.pays
-        self.run_on, self.w, self.tiles = run_on, f"{prefix}w", f"{prefix}tiles"
-        self.buffers[self.w] = Buffer((run_on.filters.size,), kept=self.keeps)
-        self.buffers[self.tiles] = Buffer((run_on.scratch,))
-
-    def _bind(self, io: Arrays, source: Array, target: Array, finish: Finish | None = None) -> None:
-        self.seen, w = -1, io.work[self.w]
-        self.transform = self.run_on.transform(io.w[0], w)
-        self.calls = self.run_on.bind(source, target, w, io.work[self.tiles], finish)
-
-    def derive(self, io: Arrays) -> None:
-        for call in self.transform:
-            call()
 
 
-class WinogradForward(_Tiles, Forward):
+class WinogradForward(_Tiles):
     def __init__(self, of: Tiled, after: After | None, biased: bool) -> None:
         self.after = after or After()
         super().__init__(of, of.forward(added=self.after.adds))
@@ -100,8 +89,8 @@ class WinogradForward(_Tiles, Forward):
             target = of.target
             self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=self.keeps)
 
-    def bind(self, io: Arrays) -> None:
-        self._bind(io, io.x[0], io.y[0], Finish(io.work.get("b"), self.addend, self.after.slope))
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        self.bind_between(io, io.x[0], io.y[0], Finish(io.work.get("b"), addend(added), self.after.slope))
 
     def derive(self, io: Arrays) -> None:
         super().derive(io)
@@ -115,10 +104,8 @@ class WinogradData(_Tiles):
     def __init__(self, of: Tiled) -> None:
         super().__init__(of, of.data(), "data_")
 
-    def bind(self, io: Arrays) -> None:
-        dx = io.dx[0]
-        assert dx is not None
-        self._bind(io, io.dy[0], dx)
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
+        self.bind_backward(io)
 
 
 class WinogradWeights(Listed):
@@ -130,7 +117,7 @@ class WinogradWeights(Listed):
         self.pays = self.run_on.cost.pays
         self.buffers["weight_tiles"] = Buffer((self.run_on.scratch,))
 
-    def bind(self, io: Arrays) -> None:
+    def bind(self, io: Arrays, added: Added = NOTHING) -> None:
         dw, db = io.dw[0], io.dw[1] if len(io.dw) > 1 else None
         assert dw is not None
         self.calls = self.run_on.bind(io.x[0], io.dy[0], dw, io.work["weight_tiles"], db)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
-from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Array, Arrays, Buffer, Implementation, Prepared, Shapes, Unsupported, Wanted
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.layers.batch_norm import BatchNorm
 from brew.ops.in_place import overwrites
 
@@ -19,19 +20,14 @@ from ._sums import copy
 
 @BatchNorm.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[BatchNorm]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(shapes.x[0]) != 4 or 0 in shapes.x[0]:
             raise Unsupported("only 4 axes, and none empty")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        layout = bottoms[0]
         n, channels, height, width = shapes.x[0]
         terms = n * height * width
         self.unbias = np.float32(terms / (terms - 1) if terms > 1 else 1.0)
-        self.x, self.channels = onednn.describe(shapes.x[0], self.layout), Description((channels,), "a")
+        self.x, self.channels = onednn.describe(shapes.x[0], layout), Description((channels,), "a")
         stored = self.layer.stored
         flags, eps = onednn.USE_GLOBAL_STATS * stored, ctypes.c_float(self.layer.eps)
         # Only in training does oneDNN tell the batch's statistics.
@@ -45,8 +41,8 @@ class _OneDNN(Implementation[BatchNorm]):
         buffers = {name: Buffer((channels,), kept=wanted.backward) for name in ("mean", "variance")}
         buffers["unbiased"] = Buffer((channels,))
         if self.keeps_x:
-            buffers["x"] = Buffer(self.layout.stored(shapes.x[0]), saved=True)
-        return buffers
+            buffers["x"] = Buffer(layout.stored(shapes.x[0]), saved=True)
+        return Prepared(following(bottoms, shapes), buffers)
 
     def bind(self, io: Arrays) -> None:
         x = io.x[0]

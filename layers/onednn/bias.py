@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layer.layout import Layout
 from brew.layers.bias import Bias
 
 from ._affine import Affine, PerChannel
@@ -12,12 +13,12 @@ from ._affine import Affine, PerChannel
 
 @Bias.runs_on("cpu", "onednn")
 class _OneDNN(PerChannel[Bias]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        self.affine = Affine(shapes.x[0], self.layout, scale=False, shift=True, wanted=wanted)
+    def prepare_as(self, layout: Layout, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        self.affine = Affine(shapes.x[0], layout, scale=False, shift=True, wanted=wanted)
         if not wanted.backward:
             return {}
         buffers = {"sums": Buffer((2, shapes.x[0][1]))}
-        return buffers if wanted.bottoms[0] else {**buffers, "dx": Buffer(self.layout.stored(shapes.x[0]))}
+        return buffers if wanted.bottoms[0] else {**buffers, "dx": Buffer(layout.stored(shapes.x[0]))}
 
     def bind(self, io: Arrays) -> None:
         self.run = self.affine.bind(io.x[0], None, io.w[0], io.y[0])

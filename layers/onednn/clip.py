@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from brew.layer import Shapes, Unsupported, Wanted
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Prepared, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout
 from brew.layers.clip import Clip
 
 from ._elementwise import Following
@@ -13,8 +13,8 @@ from ._elementwise import Following
 
 @Clip.runs_on("cpu", "onednn")
 class _OneDNN(Following[Clip]):
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         least, most = self.layer.bounds
         if not least <= 0 <= most:
             raise Unsupported("what lies behind the channels would not stay zero")
-        return super().layouts(shapes, bottoms, wanted)
+        return super().prepare_in(bottoms, shapes, wanted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.cpu.onednn import Call
-from brew.layer import Arrays, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Implementation, Prepared, Shapes, Wanted
+from brew.layer.arrays import following
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.concat import Concat
 
@@ -14,15 +15,13 @@ from ._joined import Joined
 
 @Concat.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[Concat]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(bottoms) == 1:  # a view
             self.joined: Joined | None = None
-            return super().layouts(shapes, bottoms, wanted)
+            return Prepared(following(bottoms, shapes), {})
         blocked = next((layout for layout in bottoms if layout != PLAIN), PLAIN)
         self.joined = Joined(shapes.x, shapes.y[0], self.layer.joined(shapes.x[0]), blocked)
-        return Layouts((blocked,) * len(bottoms), (blocked,))
+        return Prepared(Layouts((blocked,) * len(bottoms), (blocked,)), {})
 
     def bind(self, io: Arrays) -> None:
         self.joins: list[Call] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from brew.layer import Arrays, Buffer, Shapes, Unsupported, Wanted
-from brew.layer.layout import PLAIN, Layout, Layouts
+from brew.layer import Arrays, Prepared, Shapes, Unsupported, Wanted
+from brew.layer.arrays import following
+from brew.layer.layout import PLAIN, Layout
 from brew.layers.eltwise import Eltwise
 from brew.proto.brew_pb2 import EltwiseParameter
 
@@ -19,19 +20,16 @@ SUM, PROD = EltwiseParameter.SUM, EltwiseParameter.PROD
 
 @Eltwise.runs_on("cpu", "onednn")
 class _OneDNN(Following[Eltwise]):
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if self.layer.operation == PROD and not self.layer.stable:
             raise Unsupported("0 / 0 behind the channels")
-        blocked = [layout for layout in bottoms if layout != PLAIN]
-        return super().layouts(shapes, (blocked or bottoms)[:1], wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         if 0 in shapes.x[0]:
             raise Unsupported("an empty blob")
+        first = next((layout for layout in bottoms if layout != PLAIN), bottoms[0])
         if self.layer.operation != SUM:
-            return super().prepare(shapes, wanted)
+            return super().prepare_in([first], shapes, wanted)
         self.over = [(bottom, 0) for bottom in range(len(shapes.x))]
-        return {}
+        return Prepared(following([first], shapes), {})
 
     def bind(self, io: Arrays) -> None:
         if self.layer.operation != SUM:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from brew.cpu import onednn
-from brew.layer import Buffer, Shapes, Unsupported, Wanted
+from brew.layer import Prepared, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout
 from brew.layers.elu import ELU
 
 from ._elementwise import EltwiseOneDNN
@@ -18,7 +19,7 @@ class _OneDNN(EltwiseOneDNN[ELU]):
     def numbers(self) -> tuple[float, float]:
         return self.layer.alpha, 0.0
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if self.layer.alpha < 0:
             raise Unsupported("an alpha below 0: the gradient needs x")
-        return super().prepare(shapes, wanted)
+        return super().prepare_in(bottoms, shapes, wanted)

@@ -15,7 +15,7 @@ from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
 from brew.cpu.onednn.after import After
 from brew.cpu.onednn.gemm import gemm
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted, count
+from brew.layer import Arrays, Buffer, Implementation, Prepared, Shapes, Unsupported, Wanted, count
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.inner_product import InnerProduct
 
@@ -28,13 +28,15 @@ class InnerProductOneDNN(Implementation[InnerProduct]):
 
     direct = False
 
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(
+        self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted, after: After | None = None
+    ) -> Prepared:
+        """`after` is done to the top before it is written; Unsupported where forward is not direct."""
         x, layout = shapes.x[0], bottoms[0]
         same = layout != PLAIN and x[2:] == (1, 1) and x[1] % layout.block == 0  # the order of the plain layout
-        return Layouts((layout if same else PLAIN,), (PLAIN,))
+        return Prepared(Layouts((layout if same else PLAIN,), (PLAIN,)), self._prepare(shapes, wanted, after))
 
-    def prepare(self, shapes: Shapes, wanted: Wanted, after: After | None = None) -> Mapping[str, Buffer]:
-        """`after` is done to the top before it is written; Unsupported where forward is not direct."""
+    def _prepare(self, shapes: Shapes, wanted: Wanted, after: After | None) -> Mapping[str, Buffer]:
         axis, self.outputs = self.layer.first_axis(shapes.x[0]), self.layer.own.num_output
         self.rows, self.inputs = count(shapes.x[0][:axis]), count(shapes.x[0][axis:])
         if not self.rows or not self.inputs:

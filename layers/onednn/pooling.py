@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Operation
-from brew.layer import Array, Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
+from brew.layer import Array, Arrays, Buffer, Implementation, Prepared, Shapes, Unsupported, Wanted
 from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers.pooling import Pooling
 from brew.proto.brew_pb2 import PoolingParameter
@@ -16,13 +16,10 @@ from brew.proto.brew_pb2 import PoolingParameter
 
 @Pooling.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[Pooling]):
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(shapes.y) != 1 or self.layer.method == PoolingParameter.STOCHASTIC or bottoms[0] == PLAIN:
             raise Unsupported("a mask, STOCHASTIC, or the plain layout")
-        self.layout = bottoms[0]
-        return Layouts((self.layout,), (self.layout,))
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+        layout = bottoms[0]
         window, size, out = self.layer.window_over(shapes.x[0]), shapes.x[0][2:], shapes.y[0][2:]
         behind = [
             (o - 1) * s + k - n - p
@@ -36,7 +33,7 @@ class _OneDNN(Implementation[Pooling]):
         over = [max(0, b - p) for b, p in zip(behind, window.pad, strict=True)]
         self.factors = [k / (k - o) for k, o in zip(window.kernel, over, strict=True)]
         self.uneven = not maximum and any(over) and any(window.pad)
-        self.x, self.y = onednn.describe(shapes.x[0], self.layout), onednn.describe(shapes.y[0], self.layout)
+        self.x, self.y = onednn.describe(shapes.x[0], layout), onednn.describe(shapes.y[0], layout)
         average = onednn.POOLING_AVERAGE_WITH_PADDING if any(window.pad) else onednn.POOLING_AVERAGE
         algorithm = onednn.POOLING_MAX if maximum else average
         sizes = [
@@ -49,10 +46,10 @@ class _OneDNN(Implementation[Pooling]):
         if wanted.bottoms[0]:
             hint = self.forward_op
             self.backward_op = Operation("pooling_backward", algorithm, self.x, self.y, *sizes, hint=hint)
-        buffers = {"dy": Buffer(self.layout.stored(shapes.y[0]))} if self.uneven and wanted.bottoms[0] else {}
+        buffers = {"dy": Buffer(layout.stored(shapes.y[0]))} if self.uneven and wanted.bottoms[0] else {}
         if self.workspace is not None:
             buffers["places"] = Buffer((self.workspace.bytes,), "uint8", saved=True)
-        return buffers
+        return Prepared(Layouts((layout,), (layout,)), buffers)
 
     def bind(self, io: Arrays) -> None:
         places = {} if self.workspace is None else {onednn.WORKSPACE: (self.workspace, io.work["places"])}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Arrays, Buffer, Implementation, Prepared, Shapes, Unsupported, Wanted
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.layers.prelu import PReLU
 from brew.ops.in_place import overwrites
 
@@ -16,17 +17,11 @@ from ._sums import copy
 
 @PReLU.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[PReLU]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(shapes.x[0]) != 4 or 0 in shapes.x[0] or self.layer.param.prelu_param.channel_shared:
             raise Unsupported("only a slope for each channel of 4 axes")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
-        stored, channels = self.layout.stored(shapes.x[0]), shapes.x[0][1]
-        self.x = onednn.describe(shapes.x[0], self.layout)
+        stored, channels = bottoms[0].stored(shapes.x[0]), shapes.x[0][1]
+        self.x = onednn.describe(shapes.x[0], bottoms[0])
         some = Description((1, channels, 1, 1), "any")
         self.plain = onednn.describe((1, channels, 1, 1))
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
@@ -43,7 +38,9 @@ class _OneDNN(Implementation[PReLU]):
                 raise Unsupported("slopes that lie in two ways")
             if not wanted.bottoms[0]:
                 buffers["dx"] = Buffer(stored)
-        return buffers | ({"x": Buffer(stored, saved=True)} if self.keeps_x else {})
+        if self.keeps_x:
+            buffers["x"] = Buffer(stored, saved=True)
+        return Prepared(following(bottoms, shapes), buffers)
 
     def bind(self, io: Arrays) -> None:
         work, x = io.work, io.x[0]

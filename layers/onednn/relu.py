@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from brew.cpu import onednn
-from brew.layer import Buffer, Shapes, Unsupported, Wanted
+from brew.layer import Prepared, Shapes, Unsupported, Wanted
+from brew.layer.layout import Layout
 from brew.layers.relu import ReLU
 
 from ._elementwise import EltwiseOneDNN
@@ -18,7 +19,7 @@ class _OneDNN(EltwiseOneDNN[ReLU]):
     def numbers(self) -> tuple[float, float]:
         return self.layer.slope, 0.0
 
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if self.layer.slope < 0:
             raise Unsupported("a slope below 0, in place")
-        return super().prepare(shapes, wanted)
+        return super().prepare_in(bottoms, shapes, wanted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from brew.layer import Arrays, Buffer, Shapes, Wanted
+from brew.layer.layout import Layout
 from brew.layers.scale import Scale
 from brew.ops.in_place import overwrites
 
@@ -14,10 +15,10 @@ from ._sums import copy
 
 @Scale.runs_on("cpu", "onednn")
 class _OneDNN(PerChannel[Scale]):
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_as(self, layout: Layout, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         shift = self.layer.param.scale_param.bias_term
-        self.affine = Affine(shapes.x[0], self.layout, scale=True, shift=shift, wanted=wanted)
-        stored = self.layout.stored(shapes.x[0])
+        self.affine = Affine(shapes.x[0], layout, scale=True, shift=shift, wanted=wanted)
+        stored = layout.stored(shapes.x[0])
         self.keeps_x = overwrites(self.layer.param) and wanted.params[0]
         buffers = {"x": Buffer(stored, saved=True)} if self.keeps_x else {}
         if wanted.backward:

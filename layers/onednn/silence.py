@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from brew.layer import Shapes, Wanted
+from brew.layer import Prepared, Shapes, Wanted
 from brew.layer.layout import Layout, Layouts
 from brew.layers.silence import Silence
 
@@ -13,6 +13,5 @@ from ._elementwise import Following
 
 @Silence.runs_on("cpu", "onednn")
 class _OneDNN(Following[Silence]):
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
-        super().layouts(shapes, bottoms, wanted)
-        return Layouts(tuple(bottoms), ())
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
+        return Prepared(Layouts(tuple(bottoms), ()), {})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brew.cpu.onednn import Call
-from brew.layer import Arrays, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Implementation, Prepared, Shapes, Wanted
+from brew.layer.arrays import following
 from brew.layer.layout import Layout, Layouts
 from brew.layers.slice import Slice
 
@@ -14,14 +15,12 @@ from ._joined import Joined
 
 @Slice.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[Slice]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if len(shapes.y) == 1:  # a view
             self.joined: Joined | None = None
-            return super().layouts(shapes, bottoms, wanted)
+            return Prepared(following(bottoms, shapes), {})
         self.joined = Joined(shapes.y, shapes.x[0], self.layer.cut(shapes.x[0]), bottoms[0])
-        return Layouts(tuple(bottoms), (bottoms[0],) * len(shapes.y))
+        return Prepared(Layouts(tuple(bottoms), (bottoms[0],) * len(shapes.y)), {})
 
     def bind(self, io: Arrays) -> None:
         self.cuts: list[Call] = []

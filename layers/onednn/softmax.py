@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from brew.cpu import onednn
 from brew.cpu.onednn import Operation
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Unsupported, Wanted, count
-from brew.layer.layout import Layout, Layouts
+from brew.layer import Arrays, Implementation, Prepared, Shapes, Unsupported, Wanted, count
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.layers.softmax import Softmax
 
 _LARGE = 1 << 16  # elements; below, NumPy's few passes cost no more
@@ -15,24 +16,18 @@ _LARGE = 1 << 16  # elements; below, NumPy's few passes cost no more
 
 @Softmax.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[Softmax]):
-    follows = True
-
-    def layouts(self, shapes: Shapes, bottoms: Sequence[Layout], wanted: Wanted) -> Layouts:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         if count(shapes.x[0]) < _LARGE or len(shapes.x[0]) > 5:
             raise Unsupported("small, or of many axes")
-        self.layout = bottoms[0]
-        return super().layouts(shapes, bottoms, wanted)
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
         shape = shapes.x[0]
         axis = self.layer.axis(self.layer.param.softmax_param.axis, len(shape), "softmax_param", "axis")
-        self.x = onednn.describe(shape, self.layout)
+        self.x = onednn.describe(shape, bottoms[0])
         kind = onednn.FORWARD_TRAINING if wanted.backward else onednn.FORWARD_INFERENCE
         self.forward_op = Operation("softmax_forward", kind, onednn.SOFTMAX, self.x, self.x, axis)
         if wanted.bottoms[0]:
             arguments = (onednn.SOFTMAX, self.x, self.x, self.x, axis)
             self.backward_op = Operation("softmax_backward", *arguments, hint=self.forward_op)
-        return {}
+        return Prepared(following(bottoms, shapes), {})
 
     def bind(self, io: Arrays) -> None:
         y = (self.x, io.y[0])

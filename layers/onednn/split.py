@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
-from brew.layer import Arrays, Buffer, Implementation, Shapes, Wanted
+from brew.layer import Arrays, Implementation, Prepared, Shapes, Wanted
+from brew.layer.arrays import following
+from brew.layer.layout import Layout
 from brew.layers.split import Split
 
 from ._sums import total
@@ -14,12 +16,10 @@ from ._sums import total
 
 @Split.runs_on("cpu", "onednn")
 class _OneDNN(Implementation[Split]):
-    follows = True
-
-    def prepare(self, shapes: Shapes, wanted: Wanted) -> Mapping[str, Buffer]:
+    def prepare_in(self, bottoms: Sequence[Layout], shapes: Shapes, wanted: Wanted) -> Prepared:
         # A sum of two is the same in either order; of more it would be rounded otherwise.
         self.over = [(0, top) for top in range(len(shapes.y) if len(shapes.y) == 2 else 1)]
-        return {}
+        return Prepared(following(bottoms, shapes), {})
 
     def bind(self, io: Arrays) -> None:
         if io.dx and (dx := io.dx[0]) is not None and dx.size:

@@ -90,6 +90,9 @@ PROGRAMS = {
     "class C(object):\n  def __init__(self, x): self.x = x\n  def __cmp__(self, o): return cmp(self.x, o.x)\nprint C(1) < C(2), C(1) == C(1), max(C(1), C(3)).x": "True True 3\n",
     "class M(type):\n  def hi(cls): return 'hi'\nclass C(object):\n  __metaclass__ = M\nprint C.hi()": "hi\n",
     "class C(object):\n  def __div__(self, o): return 'div'\nprint C() / 2": "div\n",
+    "def g(n):\n  'doc'\n  for i in range(9):\n    if i == n: raise StopIteration\n    yield i\nprint list(g(2)), g.func_name": "[0, 1] g\n",
+    "def g(it):\n  while True: yield it.next() * 2\nprint list(g(iter([1, 2]))), list(g(iter([])))": "[2, 4] []\n",
+    "def f():\n  g = (x for x in [1])\n  h = lambda: (yield)\n  raise StopIteration\ntry: f()\nexcept StopIteration: print 'as it was'": "as it was\n",
     # exec and eval
     'exec "x = 5 / 2"; print x': "2\n",
     'd = {}; exec "x = 1" in d; print d["x"]': "1\n",
@@ -106,6 +109,7 @@ PROGRAMS = {
     "import cPickle as pickle\nprint pickle.loads(pickle.dumps({1: [2]}))": "{1: [2]}\n",
     "from cStringIO import StringIO\nf = StringIO(); print >>f, 'a'; f.seek(0); print repr(f.read()), StringIO('x\\ny').readlines()": "'a\\n' ['x\\n', 'y']\n",
     "import urllib, urllib2, urlparse\nprint urllib.quote('a b'), urllib.urlencode({'a': 1}), urllib2.URLError.__name__, urlparse.urlparse('http://x/y').path": "a%20b a=1 URLError /y\n",
+    "import subprocess\nprint subprocess.check_output(['echo', 'a']).strip().split(' ')": "['a']\n",
     "import ConfigParser, Queue, StringIO\nprint Queue.Queue(1).empty(), ConfigParser.ConfigParser().sections()": "True []\n",
     "import yaml\nprint yaml.load(\"'feat_stride': 16\")": "{'feat_stride': 16}\n",
     "import numpy as np\nprint np.float(3), np.int(2.5), np.bool(1), np.zeros(2, np.float).dtype, np.object, np.Inf": "3.0 2 True float64 <class 'object'> inf\n",

@@ -11,7 +11,7 @@ from brew.checks import files
 from brew.checks.finding import Finding
 from brew.checks.states import Options
 from brew.data.databases.lmdb_writer import write_lmdb
-from brew.proto.brew_pb2 import Datum
+from brew.proto.brew_pb2 import BlobProto, Datum
 
 Check = Callable[..., list[Finding]]
 
@@ -203,6 +203,18 @@ def test_missing_data_is_an_error_and_shapes_are_guessed(check: Check) -> None:
     assert short(found) == [("B150", 2), ("B150", 3), ("B120", 5)]
     assert found[0].hint == "get the data; shapes are checked as if it were 4 x 3 x 8 x 8"
     assert short(check(net, data=False)) == [("B120", 5)]
+
+
+def test_a_mean_file_that_is_there_says_what_the_data_would_be(check: Check) -> None:
+    mean = BlobProto(num=1, channels=2, height=4, width=6, data=[0.0] * 48)
+    Path("mean.binaryproto").write_bytes(mean.SerializeToString())
+    net = """layer { name: "data" type: "Data" top: "data" top: "label"
+  transform_param { mean_file: "mean.binaryproto" } data_param { source: "no_lmdb" batch_size: 4 } }
+""" + CONV.replace("kernel_size: 3", "kernel_size: 9") + IP + LOSS  # fmt: skip
+    found = check(net)
+    assert short(found) == [("B150", 2), ("B120", 4)]
+    assert found[0].hint == "get the data; shapes are checked as if it were 4 x 2 x 4 x 6"
+    assert check(net, data=False) == []  # no file is opened
 
 
 def test_without_any_shape_shapes_are_not_judged_but_given_ones_are(check: Check) -> None:

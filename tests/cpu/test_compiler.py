@@ -22,7 +22,7 @@ pytestmark = pytest.mark.native
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for code, and nothing made yet."""
     monkeypatch.setenv("BREW_CACHE", str(tmp_path))
-    monkeypatch.setattr(compiler, "_made", {})
+    monkeypatch.setattr(compiler, "_made", compiler.Made())
     return tmp_path / "native"
 
 
@@ -48,7 +48,7 @@ def check(function: compiler.Function) -> None:
 def test_code_is_made_once_and_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check(compiler.function("doubled", doubled))
     assert len(list(folder.iterdir())) == 1
-    monkeypatch.setattr(compiler, "_made", {})
+    monkeypatch.setattr(compiler, "_made", compiler.Made())
     check(compiler.function("doubled", lambda w: pytest.fail("it was kept")))
 
 
@@ -58,7 +58,7 @@ def test_damaged_code_is_never_run(folder: Path, monkeypatch: pytest.MonkeyPatch
     (path,) = folder.iterdir()
     whole = path.read_bytes()
     path.write_bytes(damage(whole))  # type: ignore[operator]
-    monkeypatch.setattr(compiler, "_made", {})
+    monkeypatch.setattr(compiler, "_made", compiler.Made())
     check(compiler.function("doubled", doubled))
     assert path.read_bytes() == whole
 
@@ -74,7 +74,7 @@ def test_another_function_s_code_is_never_run(folder: Path, monkeypatch: pytest.
     (copied,) = set(folder.iterdir()) - {path}
     whole = path.read_bytes()
     path.write_bytes(copied.read_bytes())
-    monkeypatch.setattr(compiler, "_made", {})
+    monkeypatch.setattr(compiler, "_made", compiler.Made())
     check(compiler.function("doubled", doubled))
     assert path.read_bytes() == whole
 
@@ -82,7 +82,7 @@ def test_another_function_s_code_is_never_run(folder: Path, monkeypatch: pytest.
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("BREW_CACHE", str(tmp_path / "file"))
-    monkeypatch.setattr(compiler, "_made", {})
+    monkeypatch.setattr(compiler, "_made", compiler.Made())
     check(compiler.function("doubled", doubled))
 
 

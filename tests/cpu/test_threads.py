@@ -32,23 +32,23 @@ def blas_threads() -> set[int]:
 
 
 def test_an_order_goes_before_the_environment_and_that_before_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 1 <= threads.count() == threads.cores() <= len(os.sched_getaffinity(0))
+    assert 1 <= threads.wanted() == threads.cores() <= len(os.sched_getaffinity(0))
     monkeypatch.setenv("OMP_NUM_THREADS", "5,2")
-    assert threads.count() == 5
+    assert threads.wanted() == 5
     monkeypatch.setenv("BREW_THREADS", "6")
-    assert threads.count() == 6
+    assert threads.wanted() == 6
     threads.use(7)
-    assert threads.count() == 7
+    assert threads.wanted() == 7
     assert threads.decoders() == 4
     threads.use(None)
-    assert threads.count() == 6
+    assert threads.wanted() == 6
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
 def test_a_number_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BREW_THREADS", text)
     with pytest.raises(UsageError, match=f'BREW_THREADS must be a number of threads from 1, it is "{text}"'):
-        threads.count()
+        threads.wanted()
 
 
 def test_less_than_one_thread_is_refused() -> None:

@@ -81,7 +81,7 @@ def convolved(p: Problem, finish: Finish | None = None) -> np.ndarray:
         p.target,
         p.taps,
         p.pad,
-        threads.count(),
+        threads.wanted(),
         derived=True,
         added=bool(finish and finish.added is not None),
     )
@@ -112,8 +112,8 @@ def test_forward_with_bias_another_blob_and_relu(case: tuple[int, ...]) -> None:
 def test_gradient_of_the_bottom(case: tuple[int, ...], overlapped: bool) -> None:
     p = Problem(case)
     pad = tuple(p.taps - 1 - size for size in p.pad)
-    turned = Convolution(p.target, p.source, p.taps, pad, threads.count(), derived=True, turned=True)
-    it = Overlapped(p.target, p.source, p.taps, p.pad, threads.count(), derived=True) if overlapped else turned
+    turned = Convolution(p.target, p.source, p.taps, pad, threads.wanted(), derived=True, turned=True)
+    it = Overlapped(p.target, p.source, p.taps, p.pad, threads.wanted(), derived=True) if overlapped else turned
     transformed, dx = flat(it.filters.size), np.full_like(blocked(p.x), np.nan)
     run(it.transform(p.w, transformed))
     run(it.bind(blocked(p.dy), dx, transformed, flat(it.scratch)))

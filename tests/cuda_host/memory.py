@@ -90,6 +90,7 @@ class ndarray:
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("a device array does not become a NumPy array by itself; download it")
 
+    __cuda_array_interface__ = property(lambda self: {**self._values.__array_interface__, "version": 3})
     shape = property(lambda self: self._values.shape)
     dtype = property(lambda self: self._values.dtype)
     size = property(lambda self: self._values.size)

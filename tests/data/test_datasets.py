@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 
 import numpy as np
 import pytest
 
+from brew.data.databases import lmdb_writer
 from brew.data.databases.opening import open_database
 from brew.data.datum import ColorRule, decode, decode_batch
 from brew.data.sets import known as datasets
-from brew.errors import DataError, UsageError
+from brew.errors import DataError, ResourceError, UsageError
 
 
 def content(folder):
@@ -78,6 +80,42 @@ def test_mnist_that_cannot_be_had(small_mnist, tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"x" * 10)
     with pytest.raises(DataError, match="10 bytes, 1584 are expected"):
         datasets.get("mnist", tmp_path, from_folder=tmp_path)
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_downloads_stay_for_a_later_call_unless_the_disk_is_full(small_mnist, tmp_path, monkeypatch, stays):
+    def fail(mirrors, file, folder, progress):
+        if "labels" in file.name:
+            raise DataError("no mirror has it") if stays else ResourceError("no room")
+        (folder / f"{file.name}.gz").write_bytes(b"")
+        (folder / "train-labels-idx1-ubyte.gz.part").write_bytes(b"")
+
+    monkeypatch.setattr(datasets, "download", fail)
+    with pytest.raises((DataError, ResourceError)):
+        datasets.get("mnist", tmp_path / "new")
+    left = ["train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz.part"]
+    assert sorted(path.name for path in tmp_path.rglob("*.*z*")) == (left if stays else [])
+    assert (tmp_path / "new").exists() == stays
+
+
+def test_both_databases_or_neither(tmp_path, monkeypatch):
+    datasets.get("digits", tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.mdb")}
+    write = lmdb_writer._write
+
+    def full(records, temporary):
+        if "digits_test" in temporary.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(records, temporary)
+
+    monkeypatch.setattr(lmdb_writer, "_write", full)
+    with pytest.raises(ResourceError, match=r"digits_test_lmdb cannot be written: .*No space left"):
+        datasets.get("digits", tmp_path, overwrite=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.mdb")} == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["digits_test_lmdb", "digits_train_lmdb"]
+    with pytest.raises(ResourceError):
+        datasets.get("digits", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_nothing_is_fetched_for_a_target_in_the_way(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import brew
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 
 from . import grammar, pairs
 from .case import Case, Op
@@ -48,7 +48,7 @@ class Coverage:
         wanted: list[tuple[str, Counter, Iterable[object]]] = [  # type: ignore[type-arg]
             ("type", self.types, brew.layer_type_list()),
             ("pair", self.neighbours, [p for p in _all_pairs()]),
-            ("row", self.rows, [f"{' '.join(row)}{how}" for row in ROOM.fused for how in ("", ", in place", ", some frozen", ", looked at")]),
+            ("row", self.rows, [f"{' '.join(row)}{how}" for row in ENGINE.fused for how in ("", ", in place", ", some frozen", ", looked at")]),
             ("in place", self.in_place, [(t, p) for t in brew.layer_type_list() if _may(t) for p in (True, False)]),
             ("frozen", self.frozen, _patterns()),
             ("case", self.other, OTHER),
@@ -122,7 +122,7 @@ def _rows(case: Case) -> set[str]:
         for b in op.bottoms:
             readers.setdefault(b, []).append(op)
     over, found = case.overwriting(), set()
-    for row in ROOM.fused:
+    for row in ENGINE.fused:
         for first in case.ops:
             members = [first] if first.type == row[0] else []
             while members and len(members) < len(row):

@@ -6,22 +6,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+import own_rows
+
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 
 from . import pairs
 from .builder import Builder, Misfit
 from .case import Case, shapes_of, weights
-from .rows import ELEMENTWISE, Row, filler
+from .rows import ELEMENTWISE, Row, filler, plain
 from .rows_ends import ENDS, LOSSES, SOURCES, WEIGHED
 from .rows_learned import LEARNED, batch_norm, convolution, inner_product, scale
 from .rows_shapes import SHAPES
 
 ROWS: dict[str, Row] = {**ELEMENTWISE, **SHAPES, **LEARNED}
+for _name, _own in own_rows.of("RANDOM_NETS", {*ROWS, *ENDS}).items():
+    _ends = own_rows.cls(_name).is_loss or own_rows.cls(_name).is_score
+    (ENDS if _ends else ROWS)[_name] = Row(**_own) if _own else plain(_name)
 _TURNS = [
-    *ROOM.fused,
-    *(row for row in ROOM.fused if (len(row) > 2 and "Eltwise" in row) or row[1:] == ("Scale", "ReLU")),
+    *ENGINE.fused,
+    *(row for row in ENGINE.fused if (len(row) > 2 and "Eltwise" in row) or row[1:] == ("Scale", "ReLU")),
 ]  # those twice: much must be right for one
 CHAINED = [
     "ReLU", "BatchNorm", "Scale", "Sigmoid", "TanH", "ELU", "Exp", "Softmax", "MVN", "Power", "Bias", "Dropout", "PReLU",

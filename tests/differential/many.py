@@ -14,7 +14,6 @@ from . import files, grammar, ways
 from .ways import Checked
 
 Task = tuple[int, int, int, int]
-_TASKS = 500  # portions of a process: machine code for ever new sizes stays in it
 
 
 def checked(
@@ -26,7 +25,7 @@ def checked(
         _begin()
         yield from map(_check, tasks)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs, _begin, maxtasksperchild=_TASKS) as pool:
+    with multiprocessing.get_context("spawn").Pool(jobs, _begin) as pool:
         yield from pool.imap(_check, tasks, chunksize=4)
 
 

@@ -15,7 +15,7 @@ from brew.layers.onednn import concat, inner_product, scale
 from brew.memory import recompute
 from brew.memory import uses as memory_uses
 from brew.net import parameters
-from brew.net.run import fusion, step
+from brew.net.run import fused_step, fusion, step
 from brew.solvers import sgd
 
 Wrap = Callable[[Any], Any]
@@ -38,7 +38,7 @@ def _nothing(before: Any) -> Any:
 
 def _stale_group() -> Any:
     """A group runs backward though its members ran forward."""
-    return changed(fusion.Plan, "part", _nothing)
+    return changed(fusion.FusedGroups, "part", _nothing)
 
 
 def _missing_version() -> Any:
@@ -94,7 +94,9 @@ def _skipped_copy() -> Any:
 def _wrong_frozen_mask() -> Any:
     """A group takes its last parameter for frozen."""
     return changed(
-        fusion, "Wanted", lambda before: lambda bottoms, params: before(bottoms, (*params[:-1], False)[: len(params)])
+        fused_step,
+        "Wanted",
+        lambda before: lambda bottoms, params: before(bottoms, (*params[:-1], False)[: len(params)]),
     )
 
 
@@ -109,7 +111,7 @@ def _bottoms_confused() -> Any:
 
         return init
 
-    return changed(fusion.FusedStep, "__init__", make)
+    return changed(fused_step.FusedStep, "__init__", make)
 
 
 def _added_twice() -> Any:
@@ -142,7 +144,7 @@ def _written_not_added() -> Any:
 
 def _skipped_replay() -> Any:
     """Members go on where their group ended without what it kept."""
-    return changed(fusion.Plan, "_replay", _nothing)
+    return changed(fusion.FusedGroups, "_replay", _nothing)
 
 
 def _wrong_span() -> Any:

@@ -57,6 +57,11 @@ def _elementwise(
     return Row(build)
 
 
+def plain(kind: str) -> Row:
+    """A type without fields, whose top is no larger than its bottom."""
+    return _elementwise(kind, lambda b: "", lambda most: most)
+
+
 def _exp(b: Builder, x: int) -> list[int]:
     most = b.value(x).most
     base = b.pick(-1, 2, 0.5)

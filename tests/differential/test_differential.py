@@ -16,7 +16,7 @@ import pytest
 
 import brew
 from brew import prototxt
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 from differential import SEED, coverage, files, grammar, pairs, planted, slopes, ways
 from differential.run import Session, Way
 from differential.shrink import shrink
@@ -86,14 +86,14 @@ def test_everything_comes_often_enough(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.onednn
 def test_every_fused_row_forms(folder: Path) -> None:
-    formed, rows = Counter[str](), [" ".join(row) for row in ROOM.fused]
+    formed, rows = Counter[str](), [" ".join(row) for row in ENGINE.fused]
     for number in range(SLOW):
         if all(formed[row] >= coverage.LEAST for row in rows):
             break
         case, found = grammar.make(SEED + 1, number), set[str]()
         for way in (Way(keep="inputs"), Way(keep="none", forward_only=True)):
             session = Session(case, way)
-            found |= {" ".join(step.layer.type for step in g.step.members) for g in session.net.executor.plan.groups}
+            found |= {" ".join(step.layer.type for step in g.step.members) for g in session.net.executor.fused.groups}
             session.net.close()
         formed.update(found)
     print(formed)

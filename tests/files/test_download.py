@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import resource
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
 
-from brew.errors import DataError
-from brew.files.download import Expected, download, unpack
+from brew.errors import DataError, ResourceError
+from brew.files.download import Expected, download, forget, unpack
 
 CONTENT = np.random.default_rng(0).bytes(300_000)
 PACKED = gzip.compress(CONTENT, 1, mtime=0)
@@ -113,3 +114,22 @@ def test_packed_anew_or_unpacked_is_as_good(tmp_path):
     for content in (gzip.compress(CONTENT, 9), CONTENT):
         (tmp_path / "f").write_bytes(content)
         assert unpack(tmp_path / "f", EXPECTED) == CONTENT
+
+
+def test_a_full_disk_is_no_failure_of_a_mirror(server, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(ResourceError, match=r"^cannot write .*/numbers.gz.part: File too large$"):
+            download([server("good"), server("whole")], EXPECTED, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert Handler.asked == [("good", None)]
+    (tmp_path / "mine").write_text("")
+    forget(tmp_path, EXPECTED)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_folder_that_is_gone_is_no_failure_of_a_mirror(server, tmp_path):
+    with pytest.raises(ResourceError, match=r"cannot write .*: No such file"):
+        download([server("good")], EXPECTED, tmp_path / "gone")

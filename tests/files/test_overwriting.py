@@ -19,7 +19,7 @@ from brew.files import overwriting
 from brew.files.appended import AppendedFile
 from brew.files.overwriting import Kind
 from brew.files.weights import reading
-from brew.graph.upgrade_files import upgrade_net_file, upgrade_solver_file
+from brew.graph.rewriting.upgrade_files import upgrade_net_file, upgrade_solver_file
 from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver.metrics import Metrics
@@ -169,7 +169,7 @@ def test_a_truncated_file_of_the_kind_is_replaced(files: dict[str, Path], tmp_pa
     """What Caffe leaves where it was killed while writing."""
     target = tmp_path / "w.caffemodel"
     target.write_bytes(files["weights"].read_bytes()[:-20])
-    overwriting.check(target, reading.KIND)
+    overwriting.check(target, reading.WEIGHTS_KIND)
     target.write_bytes(files["state"].read_bytes()[:-20])
     overwriting.check(target, snapshot.STATE)
 

@@ -27,7 +27,7 @@ from brew.files.regular import NotRegular
 from brew.files.weights import caffemodel, hdf5, reading, safetensors
 from brew.proto.brew_pb2 import NetParameter
 from brew.solver.snapshots import snapshot
-from brew.tools.report import block
+from brew.tools.parts.report import block
 
 READERS: dict[str, Callable[[Path], Any]] = {
     "bytes": regular.read_bytes,

@@ -21,8 +21,8 @@ from brew.files.weights import reading
 from brew.files.weights.caffemodel import read_blob
 from brew.files.weights.stored import StoredBlob
 from brew.graph.build import build
-from brew.graph.definition import NetSource, define, select
-from brew.graph.upgrade_files import upgrade_net_file
+from brew.graph.definition import SelectedNet, define, select
+from brew.graph.rewriting.upgrade_files import upgrade_net_file
 from brew.layer import TEST, TRAIN, Context
 from brew.layer.random import Seed
 from brew.net import memory_report, weights
@@ -95,7 +95,7 @@ class Oracle:
         for error in filter(None, errors):
             raise error
 
-    def _graph(self, net: NetSource) -> BrewError | None:
+    def _graph(self, net: SelectedNet) -> BrewError | None:
         def context(source: PlacedLayer) -> Context:
             return Context(net.state.phase, np.dtype(np.float32), Seed(1), source.place, net.folder)
 
@@ -105,7 +105,7 @@ class Oracle:
             parameters = Parameters(graph, single, "cpu")
             stamps = parameters.stamps
             blobs = make_blobs(graph, single, "cpu", stamps)
-            executor = assemble(graph, blobs, parameters.slots, parameters.version, stamps, RunOptions())
+            executor = assemble(graph, blobs, parameters.slots, parameters.changes, stamps, RunOptions())
             memory_report.predict(executor, graph, 4, 1).text()
         except BrewError as error:
             return error

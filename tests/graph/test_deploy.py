@@ -11,7 +11,7 @@ import pytest
 import brew
 from brew import prototxt
 from brew.errors import DataError, NetError
-from brew.graph.deploy import deploy
+from brew.graph.rewriting.deploy import deploy
 from brew.layer import TEST, TRAIN
 from brew.net.net import Net
 from brew.proto.brew_pb2 import LayerParameter, NetParameter

@@ -16,7 +16,7 @@ from brew.checks.states import Options
 from brew.errors import BrewError, NetError
 from brew.graph.build import build
 from brew.graph.definition import select
-from brew.graph.deploy import deploy
+from brew.graph.rewriting.deploy import deploy
 from brew.layer import Context, registry
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter

@@ -1,7 +1,8 @@
 """Every type at the edge of what it takes: batches of 0 and 1, one channel, images of 1 x 1, nothing at all.
 
 Each gives tops of the right shapes and finite values, equal on both devices, and a gradient that agrees with
-differences; or the error the row names. Kernels are not square. A type without a row fails.
+differences; or the error the row names. Kernels are not square. Types that ROWS lacks have one of their own, or the
+plainest (own_rows).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import own_rows
 import pytest
 
 import brew
@@ -184,6 +186,8 @@ ROWS: dict[str, list[Row]] = {
     "Threshold": [Row("", same, same, backward=False)],
     "Tile": [Row("tile_param { tiles: 2 }", same, lambda n, c, h, w: [(n, 2 * c, h, w)])],
 }  # fmt: skip
+PLAIN = {"text": "", "bottoms": same, "tops": same}
+ROWS |= {name: [Row(**(own or PLAIN))] for name, own in own_rows.of("EDGES", ROWS).items()}
 
 CASES = [
     pytest.param(type_name, row, size, id=f"{type_name}-{number}-{size}")

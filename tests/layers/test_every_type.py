@@ -1,7 +1,7 @@
 """Every registered type through parse, shapes, forward, backward, save, load, equal: on both devices.
 
-The layer is the example of its docstring, so that every example works as it is printed by `brew layers TYPE`. A type
-without a row fails.
+The layer is the example of its docstring, so that every example works as it is printed by `brew layers TYPE`. Types
+that ROWS lacks have one of their own, or the plainest (own_rows).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import own_rows
 import pytest
 from PIL import Image
 
@@ -21,9 +22,10 @@ import brew
 from brew import prototxt
 from brew.data.databases.lmdb_writer import write_lmdb
 from brew.layer import Layer
+from brew.layer.registry import layer_class
 from brew.layers.memory_data import MemoryData
 from brew.net.net import Net
-from brew.proto.brew_pb2 import Datum, NetParameter
+from brew.proto.brew_pb2 import Datum, LayerParameter, NetParameter
 from brew.reports import catalogue
 
 Shape = tuple[int, ...]
@@ -112,6 +114,13 @@ ROWS: dict[str, Row] = {
         "Sigmoid", "Slice", "Split", "Swish", "TanH", "Tile",
     )},
 }  # fmt: skip
+ROWS |= {name: Row(**(own or {"shapes": IMAGES})) for name, own in own_rows.of("EXAMPLE", ROWS).items()}
+
+
+def _class(type_name: str) -> type[Layer]:
+    cls = layer_class(type_name)
+    assert cls is not None
+    return cls
 
 
 def test_every_type_has_a_row() -> None:
@@ -181,6 +190,30 @@ def test_round_trip(type_name: str, device: str, tmp_path: Path, monkeypatch: py
             np.testing.assert_array_equal(a.data, b.data)
     for one in nets:
         one.close()
+
+
+@pytest.mark.parametrize("type_name", sorted(name for name in ROWS if _class(name).only_moves))
+def test_layers_that_only_move_values_make_none(
+    type_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = Net(prototxt.parse(_prepared(type_name, tmp_path, monkeypatch), NetParameter), brew.TEST)
+    layer = net.layers[-1]
+    _fill(net, ROWS[type_name], layer.param.bottom, layer)
+    net.forward()
+    given = np.concatenate([net.blobs[name].data.reshape(-1) for name in layer.param.bottom])
+    assert all(np.isin(net.blobs[name].data, given).all() for name in layer.param.top)
+
+
+@pytest.mark.parametrize("type_name", sorted(ROWS))
+def test_messages_have_the_fields_that_a_class_says(type_name: str) -> None:
+    cls, fields = _class(type_name), LayerParameter.DESCRIPTOR.fields_by_name
+    if cls.weights_in:
+        own = fields[cls.weights_in].message_type.fields_by_name
+        assert {"num_output", "bias_term", "weight_filler"} <= set(own) and cls.has_params()
+    if cls.axis_in:
+        assert "axis" in fields[cls.axis_in].message_type.fields_by_name and cls.labels_are_classes
+    if cls.labels_are_classes:
+        assert 1 in ROWS[type_name].labels  # the second bottom
 
 
 def _between(text: str) -> tuple[str, int]:

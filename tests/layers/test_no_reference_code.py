@@ -1,4 +1,4 @@
-"""No primitive of oneDNN is reference code: random layers and rows of layers, asked for what computes them.
+"""No primitive of oneDNN is reference code: random layers and fused groups, asked for what computes them.
 
 Each net runs forward and backward, so that every primitive it could make is made, and is held against NumPy.
 """
@@ -19,7 +19,7 @@ from brew.cpu import onednn
 from brew.cpu.onednn import Description, Operation
 from brew.errors import NetError
 from brew.layer import Unsupported
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 from brew.layers.onednn._passes import DirectWeights, Sizes
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.onednn
 
 FAST, SLOW, PORTION = 200, 2000, 25
 CHANNELS = (1, 2, 3, 4, 6, 8, 9, 12, 13, 16, 17, 20, 24, 30, 32, 33, 48)
-ROWS = ROOM.rows
+GROUPS = ENGINE.groups
 SINGLE = (
     "AbsVal", "BatchNorm", "Bias", "Clip", "Concat", "Dropout", "ELU", "Eltwise", "InnerProduct", "LRN", "PReLU",
     "Pooling", "Power", "ReLU", "Scale", "Sigmoid", "Silence", "Slice", "Softmax", "Split", "Swish", "TanH",
@@ -51,7 +51,7 @@ class Drawn:
         if kind < 0.5:
             self.add(draw.choice(("Convolution", "Convolution", "Deconvolution")), self.filters(), in_place=False)
         elif kind < 0.75:
-            self.row(draw.choice(ROWS))
+            self.group(draw.choice(GROUPS))
         else:
             self.add(draw.choice(SINGLE), in_place=draw.random() < 0.3)
         if draw.random() < 0.3 and self.top:
@@ -100,8 +100,8 @@ class Drawn:
             return 1 if "bias_term: false" in fields else 2
         return {"Scale": 2 if "bias_term: true" in fields else 1, "Bias": 1, "PReLU": 1}.get(kind, 0)
 
-    def row(self, types: tuple[str, ...]) -> None:
-        """The layers of a row that may run together, in place where that lets them."""
+    def group(self, types: tuple[str, ...]) -> None:
+        """The layers of a group that may run together, in place where that lets them."""
         self.forced = True
         for i, kind in enumerate(types):
             self.add(kind, in_place=i > 0 or self.draw.random() < 0.3)

@@ -20,7 +20,7 @@ from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import read
 from brew.testing import check_gradient, run_layer
 from brew.tools import cli
-from brew.tools.report import as_brew_error
+from brew.tools.parts.report import as_brew_error
 
 CLASSES = """
 import numpy as np

@@ -222,9 +222,7 @@ def test_a_layer_that_reads_it_beside_a_blob_that_has_changed_already(engine):
 
 
 def test_a_layer_that_cannot_follow_says_so_in_the_pass():
-    made = net(
-        python(Likely).replace('"y"', '"k"') + python(Doubled).replace('"p"', '"q"') + SUM.replace('"x"', '"k"')
-    )
+    made = net(python(Likely).replace('"y"', '"k"') + python(Doubled).replace('"p"', '"q"') + SUM.replace('"x"', '"k"'))
     made.forward(x=batch(ROWS))
     with pytest.raises(NetError, match='layer "sum"'):
         made.forward(x=batch(2))

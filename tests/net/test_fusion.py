@@ -13,7 +13,7 @@ import pytest
 import brew
 from brew import prototxt
 from brew.layer.fused import Fused
-from brew.layers.onednn import ROOM
+from brew.layers.onednn import ENGINE
 from brew.net import mode
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
@@ -131,9 +131,9 @@ def statistics(net: Net) -> None:
             blobs[2].data[...] = 2
 
 
-def rows(net: Net) -> list[str]:
+def groups(net: Net) -> list[str]:
     """Which layers run together, by the first letters of their types."""
-    return ["".join(m.layer.type[0] for m in g.step.members) for g in net.executor.plan.groups]
+    return ["".join(m.layer.type[0] for m in g.step.members) for g in net.executor.fused.groups]
 
 
 def close(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32], what: str, loose: float = 1) -> None:
@@ -157,14 +157,14 @@ PHASES = pytest.mark.parametrize("phase", [brew.TRAIN, brew.TEST], ids=["train",
 
 
 def test_what_runs_together():
-    assert rows(net_of(RESIDUAL)) == ["BSR", "BSR", "BSER"]
-    assert rows(net_of(_not_in_place(RESIDUAL))) == ["BSR", "BSR", "BS", "ER"]
-    assert rows(net_of(RESIDUAL, phase=brew.TEST, forward_only=True)) == ["CBSR", "CBSR", "CBS", "ER"]
-    assert rows(net_of(RESIDUAL, phase=brew.TEST)) == ["BSR", "BSR", "BSER"]  # its layers have gradients
-    assert rows(net_of(RECTIFIED)) == ["CR", "CR"]
-    assert rows(net_of(MULTIPLIED)) == ["IR"]
-    assert rows(net_of(MULTIPLIED.replace("40", "4"))) == []  # a small batch is not one product
-    assert rows(net_of(RESIDUAL, fuse=False)) == []
+    assert groups(net_of(RESIDUAL)) == ["BSR", "BSR", "BSER"]
+    assert groups(net_of(_not_in_place(RESIDUAL))) == ["BSR", "BSR", "BS", "ER"]
+    assert groups(net_of(RESIDUAL, phase=brew.TEST, forward_only=True)) == ["CBSR", "CBSR", "CBS", "ER"]
+    assert groups(net_of(RESIDUAL, phase=brew.TEST)) == ["BSR", "BSR", "BSER"]  # its layers have gradients
+    assert groups(net_of(RECTIFIED)) == ["CR", "CR"]
+    assert groups(net_of(MULTIPLIED)) == ["IR"]
+    assert groups(net_of(MULTIPLIED.replace("40", "4"))) == []  # a small batch is not one product
+    assert groups(net_of(RESIDUAL, fuse=False)) == []
 
 
 @PHASES
@@ -301,8 +301,8 @@ DEPLOY = (
 
 def test_a_blob_nobody_keeps_is_skipped():
     every, some, none = (net_of(DEPLOY, phase=brew.TEST, keep=keep) for keep in (None, ["c"], []))
-    assert rows(every) == rows(some) == ["CBSR", "CBSR", "CBS", "ER"]
-    assert rows(none) == ["CBSR", "CBSR", "CBSER"]
+    assert groups(every) == groups(some) == ["CBSR", "CBSR", "CBS", "ER"]
+    assert groups(none) == ["CBSR", "CBSR", "CBSER"]
     values = []
     for net in (every, some, none):
         statistics(net)
@@ -341,13 +341,13 @@ def test_the_plan_can_be_read():
     assert not any(line.together for line in plan_lines(net_of(RESIDUAL, fuse=False).executor))
 
 
-def test_every_row_of_the_table_is_computed_by_a_class_of_the_room():
-    assert ROOM.rows
-    for row in ROOM.rows:
-        assert issubclass(ROOM.fused_class(row), Fused)
-    modules = {ROOM.fused_class(row).__module__ for row in ROOM.rows}
+def test_every_group_of_the_table_is_computed_by_a_class_of_the_engine():
+    assert ENGINE.groups
+    for types in ENGINE.groups:
+        assert issubclass(ENGINE.fused_class(types), Fused)
+    modules = {ENGINE.fused_class(types).__module__ for types in ENGINE.groups}
     offered = {cls for module in modules for cls in vars(sys.modules[module]).values() if concrete(cls, module)}
-    assert offered == {ROOM.fused_class(row) for row in ROOM.rows}
+    assert offered == {ENGINE.fused_class(types) for types in ENGINE.groups}
 
 
 def concrete(cls: object, module: str) -> bool:
@@ -390,7 +390,7 @@ def test_the_trunk_of_a_residual_net_keeps_its_gradient_in_one_place():
     feed(net)
     net.forward()
     net.backward()
-    end = next(group.step for group in net.executor.plan.groups if len(group.step.members) == 4)
+    end = next(group.step for group in net.executor.fused.groups if len(group.step.members) == 4)
     assert end.io is not None
     branch, trunk = end.io.dx
     assert trunk is not None and np.shares_memory(trunk, end.io.dy[0]) and not np.shares_memory(branch, trunk)
@@ -406,6 +406,6 @@ def test_a_scale_over_further_axes_of_size_1_is_folded() -> None:
     found = []
     for fuse in (True, False):
         net = net_of(text, phase=brew.TEST, fuse=fuse, forward_only=True)
-        assert rows(net) == (["CS"] if fuse else [])
+        assert groups(net) == (["CS"] if fuse else [])
         found.append(net.forward(data=np.random.default_rng(0).normal(size=(2, 8, 1, 1)))["c"].copy())
     close(*found, "c")

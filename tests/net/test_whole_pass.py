@@ -221,3 +221,32 @@ def test_it_stands_while_another_thread_changes_another_net(engine: str) -> None
         finally:
             done.set()
         assert rounds.result() > 2
+
+
+@pytest.mark.onednn
+def test_a_group_that_cannot_run_in_the_present_shapes_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A net made for many items and reshaped to one, as scripts do it: passes tried its groups anew every time."""
+    text = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 40 dim: 30 } } }
+    layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 40 } }
+    layer { name: "r" type: "ReLU" bottom: "ip" top: "ip" }"""
+    net = Net(prototxt.parse(text, NetParameter), brew.TEST, engine="onednn", seed=3)
+    net.blobs["x"].reshape(1, 30)
+    tried: list[object] = []
+    for group in net.executor.fused.groups:
+        before = group.step.prepare
+        monkeypatch.setattr(
+            group.step, "prepare", lambda scratch, before=before: (tried.append(before), before(scratch))
+        )
+    net.run_forward()
+    refused = [group for group in net.executor.fused.groups if group.step.is_refused]
+    assert refused
+    tried.clear()
+    passes_before = net.executor.binding.stamps.latest
+    for _ in range(2):
+        net.run_forward()
+    assert tried == []
+    assert net.executor.whole.forward.stands
+    net.blobs["x"].reshape(40, 30)
+    net.run_forward()
+    assert not any(group.step.is_refused for group in refused)
+    assert net.executor.binding.stamps.latest > passes_before

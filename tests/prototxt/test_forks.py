@@ -10,8 +10,8 @@ import pytest
 import brew
 from brew.errors import NetError, Place, PrototxtError, SolverError
 from brew.graph import foreign
-from brew.graph.definition import NetSource, select
-from brew.graph.upgrade_files import upgrade_net_file, upgrade_solver_file
+from brew.graph.definition import SelectedNet, select
+from brew.graph.rewriting.upgrade_files import upgrade_net_file, upgrade_solver_file
 from brew.layer import registry
 from brew.proto import brew_pb2
 from brew.proto.brew_pb2 import NetParameter, SolverParameter
@@ -87,7 +87,7 @@ def net(text: str) -> Document[NetParameter]:
     return parse(text, NetParameter, "net.prototxt")
 
 
-def use(document: Document[NetParameter], phase: int = brew.TRAIN) -> NetSource:
+def use(document: Document[NetParameter], phase: int = brew.TRAIN) -> SelectedNet:
     return select(document, phase)
 
 

@@ -94,7 +94,7 @@ def train(folder: Path, kind: str, began: Callable[[], None] = lambda: None) -> 
 
 def outcome(folder: Path) -> list[bytes]:
     """All that the last snapshot holds, but for the time the training took."""
-    [last, *_] = latest.states(folder / "run")
+    [last, *_] = latest.state_files(folder / "run")
     assert latest.iteration_of(last) == ITERATIONS, last
     whole = latest.check(last)
     resume = whole.stored.resume
@@ -103,7 +103,7 @@ def outcome(folder: Path) -> list[bytes]:
     history = [blob.data.tobytes() for blob in whole.stored.history]
     assert resume.average_sha256
     # One more for each of the last deletions that was killed, in a row: the next one that is not takes them all.
-    assert 3 <= len(latest.states(folder / "run")) <= 7
+    assert 3 <= len(latest.state_files(folder / "run")) <= 7
     return [resume.SerializeToString(deterministic=True), *history]
 
 
@@ -115,7 +115,7 @@ def wipe(folder: Path) -> None:
 def every_snapshot_loads(folder: Path) -> list[str]:
     """What is wrong with the snapshots on disk."""
     wrong = []
-    for state in latest.states(folder / "run"):
+    for state in latest.state_files(folder / "run"):
         try:
             latest.check(state)
         except BrewError as error:

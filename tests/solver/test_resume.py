@@ -354,7 +354,7 @@ def test_ways_chosen_by_timing_are_replayed(
 
 
 def _convolutions(solver: Solver) -> list[FiltersOneDNN]:
-    groups = [getattr(group.step.how, "filters", None) for group in solver.net.executor.plan.groups]
+    groups = [getattr(group.step.how, "filters", None) for group in solver.net.executor.fused.groups]
     alone = [step.implementation for step in solver.net.executor.steps]
     return [how for how in (*groups, *alone) if isinstance(how, FiltersOneDNN)]
 

@@ -42,7 +42,7 @@ class Run:
         return state
 
     def left(self) -> list[int]:
-        return [latest.iteration_of(state) for state in latest.states(self.prefix)]
+        return [latest.iteration_of(state) for state in latest.state_files(self.prefix)]
 
 
 @pytest.mark.parametrize("kind", ["BINARYPROTO", "HDF5"])
@@ -84,7 +84,7 @@ def test_what_others_wrote_stays(tmp_path: Path):
     newest = run.snapshots(10, 11, 12)
     retention.prune(run.prefix, 1, newest)
     assert run.left() == [30, 12, 5, 4, 3, 1]
-    assert len(latest.states(tmp_path / "run_more")) == 2
+    assert len(latest.state_files(tmp_path / "run_more")) == 2
 
 
 def test_a_resumed_run_goes_on_where_its_predecessor_stopped(tmp_path: Path):

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from brew.errors import InputError, Place
+from brew.net.net import Net
 from brew.plain_text import one_line, plain
-from brew.tools.log import GlogFormatter, TerminalFormatter
-from brew.tools.output import fitting
-from brew.tools.report import block
-from brew.tools.table import render
+from brew.tools.parts.log import GlogFormatter, TerminalFormatter
+from brew.tools.parts.output import fitting
+from brew.tools.parts.report import block
+from brew.tools.parts.table import render
 
 Run = Callable[..., Any]
 
@@ -79,17 +80,26 @@ layer {{ name: "loss" type: "EuclideanLoss" bottom: "{WRITTEN}y" bottom: "t" top
 SOLVER = 'net: "net.prototxt" test_iter: 1 test_interval: 1 display: 1 base_lr: 0 lr_policy: "fixed" max_iter: 2 snapshot_prefix: "s"'
 
 
-@pytest.mark.parametrize("verb", [
+VERBS: list[tuple[str, ...]] = [
     ("train", "--solver", "solver.prototxt", "--metrics", "m.jsonl", "-v"),
     ("train", "--solver", "solver.prototxt", "--set", "debug_info=true"),
     ("test", "--model", "net.prototxt", "--iterations", "1"), ("time", "--model", "net.prototxt", "--iterations", "1"),
     ("show", "net.prototxt"), ("check", "net.prototxt"), ("check", "--json", "net.prototxt"),
     ("deploy", "net.prototxt", "-"), ("deploy", "net.prototxt", "out"), ("diff", "net.prototxt", "other.prototxt"),
     ("diff", "--json", "net.prototxt", "other.prototxt"), ("upgrade", "net", "net.prototxt", "out"),
-    ("show", "broken.prototxt"), ("show", EVIL.replace("\0", "")), ("train", "--solver", EVIL.replace("\0", "")),
+    ("show", "broken.prototxt"), ("--traceback", "show", "broken.prototxt"),
+]  # fmt: skip
+NAMED: list[tuple[str, ...]] = [
+    ("show", EVIL.replace("\0", "")), ("train", "--solver", EVIL.replace("\0", "")),
     ("data", "check", EVIL.replace("\0", "")), (EVIL.replace("\0", ""),), ("train", "--" + EVIL.replace("\0", "")),
-    ("--traceback", "show", "broken.prototxt"),
-], ids=lambda verb: " ".join(verb[:2]).encode("ascii", "ignore").decode().replace("\x1b", ""))  # fmt: skip
+]  # fmt: skip
+
+
+def said(verb: tuple[str, ...]) -> str:
+    return " ".join(verb[:2]).encode("ascii", "ignore").decode().replace("\x1b", "")
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *NAMED], ids=said)
 def test_no_verb_lets_them_through(verb: tuple[str, ...], brew_run: Run, folder: Path) -> None:
     Path("net.prototxt").write_text(NET)
     Path("other.prototxt").write_text(NET.replace("dim: 3", "dim: 5").replace("gnp", "png"))
@@ -104,3 +114,61 @@ def test_no_verb_lets_them_through(verb: tuple[str, ...], brew_run: Run, folder:
             assert not UNSAFE.search(path.read_text()), path
     if path.suffix == ".jsonl":
         assert [json.loads(line) for line in path.read_text().splitlines()]
+
+
+# --- a line break or a tab in a name ------------------------------------------------------------------------------------
+
+BROKEN = r"\nINJECTED, loss = 1\tSHIFTED"  # in a prototxt
+ASTRAY = re.compile(r"^([IWEF]\d{4} .*?\] )?\s*(INJECTED|SMUGGLED)|\tSHIFTED", re.MULTILINE)
+BROKEN_NET = NET.replace(WRITTEN, BROKEN)
+OTHERS: list[tuple[str, ...]] = [
+    ("show", "--plan", "net.prototxt"), ("show", "--all", "net.prototxt"),
+    ("check", "--weights", "w.caffemodel", "net.prototxt"), ("diff", "w.caffemodel", "v.caffemodel"),
+    ("test", "--model", "net.prototxt", "--weights", "v.caffemodel", "--iterations", "1"),
+    ("test", "--model", "net.prototxt", "--weights", "v.caffemodel", "--ignore-mismatched", "--iterations", "1"),
+    ("time", "--model", "net.prototxt", "--iterations", "1", "--json"),
+    ("train", "--solver", "solver.prototxt", "--weights", "v.caffemodel"),
+    ("data", "check", "a\nSMUGGLED"), ("show", "a\nSMUGGLED"), ("a\nSMUGGLED",), ("show", "--phase", "a\nSMUGGLED", "net.prototxt"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", [*VERBS, *OTHERS], ids=said)
+def test_they_make_no_line_and_no_column(verb: tuple[str, ...], brew_run: Run, folder: Path) -> None:
+    Path("net.prototxt").write_text(BROKEN_NET)
+    Path("other.prototxt").write_text(BROKEN_NET.replace("dim: 3", "dim: 5").replace("SHIFTED", "SHIFTED.."))
+    Path("solver.prototxt").write_text(SOLVER)
+    Path("broken.prototxt").write_text(BROKEN_NET + f'\nlayer {{ name: "{BROKEN}z" type: "{BROKEN}" }}')
+    Net("net.prototxt").save("w.caffemodel")
+    Net("other.prototxt").save("v.caffemodel")
+    done = brew_run(*verb)
+    assert not ASTRAY.search(done.out), done.out
+    assert not ASTRAY.search(done.err), done.err
+    assert done.code != 70
+    for path in (Path("m.jsonl"), Path("out")):
+        if path.exists():
+            assert not ASTRAY.search(path.read_text()), path
+
+
+MISTAKES = {
+    "twice": BROKEN_NET + f'layer {{ name: "{BROKEN}" type: "ReLU" bottom: "{BROKEN}y" top: "{BROKEN}2" }}',
+    "no such bottom": BROKEN_NET + f'layer {{ name: "x" type: "ReLU" bottom: "{BROKEN}0" top: "x" }}',
+    "not in place": BROKEN_NET + f'layer {{ name: "x" type: "Softmax" bottom: "{BROKEN}y" top: "{BROKEN}" }}',
+    "another shape": BROKEN_NET.replace("dim: 4", "dim: 7"),
+    "no field": BROKEN_NET.replace("num_output: 4", f'num_output: 4 weight_filler {{ type: "{BROKEN}" }}'),
+    "arity": BROKEN_NET + f'layer {{ name: "{BROKEN}3" type: "Concat" top: "{BROKEN}4" }}',
+    "shared": BROKEN_NET.replace("inner_product_param", f'param {{ name: "{BROKEN}" }} param {{ name: "{BROKEN}" }} inner_product_param'),
+    "file": f'layer {{ name: "{BROKEN}" type: "Data" top: "{BROKEN}" data_param {{ source: "{BROKEN}" batch_size: 1 }} }}',
+    "list": f'layer {{ name: "{BROKEN}" type: "ImageData" top: "d" top: "l" image_data_param {{ source: "{BROKEN}" batch_size: 1 }} }}',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["check", "show", "train"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_no_message_about_a_layer_or_a_blob_has_them(mistake: str, verb: str, brew_run: Run, folder: Path) -> None:
+    Path("net.prototxt").write_text(MISTAKES[mistake])
+    Path("solver.prototxt").write_text(SOLVER)
+    options = ("--solver", "solver.prototxt") if verb == "train" else ("net.prototxt",)
+    done = brew_run(verb, *options)
+    assert "INJECTED" in done.out + done.err
+    assert not ASTRAY.search(done.out + done.err), done.out + done.err
+    assert done.code != 70

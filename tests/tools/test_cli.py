@@ -18,8 +18,8 @@ import pytest
 from brew.errors import NetError, Place
 from brew.tools import cli
 from brew.tools.cli import main
-from brew.tools.command import Settings
-from brew.tools.report import block
+from brew.tools.parts.command import Settings
+from brew.tools.parts.report import block
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,42 @@ def test_a_second_time_asks_for_overwrite(brew_run: Run, tmp_path: Path) -> None
     assert again.err.startswith("error[B")
     assert "overwrite" in again.err
     assert brew_run("data", "get", "digits", str(tmp_path), "--overwrite").code == 0
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000, 10_000, 100_000, 150_000])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_full_disk_leaves_nothing_half_written(size: int, there: bool, brew_run: Run, tmp_path: Path) -> None:
+    """By the largest size of a file: the net, the solver, or a database does not fit."""
+    target = tmp_path / "digits"
+    if there:
+        target.mkdir()
+        (target / "mine").write_text("mine")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        outcome = brew_run("data", "get", "digits", str(target))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert outcome.code == 7
+    assert outcome.out == ""
+    assert outcome.err.startswith("error[B700]: ") and outcome.err.count("error[") == 1
+    assert [path.name for path in tmp_path.rglob("*")] == (["digits", "mine"] if there else [])
+
+
+def test_no_database_is_left_without_its_net(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[Path] = []
+
+    def full(path: Path, contents: bytes) -> int:
+        written.append(path)
+        if "solver" in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(contents)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcome = brew_run("data", "get", "digits", str(tmp_path / "digits"))
+    assert len(written) == 2 or "solver" in written[0].name
+    assert outcome.code == 7 and "No space left on device" in outcome.err
+    assert not (tmp_path / "digits").exists()
 
 
 @pytest.mark.parametrize(("args", "code", "says"), [

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from brew.tools.log import GlogFormatter, TerminalFormatter
+from brew.tools.parts.log import GlogFormatter, TerminalFormatter
 
 STAMP = re.compile(r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.]+:\d+\] ")
 OUTPUT = r" net output #(\d+): (\S+) = ([\.\deE+-]+)"
@@ -101,6 +101,9 @@ def test_quiet_says_nothing_of_a_good_run(brew_run: Callable[..., Any], folder: 
 
 def test_formats() -> None:
     record = logging.LogRecord("brew", logging.WARNING, "/x/net.py", 7, "two\n\nlines of %s", ("it",), None)
+    (line,) = GlogFormatter().format(record).splitlines()
+    assert line.endswith("net.py:7] two\\n\\nlines of it")
+    record.lines = True
     lines = GlogFormatter().format(record).splitlines()
     assert [line[0] for line in lines] == ["W", "W", "W"]
     assert lines[2].endswith(" net.py:7] lines of it")

@@ -22,7 +22,7 @@ Run = Callable[..., Any]
 HANGS = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from brew.tools.signals import Process, handled
+from brew.tools.parts.signals import Process, handled
 Process.ours = True
 class Solver:
     def request(self, action): pass

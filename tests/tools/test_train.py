@@ -19,8 +19,8 @@ import pytest
 from brew.memory import recompute
 from brew.net import mode
 from brew.net.net import Net
-from brew.tools.live import LiveLine, Results
-from brew.tools.signals import Signals
+from brew.tools.parts.live import LiveLine, Results
+from brew.tools.parts.signals import Signals
 from brew.tools.train import configured
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -90,6 +90,7 @@ GONE = {
     "string.join": f"{_HERE}.old_builtins:join",
     **{f"string.ato{short}": f"builtins:{kind}" for short, kind in (("i", "int"), ("f", "float"), ("l", "int"))},
     "string.zfill": "builtins:str.zfill",
+    "subprocess.check_output": f"{_HERE}.old_modules:check_output",
     "sys.maxint": "sys:maxsize",
     "sys.setdefaultencoding": f"{_HERE}.old_builtins:nothing",
     **{f"tempfile.{kind}": f"{_HERE}.old_modules:{kind}" for kind in (

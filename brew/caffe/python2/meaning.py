@@ -22,6 +22,11 @@ _METHODS = {"has_key": "has_key", "sort": "sort", "decode": "decode", "encode": 
 _RENAMED = {"next": "__next__", "__nonzero__": "__bool__", "__div__": "__truediv__", "__rdiv__": "__rtruediv__",
             "__idiv__": "__itruediv__"}  # fmt: skip
 
+_OF_FUNCTIONS = {
+    "func_name": "__name__", "func_code": "__code__", "func_defaults": "__defaults__", "func_globals": "__globals__",
+    "func_doc": "__doc__", "im_func": "__func__", "im_self": "__self__",
+}  # fmt: skip
+_SCOPES = (ast.FunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 T = TypeVar("T", bound=ast.AST)
 
 
@@ -78,6 +83,9 @@ class _Meaning(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)
+        if node.attr in _OF_FUNCTIONS and isinstance(node.ctx, ast.Load):
+            self.translated[node.attr] += 1
+            node.attr = _OF_FUNCTIONS[node.attr]
         caught = isinstance(node.value, ast.Name) and node.value.id in self.caught
         if caught and node.attr == "message" and isinstance(node.ctx, ast.Load):
             self.translated["e.message"] += 1
@@ -130,6 +138,8 @@ class _Meaning(ast.NodeTransformer):
             if argument.arg in self.unpacked:
                 text = f"{self.unpacked[argument.arg].strip()} = {argument.arg}"
                 node.body.insert(0, _moved(ast.parse(text).body[0], node.body[0]))
+        if any(_yields(part) for part in node.body):
+            node.body = _ending_quietly(node.body)
         return node
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.Lambda:
@@ -172,6 +182,21 @@ class _Meaning(ast.NodeTransformer):
             self.caught.pop()
             node.name = f"{node.name}__caught"
         return node
+
+
+def _yields(node: ast.AST) -> bool:
+    """Whether the function that this is part of is a generator for it."""
+    if isinstance(node, ast.Yield):
+        return True
+    return not isinstance(node, _SCOPES) and any(_yields(part) for part in ast.iter_child_nodes(node))
+
+
+def _ending_quietly(body: list[ast.stmt]) -> list[ast.stmt]:
+    """A generator's body in which StopIteration, also of an inner `next()`, ends it."""
+    attempt = ast.parse("try: pass\nexcept StopIteration: return").body[0]
+    assert isinstance(attempt, ast.Try)
+    _moved(attempt, body[-1]).body = body
+    return [attempt]
 
 
 def _keywords(node: ast.Call) -> set[str | None]:

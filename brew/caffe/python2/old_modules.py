@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import pickle
+import subprocess
 import tempfile
 import urllib.error
 import urllib.parse
@@ -132,3 +133,12 @@ def csv_reader(lines: Any, *arguments: Any, **options: Any) -> Any:
     """`csv.reader`, which read files that are open for bytes."""
     text = io.TextIOWrapper(lines, "utf-8", newline="") if isinstance(lines, io.BufferedReader) else lines
     return csv.reader(text, *arguments, **options)
+
+
+def check_output(*arguments: Any, **options: Any) -> Any:
+    """`subprocess.check_output`, whose bytes were text."""
+    found = subprocess.check_output(*arguments, **options)
+    try:
+        return found.decode() if isinstance(found, bytes) else found
+    except UnicodeDecodeError:
+        return found

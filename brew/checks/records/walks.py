@@ -20,9 +20,9 @@ from brew.data.hdf5.source import find_dataset, open_hdf5, read_list
 from brew.data.image_list import ImageList, numbered, remedy
 from brew.data.image_source import ImageFiles
 from brew.data.list_lines import UTF_16
-from brew.errors import DataError
+from brew.errors import BrewError, DataError
 from brew.files import regular
-from brew.files.kind import file_kind
+from brew.files.signatures import noun_of
 from brew.layer import shape_text
 
 from .check import Limits
@@ -48,7 +48,7 @@ class Walk:
 
 
 def walk(source: Path, start: int, limits: Limits) -> Walk:
-    """The walk over `source` from record `start` on; its kind is told by its content. DataError."""
+    """The walk over `source` from record `start` on; its contents say which one. DataError."""
     if source.is_dir():
         return _database(source, limits.classes)
     if not source.is_file():
@@ -60,12 +60,12 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
     if _is_hdf5(source):
         return Walk("HDF5", None, _hdf5([source], limits))
     head = regular.head(source, 512)
-    kind = file_kind(head)
-    if kind not in (None, "a text file") or (
+    noun = noun_of(head)
+    if noun not in (None, "a text file") or (
         b"\0" in head and not head.startswith(UTF_16)
     ):  # names in a list need not be UTF-8
-        kind = kind or "a file of unknown kind"
-        raise DataError(f"this is {kind}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
+        noun = noun or "a file of unknown kind"
+        raise DataError(f"this is {noun}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
     first = next((line.strip() for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()), "")
     if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
         return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits))
@@ -186,6 +186,8 @@ def _names(h5: Any, file: Path) -> Iterator[str]:
                     groups.append((inner, group[name]))
                 else:
                     yield inner
+    except BrewError:
+        raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise DataError(f"{file}: damaged HDF5 file ({error})") from None
 
@@ -206,6 +208,8 @@ def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int 
                     _check_whole(block, start)
                 low = min(int(block.min()), low if low is not None else int(block.min()))
                 high = max(int(block.max()), high if high is not None else int(block.max()))
+    except BrewError:
+        raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
         raise DataError(f"it cannot be read: {error}") from None
     if bad:

@@ -3,6 +3,9 @@
 It is `native` in the user's cache (files.cache). Files there are named by a digest of all that they depend on (the
 code that writes the function, processor, LLVM), so that no outdated code is run. Where it cannot be written,
 code is made anew in every process.
+
+In memory a function takes about 60 KiB and three of the 65,530 mappings that Linux allows a process. New sizes want new
+functions, so those that nobody holds any more are freed, all but the last ones.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from brew.files.cache import keep, read
 
@@ -24,6 +28,7 @@ log = logging.getLogger("brew")
 
 VARIABLE = "BREW_NATIVE"  # "0" or "off" switches it off; "avx2" keeps to vectors of 8
 _FOLDER = "native"
+_LATEST = 256  # functions that stay though nobody holds them: nets that are made anew, or reshaped back, find them
 _WRITERS = (Path(__file__).parent, Path(__file__).parents[1] / "native")  # what writes functions: `origin` digests it
 
 
@@ -74,14 +79,39 @@ def target() -> Target:
 
 
 class Function:
-    """A function in memory: its address, for as long as the process lives."""
+    """A function in memory. Its code is freed with it, so what has its address holds it too: `bound` (.team) and
+    tables (.slots) do, and nobody else asks for the address."""
 
     def __init__(self, address: int, engine: Any) -> None:
         self.address, self._engine = address, engine
 
 
-_made: dict[str, Function] = {}
-_making = threading.Lock()
+class Made:
+    """Functions in memory by their names: all that are held somewhere, and the `latest` asked for."""
+
+    def __init__(self, latest: int = _LATEST) -> None:
+        self._most = latest
+        self._held: WeakValueDictionary[str, Function] = WeakValueDictionary()
+        self._latest: dict[str, Function] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, name: str, make: Callable[[], Function]) -> Function:
+        """The function of this name, by `make` where there is none."""
+        with self._lock:
+            function = self._held.get(name)
+            if function is None:
+                function = self._held[name] = make()
+            self._latest.pop(name, None)
+            self._latest[name] = function
+            oldest = self._latest.pop(next(iter(self._latest))) if len(self._latest) > self._most else None
+        del oldest  # it may be freed now
+        return function
+
+
+_made = Made()
 
 
 def function(name: str, write: Callable[[Writer], None]) -> Function:
@@ -101,10 +131,7 @@ def assembled(name: str, text: str) -> Function:
 
 
 def _function(name: str, text: Callable[[], str]) -> Function:
-    with _making:
-        if name not in _made:
-            _made[name] = _make(name, text)
-        return _made[name]
+    return _made.get(name, lambda: _make(name, text))
 
 
 def _make(name: str, text: Callable[[], str]) -> Function:
@@ -133,16 +160,23 @@ def _machine() -> Any:
 
 
 def _compile(text: str) -> bytes:
-    binding, machine = _binding(), _machine()
+    binding = _binding()
     module = binding.parse_assembly(f'target triple = "{binding.get_process_triple()}"\n{text}')
     module.verify()
-    builder = binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=1))
-    passes = binding.create_new_module_pass_manager()
-    passes.add_sroa_pass()  # the writer's cells become values
-    passes.add_instruction_combine_pass()
+    machine, passes, builder = _passes()
     passes.run(module, builder)
     code: bytes = machine.emit_object(module)
     return code
+
+
+@cache
+def _passes() -> tuple[Any, Any, Any]:
+    """What compiles, made once: llvmlite frees no passes."""
+    binding, machine = _binding(), _machine()
+    passes = binding.create_new_module_pass_manager()
+    passes.add_sroa_pass()  # the writer's cells become values
+    passes.add_instruction_combine_pass()
+    return machine, passes, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options(speed_level=1))
 
 
 # --- names of what is kept ------------------------------------------------------------------------------------------

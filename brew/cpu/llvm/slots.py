@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .compiler import Function
 from .values import Int
 from .writer import Writer
 
 Table = npt.NDArray[np.int64]
+
+
+class _Calling(np.ndarray[Any, np.dtype[np.int64]]):
+    """A table with addresses of functions: it keeps them in memory."""
+
+    functions: tuple[Function, ...] = ()
 
 
 class Slots:
@@ -23,8 +31,12 @@ class Slots:
         """All of the table at this address."""
         return {name: writer.load_int(table + 8 * i) for i, name in enumerate(self.names)}
 
-    def table(self, values: Mapping[str, int]) -> Table:
-        """A table; every slot must be given."""
+    def table(self, values: Mapping[str, int | Function]) -> Table:
+        """A table; every slot must be given. Functions stand in it by their addresses, and live as long as it does."""
         if unknown := values.keys() - set(self.names):
             raise KeyError(f"no slot {', '.join(sorted(unknown))}")
-        return np.array([values[name] for name in self.names], np.int64)
+        ordered = [values[name] for name in self.names]
+        numbers = [value.address if isinstance(value, Function) else value for value in ordered]
+        table = np.array(numbers, np.int64).view(_Calling)
+        table.functions = tuple(value for value in ordered if isinstance(value, Function))
+        return table

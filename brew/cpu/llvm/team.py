@@ -54,21 +54,22 @@ def _openmp() -> tuple[Any, tuple[int, int]] | None:
 
 
 def bound(function: compiler.Function, table: Table, keep: object, *, most: int = _MANY) -> Callable[[], None]:
-    """A call of function(table, thread, threads) on `threads.in_use()` threads, at most `most`.
+    """A call of function(table, thread, threads) on `threads.held()` threads, at most `most`.
 
-    It keeps alive what it works with, and `keep`: all that the table has addresses of.
+    It keeps alive what it works with, and `keep`: all that the table has addresses of but functions, which it keeps.
     """
-    openmp, alive = _openmp(), (function, table, keep)
+    openmp = _openmp()
     if openmp is None:
-        return _by_workers(function, table, alive, most)
+        return _by_workers(function, table, (function, table, keep), most)
     run, (number, count) = openmp
     enter = compiler.assembled("enter", _ENTER)
+    alive = (function, enter, table, keep)
     data = (ctypes.c_int64 * 4)(function.address, table.ctypes.data, number, count)
     place, entry = ctypes.addressof(data), enter.address
 
     def call() -> None:
         _ = alive, data
-        number = min(threads.in_use(), most)
+        number = min(threads.held(), most)
         if Inherited.thread is None:
             run(entry, place, number, 0)
         else:
@@ -82,9 +83,13 @@ def _by_workers(function: compiler.Function, table: Table, alive: object, most: 
     place = table.ctypes.data
 
     def run() -> None:
-        _ = alive
         pool = workers()
         number = min(pool.threads, most)
-        pool.each(lambda item, _: call(place, item, number), range(number))
+
+        def task(item: int, _thread: int) -> None:
+            _ = alive  # after an interrupt a worker may be in it still, and the caller gone
+            call(place, item, number)
+
+        pool.each(task, range(number))
 
     return run

@@ -82,6 +82,12 @@ class Bool(Value):
         return Int(self._text, self._text.line(f"select i1 {self.name}, i64 {name_of(yes)}, i64 {name_of(no)}"))
 
 
+class Mask(Value):
+    """Which lanes of a vector are meant."""
+
+    __slots__ = ()
+
+
 class Vector(Value):
     """As many float32 as the processor's vectors hold. A plain number stands for a vector full of it."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .text import Text
-from .values import Bool, Cell, Int, Number, Vector, name_of, operand
+from .values import Bool, Cell, Int, Mask, Number, Vector, name_of, operand
 
 
 class Writer(Text):
@@ -40,11 +40,39 @@ class Writer(Text):
     def _pointer(self, address: Int) -> str:
         return self.line(f"inttoptr i64 {address.name} to ptr")
 
-    def load(self, address: Int) -> Vector:
-        return Vector(self, self.line(f"load {self.vector}, ptr {self._pointer(address)}, align 4"))
+    def mask(self, count: Int) -> Mask:
+        """The lanes below `count`."""
+        many, lanes = f"<{self.width} x i64>", f"<{', '.join(f'i64 {i}' for i in range(self.width))}>"
+        return Mask(self, self.line(f"icmp slt {many} {lanes}, {self._full('i64', count.name)}"))
 
-    def store(self, address: Int, value: Vector) -> None:
-        self.line(f"store {self.vector} {value.name}, ptr {self._pointer(address)}, align 4", named=False)
+    def load(self, address: Int, mask: Mask | None = None) -> Vector:
+        """Lanes outside `mask` are not read, and 0."""
+        place, kind = self._pointer(address), self.vector
+        if mask is None:
+            return Vector(self, self.line(f"load {kind}, ptr {place}, align 4"))
+        meant, name = f"<{self.width} x i1> {mask.name}", f"@llvm.masked.load.v{self.width}f32.p0"
+        return Vector(self, self.line(f"call {kind} {name}(ptr {place}, i32 4, {meant}, {kind} zeroinitializer)"))
+
+    def store(self, address: Int, value: Vector, mask: Mask | None = None) -> None:
+        """Lanes outside `mask` are not written."""
+        place, what = self._pointer(address), f"{self.vector} {value.name}"
+        if mask is None:
+            self.line(f"store {what}, ptr {place}, align 4", named=False)
+            return
+        name = f"@llvm.masked.store.v{self.width}f32.p0"
+        self.line(f"call void {name}({what}, ptr {place}, i32 4, <{self.width} x i1> {mask.name})", named=False)
+
+    def store_total(self, address: Int, value: Vector) -> None:
+        """Store the sum of all lanes, a float32; they are added in pairs."""
+        name = f"@llvm.vector.reduce.fadd.v{self.width}f32"
+        total = self.line(f"call reassoc float {name}(float -0.0, {self.vector} {value.name})")
+        self.line(f"store float {total}, ptr {self._pointer(address)}, align 4", named=False)
+
+    def every_other(self, low: Vector, high: Vector, first: int) -> Vector:
+        """Of the lanes of `low` and then of `high`, every second from number `first` on."""
+        lanes = ", ".join(f"i32 {first + 2 * i}" for i in range(self.width))
+        both = f"{self.vector} {low.name}, {self.vector} {high.name}"
+        return Vector(self, self.line(f"shufflevector {both}, <{self.width} x i32> <{lanes}>"))
 
     def stream(self, address: Int, value: Vector) -> None:
         """Store past the caches, to an address that vectors divide; `fence` must follow before others read."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from brew.cpu.llvm import compiler
 from brew.cpu.llvm.slots import Table
+from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
 from . import tiles
@@ -96,3 +98,17 @@ def tile_table(tiling: Tiling, blob: Blocked, array: Array, group: int, **others
     """The table of the code for tiles (brew.cpu.native.tiles) for a group of `blob`, whose values are `array`."""
     base = {"down": tiling.down, "across": tiling.across, "bias": 0, "added": 0, "slope": 0, "top": 0, "left": 0}
     return tiles.SLOTS.table({**base, "zeros": _ZEROS.ctypes.data, **blob.slots(array, group), **others})
+
+
+def channel_sums(of: Blocked, blob: Array, sums: Array) -> list[Callable[[], None]]:
+    """Calls that add to `sums`, which has a number for each channel."""
+    found, slots = np.zeros(of.group * of.blocks * width(), np.float32), of.slots(blob, 0)
+    table = tiles.SUM.table({
+        "blob": slots["blob"], "image": slots["image"], "block": of.plane, "blocks": of.blocks * of.group,
+        "images": of.images, "plane": of.plane, "sums": found.ctypes.data,
+    })  # fmt: skip
+
+    def add() -> None:
+        np.add(sums, found[: of.channels], out=sums)
+
+    return [bound(compiler.function("sum", tiles.write_sum), table, (found, blob)), add]

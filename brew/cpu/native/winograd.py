@@ -21,14 +21,15 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
+from . import products, tiles
 from .blocked import Blocked, Tiling, spread, tile_table, up, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
 from .transforms import transposed
 
 _CACHE = 1 << 20  # bytes of a thread's tiles that stay close
-_FEWEST = 48  # tiles in a block of work, where there are as many
+_FEWEST = 48  # tiles in a unit of work, where there are as many
+_FEWEST_OF_LARGE = 96  # the same where the filters do not stay close: every unit reads all of them from afar
 _MOST_ROWS = 14
 
 
@@ -62,7 +63,7 @@ class Convolution:
         self.filters = FilterBank(self.scheme, target.of_group, source.of_group, source.group)
         self.tiling = Tiling.over(tiled, self.scheme.outputs)
         self._share()
-        self.tile_block = up(self.of_block, self.rows) * width() * 4
+        self.tile_block = up(self.of_unit, self.rows) * width() * 4
         self.element = spread(source.blocks * self.tile_block)
         self.product_element = spread(self.filters.panels * self.filters.columns * self.tile_block)
         self._of_thread = self.scheme.elements * (self.element + self.product_element)
@@ -74,20 +75,21 @@ class Convolution:
         return self.target
 
     @property
-    def unit(self) -> int:
-        """Tiles that one thread must compute."""
+    def inseparable(self) -> int:
+        """Tiles that one unit of work must have together."""
         return 1
 
     def _share(self) -> None:
-        """Choose the tiles of a block of work, even shares for all that stay in the cache, and those of a band."""
+        """Choose the tiles of a unit of work, even shares for all that stay in the cache, and those of a band."""
         of_tile = self.scheme.elements * (self.source.of_group + self.target.of_group) * 4
-        most = max(_CACHE // of_tile, _FEWEST)
-        blocks = self.threads * -(-self.tiling.count // (self.threads * most))
-        share = up(-(-self.tiling.count // blocks), self.unit)
+        large = self.filters.scheme.elements * self.filters.element > _CACHE
+        most = max(_CACHE // of_tile, _FEWEST_OF_LARGE if large else _FEWEST)
+        units = self.threads * -(-self.tiling.count // (self.threads * most))
+        share = up(-(-self.tiling.count // units), self.inseparable)
         columns, registers = self.filters.columns, 2 * width()
         high = min((registers - columns - 1) // columns, _MOST_ROWS)
         self.rows = min(range(high, max(1, high // 2), -1), key=lambda rows: up(share, rows))
-        self.of_block = up(share, self.rows) if self.unit == 1 else share
+        self.of_unit = up(share, self.rows) if self.inseparable == 1 else share
 
     def transform(self, filters: Array, transformed: Array) -> list[Call]:
         """Calls that bring the filters into the order that `bind` wants: `self.filters.size` float32."""
@@ -103,7 +105,7 @@ class Convolution:
         if biases is None:
             biases = np.zeros(self.target.group * self.target.blocks * width(), np.float32)
         keep = (source, target, transformed, scratch, slopes, biases, finish)
-        calls = []
+        codes, calls = self._codes(), []
         for group in range(self.source.group):
             own = biases.ctypes.data + group * self.target.blocks * width() * 4
             added = 0 if finish.added is None else self.target.slots(finish.added, group)["blob"]
@@ -115,34 +117,36 @@ class Convolution:
                 self.tiling, self.target, target, group, tile_block=self.tile_block, element=self.product_element,
                 bias=own, slope=slopes.ctypes.data, added=added, **self._before(self.target),
             )  # fmt: skip
-            table = self._table(group, taken, put, transformed, scratch)
-            calls.append(bound(self._codes()["convolve"], table, (keep, taken, put), most=self.threads))
+            table = self._table(codes, group, taken, put, transformed, scratch)
+            calls.append(bound(codes["convolve"], table, (keep, taken, put), most=self.threads))
         return calls
 
     def _before(self, blob: Blocked) -> dict[str, int]:
         """How far the first tile begins before a blob: the one that is not shared out has the padding."""
         return dict.fromkeys(("top", "left"), 0) if blob is self.tiled else {"top": self.pad[0], "left": self.pad[1]}
 
-    def _table(self, group: int, taken: Table, put: Table, transformed: Array, scratch: Array) -> Table:
-        codes, bank = self._codes(), self.filters
-        return drivers.CONVOLVE.table({
-            "tiles": codes["tiles"].address, "tiles_table": taken.ctypes.data, "product": codes["product"].address,
-            "untile": codes["untile"].address, "untile_table": put.ctypes.data,
+    def _table(
+        self, codes: dict[str, Function], group: int, taken: Table, put: Table, transformed: Array, scratch: Array
+    ) -> Table:
+        bank = self.filters
+        return products.CONVOLVE.table({
+            "tiles": codes["tiles"], "tiles_table": taken.ctypes.data, "product": codes["product"],
+            "untile": codes["untile"], "untile_table": put.ctypes.data,
             "scratch": scratch.ctypes.data, "scratch_of_thread": self._of_thread,
             "products": self.scheme.elements * self.element,
             "transformed": transformed.ctypes.data + group * self.scheme.elements * bank.element,
             "transformed_element": bank.element, "elements": self.scheme.elements,
             "element": self.element, "product_element": self.product_element,
             "tile_block": self.tile_block, "channels": bank.rows, "rows": self.rows, "panels": bank.panels,
-            "panel": bank.panel, "count": self.tiling.count, "of_block": self.of_block,
-            "blocks": -(-self.tiling.count // self.of_block),
+            "panel": bank.panel, "count": self.tiling.count, "of_unit": self.of_unit,
+            "units": -(-self.tiling.count // self.of_unit),
         })  # fmt: skip
 
     def _codes(self) -> dict[str, Function]:
         rows, columns = self.rows, self.filters.columns
         product = partial(products.write_product, rows=rows, columns=columns)
         return {
-            "convolve": function("convolve", drivers.write_convolve),
+            "convolve": function("convolve", products.write_convolve),
             "product": function(f"product {rows} {columns}", product),
             **self._ends(),
         }
@@ -167,7 +171,7 @@ class Overlapped(Convolution):
         return self.source
 
     @property
-    def unit(self) -> int:
+    def inseparable(self) -> int:
         """All of an image: its tiles are added to the same pixels."""
         return self.tiling.down * self.tiling.across
 

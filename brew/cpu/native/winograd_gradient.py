@@ -10,11 +10,10 @@ from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import bound
 from brew.layer import Array
 
-from . import drivers, products, tiles
-from .blocked import Blocked, Tiling, spread, tile_table, width
+from . import products, tiles
+from .blocked import Blocked, Tiling, channel_sums, spread, tile_table, width
 from .cost import Cost, cheapest
 from .filter_bank import Call, FilterBank
-from .sums import channel_sums
 
 _PART = 4 << 20  # bytes of tiles between two additions to a gradient, at least
 _UNIT = 32  # tiles in a thread's unit of work
@@ -58,22 +57,22 @@ class Gradient:
             self.tiling, self.target, target, group, tile_block=self.tile_block, element=self.target_element
         )
         codes, calls = self._codes(), []
-        keep = (taken, put, codes, source, target, scratch)
+        keep = (taken, put, source, target, scratch)
         for start in range(0, self.tiling.count, self.of_part):
-            table = self._table(start, taken, put, scratch)
+            table = self._table(codes, start, taken, put, scratch)
             calls += [bound(codes[phase], table, keep) for phase in ("take apart", "accumulate")]
         transformed = scratch.reshape(-1)[sum(self._tiles) : self.scratch]
         return [*calls, *self.filters.add_gradient(gradient, transformed)]
 
-    def _table(self, start: int, taken: Table, put: Table, scratch: Array) -> Table:
-        codes, bank = self._codes(), self.filters
+    def _table(self, codes: dict[str, Function], start: int, taken: Table, put: Table, scratch: Array) -> Table:
+        bank = self.filters
         count = min(self.of_part, self.tiling.count - start)
         source = scratch.ctypes.data
         target = source + 4 * self._tiles[0]
-        return drivers.GRADIENT.table({
-            "source_tiles": codes["source"].address, "source_table": taken.ctypes.data,
-            "target_tiles": codes["target"].address, "target_table": put.ctypes.data,
-            "outer": codes["outer"].address, "source": source, "target": target,
+        return products.GRADIENT.table({
+            "source_tiles": codes["source"], "source_table": taken.ctypes.data,
+            "target_tiles": codes["target"], "target_table": put.ctypes.data,
+            "outer": codes["outer"], "source": source, "target": target,
             "gradient": target + 4 * self._tiles[1], "elements": self.scheme.elements,
             "source_element": self.source_element, "target_element": self.target_element,
             "gradient_element": bank.element, "tile_block": self.tile_block, "channels": bank.rows,
@@ -89,8 +88,8 @@ class Gradient:
         )
         outer = partial(products.write_outer, rows=rows, columns=columns)
         return {
-            "take apart": function("take apart", drivers.write_take_apart),
-            "accumulate": function("accumulate", drivers.write_accumulate),
+            "take apart": function("take apart", products.write_take_apart),
+            "accumulate": function("accumulate", products.write_accumulate),
             "source": function(f"tiles {name}", apart),
             "target": function(f"spread {name}", spread_out),
             "outer": function(f"outer {rows} {columns}", outer),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from brew.errors import DataError, ResourceError
+from brew.units import mib
 
 from .database import Record
 
@@ -40,24 +43,56 @@ def write_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = Fal
     The database appears at once when it is complete: it is written beside and moved. Raises DataError for a
     target that is in the way and for keys out of order, ResourceError when the disk is full or not writable.
     """
-    import lmdb
+    with staged_lmdb(folder, records, overwrite=overwrite) as written:
+        return written
 
+
+@contextmanager
+def staged_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = False) -> Iterator[int]:
+    """As `write_lmdb`; the database is complete when the block begins, and appears when the block ends well."""
     check_target(folder, overwrite=overwrite)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-            grown, compact = Path(temporary) / "grown", Path(temporary) / "compact"
-            compact.mkdir(mode=0o755)
-            # Without a lock file: it is mapped memory, and where the disk is full the first write to that is SIGBUS.
-            with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False, lock=False) as environment:
-                written = sum(_put(environment, chunk) for chunk in _chunks(records))
-                environment.copy(str(compact), compact=True)
+    with ExitStack() as stack:
+        with _errors_of(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            beside = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
+            temporary = Path(stack.enter_context(beside))
+            written = _write(records, temporary)
+        yield written
+        with _errors_of(folder):
             if folder.exists():
                 check_target(folder, overwrite=overwrite)  # once more: writing took its time
-                folder.replace(Path(temporary) / "before")
-            compact.replace(folder)
+                folder.replace(temporary / "before")
+            (temporary / "compact").replace(folder)
+
+
+@contextmanager
+def _errors_of(folder: Path) -> Iterator[None]:
+    import lmdb
+
+    try:
+        yield
     except (OSError, lmdb.Error) as error:
-        raise ResourceError(f"the database {folder} cannot be written: {error}") from None
+        raise ResourceError(f"the database {folder} cannot be written: {error}", hint=_room(folder.parent)) from None
+
+
+def _room(folder: Path) -> str | None:
+    """What is free there: LMDB calls a write that was cut short an input/output error."""
+    try:
+        return f"{mib(shutil.disk_usage(folder).free)} are free in {folder}"
+    except OSError:
+        return None
+
+
+def _write(records: Iterable[Record], temporary: Path) -> int:
+    """The database, as `compact` in this folder."""
+    import lmdb
+
+    grown, compact = temporary / "grown", temporary / "compact"
+    compact.mkdir(mode=0o755)
+    # Without a lock file: it is mapped memory, and where the disk is full the first write to that is SIGBUS.
+    with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False, lock=False) as environment:
+        written = sum(_put(environment, chunk) for chunk in _chunks(records))
+        environment.copy(str(compact), compact=True)
     return written
 
 

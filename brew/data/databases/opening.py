@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from brew.errors import DataError, Place
-from brew.files.weights.known import recognise
+from brew.files.weights.recognising import recognise
 
 from .database import Database
 from .leveldb import LevelDB
@@ -26,17 +26,17 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
         known = recognise(path)
         is_what = known.noun if known else "a file" if path.exists() else "not there"
         raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
-    kind: type[LMDB | LevelDB]
+    found: type[LMDB | LevelDB]
     if (path / "data.mdb").exists():
-        kind = LMDB
+        found = LMDB
     elif (path / "CURRENT").exists():
-        kind = LevelDB
+        found = LevelDB
     else:
         raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
-    if said is not None and said != kind.backend:
+    if said is not None and said != found.backend:
         log.info("%s%s: %s holds %s data and is read so, though the file says backend: %s",
-                 f"{place}: " if place else "", what, path, kind.backend, said)  # fmt: skip
+                 f"{place}: " if place else "", what, path, found.backend, said)  # fmt: skip
     try:
-        return kind(path)
+        return found(path)
     except DataError as error:
         raise error.with_place(place) from None

@@ -22,12 +22,12 @@ def _is_marked(path: Path) -> bool:
         return str(file.attrs.get(_MARK)) == "brew"
 
 
-KIND = Kind("a batch (HDF5)", is_hdf5, _is_marked)
+BATCH_KIND = Kind("a batch (HDF5)", is_hdf5, _is_marked)
 
 
 def write_datasets(path: Path, datasets: Mapping[str, npt.NDArray[Any]]) -> None:
     """Write `datasets` by name, whole and closed, in place of what was written to `path` so; else ResourceError."""
-    with replacing(path, KIND) as temporary, created(temporary) as file:
+    with replacing(path, BATCH_KIND) as temporary, created(temporary) as file:
         file.attrs[_MARK] = "brew"
         for name, values in datasets.items():
             file.create_dataset(name, data=values)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.databases.database import Record
-from brew.data.databases.lmdb_writer import check_target, write_lmdb
-from brew.errors import DataError, UsageError, did_you_mean
-from brew.files.download import Expected, Progress, download, unpack
+from brew.data.databases.lmdb_writer import check_target, staged_lmdb
+from brew.errors import DataError, ResourceError, UsageError, did_you_mean
+from brew.files.atomic import reason
+from brew.files.download import Expected, Progress, download, forget, unpack
 from brew.proto.brew_pb2 import Datum
 
 Images = npt.NDArray[np.uint8]
@@ -42,8 +43,22 @@ def get(
 
     `progress(what, done, total)` is called with bytes while downloading and records while writing. Raises UsageError
     for an unknown name, DataError for files that are missing or wrong and for targets that exist (unless
-    `overwrite`), ResourceError where nothing can be written.
+    `overwrite`), ResourceError where the disk is full or cannot be written: then nothing of the set is left there.
     """
+    with getting(name, folder, from_folder=from_folder, overwrite=overwrite, progress=progress) as targets:
+        return targets
+
+
+@contextmanager
+def getting(
+    name: str,
+    folder: Path,
+    *,
+    from_folder: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[list[Path]]:
+    """As `get`; both databases are complete when the block begins, and appear when the block ends well."""
     if name not in _SETS:
         known = f"known data sets: {', '.join(names())}"
         near = did_you_mean(name, _SETS)
@@ -51,10 +66,19 @@ def get(
     targets = [folder / f"{name}_{part}_lmdb" for part in ("train", "test")]
     for target in targets:
         check_target(target, overwrite=overwrite)
-    parts = _SETS[name](folder, from_folder, progress)
-    for target, (images, labels) in zip(targets, parts, strict=True):
-        write_lmdb(target, _records(images, labels, target.name, progress), overwrite=overwrite)
-    return targets
+    is_new = not folder.exists()
+    try:
+        with ExitStack() as stack:
+            parts = _SETS[name](folder, from_folder, progress)
+            for target, (images, labels) in zip(targets, parts, strict=True):
+                records = _records(images, labels, target.name, progress)
+                stack.enter_context(staged_lmdb(target, records, overwrite=overwrite))
+            yield targets
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # there may be parts of files that a later call needs
+                folder.rmdir()
+        raise
 
 
 def _records(images: Images, labels: Images, what: str, progress: Progress | None) -> Iterator[Record]:
@@ -75,15 +99,32 @@ def _mnist(folder: Path, from_folder: Path | None, progress: Progress | None) ->
     if from_folder is not None:
         contents = [unpack(_given(from_folder, file.name), file) for file in files]
     else:
-        arriving = folder / ".mnist-download"
-        arriving.mkdir(parents=True, exist_ok=True)
-        contents = [download(known["mirrors"], file, arriving, progress) for file in files]
-        for file in files:
-            (arriving / f"{file.name}.gz").unlink()
-        with suppress(OSError):  # the user's files in it stay
-            arriving.rmdir()
+        with _arriving(folder / ".mnist-download", files) as arriving:
+            contents = [download(known["mirrors"], file, arriving, progress) for file in files]
     train_images, train_labels, test_images, test_labels = map(read_idx, contents)
     return [(train_images, train_labels), (test_images, test_labels)]
+
+
+@contextmanager
+def _arriving(folder: Path, files: Sequence[Expected]) -> Iterator[Path]:
+    """A folder for downloads. They stay where mirrors fail, for a later call to go on; not on a full disk."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot make the folder {folder}: {reason(error)}") from error
+    try:
+        yield folder
+    except ResourceError:
+        _clear(folder, files)
+        raise
+    _clear(folder, files)
+
+
+def _clear(folder: Path, files: Sequence[Expected]) -> None:
+    for file in files:
+        forget(folder, file)
+    with suppress(OSError):  # the user's files in it stay
+        folder.rmdir()
 
 
 def _given(folder: Path, name: str) -> Path:

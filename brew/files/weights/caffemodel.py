@@ -20,12 +20,12 @@ from brew.files.finite import not_finite
 from brew.proto.brew_pb2 import ResumeState, SolverState, V1LayerParameter
 from brew.proto.old_types import V0_TYPES, present_type
 
+from .beginnings import begins_as_state, begins_as_weights
 from .blob_proto import stored_blob
-from .caffemodel_kind import begins_as_state, begins_as_weights
 from .caffemodel_writer import write_solver_state, write_weights
 from .cursor import BYTES, VARINT, Cursor, Malformed, signed
 from .digest import HashedStream, sha256_of
-from .known import BLOB, STATE, WEIGHTS, recognise
+from .recognising import BLOB, STATE, WEIGHTS, recognise
 from .stored import LayerBlobs, StoredBlob, StoredState, mapped
 
 __all__ = [

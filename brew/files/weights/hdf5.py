@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from brew.errors import WeightsError
+from brew.errors import BrewError, WeightsError
 from brew.files import regular
 from brew.proto.brew_pb2 import ResumeState
 
-from .known import recognise
-from .stored import LayerBlobs, StoredBlob, StoredState, mapped
+from .recognising import recognise
+from .stored import LayerBlobs, StoredBlob, StoredState, Values, mapped
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_DECLARED = 4 << 30  # bytes; larger datasets must not be mostly holes
@@ -71,10 +71,10 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
         ]
 
 
-def write_weights(
-    path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], diffs: Any = None
-) -> None:
+def write_weights(path: Path, layers: Values, diffs: Values | None, net: str) -> None:
     """Write (layer, [(index, values)]) in Caffe's layout, readable by HDF5 1.8; `diffs` likewise to /diff.
+
+    The name of the net, `net`, has no place in it.
 
     WeightsError for names that cannot be paths in HDF5 or could not be told from another layer's blobs.
     """
@@ -90,7 +90,7 @@ def write_weights(
                     file.create_dataset(f"{group}/{layer}/{index}", data=values)
 
 
-def _check_names(layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]) -> None:
+def _check_names(layers: Values) -> None:
     datasets = {f"{layer}/{index}" for layer, blobs in layers for index, _ in blobs}
     for layer, _ in layers:
         parts = layer.split("/")
@@ -206,6 +206,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
     with file:
         try:
             yield file
+        except BrewError:
+            raise
         except (OSError, LookupError, ValueError, TypeError, AttributeError, RuntimeError, DecodeError) as error:
             raise WeightsError(f"{path}: damaged HDF5 file ({error})") from error
 

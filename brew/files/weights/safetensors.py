@@ -8,17 +8,15 @@ metadata say `format: brew` and the net's name. The format: https://github.com/h
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from brew.errors import Place, WeightsError
 from brew.files import regular
 
-from .stored import BFLOAT16, LayerBlobs, StoredBlob, mapped
+from .stored import BFLOAT16, LayerBlobs, StoredBlob, Values, mapped
 
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
@@ -66,8 +64,8 @@ def read_weights(path: str | Path) -> list[LayerBlobs]:
     return [LayerBlobs(layer, "", [blobs[i] for i in sorted(blobs)], sorted(blobs)) for layer, blobs in found.items()]
 
 
-def write_weights(path: Path, layers: Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]], net: str) -> None:
-    """Write (layer, [(index, values)]) of the net named `net`; the values go out as they lie in memory."""
+def write_weights(path: Path, layers: Values, diffs: Values | None, net: str) -> None:
+    """Write (layer, [(index, values)]) of the net named `net`, no gradients; values go out as they lie in memory."""
     from safetensors.numpy import save_file
 
     tensors = {  # ascontiguousarray gives a scalar an axis

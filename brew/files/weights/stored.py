@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib.array_utils import byte_bounds
 
 from brew.errors import Place, WeightsError, did_you_mean
@@ -24,6 +25,7 @@ from .cursor import Floats
 PIECE = 1 << 20  # values: small beside a net, large beside the cost of a step
 
 BFLOAT16 = np.dtype("<u2")  # stands for bfloat16, which NumPy lacks: the upper half of a float32
+Values: TypeAlias = Sequence[tuple[str, list[tuple[int, npt.NDArray[Any]]]]]  # by layer, (index, values) of its blobs
 _Raw = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -40,6 +42,13 @@ class StoredBlob:
     legacy: bool
     raw: _Raw
     raw_diff: _Raw | None = None
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a blob of `shape` takes these values: the shapes are equal, or equal as four axes where this one is
+        legacy and `shape`, of at most four axes, gets ones in front (Caffe's Blob::ShapeEquals)."""
+        if self.shape == shape:
+            return True
+        return self.legacy and len(shape) <= 4 and self.shape == (1,) * (4 - len(shape)) + shape
 
     @property
     def data(self) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from brew import cuda
-from brew.layer import Arrays, Version
+from brew.layer import Arrays, ChangeCount
 from brew.layer.data_layer import DataLayer
 from brew.memory.scratch import Scratch
 from brew.memory.stamps import Stamps
@@ -21,12 +21,12 @@ from .step import Step
 class Binding:
     """The scratch and the count of passes that all steps of a net share, and what says that something has changed.
 
-    version  grows with every change of the parameters
+    changes  grows with every change of the parameters
     stamps   those of all blobs
     """
 
-    def __init__(self, version: Version, stamps: Stamps, device: str) -> None:
-        self.version, self.stamps, self.device = version, stamps, device
+    def __init__(self, changes: ChangeCount, stamps: Stamps, device: str) -> None:
+        self.changes, self.stamps, self.device = changes, stamps, device
         self.scratch = Scratch(device)
         self.passes = PassCounter(device)
 
@@ -41,7 +41,7 @@ class Binding:
             step.reshape()
             if step.current_shapes() != step.shapes:
                 step.prepare(self.scratch)
-            step.bind(self.scratch, self.passes.array, self.version)
+            step.bind(self.scratch, self.passes.array, self.changes)
             self._weigh(step)
         step.seen = latest  # as of before: what binding has changed counts
         assert step.io is not None

@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from brew.cpu import busy, threads
 from brew.errors import UsageError
-from brew.layer import Arrays, Unsupported, Version
+from brew.layer import Arrays, ChangeCount, Unsupported
 from brew.memory.plan import MemoryPlan
 
 from .binding import Binding, read_next_shapes
-from .fusion import Plan
-from .planner import Planner
+from .fusion import FusedGroups
+from .memory_planner import MemoryPlanner
 from .shapes_ahead import ShapesAhead
 from .step import Step
 from .whole_pass import WholePasses
@@ -23,31 +23,31 @@ class Executor:
     """The steps of a net and the memory they share."""
 
     def __init__(
-        self, steps: Sequence[Step], plan: Plan, binding: Binding, planner: Planner, memory: MemoryPlan,
+        self, steps: Sequence[Step], fused: FusedGroups, binding: Binding, planner: MemoryPlanner, memory: MemoryPlan,
         shapes: ShapesAhead, whole: WholePasses, *, forward_only: bool, openmp: ctypes.CDLL | None,
     ) -> None:  # fmt: skip
         """All of one net, made by `assemble` (.assembly). `memory` is what `planner` has planned first; `openmp` is
         the library whose threads compute, if one does."""
-        self.steps, self.plan, self.binding, self.whole = steps, plan, binding, whole
+        self.steps, self.fused, self.binding, self.whole = steps, fused, binding, whole
         self.memory, self._planner = memory, planner
         self._shapes, self.sources = shapes, shapes.sources
         self.passes = binding.passes
         self._forward_only, self._openmp = forward_only, openmp
         self._reading = [step for step in steps if step.reads_data]
-        self._settled_at = -1  # the latest stamp then
+        self._planned_at = -1  # the latest stamp then
         self._lent = False
 
     @property
     def kept_bytes(self) -> int:
         """Bytes of the buffers that layers keep from call to call."""
-        grouped = {n for group in self.plan.groups for n in range(group.first, group.last + 1)}
+        grouped = {n for group in self.fused.groups for n in range(group.first, group.last + 1)}
         alone = sum(step.kept_bytes for n, step in enumerate(self.steps) if n not in grouped)
-        return alone + sum(group.step.kept_bytes for group in self.plan.groups)
+        return alone + sum(group.step.kept_bytes for group in self.fused.groups)
 
     def begin_at(self, number: int, end: int) -> None:
         """Forward goes from this step to `end`. From 0 it is one more pass, on the device too; else it goes on.
 
-        UsageError where that needs values whose memory others have used since.
+        UsageError where that needs values that have been overwritten since.
         """
         if self._openmp is not None:
             threads.openmp_threads(self._openmp)
@@ -61,10 +61,10 @@ class Executor:
                     hint="name it in keep=[...], or make the net without",
                 )
             return
-        self.settle(end)
+        self.plan_shapes(end)
         self.passes.next()
 
-    def settle(self, end: int | None = None) -> None:
+    def plan_shapes(self, end: int | None = None) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.
 
         What the net computed before is lost then. Of steps behind `end`, those that cannot follow stay as they are.
@@ -73,9 +73,9 @@ class Executor:
         for step in self._reading:
             read_next_shapes(step)
         stamps = self.binding.stamps
-        if self._settled_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
+        if self._planned_at == stamps.latest and self._lent and not self.memory.arena.stale and self._shapes.reach(end):
             return
-        if self._shapes.carry(end, self.plan.groups) and not self._lent:
+        if self._shapes.carry(end, self.fused.groups) and not self._lent:
             self.memory.arena.stale = True
         if self.memory.arena.stale:
             self.memory, self._lent = self._planner.plan(), False
@@ -83,20 +83,20 @@ class Executor:
             self._lent = True
             self.memory.lend()
             self.binding.scratch.stamp += 1
-        self._settled_at = stamps.latest
+        self._planned_at = stamps.latest
 
     def prepare_again(self) -> None:
         """Implementations would now decide otherwise than they have (brew.layer.choices): let them."""
-        for step in (*self.steps, *(group.step for group in self.plan.groups)):
+        for step in (*self.steps, *(group.step for group in self.fused.groups)):
             with suppress(Unsupported):  # a group's, in these shapes
                 step.prepare(self.binding.scratch)
             step.unbind()
         self.memory.arena.stale = True
 
-    def bind_again(self, version: Version) -> None:
-        """Parameters lie elsewhere from now on, and `version` is theirs."""
-        self.binding.version = version
-        for step in (*self.steps, *(group.step for group in self.plan.groups)):
+    def bind_again(self, changes: ChangeCount) -> None:
+        """Parameters lie elsewhere from now on, and `changes` counts theirs."""
+        self.binding.changes = changes
+        for step in (*self.steps, *(group.step for group in self.fused.groups)):
             step.unbind()
         self.whole.forget()
 
@@ -108,11 +108,11 @@ class Executor:
     def _ready(self) -> None:
         """Before the first step runs, memory has to be there."""
         if not self._lent:
-            self.settle()
+            self.plan_shapes()
 
     def reshape(self) -> None:
         """Carry shapes through the whole net, without computing."""
-        self.settle()
+        self.plan_shapes()
         for step in self.steps:
             self.binding.arrays(step)
 
@@ -125,10 +125,13 @@ class Executor:
         self._ready()
         before, number = self.binding.stamps.latest, start
         while number <= end:
-            together = self.plan.forward(number, end)
+            together = self.fused.forward(number, end)
             if together:
                 self.memory.arena.ran(number, together)
-            number += together or self.forward(number)
+                number += together
+            else:
+                self.forward(number)
+                number += 1
         self.whole.forget()
         if whole:
             self.whole.forward.make(before, self.memory.schedule)
@@ -145,10 +148,13 @@ class Executor:
         while number >= end:
             self._check_backward(number)
             self._run_again(number)
-            together = self.plan.backward(number, end)
+            together = self.fused.backward(number, end)
             if together:
                 self.memory.arena.ran(self._moment(number), together)
-            number -= together or self._backward(number)
+                number -= together
+            else:
+                self._backward(number)
+                number -= 1
         if not whole:
             self.whole.forget()
         elif self.whole.forward.stands:  # else its groups may not have run as such
@@ -176,10 +182,10 @@ class Executor:
                 hint="make the net without keep=[...]",
             )
 
-    def forward(self, number: int) -> int:
-        """Run step `number` alone; returns how many steps ran, which is 1."""
+    def forward(self, number: int) -> None:
+        """Run step `number` alone."""
         self.whole.forget()
-        self.plan.part(number)
+        self.fused.part(number)
         step = self.steps[number]
         self.refresh(number)
         if step.asks_for_shapes:
@@ -188,14 +194,13 @@ class Executor:
             self.refresh(number)
         step.forward()
         self.memory.arena.ran(number)
-        return 1
 
-    def backward(self, number: int) -> int:
-        """One step's backward by itself; 1."""
+    def backward(self, number: int) -> None:
+        """Run the backward of step `number` alone."""
         self.whole.forget()
         self._ready()
         self._run_again(number)
-        return self._backward(number)
+        self._backward(number)
 
     def _run_again(self, number: int) -> None:
         """Make anew what the backward of the segment around step `number` needs, if that has not been done."""
@@ -204,15 +209,14 @@ class Executor:
             return
         done = 0
         while done < len(steps):
-            together = self.plan.again(steps[done])
+            together = self.fused.again(steps[done])
             self.memory.arena.ran(self.memory.schedule.again[steps[done]], together)
             done += together
 
-    def _backward(self, number: int) -> int:
-        self.plan.part(number, backward=True)
+    def _backward(self, number: int) -> None:
+        self.fused.part(number, backward=True)
         step = self.steps[number]
         if step.runs_backward:
             self.refresh(number)
             step.backward()
         self.memory.arena.ran(self._moment(number))
-        return 1

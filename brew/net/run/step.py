@@ -19,12 +19,12 @@ from brew.layer import (
     Array,
     Arrays,
     Buffer,
+    ChangeCount,
     Implementation,
     Layer,
     Shape,
     Shapes,
     Unsupported,
-    Version,
     Wanted,
     count,
     shape_text,
@@ -39,7 +39,7 @@ from brew.memory.stamps import Stamps
 
 from .crossing import Crossing
 
-What: TypeAlias = Literal["forward", "again", "backward"]
+Direction: TypeAlias = Literal["forward", "again", "backward"]
 
 
 class Step:
@@ -105,11 +105,11 @@ class Step:
         homes = [b.data_memory.layout for b in self.bottoms]
         for implementation in self.candidates:
             try:
-                self.layouts = implementation.layouts(self.shapes, homes, self.wanted)
-                self.buffers = dict(implementation.prepare(self.shapes, self.wanted))
+                prepared = implementation.prepare_in(homes, self.shapes, self.wanted)
             except Unsupported:
                 continue
             self.implementation = implementation
+            self.layouts, self.buffers = prepared.layouts, dict(prepared.buffers)
             break
         else:
             self.shapes = Shapes((), ())  # for none, until it is tried again
@@ -117,7 +117,7 @@ class Step:
         self.asks_for_shapes = type(self.implementation).top_shapes is not Implementation.top_shapes
         scratch.need(self._scratch().values())
 
-    def settle_tops(self, plain: Container[Memory]) -> None:
+    def lay_tops(self, plain: Container[Memory]) -> None:
         """Let the tops lie as the implementation gives them; memories in `plain` stay as they are."""
         for blob, view, layout in zip(self.tops, self.views, self.layouts.y, strict=True):
             if blob in self.bottoms:
@@ -156,8 +156,8 @@ class Step:
                 if blob.shown is not None:  # the caller has reshaped the one that is shown
                     blob.reshape(*blob.shown.shape)
         bottom = [b.shape for b in self.bottoms]
-        settled = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
-        if not self.bottoms or (settled and tuple(bottom) == self.shapes.x):
+        known = self.asks_for_shapes or tuple(b.shape for b in self.tops) == self.shapes.y
+        if not self.bottoms or (known and tuple(bottom) == self.shapes.x):
             return
         tops = self.layer.infer_shapes(bottom)
         check_shapes(self.layer, tops)
@@ -171,7 +171,7 @@ class Step:
                     f"but bottoms of {', '.join(map(shape_text, bottom))} need {shape_text(shape)}"
                 )
 
-    def bind(self, scratch: Scratch, passes: Array, version: Version) -> None:
+    def bind(self, scratch: Scratch, passes: Array, changes: ChangeCount) -> None:
         """Make the arrays of forward and backward at the current shapes."""
         needs = self._scratch()
         work = scratch.arrays(needs, self.leases)
@@ -196,7 +196,7 @@ class Step:
             ],
             work=work,
             passes=passes,
-            version=version,
+            changes=changes,
         )
         if self.layer.writes_bottoms:
             for blob, lay in zip(self.bottoms, layouts.x, strict=True):
@@ -253,13 +253,13 @@ class Step:
         """Run the bound step's forward once more in one pass."""
         self._run(self.values, self.implementation.again)
 
-    def bound(self, what: What) -> Callable[[], object]:
+    def bound(self, direction: Direction) -> Callable[[], object]:
         """`forward`, `again` or `backward` until the step is bound anew, with less to ask."""
-        crossing = self.gradients if what == "backward" else self.values
+        crossing = self.gradients if direction == "backward" else self.values
         if crossing.before or crossing.after:
-            return cast(Callable[[], object], getattr(self, what))
+            return cast(Callable[[], object], getattr(self, direction))
         assert self.io is not None
-        return partial(getattr(self.implementation, what), self.io)
+        return partial(getattr(self.implementation, direction), self.io)
 
     def _run(self, crossing: Crossing, compute: Callable[[Arrays], None]) -> None:
         assert self.io is not None

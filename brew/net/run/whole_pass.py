@@ -7,7 +7,6 @@ changes, or until a part of the net is run by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
     from brew.memory.pass_schedule import Schedule
 
     from .binding import Binding
-    from .fusion import Plan
-    from .step import Step, What
+    from .fusion import FusedGroups
+    from .step import Direction, Step
 
 Call = Callable[[], object]
 
@@ -56,14 +55,14 @@ class _Calls:
 class WholePass(_Calls):
     """Forward or backward of all steps."""
 
-    def __init__(self, steps: Sequence[Step], plan: Plan, binding: Binding, *, backward: bool) -> None:
+    def __init__(self, steps: Sequence[Step], fused: FusedGroups, binding: Binding, *, backward: bool) -> None:
         super().__init__(binding, len(steps) if backward else 0)
-        self._steps, self._plan, self._backward = steps, plan, backward
+        self._steps, self._fused, self._backward = steps, fused, backward
         self._possible = not any(step.asks_for_shapes for step in steps)  # they may change in every pass
         if backward:
-            self._possible = self._possible and all(group.step.how.both for group in plan.groups)
+            self._possible = self._possible and all(group.step.how.both for group in fused.groups)
 
-    def _order(self, schedule: Schedule) -> list[tuple[int, What]]:
+    def _order(self, schedule: Schedule) -> list[tuple[int, Direction]]:
         """The steps as their moments follow one another."""
         if not self._backward:
             return [(number, "forward") for number in range(len(self._steps))]
@@ -77,16 +76,19 @@ class WholePass(_Calls):
         turns: list[int] = []
         order = self._order(schedule)
         while len(turns) < len(order):
-            number, what = order[len(turns)]
-            together, count = self._plan.turn(number, what)
+            number, direction = order[len(turns)]
+            together, count = self._fused.turn(number, direction)
             calls += together
             turns += [len(turns) and turns[-1] + 1] * count
         self._stand(before, calls, turns)
 
 
 class RoundTrip(_Calls):
-    """Forward and backward as one list of calls: between passes the interpreter has left the cache, so every line of
-    Python there is slow."""
+    """Forward and backward as one list of calls.
+
+    That leaves out the Python between two passes. It is slow, because the layers have driven the interpreter out of the
+    processor's cache.
+    """
 
     def __init__(self, forward: WholePass, backward: WholePass, binding: Binding) -> None:
         super().__init__(binding, 0)
@@ -103,19 +105,13 @@ class RoundTrip(_Calls):
         return True
 
 
-@dataclass(frozen=True, slots=True)
 class WholePasses:
-    """The passes of one net, each by itself and both as one."""
+    """The passes of one net, each by itself and both as one; none stands before it is made."""
 
-    forward: WholePass
-    backward: WholePass
-    both: RoundTrip
-
-    @classmethod
-    def of(cls, steps: Sequence[Step], plan: Plan, binding: Binding) -> WholePasses:
-        """For `steps` in the groups of `plan`; none stands before it is made."""
-        forward, backward = (WholePass(steps, plan, binding, backward=backward) for backward in (False, True))
-        return cls(forward, backward, RoundTrip(forward, backward, binding))
+    def __init__(self, steps: Sequence[Step], fused: FusedGroups, binding: Binding) -> None:
+        self.forward = WholePass(steps, fused, binding, backward=False)
+        self.backward = WholePass(steps, fused, binding, backward=True)
+        self.both = RoundTrip(self.forward, self.backward, binding)
 
     def forget(self) -> None:
         """A part has run by itself."""

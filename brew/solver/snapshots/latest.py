@@ -46,7 +46,7 @@ def newest(prefix: str | Path) -> Newest:
     Of one iteration in both formats, the one written last. Reads all of its weights once.
     """
     skipped: list[Skipped] = []
-    for state in states(prefix):
+    for state in state_files(prefix):
         try:
             return Newest(check(state), tuple(skipped))
         except (BrewError, OSError) as error:
@@ -69,17 +69,17 @@ def check(state: str | Path) -> Snapshot:
     return Snapshot(stored.iter, Path(state), found, stored)
 
 
-def states(prefix: str | Path, ending: str = "") -> list[Path]:
+def state_files(prefix: str | Path, ending: str = "") -> list[Path]:
     """The files `<prefix>_iter_<N>.solverstate` and `.solverstate.h5`, the newest first; with `ending` behind them."""
-    return [path for _, _, path in sorted(_states(prefix, ending), reverse=True)]
+    return [path for _, _, path in sorted(_state_files(prefix, ending), reverse=True)]
 
 
 def iteration_of(state: Path) -> int:
-    """N of a file that `states` returns."""
+    """N of a file that `state_files` returns."""
     return int(state.name.rpartition("_iter_")[2].partition(".")[0])
 
 
-def _states(prefix: str | Path, ending: str) -> Iterator[tuple[int, int, Path]]:
+def _state_files(prefix: str | Path, ending: str) -> Iterator[tuple[int, int, Path]]:
     first = Path(f"{prefix}_iter_")
     name = re.compile(re.escape(first.name) + r"\d+\.solverstate(\.h5)?" + re.escape(ending))
     if first.parent.is_dir():

@@ -8,7 +8,7 @@ state that layers carry from batch to batch (LSTM), and the ways that passes go 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.errors import WeightsError
+from brew.layer import Array
 from brew.layer.data_layer import DataLayer
 from brew.net.net import Net
 from brew.net.weights import Misfit
@@ -33,8 +34,13 @@ log = logging.getLogger("brew")
 
 def state_of(training: Training) -> ResumeState:
     """The present state, as far as Caffe's solver state lacks it."""
+    return noted(training)()
+
+
+def noted(training: Training) -> Callable[[], ResumeState]:
+    """The present state, to be asked for later: what lies on a GPU is copied there, and the program does not wait."""
     state = ResumeState(
-        random_seed=int(training.seed), passes=training.net.passes.begun, losses=training.losses.losses(),
+        random_seed=int(training.seed), passes=training.net.passes.begun,
         test_passes=[net.passes.begun for net in training.test_nets], seconds=training.seconds,
         choice=choices_of(training.net), brew_version=__version__, skipped=training.guard.skipped,
         solver_type=training.update.rule.type,
@@ -46,13 +52,29 @@ def state_of(training: Training) -> ResumeState:
             source = data_layer.state()
             source.layer, source.net = data_layer.name, number
             state.source.append(source)
+    losses, carried = training.losses.noted(), _noted_carried(training)
+
+    def read() -> ResumeState:
+        state.losses[:] = losses()
+        del state.carried[:]
+        for number, layer, name, array in carried:
+            host = array if isinstance(array, np.ndarray) else cuda.asnumpy(array)
+            state.carried.append(_carried(host, number, layer, name))
+        return state
+
+    return read
+
+
+def _noted_carried(training: Training) -> list[tuple[int, str, str, Array]]:
+    """(net, layer, name, a copy) of all that layers carry from batch to batch."""
+    copied = np.array if training.device == "cpu" else cuda.copied
+    found: list[tuple[int, str, str, Array]] = []
+    for number, net in enumerate([training.net, *training.test_nets], start=-1):
         for layer in net.layers:
-            state.carried.extend(_carried(own, number, layer.name, n) for n, own in layer.own_state().items())
+            found += [(number, layer.name, name, np.array(own)) for name, own in layer.own_state().items()]
         for step in net.executor.steps:
-            for name, array in step.carried().items():
-                host = array if training.device == "cpu" else cuda.asnumpy(array)
-                state.carried.append(_carried(host, number, step.layer.name, name))
-    return state
+            found += [(number, step.layer.name, name, copied(array)) for name, array in step.carried().items()]
+    return found
 
 
 def choices_of(net: Net) -> list[NamedChoice]:

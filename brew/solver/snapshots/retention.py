@@ -30,9 +30,9 @@ def prune(prefix: str | Path, keep: int, written: Path) -> list[Path]:
         log.warning("no older snapshot is deleted, because the new one cannot be read back: %s", error)
         return []
     run = _seed(written)
-    ours = [s for s in latest.states(prefix) if latest.iteration_of(s) <= new.iteration and s != written]
+    ours = [s for s in latest.state_files(prefix) if latest.iteration_of(s) <= new.iteration and s != written]
     ours = [s for s in ours if run is not None and _seed(s) == run]
-    for old in latest.states(prefix, ".old"):
+    for old in latest.state_files(prefix, ".old"):
         if run is not None and _seed(old) == run:
             _finish(snapshot.of_state(old.with_suffix("")))
     whole = [s for s in ours if snapshot.of_state(s).weights.is_file()]

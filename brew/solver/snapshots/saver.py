@@ -50,10 +50,11 @@ class Saver:
 
     def _state(self) -> ResumeState:
         """The state for a snapshot; in the middle of a test the one before it, with the decisions made since."""
-        if self.bookmark.state is None:
+        marked = self.bookmark.state
+        if marked is None:
             return resume.state_of(self.training)
         before = ResumeState()
-        before.CopyFrom(self.bookmark.state)
+        before.CopyFrom(marked)
         del before.choice[:]
         before.choice.extend(resume.choices_of(self.training.net))
         return before

@@ -65,7 +65,7 @@ def check_names(param: SolverParameter) -> None:
     taken = re.compile(re.escape(first.name) + r"(iter_\d+|best)(_average)?\.(?P<kind>caffemodel|solverstate)(\.h5)?")
     for path in first.parent.iterdir() if first.parent.is_dir() else ():
         if match := taken.fullmatch(path.name):
-            check(path, STATE if match["kind"] == "solverstate" else reading.KIND)
+            check(path, STATE if match["kind"] == "solverstate" else reading.WEIGHTS_KIND)
 
 
 def write(
@@ -86,7 +86,7 @@ def write(
     repair(files)
     kind = "HDF5" if param.snapshot_format == SolverParameter.HDF5 else "binary proto"
     wanted = [files.weights, files.state] if average is None else [files.weights, files.average, files.state]
-    with replacing_all([*((path, reading.KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
+    with replacing_all([*((path, reading.WEIGHTS_KIND) for path in wanted[:-1]), (files.state, STATE)]) as [
         new_weights,
         *between,
         new_state,
@@ -124,7 +124,7 @@ def repair(files: SnapshotPaths) -> None:
     """Finish or undo the renames that a crash cut short: afterwards the weights are those that the state names."""
     for path, record in ((files.weights, "weights_sha256"), (files.average, "average_sha256")):
         old = old_name(path)
-        if not old.exists() or not is_of(old, reading.KIND):
+        if not old.exists() or not is_of(old, reading.WEIGHTS_KIND):
             continue
         try:
             complete = _digest(read_state(files.state), record) == _sha256(path)

@@ -1,1 +1,1 @@
-"""The state of a training: its settings, rates, losses, and the events that end it."""
+"""A training: its nets, settings, rates and losses, and the events that end it."""

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from brew.errors import SolverError, did_you_mean
 from brew.net.net import Net
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.prototxt import Document
 
+from .update_problems import Problem
+
+_FIELD = ("best",)
 _OUTPUT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>-?\d{1,9})\])?")
-
-
-class Problem(NamedTuple):
-    """A mistake, and the remedy."""
-
-    message: str
-    hint: str | None
 
 
 def best_problem(best: str, outputs: Sequence[Mapping[str, int]]) -> Problem | None:
@@ -27,19 +22,22 @@ def best_problem(best: str, outputs: Sequence[Mapping[str, int]]) -> Problem | N
         return None
     match = _OUTPUT.fullmatch(best)
     if match is None:
-        return Problem(f'best is "{best}"; the name of an output is expected, or one element of it, name[3]', None)
+        what = f'best is "{best}"; the name of an output is expected, or one element of it, name[3]'
+        return Problem(what, _FIELD, None)
     name, index = match["name"], match["index"]
     known = sorted({output for net in outputs for output in net})
     size = next((net[name] for net in outputs if name in net), None)
     if size is None:
         listed = ", ".join(known) or "none"
-        return Problem(f'best is "{best}", which no test net puts out; outputs are {listed}', did_you_mean(name, known))
+        what = f'best is "{best}", which no test net puts out; outputs are {listed}'
+        return Problem(what, _FIELD, did_you_mean(name, known))
     if index is None and size != 1:
-        return Problem(f'best is "{best}", an output of {size} elements', f'best: "{name}[0]" is the first of them')
+        hint = f'best: "{name}[0]" is the first of them'
+        return Problem(f'best is "{best}", an output of {size} elements', _FIELD, hint)
     if index is not None and not 0 <= int(index) < size:
         what = "one element" if size == 1 else f"{size} elements"
         right = f'best: "{name}"' if size == 1 else f"they count from 0 to {size - 1}"
-        return Problem(f'best is "{best}", and {name} has {what}', right)
+        return Problem(f'best is "{best}", and {name} has {what}', _FIELD, right)
     return None
 
 
@@ -59,7 +57,7 @@ class Best:
         self.lower_is_better = lower if param.best_mode == param.AUTO else param.best_mode == param.MIN
         outputs = [{name: net.blobs[name].count for name in net.outputs} for net in test_nets]
         if problem := best_problem(param.best, outputs):
-            raise SolverError(f"solver: {problem.message}", place=document.place("best"), hint=problem.hint)
+            raise SolverError(f"solver: {problem.message}", place=document.place(*problem.path), hint=problem.hint)
         blob, bracket, _ = param.best.partition("[")
         self.net = next((i for i, names in enumerate(outputs) if blob in names), None)
         if bracket and self.net is not None and outputs[self.net][blob] == 1:

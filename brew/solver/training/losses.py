@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from ctypes import c_float
 from typing import Any
 
 import numpy as np
 
 from brew import cuda
+from brew.layer import Array
 from brew.net.loss_terms import LossTerms
 
 _kernels = cuda.Kernels(r"""
@@ -78,11 +80,19 @@ class LossWindow:
 
     def losses(self) -> list[float]:
         """The window, oldest first (read back from the device)."""
+        return list(self.values) if self._ring is None else self._listed(self._ring, self._filled)
+
+    def noted(self) -> Callable[[], list[float]]:
+        """The present `losses`, to be asked for later: on CUDA a copy on the device."""
         if self._ring is None:
-            return list(self.values)
-        host = cuda.asnumpy(self._ring)
-        held = min(self._filled, self.size)
-        return [float(host[i % self.size]) for i in range(self._filled - held, self._filled)]
+            values = list(self.values)
+            return lambda: values
+        ring, filled = cuda.copied(self._ring), self._filled
+        return lambda: self._listed(ring, filled)
+
+    def _listed(self, ring: Array, filled: int) -> list[float]:
+        host, held = cuda.asnumpy(ring), min(filled, self.size)
+        return [float(host[i % self.size]) for i in range(filled - held, filled)]
 
     def restore(self, losses: list[float]) -> None:
         """Put back a window that `losses` gave."""

@@ -1,4 +1,4 @@
-"""The state of a training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
+"""A training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from brew import units
 from brew.files.weights.reading import Weights
-from brew.graph import told
+from brew.graph import notices
 from brew.layer import TEST, TRAIN
 from brew.layer.random import Seed
 from brew.net import mode
@@ -82,7 +82,7 @@ class Training:
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
         nets = [(net.source, net.graph) for net in (self.net, *self.test_nets)]
-        told.training_built(nets, [each.definition for each in (choice, *tests)])
+        notices.training_built(nets, [each.definition for each in (choice, *tests)])
         self.update = make_update(self.net.parameters, self.net.engine, rule)
         self.schedule = RateSchedule(self.param)
         self.losses = LossWindow(self.net.loss_terms, self.param.average_loss, self.net.dtype, self.device)

@@ -1,16 +1,23 @@
-"""The fields for rates, updates and averages: each mistake in them as (message, path of the field, hint)."""
+"""The fields for rates, updates and averages: each mistake in them as a `Problem`."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver.update.rule import UpdateRule, rule_class
 
 from .learning_rate import warmup_length
 
-Problem = tuple[str, tuple[str | int, ...], str | None]
+
+class Problem(NamedTuple):
+    """A mistake in a solver's message, the path of the field, and the remedy."""
+
+    message: str
+    path: tuple[str | int, ...]
+    hint: str | None
 
 
 def rate_problems(param: SolverParameter) -> Iterator[Problem]:
@@ -23,9 +30,9 @@ def rate_problems(param: SolverParameter) -> Iterator[Problem]:
         yield from _wrong(param, field, getattr(param, field) > 0, "above 0")
     judged = param.lr_policy != "multifixed" and param.HasField("base_lr") and param.base_lr >= 0
     if judged and param.base_lr < param.min_lr < math.inf:
-        yield f"min_lr {param.min_lr:g} is above base_lr {param.base_lr:g}", ("min_lr",), None
+        yield Problem(f"min_lr {param.min_lr:g} is above base_lr {param.base_lr:g}", ("min_lr",), None)
     if param.lr_policy == "cosine" and param.cycle_mult != 1 and not param.cycle_iter:
-        yield "cycle_mult has no cycle_iter to multiply", ("cycle_mult",), "cycle_iter: 10000, say"
+        yield Problem("cycle_mult has no cycle_iter to multiply", ("cycle_mult",), "cycle_iter: 10000, say")
     if param.lr_policy == "plateau":
         yield from _plateau(param)
     if param.lr_policy == "multifixed":
@@ -37,29 +44,29 @@ def _wrong(param: SolverParameter, field: str, right: bool, wanted: str) -> Iter
     """A number that is not `right`, or not finite."""
     value = getattr(param, field)
     if not (right and math.isfinite(value)):
-        yield f"{field} must be {wanted}, it is {value:g}", (field,), None
+        yield Problem(f"{field} must be {wanted}, it is {value:g}", (field,), None)
 
 
 def _plateau(param: SolverParameter) -> Iterator[Problem]:
     if not param.plateau_winsize:
         hint = "a plateau_winsize for each drop of the rate: plateau_winsize: 10000, say"
-        yield 'lr_policy "plateau" reads plateau_winsize, which is missing', ("lr_policy",), hint
+        yield Problem('lr_policy "plateau" reads plateau_winsize, which is missing', ("lr_policy",), hint)
     for i, size in enumerate(param.plateau_winsize):
         if size < 1:
-            yield f"plateau_winsize must be at least 1, it is {size}", ("plateau_winsize", i), None
+            yield Problem(f"plateau_winsize must be at least 1, it is {size}", ("plateau_winsize", i), None)
 
 
 def _stages(param: SolverParameter) -> Iterator[Problem]:
     rates, ends = param.stagelr, param.stageiter
     if len(rates) != len(ends) or not rates:
         what = f"{len(rates)} stagelr and {len(ends)} stageiter"
-        yield f'lr_policy "multifixed" has {what}', ("lr_policy",), "a stagelr and a stageiter for each stage"
+        yield Problem(f'lr_policy "multifixed" has {what}', ("lr_policy",), "a stagelr and a stageiter for each stage")
     for i, rate in enumerate(rates):
         if not (rate >= 0 and math.isfinite(rate)):
-            yield f"stagelr must be 0 or more, it is {rate:g}", ("stagelr", i), None
+            yield Problem(f"stagelr must be 0 or more, it is {rate:g}", ("stagelr", i), None)
     for i in range(1, len(ends)):
         if ends[i] <= ends[i - 1]:
-            yield f"stageiter must rise: {ends[i]} comes after {ends[i - 1]}", ("stageiter", i), None
+            yield Problem(f"stageiter must rise: {ends[i]} comes after {ends[i - 1]}", ("stageiter", i), None)
 
 
 def _warmup(param: SolverParameter) -> Iterator[Problem]:
@@ -69,13 +76,13 @@ def _warmup(param: SolverParameter) -> Iterator[Problem]:
     field = "warmup_iter" if param.warmup_iter > 0 else "rampup_interval"
     if param.warmup_iter > 0 and param.rampup_interval > 0:
         hint = "warmup_iter is linear, rampup_interval quadratic"
-        yield "warmup_iter and rampup_interval are both given", ("rampup_interval",), hint
+        yield Problem("warmup_iter and rampup_interval are both given", ("rampup_interval",), hint)
     if 0 < param.max_iter < length:
-        yield f"the warm-up of {length} iterations is longer than max_iter {param.max_iter}", (field,), None
+        yield Problem(f"the warm-up of {length} iterations is longer than max_iter {param.max_iter}", (field,), None)
     if param.lr_policy == "onecycle":
-        yield f'lr_policy "onecycle" warms up by itself, {field} is {length}', (field,), "see warmup_fraction"
+        yield Problem(f'lr_policy "onecycle" warms up by itself, {field} is {length}', (field,), "see warmup_fraction")
     if not param.HasField("base_lr"):
-        yield f"{field} leads up to base_lr, which is missing", (field,), None
+        yield Problem(f"{field} leads up to base_lr, which is missing", (field,), None)
 
 
 def update_problems(param: SolverParameter) -> Iterator[Problem]:
@@ -91,7 +98,7 @@ def update_problems(param: SolverParameter) -> Iterator[Problem]:
         for field in ("momentum", "momentum2"):
             yield from _wrong(param, field, 0 <= getattr(param, field) < 1, f"from 0 to below 1 with {rule.type}")
     if rule.always_decoupled and param.HasField("decoupled_weight_decay") and not param.decoupled_weight_decay:
-        yield f"{rule.type} decays weights beside the rule in any case", ("decoupled_weight_decay",), None
+        yield Problem(f"{rule.type} decays weights beside the rule in any case", ("decoupled_weight_decay",), None)
     yield from _local_rates(param, rule)
 
 
@@ -99,15 +106,15 @@ def _local_rates(param: SolverParameter, rule: type[UpdateRule]) -> Iterator[Pro
     """LARS and LARC."""
     lars = rule.type == "LARS"
     if lars and param.HasField("local_lr_auto") and not param.local_lr_auto:
-        yield "LARS is local_lr_auto: true, it is false", ("local_lr_auto",), 'type: "SGD" has it off'
+        yield Problem("LARS is local_lr_auto: true, it is false", ("local_lr_auto",), 'type: "SGD" has it off')
     if param.larc and (param.local_lr_auto or lars):
         what = "type LARS" if lars else "local_lr_auto"
-        yield f"larc and {what} are two rates for each parameter", ("larc",), "choose one"
+        yield Problem(f"larc and {what} are two rates for each parameter", ("larc",), "choose one")
     for field in ("local_lr_auto", "larc"):
         if getattr(param, field) and not rule.takes_local_rate:
             hint = "SGD and Nesterov have it; LAMB is the like for Adam"
-            yield f"{rule.type} has no {field}: its step does not grow with the gradient", (field,), hint
+            yield Problem(f"{rule.type} has no {field}: its step does not grow with the gradient", (field,), hint)
     if param.larc_policy not in ("scale", "clip"):
-        yield f'unknown larc_policy "{param.larc_policy}"', ("larc_policy",), "scale or clip"
+        yield Problem(f'unknown larc_policy "{param.larc_policy}"', ("larc_policy",), "scale or clip")
     if param.larc and param.momentum >= 1:
-        yield f"larc needs a momentum below 1, it is {param.momentum:g}", ("momentum",), None
+        yield Problem(f"larc needs a momentum below 1, it is {param.momentum:g}", ("momentum",), None)

@@ -115,7 +115,7 @@ class WeightAverage:
         else:
             self._each(exchange)
         self._in_net = not self._in_net
-        self.parameters.version.number += 1
+        self.parameters.changes.number += 1
 
     def _to_device(self) -> None:
         """Copy host views of weights to the device, for values written there since the last pass."""

@@ -16,17 +16,19 @@ import numpy as np
 from brew.cpu import onednn, workers
 from brew.cpu.onednn import DST, SCALE_OF, SRC, SRC_1, Description, Operation
 from brew.cpu.onednn.after import After
-from brew.layer import Array
+from brew.layer import Array, registry
 from brew.net.parameters import Parameters
 
 from .rule import L2, Segment, UpdateRule
 
+_ENGINE = "onednn"  # whose nets it updates
 _SMALL = 2048  # elements; NumPy has done with them before oneDNN has begun
 
 
 def fits(parameters: Parameters, engine: str, rule: UpdateRule) -> bool:
-    """Whether this module can update `parameters` by `rule`."""
-    here = parameters.device == "cpu" and engine == "onednn" and parameters.dtype == np.float32
+    """Whether this module can update `parameters`, which the engine of this name computes, by `rule`."""
+    own = registry.engine_of(parameters.device, engine)
+    here = own is not None and own.name == _ENGINE and parameters.dtype == own.dtype
     trains = 0 < parameters.arena.size == parameters.gradient_arena.size  # a net without gradients may have an update
     return (
         here and trains and parameters.arena.size < workers.SHARED and rule.plain_momentum and not rule.decoupled
@@ -39,15 +41,15 @@ class MomentumOneDNN:
 
     def __init__(self, parameters: Parameters, among: Sequence[Segment], history: Array) -> None:
         arenas = parameters.arena, parameters.gradient_arena, history
-        longer, others = _stretches(among)
+        longer, apart = _stretches(among)
         self._stretches = [_Stretch(s, arenas) for s in longer]
-        self._others = _Others(others, arenas)
+        self._apart = _Apart(apart, arenas)
 
     def apply(self, rate: float, scale: float, decay: float, momentum: float) -> None:
-        self._others.work_out(rate, scale, decay, momentum)
+        self._apart.work_out(rate, scale, decay, momentum)
         for stretch in self._stretches:
             stretch.update(rate, scale, decay, momentum)
-        self._others.put()
+        self._apart.put()
 
 
 def _stretches(among: Sequence[Segment]) -> tuple[list[Segment], list[Segment]]:
@@ -75,13 +77,13 @@ class _Stretch:
 
     def __init__(self, segment: Segment, arenas: tuple[Array, Array, Array]) -> None:
         self._lr_mult, self._decay_mult = _multipliers(segment)
-        self._row, self._one = Description((segment.stop - segment.start,), "a"), Description((1,), "a")
+        self._flat, self._one = Description((segment.stop - segment.start,), "a"), Description((1,), "a")
         self._factors = np.zeros((2, 1), np.float32)  # of gradients and of weights
         self._momentum: float | None = None
-        w, g, v = self._arrays = [(self._row, arena[segment.start : segment.stop]) for arena in arenas]
-        subtract = Operation("binary", onednn.SUBTRACT, self._row, self._row, self._row)
+        w, g, v = self._arrays = [(self._flat, arena[segment.start : segment.stop]) for arena in arenas]
+        subtract = Operation("binary", onednn.SUBTRACT, self._flat, self._flat, self._flat)
         self._subtract = subtract.bind({SRC: w, SRC_1: v, DST: w})
-        copy = Operation.reorder(self._row, self._row)
+        copy = Operation.reorder(self._flat, self._flat)
         self._copy = copy.bind({SRC: v, DST: g})
 
     def _make(self, momentum: float) -> None:
@@ -89,7 +91,7 @@ class _Stretch:
         self._momentum = momentum
         w, g, v = self._arrays
         after = After().sum(momentum).scaled(SRC).scaled(SRC_1)
-        add = Operation("binary", onednn.ADD, self._row, self._row, self._row, attributes=after)
+        add = Operation("binary", onednn.ADD, self._flat, self._flat, self._flat, attributes=after)
         factors = {SCALE_OF | SRC: (self._one, self._factors[0]), SCALE_OF | SRC_1: (self._one, self._factors[1])}
         self._add = add.bind({SRC: g, SRC_1: w, DST: v, **factors})
 
@@ -104,7 +106,7 @@ class _Stretch:
         self._copy()  # the step stays in the gradient, as with every rule
 
 
-class _Others:
+class _Apart:
     """The few elements with other multipliers: their steps are worked out first, and put in their places at the end."""
 
     def __init__(self, among: Sequence[Segment], arenas: tuple[Array, Array, Array]) -> None:
