@@ -12,6 +12,8 @@ from itertools import islice
 from pathlib import Path
 from types import CodeType, ModuleType
 
+import numpy as np
+
 from .compiling import code_of
 from .running import python2
 
@@ -57,7 +59,8 @@ class Python2Finder:
 
 
 def install(folder: Path, tell: Callable[[str], None]) -> None:
-    """Translate the modules that are imported from now on, as `Python2Finder` says."""
+    """Translate the modules that are imported from now on, as `Python2Finder` says; NumPy's numbers print as such."""
+    np.set_printoptions(legacy="1.25")  # [0.5], which scripts also write into files, not [np.float32(0.5)]
     first = next((n for n, finder in enumerate(sys.meta_path) if finder is PathFinder), 0)
     sys.meta_path.insert(first, Python2Finder(folder, tell))
 
