@@ -106,8 +106,13 @@ def reference(case: Case, outcome: Outcome) -> Outcome:
     """What a test prints, of the reference's outcome: means over the passes. A training's stays as it is."""
     if case.phase != brew.TEST:
         return outcome
-    values = {key[2] for key in outcome if key[1] == "value"}
+    values = {key[2] for key in outcome if key[1] == "value"} - changing(outcome)
     return {(0, "value", v): np.mean([outcome[n, "value", v].ravel() for n in range(PASSES)], axis=0) for v in values}
+
+
+def changing(outcome: Outcome) -> set[object]:
+    """The values that have another number of elements in each pass: a test that would average one is refused."""
+    return {key[2] for key, array in outcome.items() if key[1] == "value" and array.size != outcome[0, *key[1:]].size}
 
 
 WAYS = [Way(manner="command"), Way(manner="command", engine="caffe")]

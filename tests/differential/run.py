@@ -91,6 +91,9 @@ def run(case: Case, way: Way, *, off: int = 0) -> Outcome:
         session.net.close()
 
 
+_ROUNDS = 6e-8  # half of float32's last place, of a number
+
+
 class Session:
     """A net of a case, made as a way says."""
 
@@ -102,6 +105,15 @@ class Session:
         unwritten(self.net)
         self.holds = self._holds()
         self.start()
+        if off > 2:
+            self.net.after_forward(self._round)
+
+    def _round(self, number: int) -> None:
+        """Move what a layer has made by about what float32 would round; whole numbers have no rest to round."""
+        for name in self.net.top_names[self.net.layers[number].name]:
+            values = self.net.blobs[name].data
+            noise = np.random.default_rng([self.off, number]).standard_normal(values.shape)
+            values *= 1 + (values != np.round(values)) * _ROUNDS * noise
 
     def make(self, share: Net | None = None) -> Net:
         """The net."""

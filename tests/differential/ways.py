@@ -16,7 +16,7 @@ from brew.errors import BrewError
 
 from .case import Case
 from .commands import WAYS as COMMANDS
-from .commands import Commanded, can_be_commanded, from_files
+from .commands import Commanded, can_be_commanded, changing, from_files
 from .commands import reference as printed
 from .compare import Scale
 from .manners import MANNERS
@@ -174,7 +174,11 @@ def _one(case: Case, way: Way, scale: Scale) -> Failure | None:
 
 
 def _off(case: Case, *numbers: int) -> list[Outcome]:
-    """The reference on inputs that are a little off: a kink that float32 may fall on either side of shows."""
+    """The reference on inputs that are a little off: a kink that float32 may fall on either side of shows.
+
+    From the third number on, what layers make is off too, by what float32 rounds: an MVN of values that are nearly alike
+    makes much of that.
+    """
     return [run(case, REFERENCE, off=number) for number in numbers]
 
 
@@ -185,7 +189,10 @@ def _trained(case: Case) -> Scale:
 
 def _commanded(case: Case, way: Way) -> Failure | None:
     if case.phase:
-        return _one(case, way, Scale(printed(case, run(case, REFERENCE)), lambda: [printed(case, run(case, ROUNDED))]))
+        outcome = run(case, REFERENCE)
+        failure = _one(case, way, Scale(printed(case, outcome), lambda: [printed(case, run(case, ROUNDED))]))
+        refused = failure is not None and "elements in this test pass" in failure.error and changing(outcome)
+        return None if refused else failure
     return _one(case, way, _trained(case))
 
 
