@@ -56,9 +56,11 @@ PROGRAMS = {
     "x = [6]; x[0] /= 4; print x": "[1]\n",
     "print [0, 1, 2, 3][1.0:3.9]": "[1, 2]\n",
     # files
-    "import tempfile\nfor made in tempfile.TemporaryFile, tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile:\n  f = made(); f.write(str(1)); f.write(b'2'); f.seek(0); print f.read()": "12\n12\n12\n",
-    "import tempfile\nf = tempfile.TemporaryFile('w+'); f.write('a'); f.seek(0); print f.read()": "a\n",
+    "import tempfile\nfor made in tempfile.TemporaryFile, tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile:\n  f = made(); f.write(str(1)); f.write(b'2'); f.seek(0); print f.read(); f.close()": "12\n12\n12\n",
+    "import tempfile\nf = tempfile.TemporaryFile('w+'); f.write('a'); f.seek(0); print f.read(); f.close()": "a\n",
     "import StringIO\nimport numpy as np\nprint '|'.join(np.loadtxt(StringIO.StringIO('a b\\nc\\n'), str, delimiter='\\n'))": "a b|c\n",
+    # numbers
+    "import numpy as np\nprint float(np.array([2.5])), int(np.array([[3]])), int('7'), int('f', 16), float(*[1])": "2.5 3 7 15 1.0\n",
     # format
     "print '{:>8}|{:<4}|{}|{x!r}'.format((1, 2), None, 0.1 + 0.2, x='a'), '{:.2f} {:>3}'.format(2 / 3., b'b')": "  (1, 2)|None|0.3|'a' 0.67   b\n",
     "class C:\n  def format(self, a): return a + 1\nprint C().format(1), 'a{0[0]}{{}}'.format([2])": "2 a2{}\n",
@@ -215,6 +217,21 @@ def test_files_of_text_and_others(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_bytes().endswith(b"more")
     with pytest.raises(FileNotFoundError):
         opened(tmp_path / "none")
+
+
+@LEFT_OPEN
+def test_a_temporary_file_that_is_forgotten_is_written() -> None:
+    printed = output("""
+        import os, tempfile
+        def name():
+            f = tempfile.NamedTemporaryFile(delete=False)
+            f.write('net')
+            return f.name
+        n = name()
+        print os.path.getsize(n)
+        os.remove(n)
+    """)
+    assert printed == "3\n"
 
 
 @LEFT_OPEN

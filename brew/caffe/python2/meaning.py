@@ -102,6 +102,8 @@ class _Meaning(ast.NodeTransformer):
             node.args[0] = helper("in_file", node.args[0], at=node.args[0])
         if isinstance(node.func, ast.Name) and node.func.id == "str" and len(node.args) == 1 and not node.keywords:
             return helper("text", *node.args, at=node)
+        if isinstance(node.func, ast.Name) and node.func.id in ("int", "float"):
+            node.args[:1] = [n if isinstance(n, ast.Starred) else helper("single", n, at=n) for n in node.args[:1]]
         if not isinstance(node.func, ast.Attribute):
             return node
         name, on = node.func.attr, node.func.value

@@ -11,6 +11,7 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -112,16 +113,23 @@ def _taking_text(made: Callable[..., Any]) -> Callable[..., Any]:
 
     def make(*arguments: Any, **options: Any) -> Any:
         file = made(*arguments, **options)
-        write = file.write
-
-        def write_either(data: Any) -> Any:
-            to_encode = isinstance(data, str) and "b" in file.mode
-            return write(data.encode("utf-8", "surrogateescape") if to_encode else data)
-
-        file.write = write_either
+        if "b" in file.mode:
+            inner = getattr(file, "file", file)
+            file.write = _Write(weakref.ref(inner), type(inner).write)
         return file
 
     return make
+
+
+class _Write:
+    """The `write` of a file, which it does not keep: a file that a script forgets is closed at once."""
+
+    def __init__(self, file: Callable[[], Any], write: Callable[[Any, bytes], int]) -> None:
+        self._file, self._write = file, write
+
+    def __call__(self, data: Any) -> int:
+        raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        return self._write(self._file(), raw)
 
 
 NamedTemporaryFile = _taking_text(tempfile.NamedTemporaryFile)

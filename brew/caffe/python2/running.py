@@ -67,6 +67,11 @@ def bound(value: Any) -> Any:
     return int(value) if isinstance(value, float | np.floating) else value
 
 
+def single(value: Any) -> Any:
+    """What int and float are given: arrays of one element were numbers."""
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
 # --- print and exec ------------------------------------------------------------------------------------------------
 
 _between: dict[int, bool] = {}  # by the file: whether a space is due before the next item
