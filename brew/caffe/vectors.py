@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any, Self, SupportsIndex, TypeVar
 
 from brew.errors import UsageError
+from brew.layer import shape_text
 from brew.memory.blob import Blob
+
+log = logging.getLogger("brew")
 
 T = TypeVar("T")
 
@@ -51,6 +55,23 @@ class Vector(list[T]):
 
 class BlobVec(Vector[Blob]):
     """Blobs: the parameters of a layer, or all blobs of a net."""
+
+    _told = False  # that values are copied, once in a process
+
+    def __setitem__(self, index: Any, value: Any, /) -> None:
+        """`net.params["ip"][0] = other.params["ip"][0]`: where it shows what a net has, the values are copied."""
+        if not (self._fixed and isinstance(value, Blob) and not isinstance(index, slice)):
+            super().__setitem__(index, value)
+            return
+        own = self[index]
+        if own.shape != value.shape:
+            raise UsageError(
+                f"a blob of {shape_text(value.shape)} cannot take the place of one of {shape_text(own.shape)}"
+            )
+        own.data[...] = value.data
+        if not BlobVec._told:
+            BlobVec._told = True
+            log.warning("a blob of a net is given the values of another; share_with lets nets follow each other")
 
     def add_blob(self, *shape: int) -> None:
         """Append a blob of this shape, of zeros."""

@@ -98,11 +98,23 @@ def test_params_are_the_very_vectors_that_scripts_compare_with(small: str) -> No
     assert [blob.shape for blob in net.params["ip"]] == [(5, 3), (5,)]
     with pytest.raises(UsageError, match="shows what a net has"):
         net.params["ip"].add_blob(3)
-    with pytest.raises(UsageError, match="shows what a net has"):
+    with pytest.raises(UsageError, match="a blob of 5 cannot take the place of one of 5 x 3"):
         net.params["ip"][0] = net.params["ip"][1]
     alone = _caffe.BlobVec()
     alone.add_blob(2, 3)
     assert alone[0].data.shape == (2, 3) and len(alone) == 1
+
+
+def test_a_blob_put_into_params_gives_its_values(small: str, caplog: pytest.LogCaptureFixture) -> None:
+    net, other = made(small), made(small)
+    kept = net.params["ip"][0]
+    other.params["ip"][0].data[...] = 7
+    net.params["ip"][0] = other.params["ip"][0]
+    net.params["ip"][1] = other.params["ip"][1]
+    assert net.params["ip"][0] is kept and (kept.data == 7).all()
+    other.params["ip"][0].data[...] = 8
+    assert (kept.data == 7).all()
+    assert sum("is given the values of another" in line for line in caplog.messages) <= 1
 
 
 def test_a_python_layer_passes_on_to_the_users_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,16 @@ PROGRAMS = {
     # numbers that are arrays of one element
     "import numpy as np\na = np.array([2.5]); print int(a), float(a), '%d %.1f %%' % (a, a), '%g' % a, '%s' % a": "2 2.5 2 2.5 % 2.5 [2.5]\n",
     "print int('7'), '%d %s' % (1, [2]), '%(a)d' % {'a': 3}, '%d' % 4": "7 1 [2] 3 4\n",
+    # files
+    "import tempfile\nfor made in tempfile.TemporaryFile, tempfile.NamedTemporaryFile, tempfile.SpooledTemporaryFile:\n  f = made(); f.write(str(1)); f.write(b'2'); f.seek(0); print f.read(); f.close()": "12\n12\n12\n",
+    "import tempfile\nf = tempfile.TemporaryFile('w+'); f.write('a'); f.seek(0); print f.read(); f.close()": "a\n",
+    "import StringIO\nimport numpy as np\nprint '|'.join(np.loadtxt(StringIO.StringIO('a b\\nc\\n'), str, delimiter='\\n'))": "a b|c\n",
+    # numbers
+    "import numpy as np\nprint float(np.array([2.5])), int(np.array([[3]])), int('7'), int('f', 16), float(*[1])": "2.5 3 7 15 1.0\n",
+    # format
+    "print '{:>8}|{:<4}|{}|{x!r}'.format((1, 2), None, 0.1 + 0.2, x='a'), '{:.2f} {:>3}'.format(2 / 3., b'b')": "  (1, 2)|None|0.3|'a' 0.67   b\n",
+    "class C:\n  def format(self, a): return a + 1\nprint C().format(1), 'a{0[0]}{{}}'.format([2])": "2 a2{}\n",
+    "class C(object):\n  def __format__(self, s): return '<%s>' % s\nprint '{}{:a}'.format(C(), C())": "<><a>\n",
     # words
     "print 0777, 0xFFL, 10L, 0o17, 0, 00, 1e3, 1 <> 2, `3` + `\"a\"`": "511 255 10 15 0 0 1000.0 True 3'a'\n",
     'print len("\\u1234"), len(u"\\u1234"), "C:\\users", ur"\\d", len("\\\\u")': "6 1 C:\\users \\d 2\n",
@@ -216,6 +226,21 @@ def test_files_of_text_and_others(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_bytes().endswith(b"more")
     with pytest.raises(FileNotFoundError):
         opened(tmp_path / "none")
+
+
+@LEFT_OPEN
+def test_a_temporary_file_that_is_forgotten_is_written() -> None:
+    printed = output("""
+        import os, tempfile
+        def name():
+            f = tempfile.NamedTemporaryFile(delete=False)
+            f.write('net')
+            return f.name
+        n = name()
+        print os.path.getsize(n)
+        os.remove(n)
+    """)
+    assert printed == "3\n"
 
 
 @LEFT_OPEN

@@ -95,6 +95,13 @@ def test_a_module(folder: Path) -> None:
     assert done.stdout == "3 ['a'] 0\n", done.stderr
 
 
+def test_numbers_of_numpy_in_a_list(folder: Path) -> None:
+    (folder / "printed.py").write_text(
+        "import numpy as np\nprint [np.float32(0.5), np.int64(3)], str((np.float64(2),))\n"
+    )
+    assert brew_run("--py2", "printed.py", folder=folder).stdout == "[0.5, 3] (2.0,)\n"
+
+
 def test_a_script_in_a_package_s_folder_is_in_no_package(folder: Path) -> None:
     (folder / "lib/old/main.py").write_text("import helper, math3\nprint helper.halved(7), math3.half(7)\n")
     done = brew_run("--py2", "lib/old/main.py", folder=folder)

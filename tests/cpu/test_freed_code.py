@@ -188,7 +188,8 @@ def test_a_table_keeps_its_functions(made: Made) -> None:
 
 
 def test_addresses_are_asked_for_where_functions_are_kept() -> None:
-    asking = {path.name for path in (ROOT / "brew").rglob("*.py") if re.search(r"\.address\b", path.read_text())}
+    files = (path for room in ("brew/cpu", "brew/net", "layers") for path in (ROOT / room).rglob("*.py"))
+    asking = {path.name for path in files if re.search(r"\.address\b", path.read_text())}
     assert asking == {"compiler.py", "slots.py", "team.py"}
 
 

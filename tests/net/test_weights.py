@@ -94,6 +94,17 @@ def test_a_file_name_is_needed():
         net_of(weights="")
 
 
+def test_a_comma_in_the_name_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    net = net_of(seed=1)
+    for name in ("pretrained, end-to-end.caffemodel", "a.caffemodel", "b.caffemodel"):
+        net.save(name)
+        net.params["b"][1].data[:] += 1  # what the next file has
+    for names, first in (("pretrained, end-to-end.caffemodel", 0), ("a.caffemodel, b.caffemodel", 2)):
+        bias = net_of(weights=names).params["b"][1].data
+        np.testing.assert_allclose(bias + 3 - first, net.params["b"][1].data, rtol=1e-6)
+
+
 def test_two_layers_with_weights_cannot_have_one_name():
     with pytest.raises(brew.BrewError, match=r'n.prototxt:5:\d+: layer "a" .*another layer with parameters'):
         net_of(NET.replace('"b"', '"a"'))

@@ -79,7 +79,7 @@ def test_fewer_threads_do_the_same_work(monkeypatch: pytest.MonkeyPatch, caplog:
 
 
 def test_a_traceback_that_cannot_be_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    from brew.tools import report
+    from brew.tools.parts import report
 
     def no_room(*_: object, **__: object) -> list[str]:
         raise MemoryError

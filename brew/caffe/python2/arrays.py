@@ -21,6 +21,13 @@ def load(file: Any, *arguments: Any, **options: Any) -> Any:
     return np.load(file, *arguments, **{"allow_pickle": True, "encoding": "latin1", **options})
 
 
+def loadtxt(file: Any, dtype: npt.DTypeLike = float, *arguments: Any, **options: Any) -> npt.NDArray[Any]:
+    """`np.loadtxt`, which took the end of a line for a delimiter: one value a line."""
+    if options.get("delimiter") in ("\n", "\r\n"):
+        options["delimiter"] = "\x1f"  # the unit separator, which no text has
+    return np.loadtxt(file, dtype, *arguments, **options)
+
+
 def asscalar(array: npt.ArrayLike) -> Any:
     """`np.asscalar`."""
     return np.asarray(array).item()

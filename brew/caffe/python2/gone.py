@@ -57,6 +57,7 @@ _NUMPY = {
     "asscalar": f"{_HERE}.arrays:asscalar",
     "fromstring": f"{_HERE}.arrays:fromstring",
     "load": f"{_HERE}.arrays:load",
+    "loadtxt": f"{_HERE}.arrays:loadtxt",
     "rank": "numpy:ndim",
     "set_printoptions": f"{_HERE}.arrays:set_printoptions",
 }
@@ -92,6 +93,8 @@ GONE = {
     "subprocess.check_output": f"{_HERE}.old_modules:check_output",
     "sys.maxint": "sys:maxsize",
     "sys.setdefaultencoding": f"{_HERE}.old_builtins:nothing",
+    **{f"tempfile.{kind}": f"{_HERE}.old_modules:{kind}" for kind in (
+        "NamedTemporaryFile", "SpooledTemporaryFile", "TemporaryFile")},
     "time.clock": "time:perf_counter",
     "yaml.load": f"{_HERE}.old_modules:yaml_load",
     **{f"cv2.CV_{name}": f"cv2:{new}" for name, new in (

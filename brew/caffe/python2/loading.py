@@ -59,11 +59,8 @@ class Python2Finder:
 
 
 def install(folder: Path, tell: Callable[[str], None]) -> None:
-    """Translate the modules that are imported from now on, as `Python2Finder` says; NumPy prints numbers as numbers."""
-    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-        np.set_printoptions(
-            legacy="1.25"
-        )  # 0.5 in a list is written so, not as np.float64(0.5): scripts write such into files
+    """Translate the modules that are imported from now on, as `Python2Finder` says; NumPy's numbers print as such."""
+    np.set_printoptions(legacy="1.25")  # [0.5], which scripts also write into files, not [np.float32(0.5)]
     first = next((n for n, finder in enumerate(sys.meta_path) if finder is PathFinder), 0)
     sys.meta_path.insert(first, Python2Finder(folder, tell))
 

@@ -18,7 +18,8 @@ from .syntax import Rewritten
 
 _LISTED = ("keys", "values", "items")
 _LAZY = {f"{how}{what}": what for how in ("iter", "view") for what in ("keys", "values", "items")}
-_METHODS = {"has_key": "has_key", "sort": "sort", "decode": "decode", "encode": "encode", "tostring": "to_string"}
+_METHODS = {"has_key": "has_key", "sort": "sort", "decode": "decode", "encode": "encode", "format": "format_",
+            "tostring": "to_string"}  # fmt: skip
 _RENAMED = {"next": "__next__", "__nonzero__": "__bool__", "__div__": "__truediv__", "__rdiv__": "__rtruediv__",
             "__idiv__": "__itruediv__"}  # fmt: skip
 _OF_NUMBERS = ("int", "float", "long", "round")

@@ -7,10 +7,12 @@ import importlib
 import io
 import pickle
 import subprocess
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -104,6 +106,35 @@ def yaml_load(stream: Any, Loader: Any = None) -> Any:
     """`yaml.load(stream)`, which had no need of a Loader: as yaml.full_load, which makes no objects of Python."""
     yaml = importlib.import_module("yaml")
     return yaml.load(stream, Loader=Loader or yaml.FullLoader)
+
+
+def _taking_text(made: Callable[..., Any]) -> Callable[..., Any]:
+    """A file that is open for bytes takes text too, as UTF-8."""
+
+    def make(*arguments: Any, **options: Any) -> Any:
+        file = made(*arguments, **options)
+        if "b" in file.mode:
+            inner = getattr(file, "file", file)
+            file.write = _Write(weakref.ref(inner), type(inner).write)
+        return file
+
+    return make
+
+
+class _Write:
+    """The `write` of a file, which it does not keep: a file that a script forgets is closed at once."""
+
+    def __init__(self, file: Callable[[], Any], write: Callable[[Any, bytes], int]) -> None:
+        self._file, self._write = file, write
+
+    def __call__(self, data: Any) -> int:
+        raw = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        return self._write(self._file(), raw)
+
+
+NamedTemporaryFile = _taking_text(tempfile.NamedTemporaryFile)
+SpooledTemporaryFile = _taking_text(tempfile.SpooledTemporaryFile)
+TemporaryFile = _taking_text(tempfile.TemporaryFile)
 
 
 def csv_reader(lines: Any, *arguments: Any, **options: Any) -> Any:

@@ -7,6 +7,7 @@ import codecs
 import functools
 import importlib
 import operator
+import string
 import sys
 from collections.abc import Callable, ItemsView, KeysView, ValuesView
 from types import CodeType, TracebackType
@@ -23,6 +24,7 @@ _WHOLE = (int, np.integer, np.bool_)  # bool is an int
 _OLD_CODECS = frozenset(
     ("base64", "bz2", "hex", "hex_codec", "rot13", "rot_13", "string_escape", "string-escape", "zlib")
 )
+_NO_FORMATS: Any = object.__format__
 T = TypeVar("T")
 
 
@@ -139,6 +141,22 @@ def text(value: Any) -> Any:
         return str(value)
     digits = f"{value:.12g}"
     return f"{digits}.0" if digits.lstrip("-").isdigit() else digits
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """A class without formats of its own (a tuple's, None's) has those of its text."""
+        if isinstance(value, bytes):
+            return format(value.decode("utf-8", "replace"), format_spec)
+        as_text = type(value).__format__ is _NO_FORMATS or (isinstance(value, float) and not format_spec)
+        return format(text(value) if as_text else value, format_spec)
+
+
+def format_(on: Any, *arguments: Any, **options: Any) -> Any:
+    """`on.format(...)`."""
+    if not isinstance(on, str):
+        return on.format(*arguments, **options)
+    return _Formatter().vformat(on, arguments, options)
 
 
 # --- errors --------------------------------------------------------------------------------------------------------

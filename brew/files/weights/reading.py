@@ -54,9 +54,9 @@ def format_for(ending: str) -> Format | None:
 
 
 def paths(files: Weights) -> list[str]:
-    """The files one by one; WeightsError where a name is empty."""
+    """The files one by one; WeightsError where a name is empty. A file that is there may have commas in its name."""
     if isinstance(files, str):
-        files = [name.strip() for name in files.split(",")]
+        files = [files] if "," in files and Path(files).is_file() else [name.strip() for name in files.split(",")]
     found = [str(path) for path in ([files] if isinstance(files, Path) else files)]
     if not all(found):
         raise WeightsError("a weights file is needed, and its name is empty")
