@@ -33,8 +33,9 @@ def _pairs(turn: Turn, pieces: Mapping[Memory, Piece]) -> Iterator[tuple[Piece, 
     if turn.backward is None:
         return
     step = turn.step
+    wanted = [blob.diff_memory for blob, want in zip(step.bottoms, step.wanted.bottoms, strict=True) if want]
     for bottom, top in step.over:
-        if not step.wanted.bottoms[bottom]:
+        if not step.wanted.bottoms[bottom] or step.tops[top].diff_memory in wanted:  # in place, another one lies there
             continue
         memories = step.tops[top].diff_memory, step.bottoms[bottom].diff_memory
         before, after = (pieces.get(memory) for memory in memories)

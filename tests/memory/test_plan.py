@@ -210,3 +210,31 @@ def test_gradients_in_one_place_are_apart_for_who_looks_at_one(looked_at: str) -
         for layer, blobs in net.params.items():
             for mine, theirs in zip(blobs, everything.params[layer], strict=True):
                 np.testing.assert_array_equal(mine.diff, theirs.diff)
+
+
+@pytest.mark.onednn
+@pytest.mark.parametrize("layer", ["Threshold", "ReLU"])
+@pytest.mark.parametrize("coefficients", [(-1.0, -1.0, 0.5), (1.0, 2.0, 1.0)])
+def test_a_sum_in_place_lends_its_gradient_to_no_other_summand(
+    layer: str, coefficients: tuple[float, float, float]
+) -> None:
+    """Nobody wants the gradient of the first summand behind a Threshold, but it is written over that of the sum."""
+    coeff = "".join(f"coeff: {c} " for c in coefficients)
+    text = f"""force_backward: true
+        layer {{ name: "x" type: "Input" top: "x" top: "other"
+          input_param {{ shape {{ dim: 2 dim: 16 }} shape {{ dim: 2 dim: 16 }} }} }}
+        layer {{ name: "sharp" type: "{layer}" bottom: "x" top: "y" }}
+        layer {{ name: "sum" type: "Eltwise" bottom: "y" bottom: "other" bottom: "x" top: "y" eltwise_param {{ {coeff} }} }}
+        layer {{ name: "exp" type: "Exp" bottom: "y" top: "z" }}"""
+    found = []
+    for options in ({"engine": "caffe"}, {}, {"keep": ["x", "other"]}):
+        net = net_of(text, **options)
+        rng = np.random.default_rng(3)
+        for name in ("x", "other"):
+            net.blobs[name].data[...] = rng.normal(size=(2, 16))
+        net.forward()
+        net.blobs["z"].diff[...] = rng.normal(size=(2, 16))
+        net.backward()
+        found.append([net.blobs[name].diff.copy() for name in ("x", "other")])
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-5)
