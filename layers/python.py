@@ -201,13 +201,9 @@ class _Called(Implementation[Python]):
 
     def backward(self, io: Arrays) -> None:
         layer = self.layer
-        for i, dx in enumerate(io.dx):
-            if dx is None:
-                continue
-            if i in layer.copied:
-                self._copy(dx, io.dy[i])
-            elif not (i < len(layer.top) and layer.top[i] is layer.bottom[i]):
-                dx.fill(0)  # of other blobs before; a backward that does nothing gives no gradient
+        for t in layer.copied:
+            if (dx := io.dx[t]) is not None:
+                self._copy(dx, io.dy[t])
         self._lend(io, reshaped=True)
         for memory in (*self._values(), *self._gradients()):
             memory.download()

@@ -98,9 +98,10 @@ class _Uses:
 
     def _gradient_is_made(self, number: int, blob: int) -> bool:
         """Whether a layer above `number` writes the gradient of the version that it makes."""
+        overwritten = min((n for n in self.makers[blob] if n > number), default=len(self.graph.nodes))
         for n in self.readers[blob]:
             node = self.graph.nodes[n]
-            if n <= number or not node.gradient_of(blob):
+            if not number < n <= overwritten or not node.gradient_of(blob):
                 continue
             views = [t for t, top in enumerate(node.tops) if (v := node.layer.view(t)) is not None and v.diff]
             if not views or any(self._gradient_is_made(n, node.tops[t]) for t in views):

@@ -48,11 +48,6 @@ class Times(PythonLayer):
             bottom[0].diff[...] = self.factor * top[0].diff
 
 
-class Still(Times):
-    def backward(self, top, propagate_down, bottom):
-        pass
-
-
 class Weighted(PythonLayer):
     '''Elementwise w * x + b with both learned; w starts at 3.'''
 
@@ -266,14 +261,6 @@ def test_an_error_of_the_class_reaches_the_caller_as_it_is(tmp_path, module):
     told = blamed(found)
     assert isinstance(told, NetError)
     assert str(told) == note
-
-
-def test_a_backward_that_does_nothing_gives_no_gradient(tmp_path, module, device, monkeypatch):
-    """Also where its gradient lies in memory that others have used before: Faster R-CNN's proposals pass none on."""
-    monkeypatch.chdir(tmp_path)
-    param = f'type: "Python" top: "y" python_param {{ module: "{module}" layer: "Still" }}'
-    (dx,) = run_layer(param, [X], top_diffs=[X], device=device).bottom_diffs
-    np.testing.assert_array_equal(dx, np.zeros_like(X))
 
 
 @pytest.mark.parametrize("method", ["__init__", "setup", "reshape", "forward", "backward"])

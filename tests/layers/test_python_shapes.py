@@ -407,6 +407,43 @@ def test_a_gradient_that_is_not_written_is_the_last_one(engine, keep, poisoned):
         assert np.allclose(made.params["conv"][0].diff, expected, rtol=1e-4, atol=1e-4 * abs(expected).max()), number
 
 
+class Two(PythonLayer):
+    """Its bottom, in place, and its double."""
+
+    def reshape(self, bottom, top):
+        for blob in top:
+            blob.reshape(*bottom[0].shape)
+
+    def forward(self, bottom, top):
+        top[1].data[...] = 2 * bottom[0].data
+        top[0].data[...] = bottom[0].data
+
+    def backward(self, top, propagate_down, bottom):
+        bottom[0].diff[...] = top[0].diff + 2 * top[1].diff
+
+
+@ENGINES
+def test_a_top_in_place_whose_gradient_nobody_makes_keeps_none_of_the_pass_before(engine):
+    """What lies above the Threshold has a gradient, of a later version of the blob."""
+    two = python(Two, tops='top: "x" top: "y"')
+    made = Net(
+        parse(
+            f"""force_backward: true
+            layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ dim: 2 dim: 3 }} }} }}
+            {two}
+            layer {{ name: "sharp" type: "Threshold" bottom: "x" top: "x" }}
+            layer {{ name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param {{ num_output: 2 }} }}""",
+            NetParameter,
+        ),
+        TRAIN,
+        engine=engine,
+    )
+    for _ in range(3):
+        made.forward(x=np.ones((2, 3)))
+        gradient = made.backward(y=np.full((2, 3), 5.0), ip=np.ones((2, 2)))["x"]
+        np.testing.assert_array_equal(gradient, np.full((2, 3), 10.0))
+
+
 class OnDevice(Positive):
     """Copies by the device's own means; what it was given is noted."""
 
