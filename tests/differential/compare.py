@@ -58,7 +58,7 @@ class Scale:
             spread = max((float(abs(other - want).max()) for other in others), default=0.0)
             if np.isfinite(worst) and worst <= allowed + 10 * spread:
                 return None
-            if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]):
+            if spread > KINKED * max(most, 1e-3 * self._most[str(key[1])]) or self._unsettled():
                 return None
             if not self._unsure:
                 break
@@ -66,6 +66,17 @@ class Scale:
         at = np.unravel_index(np.nanargmax(off) if not np.isnan(off).all() else 0, off.shape)
         nan = f", {int(np.isnan(got).sum())} of {got.size} NaN" if np.isnan(got).any() else ""
         return f"{got[at]:.6g} where {want[at]:.6g} is right at {list(map(int, at))}, largest {most:.3g}{nan}"
+
+    def _unsettled(self) -> bool:
+        """Whether an index, or another whole number, is a different one in `_others`: an ArgMax of values that are alike
+        but for what is rounded. What comes of it says nothing."""
+        for key, want in self.reference.items():
+            if key[1] == "value":
+                whole = want == np.round(want)
+                others = (o[key] for o in self._others if key in o and o[key].shape == want.shape)
+                if any((abs(other - want)[whole] >= 0.5).any() for other in others):
+                    return True
+        return False
 
 
 def _said(key: tuple[object, ...]) -> str:
