@@ -10,12 +10,11 @@ from brew.cpu import onednn, threads
 from brew.cpu.native.blocked import Blocked, channel_sums, holds, width
 from brew.cpu.native.grouped import Multiplied, Summed
 from brew.cpu.native.grouped_plan import Filters
-from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shape, Wanted
 from brew.ops.windows.columns import Bank
 
-from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, NOTHING, Added, Listed, Pass, addend
+from ._passes import BOTTOM, FILTERS, FORWARD, GROUPED, NOTHING, Added, Listed, Pass
 from ._transformed import Transformed
 
 FEW_OF_GROUP = 32  # channels; with fewer, what oneDNN and Winograd's algorithm do around the products costs too much
@@ -84,8 +83,7 @@ class GroupedForward(_Multiplied):
         self.after = after
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:
-        bias = io.w[1] if len(io.w) > 1 else None
-        self.bind_between(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
+        self.bind_forward(io, io.w[1] if len(io.w) > 1 else None, added, self.after)
 
 
 class GroupedData(_Multiplied):

@@ -9,13 +9,12 @@ from brew.cpu import threads
 from brew.cpu.native.grouped_plan import Filters
 from brew.cpu.native.planes import Multiplied, Summed
 from brew.cpu.native.planes_plan import pays
-from brew.cpu.native.winograd import Finish
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Wanted
 from brew.ops.windows.columns import Bank
 
 from ._grouped import filters_of
-from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, PLANES, Added, Listed, Pass, addend
+from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, PLANES, Added, Listed, Pass
 from ._transformed import Transformed
 
 
@@ -56,8 +55,7 @@ class PlanesForward(_Multiplied):
         self.after = after
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:
-        bias = io.w[1] if len(io.w) > 1 else None
-        self.bind_between(io, io.x[0], io.y[0], Finish(bias, addend(added), self.after.slope))
+        self.bind_forward(io, io.w[1] if len(io.w) > 1 else None, added, self.after)
 
 
 class PlanesData(_Multiplied):

@@ -7,9 +7,10 @@ from typing import Protocol
 
 from brew.cpu.native.filter_bank import Call
 from brew.cpu.native.winograd import Finish
+from brew.cpu.onednn.after import After
 from brew.layer import Array, Arrays, Buffer
 
-from ._passes import Listed
+from ._passes import Added, Listed, addend
 
 
 class Convolution(Protocol):
@@ -44,6 +45,10 @@ class Transformed(Listed):
         self.seen, w = -1, io.work[self.w]
         self.transform = self.run_on.transform(io.w[0], w)
         self.calls = self.run_on.bind(source, target, w, io.work[self.scratch], finish)
+
+    def bind_forward(self, io: Arrays, bias: Array | None, added: Added, after: After) -> None:
+        """From the bottom to the top."""
+        self.bind_between(io, io.x[0], io.y[0], Finish(bias, addend(added), after.slope))
 
     def bind_backward(self, io: Arrays) -> None:
         """From the gradient of the top to that of the bottom."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from brew.cpu import onednn, threads
 from brew.cpu.native.blocked import Blocked, holds, width
-from brew.cpu.native.winograd import Convolution, Finish, Overlapped
+from brew.cpu.native.winograd import Convolution, Overlapped
 from brew.cpu.native.winograd_gradient import Gradient
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shape, Wanted
 
 from ._grouped import FEW_OF_GROUP
-from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, WINOGRAD, Added, Listed, Pass, addend
+from ._passes import BOTTOM, FILTERS, FORWARD, NOTHING, WINOGRAD, Added, Listed, Pass
 from ._transformed import Transformed
 
 _FELT = 0.1  # of a pass's time
@@ -90,7 +90,7 @@ class WinogradForward(_Tiles):
             self.buffers["b"] = Buffer((target.group * target.blocks * width(),), kept=self.keeps)
 
     def bind(self, io: Arrays, added: Added = NOTHING) -> None:
-        self.bind_between(io, io.x[0], io.y[0], Finish(io.work.get("b"), addend(added), self.after.slope))
+        self.bind_forward(io, io.work.get("b"), added, self.after)
 
     def derive(self, io: Arrays) -> None:
         super().derive(io)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from convolution_nets import convolutions, same
+from convolution_nets import convolutions, feed, same, trained, ways
 
 import brew
 from brew import prototxt
@@ -39,28 +39,6 @@ NET = (
 
 def net(engine: str, phase: int, text: str = NET, **options: object) -> Net:
     return Net(prototxt.parse(text, NetParameter), phase, engine=engine, seed=5, **options)  # type: ignore[arg-type]
-
-
-def ways(it: Net) -> dict[str, dict[str, str]]:
-    return {name: {what: one.way for what, one in how.passes.items()} for name, how in convolutions(it).items()}
-
-
-def feed(it: Net, shape: tuple[int, ...]) -> None:
-    it.blobs["in"].reshape(*shape)
-    it.reshape()
-    it.blobs["in"].data[...] = np.random.default_rng(sum(shape)).standard_normal(shape)
-    for blob in it.params.get("bn", ()):
-        blob.data[...] = 1
-
-
-def trained(it: Net, shape: tuple[int, ...], top: str = "c") -> dict[str, np.ndarray]:
-    feed(it, shape)
-    it.forward()
-    it.blobs[top].diff[...] = np.random.default_rng(1).standard_normal(it.blobs[top].shape)
-    it.clear_param_diffs()
-    it.backward()
-    found = {f"{n}/{i}": b.diff.copy() for n, bs in it.params.items() for i, b in enumerate(bs) if n != "bn"}
-    return {**found, top: it.blobs[top].data.copy(), "in/diff": it.blobs["in"].diff.copy()}
 
 
 @pytest.mark.parametrize("fuse", [True, False])

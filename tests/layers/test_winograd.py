@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from convolution_nets import convolutions, same
+from convolution_nets import convolutions, feed, same
 
 import brew
 from brew import prototxt
@@ -49,15 +49,6 @@ def ways(it: Net) -> dict[str, list[str]]:
         name: [type(one).__name__.removeprefix("Winograd") for one in how.passes.values()]
         for name, how in convolutions(it).items()
     }
-
-
-def feed(it: Net, shape: tuple[int, ...]) -> None:
-    random = np.random.default_rng(sum(shape))
-    it.blobs["in"].reshape(*shape)
-    it.reshape()
-    it.blobs["in"].data[...] = random.standard_normal(shape)
-    for blob in it.params["bn"]:
-        blob.data[...] = 1
 
 
 def trained(it: Net, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
