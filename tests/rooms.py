@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "ops": "cuda layer",
     "testing": "cuda layer",
     "data": "files cuda layer cpu",
+    "datasets": "files layer data",
     "memory": "cuda layer cpu",
     "python_layer": "cuda layer memory",
     "graph": "files prototxt layer data",
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
     "model_zoo": "",
-    "tools": "files cuda prototxt layer cpu ops data memory graph net solver checks reports model_zoo caffe",
+    "tools": "files cuda prototxt layer cpu ops data datasets memory graph net solver checks reports model_zoo caffe",
 }
 # Rooms with rooms inside: "." is what stands in the room itself. Each may import those before it.
 INSIDE = {
@@ -42,6 +43,7 @@ INSIDE = {
     "cpu": ". onednn llvm native",
     "ops": ". windows",
     "data": "databases . hdf5 sets",
+    "datasets": "sources .",
     "graph": ". rewriting",
     "net": "run .",
     "solver": "update training snapshots .",
@@ -49,7 +51,7 @@ INSIDE = {
     "reports": "drawing .",
     "checks": ". records",
     "layers": ". onednn",
-    "tools": "parts .",
+    "tools": "parts data .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
