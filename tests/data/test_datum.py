@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.data.datum import ColorRule, decode, decode_batch
+from brew.data.datum import ImageRule, decode, decode_batch
 from brew.errors import DataError
 from brew.proto.brew_pb2 import Datum
 
 random = np.random.default_rng(0)
-STORED = ColorRule()
+STORED = ImageRule()
 
 
 def raw(label=0, shape=(1, 5, 4), **fields):
