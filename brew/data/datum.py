@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from typing import TypeAlias
 
@@ -24,6 +23,7 @@ from .images.decoding import decode as decode_image
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
+_MOST_LABELS = 1 << 16  # remembered
 _DATA = 0x22  # the tag of Datum.data (field 4, bytes)
 
 
@@ -148,26 +148,43 @@ class _Template:
 
     def decode(self, values: Sequence[bytes]) -> tuple[Pixels, Labels] | None:
         """All records at once; None where one of them differs in more than pixels and label."""
-        head, start, end = self.head, len(self.head), len(self.head) + self.size
-        labels = [_label(value[end:]) if value.startswith(head) and len(value) >= end else None for value in values]
-        if None in labels:
+        head, start, end, length = self.head, len(self.head), len(self.head) + self.size, len(values[0])
+        if len(set(map(len, values))) > 1:  # labels of other lengths
+            if not all(value.startswith(head) and len(value) >= end for value in values):
+                return None
+            tails = [value[end:] for value in values]
+            pixels = np.frombuffer(b"".join([value[start:end] for value in values]), np.uint8)
+        else:
+            whole = np.frombuffer(b"".join(values), np.uint8).reshape(-1, length)
+            if length < end or (whole[:, :start] != np.frombuffer(head, np.uint8)).any():
+                return None
+            tails = (
+                np.ascontiguousarray(whole[:, end:]).view(f"V{length - end}")[:, 0].tolist() if length > end else [b""]
+            )
+            pixels = whole[:, start:end]
+        try:
+            labels = [_labels[tail] for tail in tails]
+        except ValueError:
             return None
-        length = len(values[0])
-        if any(len(value) != length for value in values):  # labels of other lengths
-            values, length, start, end = [value[start:end] for value in values], self.size, 0, self.size
-        pixels = np.frombuffer(b"".join(values), np.uint8).reshape(-1, length)
-        return pixels[:, start:end].reshape(-1, *self.shape), np.array(labels, np.int64)
+        return pixels.reshape(-1, *self.shape), np.array(np.broadcast_to(labels, len(values)), np.int64)
 
 
-@lru_cache(1 << 16)
-def _label(tail: bytes) -> int | None:
-    """The label in the bytes behind a raw Datum's pixels, 0 without one; None where they say anything else."""
-    try:
-        datum = Datum.FromString(tail)
-    except DecodeError:
-        return None
-    known = all(field.name in ("label", "encoded") for field, _ in datum.ListFields())
-    return datum.label if known and not datum.encoded else None
+class _Labels(dict[bytes, int]):
+    """The labels in the bytes behind raw Datums' pixels; ValueError where these say anything else."""
+
+    def __missing__(self, tail: bytes) -> int:
+        try:
+            datum = Datum.FromString(tail)
+        except DecodeError:
+            raise ValueError from None
+        if datum.encoded or not all(field.name in ("label", "encoded") for field, _ in datum.ListFields()):
+            raise ValueError
+        if len(self) < _MOST_LABELS:
+            self[tail] = datum.label
+        return datum.label
+
+
+_labels = _Labels()
 
 
 def _field(size: int) -> bytes:

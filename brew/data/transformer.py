@@ -138,9 +138,10 @@ class Transformer:
         """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number."""
         if self.augmentation is not None:
             images = [self.augmentation(image, first + i) for i, image in enumerate(images)]
-        rows, columns, mirrors = windows = self._windows(images, first)
+        windows = self._windows(images, first) if self.crop or self.random else None
         if bring(images, windows, self.mean, self.scale, out):
             return
+        rows, columns, mirrors = windows or np.zeros((3, len(images)), np.int64)
         if not isinstance(images, np.ndarray) or self.random:
             for image, row, column, mirror, y in zip(images, rows, columns, mirrors, out, strict=True):
                 self._one(image, int(row), int(column), bool(mirror), y)

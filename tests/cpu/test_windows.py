@@ -44,6 +44,21 @@ def test_bit_for_bit_as_numpy(channels, layout, sizes, mean, scale):
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("mean", ["none", "channels", "pixels"])
+@pytest.mark.parametrize(("channels", "layout"), [(1, "planes"), (3, "planes"), (3, "side by side")])
+def test_whole_images(channels, layout, mean):
+    images, nothing = pictures(channels, 9, 21, layout), np.zeros((3, 4), np.int64)
+    if layout == "planes":
+        images = np.pad(images.reshape(4, -1), ((0, 0), (3, 5)))[:, 3:-5].reshape(images.shape)  # as records lie
+    shape = {"channels": (channels, 1, 1), "pixels": (channels, 9, 21)}.get(mean)
+    values = None if shape is None else random.uniform(0, 255, shape).astype(np.float32)
+    found, expected = (np.full((4, channels, 9, 21), np.nan, np.float32) for _ in range(2))
+    assert bring(images, None, values, 0.5, found)
+    by_numpy(images, nothing, values, 0.5, expected)
+    assert np.array_equal(found, expected)
+    assert not bring(images, None, values, 0.5, found[:, :, 1:].copy())
+
+
 def test_what_it_leaves_to_numpy():
     zeros = tuple(np.zeros(2, np.int64) for _ in range(3))
     good, out = pictures(3, 20, 30, "planes", 2), np.full((2, 3, 20, 30), 7, np.float32)

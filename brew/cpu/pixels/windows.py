@@ -28,52 +28,60 @@ _SIDE_BY_SIDE = (3, 4)  # channels
 
 
 def bring(
-    images: Images,
-    windows: Windows,
-    mean: Floats | None,
-    scale: float,
-    out: npt.NDArray[np.generic],
+    images: Images, windows: Windows | None, mean: Floats | None, scale: float, out: npt.NDArray[np.generic]
 ) -> bool:
     """The window of each of `images` (channels, height, width) into `out` (images, channels, rows, columns).
 
-    `windows` are the first row and the first column of each, and whether (1 or 0) it is mirrored. `mean` is (channels,
-    height, width), of whole images of one size, or (channels or 1, 1, 1). False where nothing is done: no machine code
-    here, another type or order of values, images of different strides, windows that are very narrow or not inside.
+    `windows` are the first row and the first column of each, and whether (1 or 0) it is mirrored; None: the images are
+    taken whole. `mean` is (channels, height, width), of whole images of one size, or (channels or 1, 1, 1). False where
+    nothing is done: no machine code here, another type or order of values, images of different strides, windows that
+    are very narrow or not inside.
     """
     how = _how(images, mean, scale, out)
     if how is None or not _inside(images, windows, out):
         return False
     channels, rows, columns = out.shape[1:]
     channel, row, step = images[0].strides
-    first_row, first_column, mirrored = windows
     jobs = np.zeros((len(images), JOB), np.int64)
     if isinstance(images, np.ndarray):
-        jobs[:, 0] = images.ctypes.data + np.arange(len(images)) * images.strides[0]
+        jobs[:, 0] = np.arange(len(images)) * images.strides[0] + _address(images)
     else:
-        jobs[:, 0] = [image.ctypes.data for image in images]
-    jobs[:, 0] += first_row * row + first_column * step
-    jobs[:, 2] = mirrored
+        jobs[:, 0] = [_address(image) for image in images]
     if mean is not None and not how.pixel_mean:
         mean = np.ascontiguousarray(np.broadcast_to(mean.reshape(-1, 1, 1), (channels, 1, 1)))
     if mean is not None:
-        jobs[:, 1] = mean.ctypes.data
-        if how.pixel_mean:
-            jobs[:, 1] += first_row * mean.strides[1] + first_column * 4
+        jobs[:, 1] = _address(mean)
+    mean_channel, mean_row, _ = (0, 0, 0) if mean is None else mean.strides
+    if windows is not None:
+        first_row, first_column, mirrored = windows
+        jobs[:, 0] += first_row * row + first_column * step
+        jobs[:, 1] += first_row * mean_row + first_column * 4 if how.pixel_mean else 0
+        jobs[:, 2] = mirrored
+    elif row == columns * step:
+        rows, columns = 1, rows * columns  # one row behind the other; a mean of pixels has as many
     table = TABLE.table({
-        "images": len(images), "jobs": jobs.ctypes.data, "channels": channels, "rows": rows, "columns": columns,
-        "source_channel": channel, "source_row": row,
-        "mean_channel": 0 if mean is None else mean.strides[0], "mean_row": 0 if mean is None else mean.strides[1],
-        "target": out.ctypes.data, "target_image": out.strides[0], "scale": int(np.float32(scale).view(np.uint32)),
+        "images": len(images), "jobs": _address(jobs), "channels": channels, "rows": rows, "columns": columns,
+        "source_channel": channel, "source_row": row, "mean_channel": mean_channel, "mean_row": mean_row,
+        "target": _address(out), "target_image": out.strides[0], "scale": int(np.float32(scale).view(np.uint32)),
     })  # fmt: skip
     _code(how)(table)
     return True
 
 
-def _inside(images: Images, windows: Windows, out: npt.NDArray[np.generic]) -> bool:
+def _address(array: npt.NDArray[np.generic]) -> int:
+    """Of its first element; quicker than by `ctypes`."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
+def _inside(images: Images, windows: Windows | None, out: npt.NDArray[np.generic]) -> bool:
     """Whether every window lies in its image, which has as many channels as `out`."""
-    sizes = np.array([image.shape for image in (images[:1] if isinstance(images, np.ndarray) else images)])
-    ends = np.stack([first + size for first, size in zip(windows[:2], out.shape[2:], strict=True)], axis=1)
-    return bool((sizes[:, 0] == out.shape[1]).all() and (ends <= sizes[:, 1:]).all())
+    shapes = [images.shape[1:]] if isinstance(images, np.ndarray) else [image.shape for image in images]
+    if windows is None:
+        return all(shape == out.shape[1:] for shape in shapes)
+    sizes: Numbers = np.array(shapes, np.int64).T
+    ends = windows[0] + out.shape[2], windows[1] + out.shape[3]
+    return bool((sizes[0] == out.shape[1]).all() and (ends[0] <= sizes[1]).all() and (ends[1] <= sizes[2]).all())
 
 
 def _how(images: Images, mean: Floats | None, scale: float, out: npt.NDArray[np.generic]) -> How | None:

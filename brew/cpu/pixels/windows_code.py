@@ -13,6 +13,7 @@ TABLE = Slots(
     "images", "jobs", "channels", "rows", "columns", "source_channel", "source_row", "mean_channel", "mean_row",
     "target", "target_image", "scale",
 )  # fmt: skip
+_TOGETHER = 4  # vectors of a plane in one turn of the loop
 JOB = 3  # numbers an image has in `jobs`: addresses of its window and of the mean's, and whether it is mirrored
 
 
@@ -72,29 +73,33 @@ class _Window:
         return [self.w.broadcast(self.mean + channel * 4) for channel in channels] if self.how.channel_mean else []
 
     def _row(self, row: Int, channels: Sequence[Int], means: Sequence[Vector]) -> None:
-        """The vectors of a row; the last one begins before the end of the one in front of it."""
-        last = self.of["columns"] - self.w.width
-        with self.w.loop(0, last, self.w.width) as column:
-            self._vectors(row, column, channels, means)
-        self._vectors(row, last, channels, means)
-
-    def _vectors(self, row: Int, column: Int, channels: Sequence[Int], means: Sequence[Vector]) -> None:
+        """The vectors of a row, some at a time; the last one begins before the end of the one in front of it."""
         w, of, step = self.w, self.of, self.how.step
-        start = self.source + row * of["source_row"] + column * step
+        source = self.source + row * of["source_row"]
         if step == 1:
-            start = start + channels[0] * of["source_channel"]
-        pixels = w.load_bytes(start, step * w.width)
-        for number, channel in enumerate(channels):
-            value = pixels.floats(number, step)
-            if self.how.pixel_mean:
-                mean = self.mean + channel * of["mean_channel"] + row * of["mean_row"] + column * 4
-                value = value - w.load(mean)
-            if means:
-                value = value - means[number]
-            if self.scale is not None:
-                value = value * self.scale
-            target = self.target + (channel * of["rows"] + row) * of["columns"] * 4
-            if self.mirror:
-                w.store(target + (of["columns"] - w.width - column) * 4, value.reversed())
-            else:
-                w.store(target + column * 4, value)
+            source = source + channels[0] * of["source_channel"]
+        targets = [self.target + (channel * of["rows"] + row) * of["columns"] * 4 for channel in channels]
+        maps = [self.mean + channel * of["mean_channel"] + row * of["mean_row"] for channel in channels]
+        last = of["columns"] - w.width
+
+        def vectors(column: Int) -> None:
+            pixels = w.load_bytes(source + column * step, step * w.width)
+            at = (last - column if self.mirror else column) * 4
+            for number, target in enumerate(targets):
+                value = pixels.floats(number, step)
+                if self.how.pixel_mean:
+                    value = value - w.load(maps[number] + column * 4)
+                if means:
+                    value = value - means[number]
+                if self.scale is not None:
+                    value = value * self.scale
+                w.store(target + at, value.reversed() if self.mirror else value)
+
+        several = _TOGETHER if step == 1 else 1
+        whole = last - last % (several * w.width)
+        with w.loop(0, whole, several * w.width) as column:
+            for number in range(several):
+                vectors(column + number * w.width)
+        with w.loop(whole, last, w.width) as column:
+            vectors(column)
+        vectors(last)
