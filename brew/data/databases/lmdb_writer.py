@@ -16,7 +16,7 @@ from brew.units import mib
 from .database import Record
 
 _PER_COMMIT = 1000  # as Caffe's tools
-_FILES = ("data.mdb", "lock.mdb")  # all that the folder of an LMDB holds
+_FILES = ("data.mdb", "lock.mdb", "labels.txt")  # all that the folder of an LMDB holds; names by brew.data.labels
 _FIRST_MAP = 1 << 18  # bytes; doubled whenever it is full
 
 
