@@ -14,27 +14,8 @@ PARTS: dict[str, Part] = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 # Endings of what brew.data.image decodes.
-PICTURES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-    ]
-)
+_COMMON = ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif"
+PICTURES = frozenset({*_COMMON, ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"})
 _LISTED = 3  # names in a note
 
 
