@@ -68,6 +68,7 @@ class Filler:
         piece = int(max(1, min(64, _PIECE // max(1.0, bytes_each))))
         size, settled, new = 0, part.at, list[Problem]()
         try:
+            self.source.expect([items[number] for number in order[part.at :]])
             results = in_order(self._read, order[part.at :], workers=self.workers, piece=piece)
             for result in results:
                 item = items[order[part.at]]

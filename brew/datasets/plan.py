@@ -47,6 +47,7 @@ class Sample:
         count = len(source.items)
         numbers = sorted({i * (count - 1) // max(1, _LOOKED_AT - 1) for i in range(min(count, _LOOKED_AT))})
         coloured, sizes = False, []
+        source.expect([source.items[number] for number in numbers])
         for number in numbers:
             try:
                 data = source.read(source.items[number]).data
@@ -108,6 +109,7 @@ def alike(
         return signature(pixels).tobytes() if is_pixels(pixels) else _noise(pixels.tobytes())
 
     done = file.stat().st_size // SIZE if file.exists() else 0
+    source.expect([source.items[number] for number in numbers[done:]])
     with file.open("ab") as out:
         out.truncate(done * SIZE)
         for row in in_order(sign, numbers[done:], workers=workers, piece=32):
