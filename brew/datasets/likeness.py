@@ -18,6 +18,7 @@ Signatures: TypeAlias = npt.NDArray[np.uint8]
 
 SIDE = 16
 SIZE = SIDE * SIDE  # bytes of a signature
+_BRIGHTNESS = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green, red
 _BITS = 6  # that hashes of candidates may differ in
 _LEVELS = 5.0  # of 255: the mean difference of two signatures, each brought to the mean 0, that are nearly the same
 _NEXT = 48  # pictures of a band that each is compared with
@@ -26,7 +27,7 @@ _AT_ONCE = 1 << 16
 
 def signature(pixels: npt.NDArray[Any]) -> Signatures:
     """The signature of a picture (channels, height, width): SIZE bytes."""
-    gray = pixels[:3].mean(axis=0, dtype=np.float32) if len(pixels) > 1 else pixels[0].astype(np.float32)
+    gray = np.tensordot(_BRIGHTNESS, pixels[:3], 1) if len(pixels) > 2 else pixels[0].astype(np.float32)
     for axis in (0, 1):
         gray = _squares(gray, axis)
     squares: Signatures = np.rint(gray).clip(0, 255).astype(np.uint8).ravel()
