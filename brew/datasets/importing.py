@@ -169,7 +169,7 @@ class _Import:
         pairs: list[tuple[int, int]] = []
         if numbers and self.settings.compare:
             file = self.staging.signatures
-            pairs = list(plan.alike(self.source, numbers, file, self.workers, self.progress))
+            pairs = plan.alike(self.source, numbers, file, self.workers, self.progress)
             self.together = len(pairs)
         return division.divide(self.source.items, pairs, self.settings)
 
