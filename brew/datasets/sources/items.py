@@ -100,6 +100,9 @@ class Source(Protocol):
         The same items give the same result: an import that goes on after a kill does it again.
         """
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Told before items are read: which, and in which order, for what cannot be read in any order."""
+
     def stamp(self, item: Item) -> str:
         """A short text that is another one when the content is another: size and time of its file; "" if unknown.
 
@@ -136,6 +139,9 @@ class Pile:
 
     def fit(self, items: Sequence[Item]) -> None:
         """Nothing is measured."""
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Any order is as good."""
 
     def stamp(self, item: Item) -> str:
         """That of the pile's file: right for all that is one file."""

@@ -13,6 +13,9 @@ from .items import Source
 
 # By name: its class, and what a user has who has one. `open_source` asks in this order which of them a pile is.
 KINDS: dict[str, tuple[str, str]] = {
+    "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of such a folder"),
+    "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of such a folder, compressed or not"),
+    "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
 }
 _SHOWN = 8  # names of what a pile holds
