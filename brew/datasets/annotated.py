@@ -13,12 +13,12 @@ from .sources.items import Box
 
 BACKGROUND = "none_of_the_above"  # SSD's name of label 0 in a map of labels
 
-
 Point: TypeAlias = Callable[[float, float], tuple[float, float]]
 
 
-def annotated_datum(datum: Datum, boxes: Iterable[Box], point: Point) -> AnnotatedDatum:
-    """The record of a picture and its boxes; `point` gives a point of the picture as shares of its width and height.
+def annotated_datum(datum: Datum, boxes: Iterable[Box], size: tuple[int, int], point: Point) -> AnnotatedDatum:
+    """The record of a picture that was of `size` (height, width), and its boxes; `point` gives a point of the picture,
+    (x, y) in pixels, as shares of the width and height of what is stored.
 
     Boxes of a class are a group, the groups in the order of their first boxes; those of a group are numbered from 0.
     Boxes of which nothing is left (of a picture that was cropped) are left out.
@@ -26,7 +26,9 @@ def annotated_datum(datum: Datum, boxes: Iterable[Box], point: Point) -> Annotat
     record = AnnotatedDatum(datum=datum, type=AnnotatedDatum.BBOX)
     groups: dict[int, AnnotationGroup] = {}
     for box in boxes:
-        (left, top), (right, bottom) = point(box.left, box.top), point(box.right, box.bottom)
+        height, width = size if box.in_shares else (1, 1)
+        left, top = point(box.left * width, box.top * height)
+        right, bottom = point(box.right * width, box.bottom * height)
         if left >= right or top >= bottom:
             continue
         if box.label not in groups:
