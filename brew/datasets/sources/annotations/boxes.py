@@ -28,7 +28,9 @@ def tidy(corners: Corners, size: tuple[float, float] | None, told: Told, where: 
     What was changed is told at `where`. BadBox for what is no number.
     """
     if not all(math.isfinite(value) and abs(value) <= _FARTHEST for value in corners):
-        raise BadBox(f"has a box of {', '.join(f'{value:g}' for value in corners)}; four numbers of pixels are expected")
+        raise BadBox(
+            f"has a box of {', '.join(f'{value:g}' for value in corners)}; four numbers of pixels are expected"
+        )
     left, top, right, bottom = corners
     if left > right or top > bottom:
         told.add("boxes with their corners the other way round, turned", where)

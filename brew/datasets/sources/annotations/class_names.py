@@ -23,7 +23,7 @@ def with_background(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def listed(files: Files, option: str | None) -> tuple[str, ...] | None:
-    """The names in the file `option`, or in a list of classes at the top of the pile; None if there is none. DataError."""
+    """The names in the file `option`, or in a list at the top of the pile; None where there is none. DataError."""
     if option is not None:
         return read_labels(Path(option))
     found = next((name for name in LISTS if name in files.known), None)

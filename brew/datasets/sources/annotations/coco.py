@@ -41,7 +41,7 @@ class Coco(Pile):
         self._files, names = _json_files(path)
         self._masks = options.get("masks", "no") == "yes"
         if options.get("masks", "no") not in ("yes", "no"):
-            raise UsageError(f'masks={options["masks"]} is neither yes nor no')
+            raise UsageError(f"masks={options['masks']} is neither yes nor no")
         self._pictures = self._files if "images" not in options else Files(Path(options["images"]))
         told = Told()
         names = chosen(names, told)

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from brew.datasets.sources.trees import PARTS, Part
+from brew.datasets.sources.items import Part
+from brew.datasets.sources.trees import PARTS
 from brew.errors import DataError, Place
 
 from .boxes import BadBox, Corners, tidy
@@ -61,7 +62,9 @@ class CocoFile:
                 self._told.add("annotations of pictures that are not listed, left out", f"{self.path} (id {picture})")
                 continue
             if category not in self.categories:
-                self._told.add("annotations of categories that are not listed, left out", f"{self.path} (id {category})")
+                self._told.add(
+                    "annotations of categories that are not listed, left out", f"{self.path} (id {category})"
+                )
                 continue
             file, size, _ = self.pictures[picture]
             corners = tidy(Corners(*self._corners[row * 4 : row * 4 + 4]), size, self._told, file)

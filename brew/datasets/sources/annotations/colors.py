@@ -18,14 +18,14 @@ _MOST_CLASSES = 255
 
 @dataclass(frozen=True, slots=True)
 class Colors:
-    """The classes of a list of colours: their names by number, and the numbers by colour, both arrays sorted by colour."""
+    """The classes of a list of colours: names by number; colours in order, and the number of each."""
 
     names: tuple[str, ...]
     _codes: npt.NDArray[np.uint32]
     _numbers: npt.NDArray[np.uint8]
 
     def numbers(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """The classes (height, width) of pixels (3, height, width) in BGR; DataError for a colour that is not listed."""
+        """The classes (height, width) of pixels (3, height, width), BGR; DataError for a colour not in the list."""
         codes = np.zeros(pixels.shape[1:], np.uint32)
         for channel in pixels[2], pixels[1], pixels[0]:
             codes = codes << np.uint32(8) | channel
@@ -53,7 +53,9 @@ def read_colors(lines: Sequence[tuple[int, str]], path: str) -> Colors:
         if not values and not names:
             continue  # the heading of a table
         if len(values) not in (3, 4) or max(values[-3:]) > _MOST_CLASSES:
-            raise DataError(f'"{text[:60]}" is no colour: red, green, blue (0 to 255) and a name', place=Place(path, line))
+            raise DataError(
+                f'"{text[:60]}" is no colour: red, green, blue (0 to 255) and a name', place=Place(path, line)
+            )
         code = values[-3] << 16 | values[-2] << 8 | values[-1]
         number = values[0] if len(values) == 4 else len(names)
         if code in numbers or number in names or number > _MOST_CLASSES:

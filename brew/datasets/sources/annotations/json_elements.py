@@ -50,7 +50,7 @@ def elements(file: BinaryIO, path: str, wanted: Collection[str]) -> Iterator[Ele
         else:
             text.value()
         if text.next() not in (",", "}"):
-            raise DataError(', or } is expected', place=text.place())
+            raise DataError(", or } is expected", place=text.place())
         if text.next() == ",":
             text.skip(",")
 

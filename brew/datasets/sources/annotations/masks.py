@@ -23,17 +23,48 @@ from .told import Told
 
 # Folders of masks, and endings of their names; where both lie in one folder, the ending tells.
 _FOLDERS = frozenset(
-    "masks mask labels label labelids annotations annotation annot annots gt gtfine groundtruth ground_truth "
-    "segmentation segmentations segmentationclass seg segs labels_ids gt_masks".split()
+    [
+        "masks",
+        "mask",
+        "labels",
+        "label",
+        "labelids",
+        "annotations",
+        "annotation",
+        "annot",
+        "annots",
+        "gt",
+        "gtfine",
+        "groundtruth",
+        "ground_truth",
+        "segmentation",
+        "segmentations",
+        "segmentationclass",
+        "seg",
+        "segs",
+        "labels_ids",
+        "gt_masks",
+    ]
 )
-_WORDS = frozenset(word for word in _FOLDERS) | frozenset(
-    "images image imgs img input inputs jpegimages leftimg8bit pictures data".split()
+_WORDS = _FOLDERS | frozenset(
+    ["images", "image", "imgs", "img", "input", "inputs", "jpegimages", "leftimg8bit", "pictures", "data"]
 )
-_ENDINGS = "_mask", "_masks", "_label", "_labels", "_gtFine_labelIds", "_gtFine_labelTrainIds", "_seg", "_gt", "_L", "_lab"
+_ENDINGS = (
+    "_mask",
+    "_masks",
+    "_label",
+    "_labels",
+    "_gtFine_labelIds",
+    "_gtFine_labelTrainIds",
+    "_seg",
+    "_gt",
+    "_L",
+    "_lab",
+)
 _PICTURE_ENDINGS = "_leftImg8bit", "_image", "_img"
 _PARTED = "annot", "_annot", "_labels", "_masks", "_mask", "labels"  # trainannot, train_labels: CamVid's way
 _MOST = 255
-_LOOKED_AT = 2000  # files: a pile of pairs shows one early
+_COLORS_HINT = "--set colors=FILE says which colour is which class"
 
 
 class _Key(NamedTuple):
@@ -72,7 +103,8 @@ class Masks(Pile):
         pairs = _pairs(files.names, told)
         if not pairs:
             raise DataError(
-                f"{path} has no pictures with masks", hint="folders images and masks are expected, with the same names in both"
+                f"{path} has no pictures with masks",
+                hint="folders images and masks are expected, with the same names in both",
             )
         lists = _lists(files)
         self.items = tuple(
@@ -107,7 +139,8 @@ class Masks(Pile):
         try:
             numbers = self._numbers(mask)
         except (BadImage, DataError) as error:
-            raise DataError(f"the mask {self._files.place(item.mask)} {error}", place=item.place) from None
+            hint = _COLORS_HINT if self._colors is None and "in colours" in str(error) else None
+            raise DataError(f"the mask {self._files.place(item.mask)} {error}", hint=hint) from None
         return Content(data, mask=numbers)
 
     def close(self) -> None:

@@ -22,7 +22,9 @@ def polygon_mask(corners: Any, height: int, width: int) -> Mask:
     except (TypeError, ValueError, OverflowError):
         raise BadOutline("has a polygon that is no list of numbers") from None
     if points.ndim != 1 or len(points) % 2 or len(points) < 6 or not np.isfinite(points).all():
-        raise BadOutline(f"has a polygon of {points.size} numbers; pairs of finite numbers, three or more, are expected")
+        raise BadOutline(
+            f"has a polygon of {points.size} numbers; pairs of finite numbers, three or more, are expected"
+        )
     x, y = points[0::2], points[1::2]
     flips = np.zeros((height, width + 1), np.bool_)
     for x0, y0, x1, y1 in zip(x, y, np.roll(x, -1), np.roll(y, -1), strict=True):

@@ -41,7 +41,7 @@ class Voc(Pile):
     kind = "Pascal VOC"
     OPTIONS: ClassVar[Mapping[str, str]] = {
         "classes": "a file with the names of the classes, one a line; other objects are left out",
-        "origin": "1: pixels are counted from 1, as VOC says; 0 (default): boxes as they stand, as convert_annoset takes them",
+        "origin": "1: pixels count from 1, as VOC says; 0 (default): boxes as they stand, as for convert_annoset",
     }
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
@@ -128,8 +128,11 @@ class Voc(Pile):
     def _picture(self, name: str, root: Node) -> str:
         """The picture that an XML file is of: of its stem, in the usual folders; else the one that it names."""
         folder, stem = folder_of(name), _stem(name)
-        above, own = folder_of(folder), folder.rpartition("/")[2]
-        around = [folder, *(f"{above}/{other}".strip("/") for other in ("JPEGImages", "images", "Images", "imgs", "img"))]
+        above = folder_of(folder)
+        around = [
+            folder,
+            *(f"{above}/{other}".strip("/") for other in ("JPEGImages", "images", "Images", "imgs", "img")),
+        ]
         for place in around:
             if (found := self._files.pictures.get(f"{place}/{stem}".strip("/"))) is not None:
                 return found
@@ -159,7 +162,9 @@ class Voc(Pile):
                 raise DataError(f"a box has {given}; four numbers are expected", place=Place(path, box.line))
             left, top, right, bottom = (value for value in values if value is not None)
             try:
-                corners = tidy(Corners(left - self._origin, top - self._origin, right, bottom), size, self._told, picture)
+                corners = tidy(
+                    Corners(left - self._origin, top - self._origin, right, bottom), size, self._told, picture
+                )
             except BadBox as error:
                 raise DataError(f"an object {error}", place=Place(path, box.line)) from None
             if corners is not None:

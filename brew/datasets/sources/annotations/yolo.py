@@ -184,5 +184,3 @@ def _files_and_settings(path: Path) -> tuple[Files, str | None]:
         raise DataError(f"{path} is neither a folder nor a zip archive")
     tops = [name for name in found.first_names() if name.count("/") < 2 and name.lower().endswith((".yaml", ".yml"))]
     return found, next((name for name in tops if is_settings(found, name)), None)
-
-

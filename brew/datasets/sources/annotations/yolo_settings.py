@@ -71,7 +71,10 @@ def is_settings(files: Files, name: str) -> bool:
             head = file.read(_MOST)
     except OSError:
         return False
-    return _SIGN.search(head) is not None and re.search(rb"^(?:train|val|valid|test|nc)\s*:", head, re.MULTILINE) is not None
+    return (
+        _SIGN.search(head) is not None
+        and re.search(rb"^(?:train|val|valid|test|nc)\s*:", head, re.MULTILINE) is not None
+    )
 
 
 def read_settings(files: Files, name: str) -> YoloSettings:
