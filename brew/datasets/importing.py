@@ -21,6 +21,7 @@ from brew.errors import DataError, ResourceError
 from brew.files.atomic import flush, reason
 
 from . import description, division, plan
+from .annotated import LABEL_MAP, label_map
 from .filling import Filler, Part
 from .pictures import Coloured, Form
 from .placing import check_place, put_in_place
@@ -161,7 +162,11 @@ class _Import:
         parts: set[str] = {item.part or "train" for item in self.source.items}
         parts |= {part for part, share in (("val", self.settings.val), ("test", self.settings.test)) if share}
         ends = ["_lmdb"] if self.settings.format == "lmdb" else [".h5", "_list.txt"]
-        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), labels.FILE, description.FILE]
+        maps = [LABEL_MAP] if self._has_boxes() else []
+        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), *maps, labels.FILE, description.FILE]
+
+    def _has_boxes(self) -> bool:
+        return any(item.boxes is not None for item in self.source.items)
 
     def _orders(self) -> Mapping[str, list[int]]:
         """The items of every part, in the order of their records."""
@@ -183,6 +188,9 @@ class _Import:
             text = labels.as_text(self.source.labels)
             for folder in (ready, *(path for path in ready.iterdir() if path.is_dir())):
                 (folder / labels.FILE).write_text(text, "utf-8", errors="backslashreplace")
+        if self._has_boxes():
+            text = label_map(self.source.labels)
+            (ready / LABEL_MAP).write_text(text, "utf-8", errors="backslashreplace")
         files = sorted(path.name for path in ready.iterdir() if path.name != description.FILE)
         tallies = {name: part.tally for name, part in self.parts.items()}
         text = description.describe(self.source, self.settings, tallies, failures, files, together=self.together)
