@@ -40,9 +40,9 @@ MAY_IMPORT = {
 # Rooms with rooms inside: "." is what stands in the room itself. Each may import those before it.
 INSIDE = {
     "files": ". weights",
-    "cpu": ". onednn llvm native",
+    "cpu": ". onednn llvm native pixels",
     "ops": ". windows",
-    "data": "databases . hdf5 sets",
+    "data": "databases images . hdf5 sets",
     "datasets": "sources .",
     "graph": ". rewriting",
     "net": "run .",
