@@ -20,6 +20,7 @@ class ImportSettings:
     encoded    the bytes of pictures' files are stored, or pixels; None: the files' bytes where nothing is resized
     gray       one channel (True) or three; None: one where all pictures have one
     val, test  shares of what the source puts in no part
+    compare    pictures that are nearly the same are not divided
     seed       of the division and the order
     shuffle    the records of train stand in an order by `seed`, not in the source's
     max_bad    items that may be left out because they cannot be read
@@ -34,6 +35,7 @@ class ImportSettings:
     gray: bool | None = None
     val: float = 0.0
     test: float = 0.0
+    compare: bool = True
     seed: int = 1701
     shuffle: bool = True
     max_bad: int = 0
@@ -43,4 +45,14 @@ class ImportSettings:
     @property
     def as_files(self) -> bool:
         """Whether the bytes of pictures' files are stored."""
+        if self.format == "hdf5":
+            return False
         return self.encoded if self.encoded is not None else self.size is None
+
+    def problem(self) -> str | None:
+        """Why these settings are none, in a sentence; else None."""
+        if not (0 <= self.val < 1 and 0 <= self.test < 1 and self.val + self.test < 1):
+            return f"--val {self.val:g} and --test {self.test:g} must be at least 0, and less than 1 together"
+        if self.format == "hdf5" and self.encoded:
+            return "HDF5 holds pixels, and no files: --encoded is for LMDB"
+        return None
