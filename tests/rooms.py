@@ -48,7 +48,7 @@ INSIDE = {
     "net": "run .",
     "solver": "update training snapshots .",
     "caffe": "images python2 .",
-    "reports": "drawing sheets .",
+    "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
     "tools": "parts data .",
