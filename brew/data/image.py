@@ -111,6 +111,13 @@ def encode_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
+def encode_jpeg(pixels: npt.NDArray[np.uint8], quality: int = 95) -> bytes:
+    """A JPEG file of (height, width) gray or (height, width, 3) RGB."""
+    out = io.BytesIO()
+    to_pillow(pixels).save(out, "JPEG", quality=quality, subsampling=0)
+    return out.getvalue()
+
+
 def _pixels(image: Image, color: bool, gray: bool) -> npt.NDArray[np.uint8]:
     mode = image.mode
     if mode == "P" and "transparency" in image.info:
