@@ -46,7 +46,7 @@ INSIDE = {
     "datasets": "sources .",
     "graph": ". rewriting",
     "net": "run .",
-    "solver": "update training snapshots .",
+    "solver": "update scoring training snapshots .",
     "caffe": "images python2 .",
     "reports": "drawing curves .",
     "checks": ". records",

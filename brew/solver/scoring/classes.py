@@ -6,7 +6,6 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError
-from brew.ops.fold import Fold
 
 from . import names, odds
 from .confusion import Confusion

@@ -26,9 +26,11 @@ class Confusion:
     pairs: Counts | None
 
     @classmethod
-    def of(cls, classes: int) -> Confusion:
-        pairs = np.zeros((classes, classes), np.int64) if classes <= MOST_CLASSES else None
-        return cls(*(np.zeros(classes, np.int64) for _ in range(3)), pairs)
+    def of(cls, classes: int, *, paired: bool = True) -> Confusion:
+        """Zeros; without `paired`, labels and predictions are counted class by class alone."""
+        hits, labels, predictions = (np.zeros(classes, np.int64) for _ in range(3))
+        keeps = paired and classes <= MOST_CLASSES
+        return cls(hits, labels, predictions, np.zeros((classes, classes), np.int64) if keeps else None)
 
     def add(self, labels: npt.NDArray[np.intp], predictions: npt.NDArray[np.intp]) -> None:
         """Count items (n) by their labels and predictions."""

@@ -22,7 +22,7 @@ class LabelScores:
     def __init__(self, labels: int, wanted: list[str], *, chances: bool, ignore: int | None) -> None:
         self.classes, self.wanted = labels, wanted
         self.chances, self.ignore = chances, ignore
-        self.counts = Confusion(*(np.zeros(labels, np.int64) for _ in range(3)), None)
+        self.counts = Confusion.of(labels, paired=False)
         self.items = 0
         self._right = self._counted = self._exact = 0
         self.ranking = Ranking(labels) if {"auc", "ap"} & set(wanted) else None

@@ -6,7 +6,7 @@ Names are stable: they stand in metrics.jsonl, in TensorBoard and in logs. docs/
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 from brew.errors import UsageError, did_you_mean
 
@@ -53,6 +53,11 @@ def parse(asked: Sequence[str]) -> list[str]:
     return names
 
 
+def listed(text: str) -> list[str]:
+    """The names between commas; UsageError as `parse`."""
+    return parse([name.strip() for name in text.split(",") if name.strip()])
+
+
 def wanted(names: Sequence[str], task: str, classes: int, places: int) -> list[str]:
     """Those of `names` that are for a head of this task; "all" are the usual ones for it.
 
@@ -81,6 +86,11 @@ def check(names: Sequence[str], heads: Sequence[Head]) -> None:
             tasks = " and ".join(dict.fromkeys(head.task for head in heads))
             fit = [each for each in METRICS if any(_is_for(each, head.task) for head in heads)]
             raise UsageError(f'"{name}" is no metric for {tasks}', hint=f"there are {', '.join(fit)}")
+
+
+def among(outputs: Container[str], name: str) -> str:
+    """What a metric is called beside the outputs of a test net: by its name, unless one of them has it."""
+    return f"metric/{name}" if name in outputs else name
 
 
 def _is_for(name: str, task: str) -> bool:

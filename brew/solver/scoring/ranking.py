@@ -86,9 +86,9 @@ def grouped(
     scores, right = scores[known], right[known]
     order = np.argsort(-scores, kind="stable")
     ordered, truth = scores[order], right[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else []
     if not len(ordered):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     found = np.add.reduceat(truth.astype(np.int64), starts)
     sizes = np.diff([*starts, len(ordered)])
     return sizes - found, found

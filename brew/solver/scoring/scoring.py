@@ -1,4 +1,4 @@
-"""The metrics of one net: scores and labels of each head, read after every pass of a test."""
+"""The metrics of a net: scores and labels of each head, read after every pass of a test."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import NetError, UsageError
-from brew.layer import shape_text
+from brew.layer import Shape, shape_text
+from brew.layer import count as size_of
 from brew.net.net import Net
-from brew.ops.fold import fold
+from brew.ops.fold import Fold, fold
 
 from . import names
 from .classes import ClassScores
@@ -26,7 +27,7 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What a head said in one pass: scores, labels, and what the scorer made of both (ClassScores.add and the like)."""
+    """What a head said in one pass: scores and labels as its scorer takes them, and what that made of both."""
 
     scores: Array
     labels: Array
@@ -34,62 +35,60 @@ class Seen:
 
 
 class HeadScoring:
-    """The metrics of one head, counted pass after pass. `scores` is None before the first pass, which has the shapes."""
+    """The metrics of one head of `net`, counted pass after pass in `scores`.
 
-    def __init__(self, head: Head, asked: Sequence[str]) -> None:
-        self.head, self.asked = head, asked
-        self.scores: Scores | None = None
-        self.places = 1  # of an item that have a label each
+    `places`: how many labels an item has, each with scores of all classes. NetError where scores and labels do not fit
+    together, UsageError for a metric that says nothing of them.
+    """
+
+    def __init__(self, head: Head, asked: Sequence[str], net: Net) -> None:
+        self.head = head
+        self._classes = 0
+        scores, labels = (net.blobs[name].shape for name in (head.scores, head.labels))
+        folded = self._folded(scores, labels)
+        self._classes, self.places = folded.dim, folded.inner
+        asked = names.wanted(asked, head.task, folded.dim, folded.inner)
+        for name in asked:
+            if (k := names.top_k(name)) is not None and k >= folded.dim:
+                raise UsageError(f"{name} says nothing of {folded.dim} classes: it is always 1")
+        self.scores: Scores
+        if head.task == CLASSES:
+            self.scores = ClassScores(folded.dim, asked, chances=head.chances, ignore=head.ignore)
+        elif head.task == LABELS:
+            self.scores = LabelScores(folded.dim, asked, chances=head.chances, ignore=head.ignore)
+        else:
+            self.scores = ValueScores(folded.dim, asked)
 
     def add(self, net: Net) -> Seen:
-        """Count what the last forward pass made. NetError where the blobs do not fit together."""
+        """Count what the last forward pass made."""
         scores, labels = (values_of(net, name) for name in (self.head.scores, self.head.labels))
-        if self.head.task == CLASSES:
-            return self._add_classes(scores, labels)
-        items = scores.shape[0] if scores.ndim else 1
-        if scores.size != labels.size or not scores.size:
-            raise self._error("as many labels as scores", scores, labels)
-        scores, labels = scores.reshape(items, -1), labels.reshape(items, -1)
-        if self.scores is None:
-            asked = names.wanted(self.asked, self.head.task, scores.shape[1], 1)
-            if self.head.task == LABELS:
-                self.scores = LabelScores(
-                    scores.shape[1], asked, chances=self.head.chances, ignore=self.head.ignore
-                )
-            else:
-                self.scores = ValueScores(scores.shape[1], asked)
-        assert not isinstance(self.scores, ClassScores)
-        if scores.shape[1] != self.scores.classes:
-            raise self._error(f"{self.scores.classes} numbers an item, as in the passes before", scores, labels)
+        folded = self._folded(scores.shape, labels.shape)
+        if isinstance(self.scores, ClassScores):
+            scores, labels = folded.of(scores), labels.reshape(folded.outer, folded.inner)
+        else:
+            scores, labels = scores.reshape(folded.outer, folded.dim), labels.reshape(folded.outer, folded.dim)
         return Seen(scores, labels, self.scores.add(scores, labels))
 
-    def _add_classes(self, scores: Array, labels: Array) -> Seen:
-        axis = self.head.axis
-        if axis is not None and not -scores.ndim <= axis < scores.ndim:
+    def _folded(self, scores: Shape, labels: Shape) -> Fold:
+        """Items, classes or numbers, and places of an item."""
+        head, axis = self.head, self.head.axis
+        if head.task == CLASSES and axis is not None and not -len(scores) <= axis < len(scores):
             raise self._error(f"classes along axis {axis}", scores, labels)
-        folded = fold(scores.shape, 1, scores.ndim) if axis is None else fold(scores.shape, axis % scores.ndim)
-        outer, classes, inner = folded
-        if not classes or labels.size != outer * inner:
-            raise self._error("a label for each place with scores", scores, labels)
-        if self.scores is None:
-            self.places = inner
-            asked = names.wanted(self.asked, CLASSES, classes, inner)
-            for name in asked:
-                if (k := names.top_k(name)) is not None and k >= classes:
-                    raise UsageError(f"{name} says nothing of {classes} classes: it is always 1")
-            chances, ignore = self.head.chances, self.head.ignore
-            self.scores = ClassScores(classes, asked, chances=chances, ignore=ignore)
-        assert isinstance(self.scores, ClassScores)
-        if classes != self.scores.classes:
-            raise self._error(f"{self.scores.classes} classes, as in the passes before", scores, labels)
-        scores, labels = folded.of(scores), labels.reshape(outer, inner)
-        return Seen(scores, labels, self.scores.add(scores, labels))
+        if head.task != CLASSES or axis is None:
+            folded = fold(scores, 1, len(scores)) if scores else Fold(1, 1, 1)
+        else:
+            folded = fold(scores, axis % len(scores))
+        per_item = folded.inner if head.task == CLASSES else folded.dim
+        if not folded.dim or size_of(labels) != folded.outer * per_item:
+            raise self._error("as many labels as there are places with scores", scores, labels)
+        if self._classes and folded.dim != self._classes:
+            raise self._error(f"{self._classes} numbers an item, as in the passes before", scores, labels)
+        return folded
 
-    def _error(self, expected: str, scores: Array, labels: Array) -> NetError:
-        head = self.head
+    def _error(self, expected: str, scores: Shape, labels: Shape) -> NetError:
         return NetError(
-            f'metrics of "{head.scores}" against "{head.labels}": expected {expected}; the blobs are '
-            f"{shape_text(scores.shape)} and {shape_text(labels.shape)}"
+            f'metrics of "{self.head.scores}" against "{self.head.labels}": expected {expected}; the blobs are '
+            f"{shape_text(scores)} and {shape_text(labels)}"
         )
 
 
@@ -99,12 +98,17 @@ class Scoring:
 
     def __init__(self, heads: Sequence[Head], asked: Sequence[str]) -> None:
         names.check(asked, heads)
-        self.heads = [HeadScoring(head, asked) for head in heads]
+        self._heads, self._asked = heads, asked
+        self.heads: list[HeadScoring] = []
 
     @property
     def blobs(self) -> list[str]:
         """The blobs that must be readable after a pass."""
-        return [name for each in self.heads for name in (each.head.scores, each.head.labels)]
+        return [name for head in self._heads for name in (head.scores, head.labels)]
+
+    def begin(self, net: Net) -> None:
+        """Forget what was counted: a test of `net` begins."""
+        self.heads = [HeadScoring(head, self._asked, net) for head in self._heads]
 
     def add(self, net: Net) -> list[Seen]:
         """Count the last forward pass of `net`."""
@@ -112,12 +116,11 @@ class Scoring:
 
     def results(self) -> dict[str, float]:
         """The metrics by name, NaN where there is nothing to compute one from."""
-        found = {}
-        for each in self.heads:
-            prefix = f"{each.head.scores}/" if len(self.heads) > 1 else ""
-            if each.scores is not None:
-                found.update({f"{prefix}{name}": value for name, value in each.scores.results().items()})
-        return found
+        return {
+            f"{each.head.scores}/{name}" if len(self.heads) > 1 else name: value
+            for each in self.heads
+            for name, value in each.scores.results().items()
+        }
 
 
 def values_of(net: Net, name: str) -> Array:

@@ -49,6 +49,10 @@ class ValueScores:
         }
         return {name: found[name] for name in self.wanted if name in found}
 
+    def per_number(self) -> list[Floats]:
+        """mae, rmse and r2 of each number of an item (numbers)."""
+        return [self.absolute / self.items, np.sqrt(self.squared / self.items), self.r2()]
+
     def r2(self) -> Floats:
         """1 less the squared errors over the spread, of each number; NaN where its targets are all alike."""
         alike = self.spread <= 1e-12 * self.items * np.maximum(self.mean**2, 1e-300)
