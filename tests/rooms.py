@@ -46,7 +46,7 @@ INSIDE = {
     "datasets": "sources . stored",
     "graph": ". rewriting",
     "net": "run .",
-    "solver": "update training snapshots .",
+    "solver": "update scoring training snapshots .",
     "caffe": "images python2 .",
     "reports": "drawing sheets curves .",
     "checks": ". records",
