@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "ops": "cuda layer",
     "testing": "cuda layer",
     "data": "files cuda layer cpu",
-    "datasets": "files layer data",
+    "datasets": "files layer cpu data",
     "memory": "cuda layer cpu",
     "python_layer": "cuda layer memory",
     "graph": "files prototxt layer data",
