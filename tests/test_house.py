@@ -45,10 +45,23 @@ DOORS = {
     ),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
+    "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
-LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {
+    "llvmlite",
+    "safetensors",
+    "simplejpeg",
+    "threadpoolctl",
+    "lmdb",
+    "h5py",
+    "plyvel",
+    "PIL",
+    "cupy",
+    "rich",
+    "tensorboardX",
+}
 
 # What types of layers a net is made of no room asks: they state facts (brew.layer.contract). Named all the same:
 NAMED_TYPES = {

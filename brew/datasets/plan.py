@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from brew.data.image import BadImage, decode_image
+from brew.data.images.decoding import BadImage, decode_image
 from brew.errors import DataError, ResourceError
 from brew.units import mib
 from brew.version import __version__

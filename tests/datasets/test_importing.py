@@ -13,8 +13,8 @@ import yaml
 from PIL import Image
 from piles import encoded
 
-from brew.data.image import decode_image
-from brew.data.resize import resize
+from brew.data.images.decoding import decode_image
+from brew.data.images.resize import resize
 from brew.datasets import plan
 from brew.datasets.importing import Imported, import_data
 from brew.datasets.settings import ImportSettings

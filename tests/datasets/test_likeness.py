@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.image import decode_image
+from brew.data.images.decoding import decode_image
 from brew.datasets.likeness import SIZE, pairs, signature
 
 
