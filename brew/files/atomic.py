@@ -58,8 +58,7 @@ def replacing_all(files: Sequence[tuple[str | Path, Kind]], *, overwrite: bool |
             temporaries.append(_create_beside(target))
         yield temporaries
         for temporary in temporaries:
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
+            flush(temporary)
         _put_in_place(temporaries, targets)
     except OSError as error:
         names = " and ".join(map(str, targets))
@@ -67,6 +66,12 @@ def replacing_all(files: Sequence[tuple[str | Path, Kind]], *, overwrite: bool |
     finally:
         for temporary in temporaries:
             _remove(temporary)
+
+
+def flush(path: Path) -> None:
+    """Bring what was written to a file to the disk; OSError."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def reason(error: OSError) -> str:

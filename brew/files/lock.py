@@ -63,14 +63,11 @@ def training(prefix: str) -> Iterator[None]:
         return
     if file is None:
         raise UsageError(
-            f'another training writes snapshots to "{prefix}": {_holder(path)}',
+            f'another training writes snapshots to "{prefix}": {holder(path)}',
             hint="wait for its end, or give this one a snapshot_prefix of its own: --set snapshot_prefix=other",
         )
     with file:
-        since = datetime.now().astimezone().isoformat(" ", "seconds")
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
-        file.flush()
+        sign(file)
         try:
             yield
         finally:
@@ -85,7 +82,16 @@ def _is_there(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _holder(path: Path) -> str:
+def sign(file: BinaryIO) -> None:
+    """Write into a locked file who has it, and since when; what cannot be written is left out."""
+    since = datetime.now().astimezone().isoformat(" ", "seconds")
+    with suppress(OSError):
+        file.truncate(0)
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+
+
+def holder(path: Path) -> str:
+    """Who has the lock on a file, as `sign` wrote it."""
     with suppress(OSError):
         if written := path.read_text("utf-8", errors="replace")[:300].strip():
             return f"{written} ({path})"

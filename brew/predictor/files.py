@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import brew.model_zoo
+from brew.data import labels
 from brew.errors import BrewError, DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
-from brew.files import regular
 from brew.files.weights import recognising, stored_net
 from brew.files.weights.reading import Weights
 from brew.graph.definition import NetDefinition, define
@@ -25,7 +25,6 @@ _ENDINGS = ".caffemodel", ".h5", ".hdf5", ".safetensors"
 _ITERATION = re.compile(r"^(.*)_iter_(\d+)$")
 _SHOWN = 200  # characters of a path in a message
 README = "readme.md"
-LABELS = "labels.txt", "synset_words.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,23 +203,8 @@ def _readme(folder: Path) -> Metadata:
     """Its metadata, and labels in a file of a usual name."""
     readme = next((p for p in sorted(folder.iterdir()) if p.name.lower() == README), None)
     said = Metadata() if readme is None else front_matter(readme)
-    labels = next((folder / name for name in LABELS if (folder / name).is_file()), None)
-    return said.or_else(Metadata(labels=labels))
-
-
-def read_labels(path: Path) -> tuple[str, ...]:
-    """The labels in a file, one a line; of lines as in synset_words.txt (n01440764 tench) what stands behind the id."""
-    try:
-        lines = regular.read_text(path, "utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the labels cannot be read: {error}", place=Place(str(path))) from None
-    lines = [line.strip() for line in lines]
-    while lines and not lines[-1]:
-        lines.pop()
-    if not lines:
-        raise DataError("there is no label in it", place=Place(str(path)))
-    synsets = [re.fullmatch(r"n\d{8}\s+(.+)", line) for line in lines]
-    return tuple(match[1] for match in synsets if match) if all(synsets) else tuple(lines)
+    beside = next((folder / name for name in labels.FILES if (folder / name).is_file()), None)
+    return said.or_else(Metadata(labels=beside))
 
 
 def without_weights(found: Found) -> NetError:

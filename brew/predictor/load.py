@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from brew.data.labels import read_labels
 from brew.layer import Shape
 
-from .files import find, read_labels
+from .files import find
 from .metadata import given
 from .model import Model
 from .network import Device, Network

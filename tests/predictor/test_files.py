@@ -11,8 +11,8 @@ import pytest
 from predictor_nets import deploy, picture, png, train_val
 
 import brew
+from brew.data.labels import read_labels
 from brew.errors import BrewError, DataError, NetError, UsageError, WeightsError
-from brew.predictor.files import read_labels
 from brew.proto.brew_pb2 import Datum
 
 

@@ -5,19 +5,16 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from itertools import islice
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 from brew.errors import DataError, ResourceError
 from brew.units import mib
 
 from .database import Record
+from .lmdb_appender import LmdbAppender
 
-_PER_COMMIT = 1000  # as Caffe's tools
-_FILES = ("data.mdb", "lock.mdb")  # all that the folder of an LMDB holds
-_FIRST_MAP = 1 << 18  # bytes; doubled whenever it is full
+_FILES = ("data.mdb", "lock.mdb", "labels.txt")  # all that the folder of an LMDB holds; names by brew.data.labels
 
 
 def check_target(folder: Path, *, overwrite: bool = False) -> None:
@@ -62,21 +59,19 @@ def staged_lmdb(folder: Path, records: Iterable[Record], *, overwrite: bool = Fa
             if folder.exists():
                 check_target(folder, overwrite=overwrite)  # once more: writing took its time
                 folder.replace(temporary / "before")
-            (temporary / "compact").replace(folder)
+            (temporary / "whole").replace(folder)
 
 
 @contextmanager
 def _errors_of(folder: Path) -> Iterator[None]:
-    import lmdb
-
     try:
         yield
-    except (OSError, lmdb.Error) as error:
+    except OSError as error:
         raise ResourceError(f"the database {folder} cannot be written: {error}", hint=_room(folder.parent)) from None
 
 
 def _room(folder: Path) -> str | None:
-    """What is free there: LMDB calls a write that was cut short an input/output error."""
+    """What is free there."""
     try:
         return f"{mib(shutil.disk_usage(folder).free)} are free in {folder}"
     except OSError:
@@ -84,34 +79,10 @@ def _room(folder: Path) -> str | None:
 
 
 def _write(records: Iterable[Record], temporary: Path) -> int:
-    """The database, as `compact` in this folder."""
-    import lmdb
-
-    grown, compact = temporary / "grown", temporary / "compact"
-    compact.mkdir(mode=0o755)
-    # Without a lock file: it is mapped memory, and where the disk is full the first write to that is SIGBUS.
-    with lmdb.open(str(grown), map_size=_FIRST_MAP, sync=False, lock=False) as environment:
-        written = sum(_put(environment, chunk) for chunk in _chunks(records))
-        environment.copy(str(compact), compact=True)
-    return written
-
-
-def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
-    iterator = iter(records)
-    while chunk := list(islice(iterator, _PER_COMMIT)):
-        yield chunk
-
-
-def _put(environment: Any, chunk: list[Record]) -> int:
-    """One transaction, again with twice the room where it does not fit."""
-    import lmdb
-
-    while True:
-        try:
-            with environment.begin(write=True) as transaction:
-                for key, value in chunk:
-                    if not transaction.put(key, value, append=True):
-                        raise DataError(f"key {key!r} does not come behind the one before it")
-            return len(chunk)
-        except lmdb.MapFullError:
-            environment.set_mapsize(environment.info()["map_size"] * 2)
+    """The database, as `whole` in this folder."""
+    (temporary / "whole").mkdir()
+    with closing(LmdbAppender(temporary / "whole" / "data.mdb")) as database:
+        for key, value in records:
+            database.put(key, value)
+        database.finish()
+        return database.written.records

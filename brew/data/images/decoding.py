@@ -174,6 +174,13 @@ def encode_png(pixels: Bytes) -> bytes:
     return out.getvalue()
 
 
+def encode_jpeg(pixels: Bytes, quality: int = 95) -> bytes:
+    """A JPEG file of (height, width) gray or (height, width, 3) RGB."""
+    out = io.BytesIO()
+    to_pillow(pixels).save(out, "JPEG", quality=quality, subsampling=0)
+    return out.getvalue()
+
+
 def _pixels(image: Image, rule: ImageRule) -> Bytes:
     mode = image.mode
     if mode == "P" and "transparency" in image.info:

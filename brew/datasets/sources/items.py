@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy.typing as npt
 
@@ -16,7 +16,10 @@ Part: TypeAlias = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last."""
+    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last.
+
+    In shares of the picture's width and height where `in_shares` says so.
+    """
 
     label: int
     left: float
@@ -24,6 +27,7 @@ class Box:
     right: float
     bottom: float
     difficult: bool = False
+    in_shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,20 @@ class Content:
     data  the bytes of an encoded picture as they are stored, or an array: pixels (channels, height, width) of uint8,
           BGR where there are three channels, or other values of any shape
     mask  the same of its mask: one channel, its pixels labels; an encoded one may have a palette
+    more  other values of the same record by name ("cont"), each of one shape in all records: a dataset of that name
+          in HDF5, a database beside that of the data in LMDB
     """
 
     data: bytes | npt.NDArray[Any]
     mask: bytes | npt.NDArray[Any] | None = None
+    more: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+
+class Problem(NamedTuple):
+    """Something in a pile that should be an item and can be none: a member of an archive that leads out of it."""
+
+    name: str
+    reason: str
 
 
 class Source(Protocol):
@@ -70,6 +84,9 @@ class Source(Protocol):
     labels        names of the classes by number; empty where they have none
     target_names  of the values in every item's `targets`
     items         in a stated order that does not depend on the machine
+    problems      each counts as an item that cannot be read
+    notes         sentences for the user: what was left out, which number a name became
+    preparation   what was done to the values, in terms that a predictor applies (dataset.yaml); None for pictures
     """
 
     kind: str
@@ -77,9 +94,71 @@ class Source(Protocol):
     labels: tuple[str, ...]
     target_names: tuple[str, ...]
     items: Sequence[Item]
+    problems: Sequence[Problem]
+    notes: Sequence[str]
+    preparation: Mapping[str, Any] | None
+
+    def fit(self, items: Sequence[Item]) -> None:
+        """Measure what `preparation` needs (a mean, a vocabulary) on the items of the part train, before any is read.
+
+        The same items give the same result: an import that goes on after a kill does it again.
+        """
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Told before items are read: which, and in which order, for what cannot be read in any order."""
+
+    def stamp(self, item: Item) -> str:
+        """A short text that is another one when the content is another: size and time of its file; "" if unknown.
+
+        OSError where the file is not there.
+        """
+
+    def size(self, item: Item) -> int | None:
+        """The bytes that the item takes where it lies, for the prediction of the room needed; None if unknown."""
 
     def read(self, item: Item) -> Content:
         """The content of one of `items`; DataError, with its name and place, where it cannot be read."""
 
     def close(self) -> None:
         """Close what was opened."""
+
+
+class Pile:
+    """A source's beginning: what most kinds have none of. A kind derives from it and has a constructor and `read`.
+
+    Every kind is made by `Kind(path, options)`, has `recognises(path)`, which looks at the content and is cheap, and
+    says in OPTIONS the options it takes: what each is, by name. DataError for a pile that cannot be used.
+    """
+
+    OPTIONS: ClassVar[Mapping[str, str]] = {}
+
+    kind: str
+    path: Path
+    labels: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
+    items: Sequence[Item] = ()
+    problems: Sequence[Problem] = ()
+    notes: Sequence[str] = ()
+    preparation: Mapping[str, Any] | None = None
+
+    def fit(self, items: Sequence[Item]) -> None:
+        """Nothing is measured."""
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Any order is as good."""
+
+    def stamp(self, item: Item) -> str:
+        """That of the pile's file: right for all that is one file."""
+        return file_stamp(self.path)
+
+    def size(self, item: Item) -> int | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def file_stamp(path: Path) -> str:
+    """Size and time of a file; OSError where it is not there."""
+    facts = path.stat()
+    return f"{facts.st_size}.{facts.st_mtime_ns}"
