@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from brew.cpu import threads
 from brew.data.databases.new import check_target, new_database
-from brew.data.image import BadImage, decode_image
 from brew.data.image_list import ImageList
 from brew.data.image_source import ImageFiles
+from brew.data.images.decoding import BadImage, decode_image
 from brew.data.images.encoding import check_ending, encode
-from brew.data.resize import resize
+from brew.data.images.resize import resize
 from brew.errors import DataError, UsageError
 from brew.files import regular
 from brew.files.atomic import reason

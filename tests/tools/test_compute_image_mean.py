@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from brew.data.databases.lmdb_writer import write_lmdb
+from brew.data.hdf5.writer import write_datasets
 from brew.data.images.encoding import encode
 from brew.files.weights.caffemodel import read_blob
-from brew.proto.brew_pb2 import Datum
+from brew.proto.brew_pb2 import AnnotatedDatum, Datum
 
 Run = Callable[..., Any]
 REFERENCE = Path(__file__).parents[1] / "fixtures" / "conformance" / "data"
@@ -75,3 +76,13 @@ def test_what_goes_wrong(brew_run: Run) -> None:
     assert brew_run("compute_image_mean", "thesis.txt").code == 3
     assert brew_run("compute_image_mean", "nowhere").code == 3
     assert brew_run("compute_image_mean", "-backend=lmbd", reference).code == 2
+
+
+def test_pictures_with_boxes_and_hdf5_have_means_too(brew_run: Run) -> None:
+    pixels = np.arange(2, dtype=np.uint8).reshape(1, 1, 2)
+    annotated = AnnotatedDatum(type=AnnotatedDatum.BBOX, datum=Datum(data=encode(pixels, "png"), encoded=True))
+    write_lmdb(Path("db"), [(b"0", annotated.SerializeToString())])
+    write_datasets(Path("d.h5"), {"data": np.array([pixels, pixels + 2], np.float32), "label": np.zeros(2)})
+    for source, mean in (("db", [[[0, 1]]]), ("d.h5", [[[1, 2]]])):
+        assert brew_run("compute_image_mean", source, "mean.npy").code == 0
+        assert np.load("mean.npy").tolist() == mean

@@ -22,10 +22,11 @@ _log = logging.getLogger("brew")
 def verb(settings: Settings, source: Path, out: Path | None, backend: str | None) -> None:
     """Compute the mean image of DB, and print the mean of each channel.
 
-    OUT is a mean file for transform_param (mean_file), or with the ending .npy an array (channels, height, width). All
-    records have one size; encoded ones are decoded, values of float_data taken as they are.
+    DB is a database, an HDF5 file or a list of images. OUT is a mean file for transform_param (mean_file), or with the
+    ending .npy an array (channels, height, width). All records have one size; encoded ones are decoded, and floats
+    taken as they are.
     """
-    from brew.datasets.mean_image import check_out, mean_image
+    from brew.datasets.stored.mean_image import check_out, mean_image
 
     if out is not None:
         check_out(out)

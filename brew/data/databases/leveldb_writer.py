@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from brew.errors import DataError
+from brew.errors import DataError, ResourceError
+
+from .database import Record
 
 _PER_COMMIT = 1000  # records, as Caffe's programs
 _BYTES = 16 << 20  # of records that wait for their commit
@@ -57,3 +61,20 @@ class LevelDBAppender:
         except self._error as error:
             raise OSError(str(error)) from None
         self._waiting, self._bytes = [], 0
+
+
+def write_leveldb(folder: Path, records: Iterable[Record]) -> int:
+    """Write `records` as the LevelDB `folder`, which is not there yet; returns their number.
+
+    DataError without plyvel, ResourceError where it cannot be written.
+    """
+    count = 0
+    try:
+        with closing(LevelDBAppender(folder, folder)) as database:
+            for key, value in records:
+                database.put(key, value)
+                count += 1
+            database.finish()
+    except OSError as error:
+        raise ResourceError(f"the LevelDB {folder} cannot be written: {error}") from None
+    return count

@@ -17,7 +17,7 @@ _STAMP = re.compile(r"\b[IWEF](?P<year>\d{4})?(?P<month>\d\d)(?P<day>\d\d) (?P<c
 _LOSS = re.compile(rf"\bIteration (?P<iteration>\d+)(?: \((?P<speed>[\d.e+-]+) iter/s[^)]*\))?, loss = {_NUMBER}", re.I)
 _RATE = re.compile(rf"\bIteration (?P<iteration>\d+), lr = {_NUMBER}", re.I)
 _TEST = re.compile(r"\bIteration (?P<iteration>\d+), Testing net \(#(?P<net>\d+)\)", re.I)
-_OUTPUT = re.compile(rf"\b(?P<phase>Train|Test) net output #\d+: (?P<name>.+?) = {_NUMBER}(?=\s|$)", re.I)
+_OUTPUT = re.compile(rf"\b(?P<phase>Train|Test) net (?:output #\d+|metric): (?P<name>.+?) = {_NUMBER}(?=\s|$)", re.I)
 _TEST_LOSS = re.compile(rf"\bTest loss: {_NUMBER}", re.I)
 _OLD_SCORE = re.compile(rf"\bTest score #(?P<number>\d+): {_NUMBER}", re.I)  # of Caffe before 2014
 _EPOCH = re.compile(r"\bmax_epochs: (?P<epochs>[\d.e+-]+) is max_iter: (?P<iterations>\d+)")

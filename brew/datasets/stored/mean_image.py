@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from brew.cpu import threads
-from brew.data.databases.opening import open_database
-from brew.data.datum import decode
+from brew.datasets.reading import in_order
 from brew.errors import DataError, ResourceError, WeightsError
 from brew.files.atomic import replacing
 from brew.files.npy import NPY_KIND, write_npy
@@ -22,7 +20,8 @@ from brew.files.weights.caffemodel import read_blob
 from brew.layer import shape_text
 from brew.proto.brew_pb2 import BlobProto
 
-from .reading import in_order
+from .entry import look
+from .opening import open_stored
 
 log = logging.getLogger("brew")
 
@@ -69,37 +68,34 @@ def check_out(path: Path) -> None:
 def mean_image(
     source: Path, progress: Callable[[str, int, int | None], None], *, backend: str | None = None
 ) -> MeanImage:
-    """The mean of the records of the database `source`; encoded ones are decoded as they are.
+    """The mean of the records of `source`, a database, an HDF5 file or a list; encoded ones are decoded as they are.
 
     The sum is one of single precision, record by record, as Caffe makes it. `backend` is what the user takes it for.
     DataError with its key for a record that is damaged, or of another size than the first.
     """
-    database = open_database(source, backend)
-    try:
-        total = database.length
+    with open_stored(source) as stored:
+        if backend not in (None, stored.kind):
+            log.info("%s holds %s data and is read so, not as %s", source, stored.kind, backend)
         log.info("Starting iteration", extra=_GLOG["start"])
-        sums = np.zeros(0, np.float32)
-        count = 0
-        read = partial(in_order, workers=threads.wanted(), piece=_PIECE)
-        for key, pixels in read(lambda record: (record[0], decode(record)[0]), database.scan(0)):
+        sums, count = np.zeros(0, np.float32), 0
+        for seen in in_order(look, stored.scan(), workers=threads.wanted(), piece=_PIECE):
             if not count:
-                sums = np.zeros(pixels.shape, np.float32)
-            if pixels.shape != sums.shape:
-                raise _other_size(source, key, pixels.shape, sums.shape)
-            sums += pixels
+                sums = np.zeros(seen.values.shape, np.float32)
+            if seen.values.shape != sums.shape:
+                raise _other_size(source, seen.key, seen.values.shape, sums.shape)
+            sums += seen.values.astype(np.float32, copy=False)
             count += 1
-            if count % _LOGGED == 0 or count == total:
+            if count % _LOGGED == 0 or count == stored.length:
                 log.info("Processed %d files.", count, extra=_GLOG["processed"])
-            progress("records", count, total)
-    finally:
-        database.close()
+            progress("records", count, stored.length)
+    if sums.ndim != 3:
+        raise DataError(f"{source}: its records are {shape_text(sums.shape)}; channels x height x width are expected")
     return MeanImage(sums / np.float32(count), count)
 
 
-def _other_size(source: Path, key: bytes, shape: tuple[int, ...], first: tuple[int, ...]) -> DataError:
-    name = key.decode(errors="replace")
+def _other_size(source: Path, key: str, shape: tuple[int, ...], first: tuple[int, ...]) -> DataError:
     return DataError(
-        f"{source}: record {name!r} is {shape_text(shape)}, the first one {shape_text(first)}: a mean needs one size",
+        f"{source}: record {key!r} is {shape_text(shape)}, the first one {shape_text(first)}: a mean needs one size",
         hint="convert_imageset --resize_height --resize_width, or brew data import --size, bring images to one size; "
         "mean_value takes a mean of channels",
     )
