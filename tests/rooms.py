@@ -51,7 +51,7 @@ INSIDE = {
     "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
-    "tools": "parts data .",
+    "tools": "parts data programs .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
