@@ -35,6 +35,7 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "data": "brew.tools.data",
         "layers": "brew.tools.layers",
         "show": "brew.tools.show",
+        "plot": "brew.tools.plot",
         "deploy": "brew.tools.deploy",
         "diff": "brew.tools.diff",
         "upgrade": "brew.tools.upgrade",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Iterable, Sequence
 
 from google.protobuf import text_format
 
 from brew.proto.brew_pb2 import AnnotatedDatum, AnnotationGroup, Datum, LabelMap
 
+from .geometry import Placement
 from .sources.items import Box
 
+LABEL_MAP = "labelmap.prototxt"
 BACKGROUND = "none_of_the_above"  # SSD's name of label 0 in a map of labels
 
 
-Point: TypeAlias = Callable[[float, float], tuple[float, float]]
-
-
-def annotated_datum(datum: Datum, boxes: Iterable[Box], point: Point) -> AnnotatedDatum:
-    """The record of a picture and its boxes; `point` gives a point of the picture as shares of its width and height.
+def annotated_datum(datum: Datum, boxes: Iterable[Box], at: Placement) -> AnnotatedDatum:
+    """The record of a picture, whose pixels were placed as `at` says, and its boxes, in shares of what is stored.
 
     Boxes of a class are a group, the groups in the order of their first boxes; those of a group are numbered from 0.
     Boxes of which nothing is left (of a picture that was cropped) are left out.
@@ -26,7 +24,9 @@ def annotated_datum(datum: Datum, boxes: Iterable[Box], point: Point) -> Annotat
     record = AnnotatedDatum(datum=datum, type=AnnotatedDatum.BBOX)
     groups: dict[int, AnnotationGroup] = {}
     for box in boxes:
-        (left, top), (right, bottom) = point(box.left, box.top), point(box.right, box.bottom)
+        height, width = at.size if box.in_shares else (1, 1)
+        left, top = at.point(box.left * width, box.top * height)
+        right, bottom = at.point(box.right * width, box.bottom * height)
         if left >= right or top >= bottom:
             continue
         if box.label not in groups:

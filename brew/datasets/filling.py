@@ -68,6 +68,7 @@ class Filler:
         piece = int(max(1, min(64, _PIECE // max(1.0, bytes_each))))
         size, settled, new = 0, part.at, list[Problem]()
         try:
+            self.source.expect([items[number] for number in order[part.at :]])
             results = in_order(self._read, order[part.at :], workers=self.workers, piece=piece)
             for result in results:
                 item = items[order[part.at]]
@@ -76,7 +77,7 @@ class Filler:
                     new.append(result)
                 else:
                     size += writer.put(part.at, item, result.values)
-                    part.tally.count(item.label, result.shape, result.told)
+                    part.tally.count(item, result.shape, result.told)
                 part.at += 1
                 last = part.at == len(order)
                 if last or part.at - settled >= _RECORDS or size >= _BYTES:

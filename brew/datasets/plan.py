@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from brew.data.image import BadImage, decode_image
+from brew.data.images.decoding import BadImage, decode_image
 from brew.errors import DataError, ResourceError
 from brew.units import mib
 from brew.version import __version__
@@ -47,6 +47,7 @@ class Sample:
         count = len(source.items)
         numbers = sorted({i * (count - 1) // max(1, _LOOKED_AT - 1) for i in range(min(count, _LOOKED_AT))})
         coloured, sizes = False, []
+        source.expect([source.items[number] for number in numbers])
         for number in numbers:
             try:
                 data = source.read(source.items[number]).data
@@ -92,7 +93,7 @@ def fingerprints(source: Source, settings: ImportSettings, options: Any, stamps:
 
 def alike(
     source: Source, numbers: Sequence[int], file: Path, workers: int, progress: Progress
-) -> Iterator[tuple[int, int]]:
+) -> list[tuple[int, int]]:
     """Pairs of the items `numbers` that are nearly the same pictures. Signatures are kept in `file`; OSError.
 
     Of a picture that cannot be read, and of what is no picture, the signature is of noise.
@@ -108,6 +109,7 @@ def alike(
         return signature(pixels).tobytes() if is_pixels(pixels) else _noise(pixels.tobytes())
 
     done = file.stat().st_size // SIZE if file.exists() else 0
+    source.expect([source.items[number] for number in numbers[done:]])
     with file.open("ab") as out:
         out.truncate(done * SIZE)
         for row in in_order(sign, numbers[done:], workers=workers, piece=32):
@@ -115,7 +117,7 @@ def alike(
             done += 1
             progress("comparing", done, len(numbers))
     signatures = np.memmap(file, np.uint8, "r", shape=(len(numbers), SIZE))
-    return ((numbers[one], numbers[other]) for one, other in pairs(signatures))
+    return [(numbers[one], numbers[other]) for one, other in pairs(signatures)]
 
 
 def _noise(content: bytes) -> bytes:

@@ -3,18 +3,22 @@ from __future__ import annotations
 from google.protobuf import text_format
 
 from brew.datasets.annotated import annotated_datum, label_map
+from brew.datasets.geometry import placement
 from brew.datasets.sources.items import Box
 from brew.proto.brew_pb2 import AnnotatedDatum, Datum, LabelMap
 
-
-def shares(x: float, y: float) -> tuple[float, float]:
-    return min(x / 8, 1.0), min(y / 4, 1.0)
+AT = placement((4, 8), None, "warp")
 
 
 def test_a_record_has_the_bytes_that_ssd_writes() -> None:
     """The fields' numbers stand here as SSD's program writes them: type, groups, instances, corners, difficult."""
-    boxes = [Box(7, 2, 1, 4, 2), Box(2, 0, 0, 8, 4, difficult=True), Box(7, 4, 2, 6, 4), Box(3, 9, 0, 12, 4)]
-    record = annotated_datum(Datum(label=-1), boxes, shares).SerializeToString()
+    boxes = [
+        Box(7, 2, 1, 4, 2),
+        Box(2, 0, 0, 8, 4, difficult=True),
+        Box(7, 0.5, 0.5, 0.75, 1, in_shares=True),
+        Box(3, 9, 0, 12, 4),
+    ]
+    record = annotated_datum(Datum(label=-1), boxes, AT).SerializeToString()
     half, quarter, three, one, none = (
         bytes.fromhex(v) for v in ("0000003f", "0000803e", "0000403f", "0000803f", "00000000")
     )
@@ -28,7 +32,7 @@ def test_a_record_has_the_bytes_that_ssd_writes() -> None:
 
 
 def test_a_picture_without_objects_has_no_groups() -> None:
-    assert annotated_datum(Datum(), [], shares).SerializeToString() == b"\x0a\x00\x10\x00"
+    assert annotated_datum(Datum(), [], AT).SerializeToString() == b"\x0a\x00\x10\x00"
 
 
 def test_the_map_of_labels_begins_with_the_background() -> None:

@@ -16,7 +16,10 @@ Part: TypeAlias = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last."""
+    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last.
+
+    In shares of the picture's width and height where `in_shares` says so.
+    """
 
     label: int
     left: float
@@ -24,6 +27,7 @@ class Box:
     right: float
     bottom: float
     difficult: bool = False
+    in_shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ class Source(Protocol):
         The same items give the same result: an import that goes on after a kill does it again.
         """
 
+    def expect(self, items: Sequence[Item]) -> None:
+        """Told before items are read: which, and in which order, for what cannot be read in any order."""
+
     def stamp(self, item: Item) -> str:
         """A short text that is another one when the content is another: size and time of its file; "" if unknown.
 
@@ -136,6 +143,9 @@ class Pile:
 
     def fit(self, items: Sequence[Item]) -> None:
         """Nothing is measured."""
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Any order is as good."""
 
     def stamp(self, item: Item) -> str:
         """That of the pile's file: right for all that is one file."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.mask_image import decode_mask
+from brew.data.images.masks import decode_mask
 from brew.datasets.stored.entry import Entry, Look, Mark, look
 from brew.datasets.stored.opening import open_stored
 
