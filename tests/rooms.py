@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "ops": "cuda layer",
     "testing": "cuda layer",
     "data": "files cuda layer cpu",
-    "datasets": "files layer data",
+    "datasets": "files layer cpu data",
     "memory": "cuda layer cpu",
     "python_layer": "cuda layer memory",
     "graph": "files prototxt layer data",
@@ -51,7 +51,7 @@ INSIDE = {
     "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
-    "tools": "parts data .",
+    "tools": "parts data programs .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
