@@ -17,6 +17,7 @@ from brew.data.databases.lmdb_writer import write_lmdb
 from brew.data.databases.opening import open_database
 from brew.data.labels import label_names
 from brew.datasets.annotated import annotated_datum
+from brew.datasets.geometry import placement
 from brew.datasets.sources.items import Box
 from brew.proto.brew_pb2 import AnnotatedDatum, Datum
 
@@ -134,7 +135,7 @@ def test_records_that_a_format_does_not_hold(brew_run: Run, tmp_path: Path, sour
     outcome = brew_run("data", "convert", "odd_lmdb", "odd.h5")
     assert outcome.code == 3 and '1: "data" is 3 x 9 x 9' in outcome.err
     boxes = annotated_datum(
-        Datum.FromString(raw(picture(0), None)), [Box(0, 0, 0, 9, 9)], lambda x, y: (x / 24, y / 24)
+        Datum.FromString(raw(picture(0), None)), [Box(0, 0, 0, 9, 9)], placement((24, 24), None, "warp")
     )
     write_lmdb(tmp_path / "boxes_lmdb", [(b"0", boxes.SerializeToString())])
     assert "has boxes" in brew_run("data", "convert", "boxes_lmdb", "boxes.h5").err
@@ -226,7 +227,7 @@ def test_samples_that_cannot_be(brew_run: Run, source: Path, asked: list[str]) -
 
 def test_classes_are_joined_by_name_and_keys_stay_unique(brew_run: Run, source: Path, tmp_path: Path) -> None:
     boxes = annotated_datum(
-        Datum.FromString(raw(picture(0), None)), [Box(1, 0, 0, 9, 9)], lambda x, y: (x / 24, y / 24)
+        Datum.FromString(raw(picture(0), None)), [Box(1, 0, 0, 9, 9)], placement((24, 24), None, "warp")
     )
     write_lmdb(tmp_path / "b_lmdb", [(b"00000000_b.png", raw(picture(99), 0)), (b"00000001_c.png", raw(picture(98), 1)),
                                      (b"00000002_d.png", boxes.SerializeToString())])  # fmt: skip

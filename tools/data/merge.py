@@ -21,8 +21,8 @@ def verb(settings: Settings, paths: tuple[Path, ...], to: str | None, overwrite:
     """Join data sets: the records of every SRC, one after the other, in OUT.
 
     Classes are joined by their names (labels.txt): a class that has another number in a later SRC gets that of the
-    first. Without names, numbers stay. Keys stay where they are in order and unique; else all records are numbered anew,
-    which is told.
+    first. Without names, numbers stay. Keys stay where they are in order and unique; else all get new numbers, which is
+    told.
     """
     from brew.datasets.stored.merging import Merger
     from brew.datasets.stored.opening import open_stored

@@ -12,7 +12,8 @@ from typing import Literal, TypeAlias
 
 from brew.data import labels
 from brew.data.databases.leveldb_writer import write_leveldb
-from brew.data.databases.lmdb_writer import check_target, write_lmdb
+from brew.data.databases.lmdb_writer import write_lmdb
+from brew.data.databases.new import check_target
 from brew.data.hdf5.tables import TableWriter
 from brew.data.hdf5.writer import BATCH_KIND
 from brew.errors import DataError, ResourceError, UsageError
@@ -113,7 +114,7 @@ def _check(out: Path, format: Format, names: Sequence[str], overwrite: bool) -> 
     """DataError or ResourceError where something is in the way."""
     if not out.name:
         raise UsageError(f'"{out}" is no name for what is to be written')
-    if format == "lmdb":
+    if format in ("lmdb", "leveldb"):
         check_target(out, overwrite=overwrite)
     elif format == "hdf5":
         if out.is_dir():
@@ -128,9 +129,7 @@ def _check(out: Path, format: Format, names: Sequence[str], overwrite: bool) -> 
                     hint="choose another folder",
                 )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        ours = format == "leveldb" and (out / "CURRENT").is_file()
-        if not (ours and overwrite):
-            raise DataError(f"{out} is already there", hint=_REPLACE if ours else "choose another folder")
+        raise DataError(f"{out} is already there", hint="choose another folder")
 
 
 def _write(place: Path, output: Output, format: Format, names: Sequence[str], progress: Progress) -> None:

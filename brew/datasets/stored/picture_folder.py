@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew.data.image import encode_png
+from brew.data.images.decoding import encode_png
 from brew.errors import DataError
 
 from .entry import Entry, look, picture_format, text_of
