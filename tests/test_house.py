@@ -45,10 +45,23 @@ DOORS = {
     ),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
+    "soundfile": ("brew/datasets/features/sound_files.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
-LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {
+    "soundfile",
+    "llvmlite",
+    "safetensors",
+    "threadpoolctl",
+    "lmdb",
+    "h5py",
+    "plyvel",
+    "PIL",
+    "cupy",
+    "rich",
+    "tensorboardX",
+}
 
 # What types of layers a net is made of no room asks: they state facts (brew.layer.contract). Named all the same:
 NAMED_TYPES = {

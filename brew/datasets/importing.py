@@ -21,6 +21,7 @@ from brew.errors import DataError, ResourceError
 from brew.files.atomic import flush, reason
 
 from . import description, division, plan
+from .features import model_yaml
 from .filling import Filler, Part
 from .pictures import Coloured, Form
 from .placing import check_place, put_in_place
@@ -114,10 +115,10 @@ class _Import:
         if self._resume():
             return self._placed()
         check_place(self.out, self._names(), overwrite=self.settings.overwrite)
-        sample = Sample.of(self.source)
-        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         orders = self._orders()
         self.source.fit([self.source.items[number] for number in orders.get("train", ())])
+        sample = Sample.of(self.source)
+        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         left = sum(
             len(order) - self.parts[name].at if name in self.parts else len(order) for name, order in orders.items()
         )
@@ -161,7 +162,8 @@ class _Import:
         parts: set[str] = {item.part or "train" for item in self.source.items}
         parts |= {part for part, share in (("val", self.settings.val), ("test", self.settings.test)) if share}
         ends = ["_lmdb"] if self.settings.format == "lmdb" else [".h5", "_list.txt"]
-        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), labels.FILE, description.FILE]
+        known = [labels.FILE, model_yaml.FILE, description.FILE]
+        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), *known]
 
     def _orders(self) -> Mapping[str, list[int]]:
         """The items of every part, in the order of their records."""
@@ -183,6 +185,9 @@ class _Import:
             text = labels.as_text(self.source.labels)
             for folder in (ready, *(path for path in ready.iterdir() if path.is_dir())):
                 (folder / labels.FILE).write_text(text, "utf-8", errors="backslashreplace")
+        if self.source.preparation is not None:
+            text = model_yaml.as_text(self.source.preparation, labelled=bool(self.source.labels))
+            (ready / model_yaml.FILE).write_text(text, "utf-8", errors="backslashreplace")
         files = sorted(path.name for path in ready.iterdir() if path.name != description.FILE)
         tallies = {name: part.tally for name, part in self.parts.items()}
         text = description.describe(self.source, self.settings, tallies, failures, files, together=self.together)
