@@ -46,13 +46,15 @@ DOORS = {
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
     "soundfile": ("brew/datasets/features/sound_files.py",),
+    "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
 LAZY = {
-    "soundfile",
     "llvmlite",
     "safetensors",
+    "simplejpeg",
+    "soundfile",
     "threadpoolctl",
     "lmdb",
     "h5py",

@@ -11,8 +11,14 @@ from brew.errors import DataError, UsageError, did_you_mean
 
 from .items import Source
 
+_ANNOTATIONS = "brew.datasets.sources.annotations"
+_ARRAYS = "brew.datasets.sources.arrays"
 # By name: its class, and what a user has who has one. `open_source` asks in this order which of them a pile is.
 KINDS: dict[str, tuple[str, str]] = {
+    "coco": (f"{_ANNOTATIONS}.coco:Coco", "COCO: pictures and JSON files of their objects"),
+    "voc": (f"{_ANNOTATIONS}.voc:Voc", "Pascal VOC: pictures and an XML file of the objects of each"),
+    "yolo": (f"{_ANNOTATIONS}.yolo:Yolo", "YOLO: pictures and a text file of the objects of each"),
+    "masks": (f"{_ANNOTATIONS}.masks:Masks", "pictures and masks of them, in two folders"),
     "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of such a folder"),
     "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of such a folder, compressed or not"),
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
