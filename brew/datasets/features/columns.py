@@ -94,7 +94,7 @@ def found(table: Table, number: int, *, comma: bool = False) -> Column:
     if there and not comma and all(number_of(c) is not None or _COMMA.fullmatch(c.strip()) for c, _ in there):
         raise DataError(
             f'the column "{title}" has decimal commas ("{there[0][0]}")', place=Place(str(table.path), there[0][1]),
-            hint="--set decimal=comma reads them as numbers; --set names=... as names",
+            hint="--set decimal=comma reads them as numbers",
         )  # fmt: skip
     return Column(number, title, NAMES)
 

@@ -63,6 +63,11 @@ def open_source(path: Path, kind: str | None = None, options: Mapping[str, str] 
     return made(path, options)
 
 
+def options_of(name: str) -> Mapping[str, str]:
+    """The options of a kind: what each is, by name."""
+    return _class(name).OPTIONS
+
+
 def _class(name: str) -> Kind:
     module, _, attribute = KINDS[name][0].partition(":")
     return cast("Kind", getattr(importlib.import_module(module), attribute))
