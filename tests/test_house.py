@@ -43,12 +43,25 @@ DOORS = {
         "brew/reports/drawing/png.py",
         "brew/caffe/python2/images.py",
     ),
+    "pyarrow": ("brew/datasets/sources/arrays/parquet.py",),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
-LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {
+    "llvmlite",
+    "pyarrow",
+    "safetensors",
+    "threadpoolctl",
+    "lmdb",
+    "h5py",
+    "plyvel",
+    "PIL",
+    "cupy",
+    "rich",
+    "tensorboardX",
+}
 
 # What types of layers a net is made of no room asks: they state facts (brew.layer.contract). Named all the same:
 NAMED_TYPES = {

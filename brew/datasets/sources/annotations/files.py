@@ -17,9 +17,11 @@ from brew.datasets.sources.items import file_stamp
 from brew.datasets.sources.trees import in_bytes_order, is_picture
 from brew.errors import DataError
 from brew.files import regular
+from brew.files.regular import NotRegular
 
 MOST = 1 << 30  # bytes of one file
 _LOOKED_AT = 10_000  # files, to recognise a pile
+_SUSPICIOUS, _RATIO = 16 << 20, 500  # bytes that a member may unpack to, and times its size in the archive
 _ZIP = b"PK\x03\x04"
 
 
@@ -113,9 +115,11 @@ class ZippedFiles(Files):
 
     def read(self, name: str, most: int = MOST) -> bytes:
         try:
-            size = self._zip.getinfo(name).file_size
-            if size > most:
-                raise DataError(f"{self.place(name)} has {size} bytes, up to {most} are read")
+            info = self._info(name)
+            if info.file_size > most:
+                raise NotRegular(errno.EFBIG, f"it unpacks to {info.file_size} bytes, up to {most} are read")
+            if info.file_size > max(_SUSPICIOUS, _RATIO * info.compress_size):
+                raise NotRegular(errno.EFBIG, f"it unpacks to {info.file_size} bytes, and is taken for a bomb")
             return self._zip.read(name)
         except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError) as error:
             raise DataError(f"{self.place(name)} cannot be read: {error}") from None
