@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "ops": "cuda layer",
     "testing": "cuda layer",
     "data": "files cuda layer cpu",
-    "datasets": "files layer data",
+    "datasets": "files layer cpu data",
     "memory": "cuda layer cpu",
     "python_layer": "cuda layer memory",
     "graph": "files prototxt layer data",
@@ -40,9 +40,9 @@ MAY_IMPORT = {
 # Rooms with rooms inside: "." is what stands in the room itself. Each may import those before it.
 INSIDE = {
     "files": ". weights",
-    "cpu": ". onednn llvm native",
+    "cpu": ". onednn llvm native pixels",
     "ops": ". windows",
-    "data": "databases . hdf5 sets",
+    "data": "databases images . hdf5 sets",
     "datasets": "sources .",
     "graph": ". rewriting",
     "net": "run .",

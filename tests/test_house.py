@@ -46,6 +46,7 @@ DOORS = {
     "pyarrow": ("brew/datasets/sources/arrays/parquet.py",),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
+    "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py",),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
@@ -53,6 +54,7 @@ LAZY = {
     "llvmlite",
     "pyarrow",
     "safetensors",
+    "simplejpeg",
     "threadpoolctl",
     "lmdb",
     "h5py",

@@ -114,7 +114,6 @@ class _Import:
     def run(self) -> Imported:
         if self._resume():
             return self._placed()
-        check_place(self.out, self._names(), overwrite=self.settings.overwrite)
         sample = Sample.of(self.source)
         form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         orders = self._orders()
@@ -148,6 +147,7 @@ class _Import:
             put_in_place(self.staging, self.out)
         elif header:
             log.warning("an import to %s was begun, and its %s changed since: it begins anew", self.out, changed[0])
+        check_place(self.out, self._names(), overwrite=self.settings.overwrite)
         self.staging.begin(self.header())
         return False
 
@@ -174,7 +174,7 @@ class _Import:
         pairs: list[tuple[int, int]] = []
         if numbers and self.settings.compare:
             file = self.staging.signatures
-            pairs = list(plan.alike(self.source, numbers, file, self.workers, self.progress))
+            pairs = plan.alike(self.source, numbers, file, self.workers, self.progress)
             self.together = len(pairs)
         return division.divide(self.source.items, pairs, self.settings)
 
@@ -201,7 +201,8 @@ class _Import:
         return self._placed()
 
     def _placed(self) -> Imported:
-        check_place(self.out, self.staging.names(), overwrite=self.settings.overwrite or self.staging.is_placing)
+        if not self.staging.is_placing:
+            check_place(self.out, self.staging.names(), overwrite=self.settings.overwrite)
         files = put_in_place(self.staging, self.out)
         self.staging.remove()
         tallies = {name: part.tally for name, part in self.parts.items()}

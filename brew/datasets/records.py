@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import Message
 
-from brew.data.image import BadImage, encode_png
+from brew.data.images.decoding import BadImage, encode_png
 from brew.errors import DataError, UsageError
 from brew.proto.brew_pb2 import Datum
 

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew import cuda
-from brew.data.image import BadImage, array_pixels, decode_image, image_pixels, is_pillow
+from brew.data.images.decoding import BadImage, array_pixels, decode_image, image_pixels, is_pillow
 from brew.errors import BrewError, DataError, UsageError
 from brew.files import regular
 from brew.layer import Shape, shape_text

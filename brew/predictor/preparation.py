@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.resize import resize
+from brew.data.images.resize import resize
 from brew.data.transformer import Transformer
 from brew.errors import DataError, UsageError
 from brew.files import regular

@@ -9,7 +9,7 @@ import pytest
 
 from brew.data.databases import lmdb_writer
 from brew.data.databases.opening import open_database
-from brew.data.datum import ColorRule, decode, decode_batch
+from brew.data.datum import ImageRule, decode, decode_batch
 from brew.data.sets import known as datasets
 from brew.errors import DataError, ResourceError, UsageError
 
@@ -17,7 +17,7 @@ from brew.errors import DataError, ResourceError, UsageError
 def content(folder):
     database = open_database(folder)
     keys = [key for key, _ in database.scan(0)]
-    images, labels = decode_batch(list(database.scan(0)), ColorRule())
+    images, labels = decode_batch(list(database.scan(0)), ImageRule())
     database.close()
     return keys, images, labels
 

@@ -75,7 +75,8 @@ def test_whatever_else_is_there_is_numbered_from_10000() -> None:
     known = {row[:2] for row in facts()}
     own = {key: row for key, row in described().items() if key not in known and key[0] not in ours()}
     assert {key[0] for key in own} == {
-        "NetParameter", "LayerParameter", "SolverState", "SolverParameter", "DataParameter", "ImageDataParameter"
+        "NetParameter", "LayerParameter", "SolverState", "SolverParameter", "DataParameter", "ImageDataParameter",
+        "TransformationParameter",
     }  # fmt: skip
     assert all(row[2] >= 10000 for row in own.values())
     assert {message.name for message in committed().message_type} == ours() | {row[0] for row in facts()}

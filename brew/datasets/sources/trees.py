@@ -13,7 +13,7 @@ PARTS: dict[str, Part] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-# Endings of what brew.data.image decodes.
+# Endings of what brew.data.images decodes.
 _COMMON = ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif"
 PICTURES = frozenset({*_COMMON, ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"})
 _LISTED = 3  # names in a note

@@ -9,8 +9,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.image import BadImage, decode_image
-from brew.data.mask_image import decode_mask
+from brew.data.images.decoding import BadImage, decode_image
+from brew.data.images.masks import decode_mask
 from brew.datasets.sources.items import Content, Item, Part, Pile
 from brew.datasets.sources.trees import PARTS, in_bytes_order, is_picture
 from brew.errors import DataError, UsageError
