@@ -20,9 +20,8 @@ from brew.files import regular
 from brew.files.regular import NotRegular
 
 MOST = 1 << 30  # bytes of one file
-_LOOKED_AT = 10_000  # files, to recognise a pile
+LOOKED_AT = 10_000  # files, to recognise a pile
 _SUSPICIOUS, _RATIO = 16 << 20, 500  # bytes that a member may unpack to, and times its size in the archive
-_ZIP = b"PK\x03\x04"
 
 
 class Files:
@@ -41,7 +40,7 @@ class Files:
 
     def first_names(self) -> Iterable[str]:
         """The names of as many files as a pile is recognised by; OSError."""
-        return islice(files_below(self.path), _LOOKED_AT)
+        return islice(files_below(self.path), LOOKED_AT)
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -102,7 +101,7 @@ class ZippedFiles(Files):
         return tuple(in_bytes_order(info.filename for info in members if inside("", info.filename) == info.filename))
 
     def first_names(self) -> Iterable[str]:
-        return islice(self.names, _LOOKED_AT)
+        return islice(self.names, LOOKED_AT)
 
     def place(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -139,16 +138,6 @@ class ZippedFiles(Files):
 
     def close(self) -> None:
         self._zip.close()
-
-
-def files_of(path: Path) -> Files | None:
-    """The files of a folder or a zip archive; None where `path` is neither. A DataError comes later, from its use."""
-    if path.is_dir():
-        return Files(path)
-    try:
-        return ZippedFiles(path) if regular.head(path, len(_ZIP)) == _ZIP else None
-    except OSError:
-        return None
 
 
 def inside(folder: str, name: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,6 +57,7 @@ class Stored:
         with self._lock:
             if self._file is None:
                 self._file = self._open()
+                weakref.finalize(self, self._file.close)  # where the pile turned out to be none, nobody else does
             return self._file
 
     def _open(self) -> BinaryIO:

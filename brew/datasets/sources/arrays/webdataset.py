@@ -22,9 +22,9 @@ from brew.files import regular
 
 from .gzipped import BROKEN, is_gzipped
 from .stored import PIECE, Stored, Unpacked
+from .tars import members, refusal
 
 _TAR = (tarfile.TarError, *BROKEN, ValueError)
-_MOST = 1 << 30  # bytes of a member
 _MOST_LABEL = 1 << 20
 _UNPACKED = 200  # times the size of a compressed shard, and as many bytes more as _SPARE, that it may unpack to
 _SPARE = 16 << 20
@@ -147,13 +147,13 @@ class WebDataset(Pile):
         prefix = shard.name.partition(".")[0]
         samples: dict[str, _Sample] = {}
         end = self._shards[number].length()
-        for member in _members(self._shards[number], shard, problems):
+        for member in members(self._shards[number], shard, problems):
             key, ending = _key(member.name)
             if not ending or member.isdir():
                 continue
             name = f"{prefix}/{key}"
             sample = samples.setdefault(name, _Sample(name, number, part))
-            reason = _refusal(member, end)
+            reason = refusal(member, end)
             if reason is None and ending in sample.files:
                 reason = "there are several of this name"
             if reason is not None:
@@ -233,28 +233,6 @@ def _unpack(shard: Path, out: BinaryIO) -> None:
                 out.write(piece)
     except BROKEN as error:
         raise DataError(f"{shard} cannot be unpacked: {error}") from None
-
-
-def _members(stored: Stored, shard: Path, problems: list[Problem]) -> Iterator[tarfile.TarInfo]:
-    """All members; a problem where something else than the end stands behind them, at which tarfile stops silently."""
-    try:
-        with stored.file() as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            yield from archive
-            file.seek(archive.offset)
-            if any(file.read(tarfile.BLOCKSIZE)):
-                reason = f"what stands from byte {archive.offset} on is no member: was the archive cut?"
-                problems.append(Problem(shard.name, reason))
-    except _TAR as error:
-        raise DataError(f"{shard} is no tar archive that can be read: {error}") from None
-
-
-def _refusal(member: tarfile.TarInfo, end: int) -> str | None:
-    """Why a member is not read, in words."""
-    if not member.isreg():
-        return "it is a link" if member.islnk() or member.issym() else "it is no regular file"
-    if member.size > _MOST:
-        return f"it has {member.size} bytes; up to {_MOST} are read"
-    return "the archive ends within it" if member.offset_data + member.size > end else None
 
 
 def _key(name: str) -> tuple[str, str]:
