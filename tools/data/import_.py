@@ -37,9 +37,10 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option("--format", "format_", type=Choice(["lmdb", "hdf5"]), default="lmdb", help="What is written (lmdb).")
 @click.option("--size", type=_Size(), metavar="HxW", help="Bring pictures to this size (as they are).")
 @click.option(
-    "--resize", type=Choice(["warp", "fit", "pad", "shorter", "crop"]), default="warp", help="How (warp): see below."
+    "--resize", type=Choice(["warp", "fit", "pad", "shorter", "crop"]), default="warp", help="How (warp): see above."
 )
 @click.option("--encoded/--raw", default=None, help="Store encoded pictures, or pixels (encoded unless resized).")
+@click.option("--upright", is_flag=True, help="Turn pictures as the mark of their camera says.")
 @click.option("--gray/--color", default=None, help="One channel, or three (gray where all pictures are).")
 @click.option(
     "--val", type=click.FloatRange(0, 1, max_open=True), default=0, metavar="SHARE", help="Of it for val (0)."

@@ -19,8 +19,8 @@ KINDS: dict[str, tuple[str, str]] = {
     "voc": (f"{_ANNOTATIONS}.voc:Voc", "Pascal VOC: pictures and an XML file of the objects of each"),
     "yolo": (f"{_ANNOTATIONS}.yolo:Yolo", "YOLO: pictures and a text file of the objects of each"),
     "masks": (f"{_ANNOTATIONS}.masks:Masks", "pictures and masks of them, in two folders"),
-    "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of such a folder"),
-    "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of such a folder, compressed or not"),
+    "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of class folders"),
+    "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of class folders, compressed or not"),
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
 }
