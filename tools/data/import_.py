@@ -14,6 +14,7 @@ from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.datasets.importing import Imported
+    from brew.datasets.sources.items import Source
 
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 
@@ -34,6 +35,13 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("--kind", metavar="KIND", help="What SOURCE is, where its contents do not tell.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind (repeatable).")
+@click.option(
+    "--labels",
+    "names",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Number the classes as this labels.txt does, or the import or database beside it.",
+)
 @click.option("--format", "format_", type=Choice(["lmdb", "hdf5"]), default="lmdb", help="What is written (lmdb).")
 @click.option("--size", type=_Size(), metavar="HxW", help="Bring pictures to this size (as they are).")
 @click.option(
@@ -58,7 +66,14 @@ class _Size(click.ParamType[tuple[int, int]]):
 @click.option("--workers", type=click.IntRange(1, 512), metavar="N", help="Threads that read (one for each core).")
 @click.pass_obj
 def verb(
-    settings: Settings, /, source: Path, out: Path, kind: str | None, options: tuple[str, ...], **given: Any
+    settings: Settings,
+    /,
+    source: Path,
+    out: Path,
+    kind: str | None,
+    options: tuple[str, ...],
+    names: Path | None,
+    **given: Any,
 ) -> None:
     """Make databases of a pile of files.
 
@@ -68,6 +83,7 @@ def verb(
     shorter than it; crop, which is shorter with the middle cut out.
     """
     from brew.datasets.importing import import_data
+    from brew.datasets.renumbering import Renumbered
     from brew.datasets.settings import ImportSettings
     from brew.datasets.sources.kinds import open_source
 
@@ -75,13 +91,25 @@ def verb(
     if (problem := wanted.problem()) is not None:
         raise click.UsageError(problem)
     own = dict(_named(option) for option in options)
-    pile = open_source(source, kind, own)
+    pile: Source = open_source(source, kind, own)
     try:
+        pile = pile if names is None else Renumbered(pile, _read_names(names))
         with bar(settings) as progress:
             imported = import_data(pile, out, wanted, progress, own)
     finally:
         pile.close()
     echo(_report(imported, pile.notes), lines=True)
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    """The names in a file, or of a folder; DataError where there are none."""
+    from brew.data.labels import label_names, read_labels
+    from brew.errors import DataError
+
+    names = label_names(path) if path.is_dir() else read_labels(path)
+    if not names:
+        raise DataError(f"{path} holds no labels.txt")
+    return names
 
 
 def _named(option: str) -> tuple[str, str]:

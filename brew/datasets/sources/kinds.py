@@ -23,7 +23,9 @@ KINDS: dict[str, tuple[str, str]] = {
     "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of class folders, compressed or not"),
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
+    "pictures": ("brew.datasets.sources.pictures:Pictures", "a folder of pictures side by side"),
 }
+_PACKED = "it is a zip", "it is a gzip", "it is a bzip2", "it is an xz", "it is a zstandard"
 _SHOWN = 8  # names of what a pile holds
 
 
@@ -69,7 +71,9 @@ def _recognised(path: Path) -> str:
     for name in KINDS:
         if _class(name).recognises(path):
             return name
-    raise DataError(f"{path} is of no kind that can be imported: {found(path)}", hint=f"what can be: {understood()}")
+    what = found(path)
+    unpack = "; unpack it: other kinds are read from a folder" if what.startswith(_PACKED) else ""
+    raise DataError(f"{path} is of no kind that can be imported: {what}{unpack}", hint=f"what can be: {understood()}")
 
 
 def understood() -> str:
