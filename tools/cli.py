@@ -26,6 +26,8 @@ CAFFES_PROGRAMS = (
     "parse_log",
     "plot_training_log",
     "resize_and_crop_images",
+    "classify",
+    "detect",
 )
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 

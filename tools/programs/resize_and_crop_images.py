@@ -44,7 +44,7 @@ def verb(
     averages, keeps what is small, and writes JPEG files.
     """
     from brew.cpu import threads
-    from brew.datasets.squaring import Library, Squares, names_in, names_of_list
+    from brew.datasets.squaring import Squares, names_in, names_of_list
 
     squares = Squares(
         input_folder, output_folder, output_side_length, "pil" if image_lib == "pil" else "opencv", overwrite
