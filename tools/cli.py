@@ -28,6 +28,7 @@ CAFFES_PROGRAMS = (
     "resize_and_crop_images",
     "classify",
     "detect",
+    "draw_net",
 )
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 
