@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -74,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()
     Process.ours = argv is None
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow thinks of a file's metadata, without its name
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller of the process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
