@@ -19,7 +19,7 @@ from brew.tools.parts.report import INTERNAL_BUG, as_brew_error, block, save_tra
 from brew.tools.parts.signals import Process
 
 INTERRUPTED = 130
-CAFFES_PROGRAMS = ("convert_imageset", "compute_image_mean")
+CAFFES_PROGRAMS = ("convert_imageset", "compute_image_mean", "parse_log", "plot_training_log")
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 
 
