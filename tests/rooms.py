@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "graph": "files prototxt layer data",
     "net": "files cuda prototxt layer cpu data memory graph",
     "solver": "files cuda prototxt layer cpu ops data memory graph net",
-    "checks": "files prototxt layer data graph net solver",
+    "checks": "files prototxt layer data datasets graph net solver",
     "reports": "files prototxt layer data datasets memory graph net",
     "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
     "predictor": "files cuda prototxt layer cpu data datasets memory graph net solver model_zoo",
