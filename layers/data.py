@@ -76,7 +76,7 @@ class Data(PrefetchingLayer):
 
     def _decode(self, database: Database, record: Record) -> Pixels:
         try:
-            pixels, _ = decode(record, self.transformer.color)
+            pixels, _ = decode(record, self.transformer.rule)
         except DataError as error:
             where = f'layer "{self.name}" (Data): {database.path}'
             raise DataError(f"{where}: {error.message}", place=self._place) from None

@@ -29,13 +29,18 @@ class HDF5Data(PrefetchingLayer):
              rows, anew in every epoch)
     Example  top: "data" top: "label" hdf5_data_param { source: "files.txt" batch_size: 64 }
 
-    Batches go on over the end of a file and of the source. Numbers of every type become the net's. In memory are
-    datasets of up to 64 MiB (a compressed one of a single file up to 512 MiB), of larger ones a batch, or a block of
-    chunks; a shuffled one in chunks whole, in the file's type.
+    Batches go on over the end of a file and of the source. Numbers of every type become the net's, in the batch alone.
+    In memory are datasets of up to 64 MiB of the open file; of larger ones nothing where they lie in one piece, and of
+    those in chunks (compressed ones) two blocks of 8 MiB, or shuffled two windows of 32 MiB, unless chunks are larger.
+
+    shuffle takes the files in random order, one after the other, and the rows of a file in any order. Where one of its
+    datasets is in chunks and larger than 64 MiB, blocks of 1 MiB come in any order, and rows mixed within a window.
+    Two batches are made ahead.
     """
 
     type = "HDF5Data"
     section = "hdf5_data_param"
+    ahead = 2
     tops = at_least(1)
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
@@ -76,7 +81,7 @@ class HDF5Data(PrefetchingLayer):
 
     def random_choices(self) -> RandomChoices:
         shuffle, rows = self.param.hdf5_data_param.shuffle, self.files.rows
-        order = ("rows", *rows) if shuffle else ("records", False, 0)
+        order = ("rows", *rows, *self.files.mixings) if shuffle else ("records", False, 0)
         source = tuple(file.resolve() for file in self.files.files)
         words = f"shuffled within files of {', '.join(map(str, rows[:_NAMED]))} rows" if shuffle else "in order"
         return RandomChoices(sum(rows), source, order, shuffle, in_words=words)

@@ -9,6 +9,7 @@ from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
 from brew.data.image_source import ImageFiles, ImageSource
+from brew.data.images.decoding import ImageRule
 from brew.data.order import Order
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
@@ -78,7 +79,9 @@ class ImageData(PrefetchingLayer):
         listed = ImageList.read(source, what=what, place=place)
         prefix = listed.prefix(images.root_folder, folder, what=f'layer "{self.name}" (ImageData): image')
         size = (images.new_height, images.new_width) if images.new_height else None
-        return ImageFiles(listed, prefix, images.is_color, size)
+        transform = self.param.transform_param
+        rule = ImageRule(images.is_color, not images.is_color, transform.upright, transform.decode_at_least)
+        return ImageFiles(listed, prefix, rule, size)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Reads the first image that can be read: it gives the size."""

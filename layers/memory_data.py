@@ -98,7 +98,7 @@ class MemoryData(DataLayer):
         records = [(b"%d" % number, datum.SerializeToString()) for number, datum in enumerate(datums)]
         self._check_number(len(records))
         try:
-            images, labels = decode_batch(records, self.transformer.color)
+            images, labels = decode_batch(records, self.transformer.rule)
             self._add(images, labels)
         except DataError as error:
             raise DataError(f'layer "{self.name}" (MemoryData): {error.message}', place=error.place) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brew.data.image import encode_png
+from brew.data.images.decoding import encode_png
 
 DATA = """layer {{ name: "data" type: "Data" top: "data" top: "label" {phase}
   transform_param {{ {transform} }} data_param {{ source: "{source}" batch_size: 2 }} }}"""

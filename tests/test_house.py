@@ -41,15 +41,31 @@ DOORS = {
         "brew/checks/records/",
         "brew/caffe/images/files.py",
         "brew/reports/drawing/png.py",
+        "brew/reports/sheets/",
         "brew/reports/curves/png.py",
         "brew/caffe/python2/images.py",
     ),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
+    "soundfile": ("brew/datasets/features/sound_files.py",),
+    "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py", "brew/reports/curves/events.py"),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
-LAZY = {"llvmlite", "safetensors", "threadpoolctl", "lmdb", "h5py", "plyvel", "PIL", "cupy", "rich", "tensorboardX"}
+LAZY = {
+    "llvmlite",
+    "safetensors",
+    "simplejpeg",
+    "soundfile",
+    "threadpoolctl",
+    "lmdb",
+    "h5py",
+    "plyvel",
+    "PIL",
+    "cupy",
+    "rich",
+    "tensorboardX",
+}
 
 # What types of layers a net is made of no room asks: they state facts (brew.layer.contract). Named all the same:
 NAMED_TYPES = {

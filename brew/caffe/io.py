@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.image import decode_image
+from brew.data.images.decoding import decode_image
 from brew.proto import caffe_pb2
 
 from .images import files

@@ -2,8 +2,8 @@
 
 On a free machine a thread that spins until there is work again is the fastest. On a busy one it spins away the time
 that the thread it waits for would need: with two threads a pass took ten times as long as with one. GNU's OpenMP spins
-a hundredth as long while it counts more threads than processors; so where this process is often interrupted, a few
-that only sleep are added, until it is no more.
+a hundredth as long while it counts more threads than processors; so where a thread that runs a net has to wait for a
+processor, a few threads that only sleep are added, until it no longer has to.
 """
 
 from __future__ import annotations
@@ -14,19 +14,15 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from . import threads
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
-
 log = logging.getLogger("brew")
 
-_PERIOD = 0.05  # seconds between two looks
-_OFTEN, _SELDOM = 60, 20  # interruptions in a second: a machine is busy from the one on, and free again below the other
-_CALM = 40  # looks in a row that find it free, before it counts as free again
+_PERIOD, _LONG = 0.05, 10  # seconds between two looks: at least, and at most for the time between them to say something
+_BUSY, _FREE = 0.15, 0.05  # of the time is spent waiting: a machine is busy above the one, and free below the other
+_CALM = 10  # looks in a row that find it free, before it counts as free again
 _MOST = 16  # threads that are added
 _SAID = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # a user who sets one of these has chosen
 
@@ -54,22 +50,29 @@ class Sleepers:
         self._thread.join()
 
 
-def interruptions() -> int:
-    """How often this process has lost a processor to another so far."""
-    return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
+_WAITED = Path("/proc/thread-self/schedstat")  # Linux: nanoseconds on a processor, nanoseconds waiting for one, turns
+
+
+def waited() -> float:
+    """For how many seconds this thread could have run and had no processor, so far."""
+    return int(_WAITED.read_text().split()[1]) * 1e-9
+
+
+class _Look(threading.local):
+    """What a thread saw at its last look, and when."""
+
+    waited, at = 0.0, -1.0
 
 
 class Watch:
-    """Looks from time to time how often the process is interrupted, and lets OpenMP's threads spin less or more.
+    """Looks from time to time how long a thread waits for a processor, and lets OpenMP's threads spin less or more.
 
     busy  whether they spin less
     """
 
-    def __init__(
-        self, *, count: Callable[[], int] = interruptions, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._count, self._clock = count, clock
-        self._seen, self._at, self._calm = 0, -1.0, 0
+    def __init__(self, *, waited: Callable[[], float] = waited, clock: Callable[[], float] = time.monotonic) -> None:
+        self._waited, self._clock = waited, clock
+        self._last, self._calm = _Look(), 0
         self._sleepers: Sleepers | None = None
 
     @property
@@ -80,16 +83,16 @@ class Watch:
         """Called before each pass of a net on `number` threads; it seldom does anything."""
         if number < 2:
             return
-        now = self._clock()
-        if now - self._at < _PERIOD:
+        last, now = self._last, self._clock()
+        if now - last.at < _PERIOD:
             return
-        seen, passed = self._count(), now - self._at
-        rate = (seen - self._seen) / passed if self._at >= 0 and passed < 1 else None
-        self._seen, self._at = seen, now
-        if rate is None:  # the first look, or the first for a while
+        waited, passed = self._waited(), now - last.at
+        share = (waited - last.waited) / passed if last.at >= 0 and passed < _LONG else None
+        last.waited, last.at = waited, now
+        if share is None:  # the first look, or the first for a while
             return
-        self._calm = self._calm + 1 if rate < _SELDOM else 0
-        if self._sleepers is None and rate > _OFTEN:
+        self._calm = self._calm + 1 if share < _FREE else 0
+        if self._sleepers is None and share > _BUSY:
             self._add(library, number)
         elif self._sleepers is not None and self._calm >= _CALM:
             self._sleepers.end()
@@ -104,7 +107,12 @@ class Watch:
         log.debug("threads: others use the machine too, they wait without spinning")
 
 
-_watch: Watch | None = Watch() if resource is not None and not any(name in os.environ for name in _SAID) else None
+def _make() -> Watch | None:
+    """None where the user has chosen, or the system does not tell how long a thread waits."""
+    return Watch() if _WAITED.exists() and not any(name in os.environ for name in _SAID) else None
+
+
+_watch = _make()
 
 
 def look(library: ctypes.CDLL) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
@@ -19,23 +17,17 @@ from brew.errors import DataError
 from brew.layer.label_sample import LabelSample
 from brew.proto.brew_pb2 import Datum
 
-from .image import BadImage, decode_image
+from .images.decoding import AS_STORED, BadImage, ImageRule
+from .images.decoding import decode as decode_image
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
-_DATA, _LABEL = 0x22, 0x28  # tags of Datum.data (field 4, bytes) and Datum.label (field 5, varint)
+_MOST_LABELS = 1 << 16  # remembered
+_DATA = 0x22  # the tag of Datum.data (field 4, bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class ColorRule:
-    """transform_param.force_color and force_gray: how encoded images are decoded."""
-
-    color: bool = False
-    gray: bool = False
-
-
-def decode(record: Record, rule: ColorRule = ColorRule()) -> tuple[Pixels, int]:
+def decode(record: Record, rule: ImageRule = AS_STORED) -> tuple[Pixels, int]:
     """Pixels (channels, height, width), uint8 or float32, and label of one record, 0 where it has none.
 
     Raises DataError, naming the record's key, for bytes that are no Datum, a size that does not fit the pixels, a
@@ -76,26 +68,29 @@ def has_label(record: Record) -> bool:
     return Datum.FromString(record[1]).HasField("label")
 
 
-def decode_batch(
-    records: Sequence[Record], rule: ColorRule, workers: Executor | None = None
-) -> tuple[Pixels | list[Pixels], Labels]:
+def decode_batch(records: Sequence[Record], rule: ImageRule) -> tuple[Pixels | list[Pixels], Labels]:
     """Pixels and labels of many records.
 
     Pixels come in one array (records, channels, height, width) where all records are raw bytes of one size, else
-    in a list. `workers` decode images side by side (Pillow lets go of the interpreter while it decodes).
+    in a list.
     """
-    template = _Template.of(records[0])
-    if template is not None and (batch := template.decode(records)) is not None:
-        return batch
-    each = map if workers is None else workers.map
-    decoded = list(each(partial(decode, rule=rule), records))
+    raw = decode_raw(records)
+    if raw is not None:
+        return raw
+    decoded = [decode(record, rule) for record in records]
     return [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64)
 
 
-def _pixels(key: bytes, datum: Datum, rule: ColorRule) -> Pixels:
+def decode_raw(records: Sequence[Record]) -> tuple[Pixels, Labels] | None:
+    """The same where all records are raw bytes of one size, without a parser's objects; None where they are not."""
+    template = _Template.of(records[0])
+    return None if template is None else template.decode([value for _, value in records])
+
+
+def _pixels(key: bytes, datum: Datum, rule: ImageRule) -> Pixels:
     if datum.encoded:
         try:
-            return decode_image(datum.data, color=rule.color, gray=rule.gray)
+            return decode_image(datum.data, rule)
         except BadImage as error:
             raise _bad(key, f"its encoded image {error}") from None
     shape = datum.channels, datum.height, datum.width
@@ -123,59 +118,73 @@ def _bad(key: bytes, what: str) -> DataError:
 
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """The bytes of a raw Datum: all of them but pixels and label are the same in every record of one size.
+    """How raw Datums of one size are written: the bytes before their pixels are the same, behind them is the label.
 
     So a whole batch is decoded as one array of bytes: a call of a parser per record would slow down small nets.
     """
 
-    value: npt.NDArray[np.uint8]
+    head: bytes
     shape: tuple[int, int, int]
-    start: int  # of the pixels
-    label: int  # of the label's one byte; 0: the records have no label
+    size: int  # bytes of the pixels
 
     @classmethod
     def of(cls, record: Record) -> _Template | None:
-        """The template of a record, None where it is encoded, of floats, has a label beyond 127 or an odd order."""
+        """The template of a record, None where it is encoded, of floats, or its fields come in an odd order."""
         value = record[1]
         try:
             datum = Datum.FromString(value)
+            size = datum.channels * datum.height * datum.width
+            if datum.encoded or size <= 0 or len(datum.data) != size:
+                return None
+            field = _field(size)
+            start = value.find(field)
+            before = Datum.FromString(value[:start])
         except DecodeError:
             return None
-        shape = datum.channels, datum.height, datum.width
-        size = shape[0] * shape[1] * shape[2]
-        if datum.encoded or size == 0 or len(datum.data) != size or not 0 <= datum.label < 128:
-            return None
-        start = value.find(_field(size))
-        start += len(_field(size))
-        label = start + size
-        if not datum.HasField("label"):
-            label = 0
-        elif value[label : label + 2] == bytes([_LABEL, datum.label]):
-            label += 1
-        else:
-            return None
-        if value[start : start + size] != datum.data:
-            return None
-        return cls(np.frombuffer(value, np.uint8), shape, start, label)
+        start += len(field)
+        shape = before.channels, before.height, before.width
+        whole = shape == (datum.channels, datum.height, datum.width) and len(before.ListFields()) == len(shape)
+        return cls(value[:start], shape, size) if whole and value[start : start + size] == datum.data else None
 
-    def decode(self, records: Sequence[Record]) -> tuple[Pixels, Labels] | None:
+    def decode(self, values: Sequence[bytes]) -> tuple[Pixels, Labels] | None:
         """All records at once; None where one of them differs in more than pixels and label."""
-        length = self.value.size
-        if any(len(value) != length for _, value in records):
+        head, start, end, length = self.head, len(self.head), len(self.head) + self.size, len(values[0])
+        if len(set(map(len, values))) > 1:  # labels of other lengths
+            if not all(value.startswith(head) and len(value) >= end for value in values):
+                return None
+            tails = [value[end:] for value in values]
+            pixels = np.frombuffer(b"".join([value[start:end] for value in values]), np.uint8)
+        else:
+            whole = np.frombuffer(b"".join(values), np.uint8).reshape(-1, length)
+            if length < end or (whole[:, :start] != np.frombuffer(head, np.uint8)).any():
+                return None
+            tails = (
+                np.ascontiguousarray(whole[:, end:]).view(f"V{length - end}")[:, 0].tolist() if length > end else [b""]
+            )
+            pixels = whole[:, start:end]
+        try:
+            labels = [_labels[tail] for tail in tails]
+        except ValueError:
             return None
-        values = np.frombuffer(b"".join([value for _, value in records]), np.uint8).reshape(-1, length)
-        end = self.start + self.shape[0] * self.shape[1] * self.shape[2]
-        labels = np.zeros(len(records), np.int64)
-        if self.label:
-            labels[:] = values[:, self.label]
-        varies = np.zeros(length, bool)
-        varies[self.start : end] = True
-        if self.label:
-            varies[self.label] = True
-        fixed = np.flatnonzero(~varies)
-        if (values[:, fixed] != self.value[fixed]).any() or labels.max(initial=0) > 127:
-            return None
-        return values[:, self.start : end].reshape(-1, *self.shape), labels
+        return pixels.reshape(-1, *self.shape), np.array(np.broadcast_to(labels, len(values)), np.int64)
+
+
+class _Labels(dict[bytes, int]):
+    """The labels in the bytes behind raw Datums' pixels; ValueError where these say anything else."""
+
+    def __missing__(self, tail: bytes) -> int:
+        try:
+            datum = Datum.FromString(tail)
+        except DecodeError:
+            raise ValueError from None
+        if datum.encoded or not all(field.name in ("label", "encoded") for field, _ in datum.ListFields()):
+            raise ValueError
+        if len(self) < _MOST_LABELS:
+            self[tail] = datum.label
+        return datum.label
+
+
+_labels = _Labels()
 
 
 def _field(size: int) -> bytes:

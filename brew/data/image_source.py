@@ -1,8 +1,7 @@
-"""The images of a list, and batches made of them: what ImageData reads."""
+"""The images of a list, and batches that threads make of them, each image straight into its slot: for ImageData."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,27 +10,27 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from brew.cpu import threads
-from brew.errors import DataError, Place
+from brew.errors import BrewError, DataError, Place
 from brew.files.paths import is_there
 from brew.layer import Shape
 
 from .bad_records import BadRecords
-from .image import read_image
+from .crew import Crew
 from .image_list import ImageList, remedy
+from .images.decoding import IN_COLOR, ImageRule, read_image
+from .images.resize import resize
 from .order import Order
 from .prefetch import Batch
-from .resize import resize
 from .transformer import Transformer
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """The files of a list and how they are read: `prefix` before each name, then colour and size of the image."""
+    """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size."""
 
     images: ImageList
     prefix: str
-    color: bool = True
+    rule: ImageRule = IN_COLOR
     size: tuple[int, int] | None = None  # height, width; None: as it is
 
     def path(self, number: int) -> Path:
@@ -53,7 +52,7 @@ class ImageFiles:
     def _read(self, number: int) -> npt.NDArray[np.uint8]:
         path = self.path(number)
         try:
-            return read_image(path, color=self.color, place=self.images.place(number))
+            return read_image(path, self.rule, place=self.images.place(number))
         except DataError as error:
             error.hint = error.hint or (None if is_there(str(path), Path()) else remedy(self.images.names[number]))
             raise
@@ -75,27 +74,50 @@ class ImageSource:
         self._batch_size = batch_size
         self._record = start
         self._bad = bad
-        self._workers = ThreadPoolExecutor(threads.decoders(), "brew-decode")
+        self._crew = Crew()
+        self._shape: Shape | None = None  # of images of the last batch
 
     def fill(self, batch: Batch) -> None:
         numbers = self._order.numbers(self._record, self._batch_size)
         batch.passed = 0
         try:
-            images = list(self._workers.map(self._files.load, numbers))
-        except DataError:
-            numbers, images, batch.passed = self._bad.read(
-                self._order.onward(self._record), self._batch_size, self._files.load,
-                key=lambda number: number, epoch=lambda: len(self._files.images.names),
-            )  # fmt: skip
-        try:
-            shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
-        except DataError as error:
-            raise error.with_place(Place(str(self._files.images.file))) from None
-        data, label = batch.take([(len(images), *shape), (len(images),)])
-        self._transformer(images, self._record, data)
-        label[...] = self._files.images.labels[numbers]
-        self._record += len(images) + batch.passed
+            self._fill_all(numbers, batch)
+        except BrewError:  # once more, one after the other: bad images are passed over in their order
+            numbers = self._fill_good(batch)
+        batch.tops[1][...] = self._files.images.labels[numbers]
+        self._record += len(numbers) + batch.passed
         batch.name = partial(_named, self._files, numbers)
 
+    def _fill_all(self, numbers: list[int], batch: Batch) -> None:
+        """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
+        first: int = 0
+        if self._shape is None or len(numbers) == 1:
+            image = self._files.load(numbers[0])
+            self._shape = self._transformer.output_shape(image.shape)
+            first = 1
+        data, _ = batch.take([(len(numbers), *self._shape), (len(numbers),)])
+        if first:
+            self._transformer.place(image, self._record, data[0])
+
+        def put(piece: int) -> None:
+            number = first + piece
+            self._transformer.place(self._files.load(numbers[number]), self._record + number, data[number])
+
+        self._crew.each(put, len(numbers) - first)
+
+    def _fill_good(self, batch: Batch) -> list[int]:
+        """Fill the batch with the next images that can be read; the numbers of those it holds then."""
+        numbers, images, batch.passed = self._bad.read(
+            self._order.onward(self._record), self._batch_size, self._files.load,
+            key=lambda number: number, epoch=lambda: len(self._files.images.names),
+        )  # fmt: skip
+        try:
+            self._shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
+        except DataError as error:
+            raise error.with_place(Place(str(self._files.images.file))) from None
+        data, _ = batch.take([(len(images), *self._shape), (len(images),)])
+        self._transformer(images, self._record, data)
+        return numbers
+
     def close(self) -> None:
-        self._workers.shutdown()
+        self._crew.close()

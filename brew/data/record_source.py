@@ -1,23 +1,27 @@
-"""A database's records as batches: read, decoded, transformed."""
+"""A database's records as batches: read, and each decoded and transformed by a thread, straight into its slot."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from brew.cpu import threads
 from brew.data.databases.database import Database, Record
-from brew.errors import DataError, Place
+from brew.errors import BrewError, DataError, Place
+from brew.layer import Shape
 
 from .bad_records import BadRecords
-from .datum import Labels, Pixels, decode, decode_batch
+from .crew import Crew
+from .datum import Labels, Pixels, decode, decode_raw
 from .prefetch import Batch
 from .transformer import Transformer
+
+_PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
 
 
 def _named(keys: list[bytes], path: Path, number: int) -> str:
@@ -27,7 +31,8 @@ def _named(keys: list[bytes], path: Path, number: int) -> str:
 class RecordSource:
     """Fills batches with `records`, which never end and begin with record number `start`; closes their `database`.
 
-    Tops: pixels (batch_size, channels, height, width) and, where there is a second one, labels (batch_size).
+    Tops: pixels (batch_size, channels, height, width) and, where there is a second one, labels (batch_size). While
+    threads decode a batch, the records of the next one are read.
     """
 
     def __init__(
@@ -47,34 +52,104 @@ class RecordSource:
         self._place = place
         self._records = records
         self._bad = bad
-        self._workers = ThreadPoolExecutor(threads.decoders(), "brew-decode")
+        self._crew = Crew()
+        self._coming: list[Record] | BrewError | None = None  # the records behind the batch
+        self._shape: Shape | None = None  # of images of the last batch
 
     def fill(self, batch: Batch) -> None:
-        try:
-            records = list(islice(self._records, self._batch_size))
-        except DataError as error:
-            raise error.with_place(self._place) from None
+        records, self._coming = self._coming, None
+        if records is None:
+            records = self._read()
+        if isinstance(records, BrewError):
+            raise records
         batch.passed = 0
+        if not self._fill_raw(records, batch):
+            try:
+                self._fill_encoded(records, batch)
+            except BrewError:  # once more, one after the other: bad records are passed over in their order
+                records = self._fill_good(records, batch)
+        batch.name = partial(_named, [key for key, _ in records], self._database.path)
+        self._record += len(records) + batch.passed
+
+    def _read(self) -> list[Record] | BrewError:
+        """The records of the next batch, or the error that stands in the way."""
         try:
-            images, labels = decode_batch(records, self._transformer.color, self._workers)
-        except DataError:
-            records, images, labels, batch.passed = self._decode_good(records)
+            return list(islice(self._records, self._batch_size))
+        except DataError as error:
+            return error.with_place(self._place)
+
+    def _tops(self, batch: Batch, shape: Shape) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+        """The batch's images and labels, for images of this shape."""
+        shapes = [(self._batch_size, *shape), (self._batch_size,)]
+        tops = batch.take(shapes[: batch.count])
+        return tops[0], tops[1] if len(tops) > 1 else None
+
+    def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
+        """Whether the records are raw bytes of one size, and in the batch."""
+        raw = decode_raw(records)
+        if raw is None:
+            return False
+        pixels, labels = raw
+        data, label = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
+
+        many = max(1, _PIECE // pixels[0].size)
+
+        def put(piece: int) -> None:
+            some = slice(piece * many, (piece + 1) * many)
+            self._transformer(pixels[some], self._record + some.start, data[some])
+
+        self._crew.each(put, -(-len(records) // many))
+        if label is not None:
+            label[...] = labels
+        return True
+
+    def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
+        """All records into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
+        first: int = 0
+        labels = np.zeros(len(records), np.int64)
+        if self._shape is None or len(records) == 1:
+            pixels, labels[0] = decode(records[0], self._transformer.rule)
+            self._shape = self._transformer.output_shape(pixels.shape)
+            first = 1
+        data, label = self._tops(batch, self._shape)
+        if first:
+            self._transformer.place(pixels, self._record, data[0])
+
+        def put(piece: int) -> None:
+            number = first + piece
+            pixels, labels[number] = decode(records[number], self._transformer.rule)
+            self._transformer.place(pixels, self._record + number, data[number])
+
+        finish = self._crew.start(put, len(records) - first)
+        try:
+            self._coming = self._read()
+        finally:
+            finish()
+        if label is not None:
+            label[...] = labels
+
+    def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
+        """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
+        coming, self._coming = self._coming, None
+        if isinstance(coming, list):
+            self._records = _behind(coming, self._records)
+        records, images, labels, passed = self._decode_good(records)
         try:
             shape = self._transformer.batch_shape(
                 images, lambda number: f"record {records[number][0].decode(errors='replace')!r}"
             )
         except DataError as error:
             raise self._placed(error) from None
-        shapes = [(len(records), *shape), (len(records),)]
-        tops = batch.take(shapes[: batch.count])
-        self._transformer(images, self._record, tops[0])
-        if len(tops) > 1:
-            tops[1][...] = labels
-        batch.name = partial(_named, [key for key, _ in records], self._database.path)
-        self._record += len(records) + batch.passed
+        self._shape = shape
+        data, label = self._tops(batch, shape)
+        self._transformer(images, self._record, data)
+        if label is not None:
+            label[...] = labels
+        batch.passed = passed
+        return records
 
     def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, int]:
-        """A batch with those of `records` that can be decoded and the next ones; how many were passed over."""
+        """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
         try:
             good, decoded, passed = self._bad.read(
                 chain(records, self._records), self._batch_size, self._decode,
@@ -86,7 +161,7 @@ class RecordSource:
 
     def _decode(self, record: Record) -> tuple[Pixels, int]:
         try:
-            return decode(record, self._transformer.color)
+            return decode(record, self._transformer.rule)
         except DataError as error:
             raise self._placed(error) from None
 
@@ -94,6 +169,12 @@ class RecordSource:
         return DataError(f"{self._database.path}: {error.message}", place=error.place or self._place, hint=error.hint)
 
     def close(self) -> None:
-        self._workers.shutdown()
+        self._crew.close()
         self._records.close()
         self._database.close()
+
+
+def _behind(first: list[Record], records: Generator[Record, None, None]) -> Generator[Record, None, None]:
+    """Records that were read too early, and then the others."""
+    yield from first
+    yield from records

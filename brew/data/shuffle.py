@@ -10,6 +10,8 @@ from brew.data.databases.database import Database, Record
 
 from .order import Order
 
+_STRETCH = 64  # records whose numbers are looked up at once
+
 
 class Keys:
     """Keys in one piece of memory: 8 bytes for each besides the key itself."""
@@ -36,4 +38,6 @@ def shuffled(database: Database, start: int, *, seed: int, name: str) -> Generat
     """
     keys = Keys(database.keys())
     order = Order(len(keys), shuffle=True, rand_skip=0, seed=seed, name=name)
-    yield from database.read(keys[order.numbers(record, 1)[0]] for record in count(start))
+    yield from database.read(
+        keys[number] for record in count(start, _STRETCH) for number in order.numbers(record, _STRETCH)
+    )

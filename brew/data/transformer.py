@@ -7,19 +7,22 @@ every record has the same crop and mirror.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import index
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, Protocol, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.windows import bring
 from brew.errors import DataError, NetError
 from brew.files.paths import find
 from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
 
-from .datum import ColorRule, Pixels
+from .datum import Pixels
+from .images.decoding import ImageRule
 from .record_shape import REMEDY, seems_channels_last
 
 _FORCE = (
@@ -27,6 +30,23 @@ _FORCE = (
     "encoded stay as they were written"
 )
 _WORDS = 4  # random words per record: mirror, row, column, one to spare
+_STRETCH = 256  # records whose words are drawn at once
+
+_Numbers: TypeAlias = npt.NDArray[np.int64]
+
+
+class Augmentation(Protocol):
+    """What happens to an image before mean, crop, mirror and scale: a function of it and its record's number alone.
+
+    It runs on several threads at once, and what it gives must not depend on that.
+    """
+
+    def shape(self, image: Shape) -> Shape:
+        """(channels, height, width) of what it makes of images of this shape; NetError where it can make nothing."""
+
+    def __call__(self, pixels: Pixels, number: int) -> Pixels:
+        """The image of record `number`, of the shape above, from `pixels` (channels, height, width): uint8 or float32,
+        often a read-only view of memory with channels last, which stays as it is."""
 
 
 class Transformer:
@@ -38,10 +58,12 @@ class Transformer:
     mean_value  one for all channels, or one per channel
     scale       after the mean; pixels of bytes count 0 to 255
 
-    `mean` is float32 (channels, height, width) of the file, or (values, 1, 1), or None.
-    `seed` may be set anew (a resume), and so may `draws`, the name the random numbers are drawn under. The layer is
-    known by `name` and `kind`, its type, alone: prefetch threads hold the transformer, and through the layer itself
-    they would keep each other alive.
+    upright, decode_at_least: how images are decoded (images.decoding.ImageRule)
+
+    `augmentation` may be set before the first shape is asked for; it works on images before all of this. `mean` is
+    float32 (channels, height, width) of the file, or (values, 1, 1), or None. `seed` may be set anew (a resume), and so
+    may `draws`, the name the random numbers are drawn under. The layer is known by `name` and `kind`, its type, alone:
+    prefetch threads hold the transformer, and through the layer itself they would keep each other alive.
     """
 
     def __init__(self, param: TransformationParameter, context: Context, name: str, kind: str) -> None:
@@ -53,7 +75,9 @@ class Transformer:
         self._kind = kind
         self._place = context.place
         self.crop: int = param.crop_size
-        self.color = ColorRule(param.force_color, param.force_gray)
+        self.rule = ImageRule(param.force_color, param.force_gray, param.upright, param.decode_at_least)
+        self.augmentation: Augmentation | None = None
+        self._drawn: tuple[tuple[int, str] | None, int, npt.NDArray[np.uint64]] = None, 0, np.empty((0, 0), np.uint64)
         if param.force_color and param.force_gray:
             raise self._error("force_color and force_gray cannot both be set", "force_gray")
         if param.HasField("mean_file") and param.mean_value:
@@ -77,6 +101,8 @@ class Transformer:
 
     def output_shape(self, image: Shape) -> Shape:
         """(channels, height, width) after the transformation of images of shape `image`; checks that they fit it."""
+        if self.augmentation is not None:
+            image = self.augmentation.shape(image)
         channels, height, width = image
         if self.mean is not None:
             self._check_mean(self.mean.shape, image)
@@ -110,15 +136,30 @@ class Transformer:
 
     def __call__(self, images: Pixels | Sequence[Pixels], first: int, out: npt.NDArray[Any]) -> None:
         """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number."""
-        rows, columns, mirrors = self._draws(images, first)
+        if self.augmentation is not None:
+            images = [self.augmentation(image, first + i) for i, image in enumerate(images)]
+        windows = self._windows(images, first) if self.crop or self.random else None
+        if bring(images, windows, self.mean, self.scale, out):
+            return
+        rows, columns, mirrors = windows or np.zeros((3, len(images)), np.int64)
         if not isinstance(images, np.ndarray) or self.random:
             for image, row, column, mirror, y in zip(images, rows, columns, mirrors, out, strict=True):
-                self._one(image, row, column, mirror, y)
+                self._one(image, int(row), int(column), bool(mirror), y)
         else:
-            self._one(images, rows[0], columns[0], False, out)
+            self._one(images, int(rows[0]), int(columns[0]), False, out)
         if self.scale != 1:
             with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss shows it
                 np.multiply(out, out.dtype.type(self.scale), out=out)
+
+    def place(self, image: Pixels, number: int, out: npt.NDArray[Any]) -> None:
+        """Transform one image, record number `number`, into `out` (channels, height, width), its slot of a batch.
+
+        Any thread may call it: the result is a function of image and number. DataError where it has another size.
+        """
+        shape = self.output_shape(image.shape)
+        if shape != out.shape:
+            raise DataError(f"it is {shape_text(shape)}, the batch has images of {shape_text(out.shape)}")
+        self([image], number, out[None])
 
     def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
         """One image, or a batch of them that are treated alike, without the scale."""
@@ -136,22 +177,32 @@ class Transformer:
         else:
             np.subtract(x, mean, out=y, casting="same_kind")
 
-    def _draws(
-        self, images: Pixels | Sequence[Pixels], first: int
-    ) -> tuple[Sequence[int], Sequence[int], Sequence[bool]]:
-        """Where every record's window starts (row, column) and whether it is mirrored."""
+    def _windows(self, images: Pixels | Sequence[Pixels], first: int) -> tuple[_Numbers, _Numbers, _Numbers]:
+        """Where every record's window starts (row, column) and whether (1) it is mirrored."""
         count = len(images)
-        words = np.zeros((count, _WORDS), np.uint64)
-        if self.random:
-            stream = Stream(self.seed, f"{self.draws}/transform")
-            words = stream.words(count * _WORDS, block=first).reshape(count, _WORDS)
-        mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(bool).tolist()
+        words = self._words(first, count) if self.random else np.zeros((count, _WORDS), np.uint64)
+        mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(np.int64)
         if not self.crop:
-            return [0] * count, [0] * count, mirrors
-        sizes = np.array([image.shape[-2:] for image in images], np.uint64)
+            return np.zeros(count, np.int64), np.zeros(count, np.int64), mirrors
+        if isinstance(images, np.ndarray):
+            sizes = np.array([images.shape[-2:]], np.uint64)
+        else:
+            sizes = np.array([image.shape[-2:] for image in images], np.uint64)
         spare = sizes - np.uint64(self.crop)
         starts = words[:, 1:3] % (spare + np.uint64(1)) if self.phase == TRAIN else spare // np.uint64(2)
-        return starts[:, 0].tolist(), starts[:, 1].tolist(), mirrors
+        rows, columns = np.broadcast_to(starts, (count, 2)).astype(np.int64).T
+        return rows, columns, mirrors
+
+    def _words(self, first: int, count: int) -> npt.NDArray[np.uint64]:
+        """The random words of `count` records; those of a stretch of records are drawn at once, and kept."""
+        drawn_for = index(self.seed), self.draws
+        held_for, start, words = self._drawn  # replaced as one: another thread may draw meanwhile
+        if held_for != drawn_for or not start <= first <= first + count <= start + len(words):
+            start, many = first // _STRETCH * _STRETCH, first % _STRETCH + max(count, _STRETCH)
+            stream = Stream(self.seed, f"{self.draws}/transform")
+            words = stream.words(many * _WORDS, block=start).reshape(many, _WORDS)
+            self._drawn = drawn_for, start, words
+        return words[first - start : first - start + count]
 
     # --- the mean ---------------------------------------------------------------------------------------------------
 

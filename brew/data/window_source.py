@@ -17,9 +17,9 @@ from brew.errors import DataError, Place
 from brew.files import regular
 from brew.layer.random import Stream
 
-from .image import read_image
+from .images.decoding import IN_COLOR, read_image
+from .images.resize import resize
 from .prefetch import Batch
-from .resize import resize
 from .window_list import WindowList, Windows
 
 _WORDS = 4  # random words per record: window, mirror, two to spare
@@ -124,7 +124,7 @@ class WindowImages:
         known = None if self.contents is None else self.contents.get(number)
         if known is None and self.contents is not None:
             known = self.contents[number] = _content(path, place)
-        return read_image(path, color=True, place=place, data=known)
+        return read_image(path, IN_COLOR, place=place, data=known)
 
 
 def _content(path: Path, place: Place) -> bytes:

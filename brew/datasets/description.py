@@ -12,7 +12,7 @@ from brew.files import regular
 from brew.version import __version__
 
 from .settings import ImportSettings
-from .sources.items import Problem, Source
+from .sources.items import Item, Problem, Source
 
 FILE = "dataset.yaml"
 MARK = "# Written by brew data import"
@@ -20,7 +20,7 @@ MARK = "# Written by brew data import"
 
 @dataclass
 class Tally:
-    """What a part holds: records, those of each class by number, their shapes, and what was changed in pictures."""
+    """What a part holds: records, those (or the boxes) of each class by number, their shapes, what was changed."""
 
     records: int = 0
     classes: Counter[int] = field(default_factory=Counter)
@@ -28,11 +28,12 @@ class Tally:
     varies: bool = False
     told: Counter[str] = field(default_factory=Counter)
 
-    def count(self, label: int | None, shape: tuple[int, ...], told: Sequence[str]) -> None:
-        """One more record."""
+    def count(self, item: Item, shape: tuple[int, ...], told: Sequence[str]) -> None:
+        """One more record, that of `item`."""
         self.records += 1
-        if label is not None:
-            self.classes[label] += 1
+        if item.label is not None:
+            self.classes[item.label] += 1
+        self.classes.update(box.label for box in item.boxes or ())
         self.shape = self.shape or shape
         self.varies |= shape != self.shape
         self.told.update(told)

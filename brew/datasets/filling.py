@@ -77,7 +77,7 @@ class Filler:
                     new.append(result)
                 else:
                     size += writer.put(part.at, item, result.values)
-                    part.tally.count(item.label, result.shape, result.told)
+                    part.tally.count(item, result.shape, result.told)
                 part.at += 1
                 last = part.at == len(order)
                 if last or part.at - settled >= _RECORDS or size >= _BYTES:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.resize import resize
+from brew.data.images.resize import resize
 
 from .settings import Resize
 

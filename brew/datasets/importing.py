@@ -21,6 +21,8 @@ from brew.errors import DataError, ResourceError
 from brew.files.atomic import flush, reason
 
 from . import description, division, plan
+from .annotated import LABEL_MAP, label_map
+from .features import model_yaml
 from .filling import Filler, Part
 from .pictures import Coloured, Form
 from .placing import check_place, put_in_place
@@ -113,11 +115,10 @@ class _Import:
     def run(self) -> Imported:
         if self._resume():
             return self._placed()
-        check_place(self.out, self._names(), overwrite=self.settings.overwrite)
-        sample = Sample.of(self.source)
-        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         orders = self._orders()
         self.source.fit([self.source.items[number] for number in orders.get("train", ())])
+        sample = Sample.of(self.source)
+        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         left = sum(
             len(order) - self.parts[name].at if name in self.parts else len(order) for name, order in orders.items()
         )
@@ -147,6 +148,7 @@ class _Import:
             put_in_place(self.staging, self.out)
         elif header:
             log.warning("an import to %s was begun, and its %s changed since: it begins anew", self.out, changed[0])
+        check_place(self.out, self._names(), overwrite=self.settings.overwrite)
         self.staging.begin(self.header())
         return False
 
@@ -161,7 +163,12 @@ class _Import:
         parts: set[str] = {item.part or "train" for item in self.source.items}
         parts |= {part for part, share in (("val", self.settings.val), ("test", self.settings.test)) if share}
         ends = ["_lmdb"] if self.settings.format == "lmdb" else [".h5", "_list.txt"]
-        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), labels.FILE, description.FILE]
+        beside = [LABEL_MAP] if self._has_boxes() else []
+        beside += [model_yaml.FILE] if self.source.preparation is not None else []
+        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), *beside, labels.FILE, description.FILE]
+
+    def _has_boxes(self) -> bool:
+        return any(item.boxes is not None for item in self.source.items)
 
     def _orders(self) -> Mapping[str, list[int]]:
         """The items of every part, in the order of their records."""
@@ -169,7 +176,7 @@ class _Import:
         pairs: list[tuple[int, int]] = []
         if numbers and self.settings.compare:
             file = self.staging.signatures
-            pairs = list(plan.alike(self.source, numbers, file, self.workers, self.progress))
+            pairs = plan.alike(self.source, numbers, file, self.workers, self.progress)
             self.together = len(pairs)
         return division.divide(self.source.items, pairs, self.settings)
 
@@ -183,6 +190,12 @@ class _Import:
             text = labels.as_text(self.source.labels)
             for folder in (ready, *(path for path in ready.iterdir() if path.is_dir())):
                 (folder / labels.FILE).write_text(text, "utf-8", errors="backslashreplace")
+        if self.source.preparation is not None:
+            text = model_yaml.as_text(self.source.preparation, labelled=bool(self.source.labels))
+            (ready / model_yaml.FILE).write_text(text, "utf-8", errors="backslashreplace")
+        if self._has_boxes():
+            text = label_map(self.source.labels)
+            (ready / LABEL_MAP).write_text(text, "utf-8", errors="backslashreplace")
         files = sorted(path.name for path in ready.iterdir() if path.name != description.FILE)
         tallies = {name: part.tally for name, part in self.parts.items()}
         text = description.describe(self.source, self.settings, tallies, failures, files, together=self.together)
@@ -193,7 +206,8 @@ class _Import:
         return self._placed()
 
     def _placed(self) -> Imported:
-        check_place(self.out, self.staging.names(), overwrite=self.settings.overwrite or self.staging.is_placing)
+        if not self.staging.is_placing:
+            check_place(self.out, self.staging.names(), overwrite=self.settings.overwrite)
         files = put_in_place(self.staging, self.out)
         self.staging.remove()
         tallies = {name: part.tally for name, part in self.parts.items()}

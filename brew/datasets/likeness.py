@@ -8,7 +8,6 @@ proportional to the number of pictures, whatever they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,15 +17,20 @@ Signatures: TypeAlias = npt.NDArray[np.uint8]
 
 SIDE = 16
 SIZE = SIDE * SIDE  # bytes of a signature
-_BITS = 6  # that hashes of candidates may differ in
-_LEVELS = 5.0  # of 255: the mean difference of two signatures, each brought to the mean 0, that are nearly the same
-_NEXT = 48  # pictures of a band that each is compared with
+_BRIGHTNESS = np.array([0.114, 0.587, 0.299], np.float32)  # of blue, green, red
+_BITS = 12  # that hashes of candidates may differ in
+# Two signatures, each brought to the mean 0, are nearly the same where their mean difference is up to so many levels of
+# 255, and up to this share of what either of them differs from gray by: a small bird in a sky is not another one.
+_LEVELS, _SHARE = 10.0, 0.25
+_NOISE = 1.0  # levels that make no difference
+_TOGETHER = 32  # pictures
+_NEXT = 24  # pictures of a band that each is compared with
 _AT_ONCE = 1 << 16
 
 
 def signature(pixels: npt.NDArray[Any]) -> Signatures:
     """The signature of a picture (channels, height, width): SIZE bytes."""
-    gray = pixels[:3].mean(axis=0, dtype=np.float32) if len(pixels) > 1 else pixels[0].astype(np.float32)
+    gray = np.tensordot(_BRIGHTNESS, pixels[:3], 1) if len(pixels) > 2 else pixels[0].astype(np.float32)
     for axis in (0, 1):
         gray = _squares(gray, axis)
     squares: Signatures = np.rint(gray).clip(0, 255).astype(np.uint8).ravel()
@@ -36,7 +40,11 @@ def signature(pixels: npt.NDArray[Any]) -> Signatures:
 def _squares(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
     """Means over SIDE equal pieces of an axis; a short axis is repeated first."""
     length = values.shape[axis]
-    if length % SIDE and length < 4 * SIDE:
+    if length % SIDE == 0:
+        parts = (SIDE, length // SIDE, -1) if axis == 0 else (-1, SIDE, length // SIDE)
+        even: npt.NDArray[np.float32] = values.reshape(parts).mean(axis=1 if axis == 0 else 2)
+        return even
+    if length < 4 * SIDE:
         values = np.repeat(values, SIDE, axis)
         length *= SIDE
     edges = np.linspace(0, length, SIDE + 1).astype(np.intp)
@@ -46,21 +54,33 @@ def _squares(values: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float
     return means
 
 
-def pairs(signatures: Signatures) -> Iterator[tuple[int, int]]:
-    """Pairs of rows of `signatures` (pictures, SIZE) that are nearly the same; a chain of pairs joins each group."""
-    hashes = _hashes(signatures)
-    for band in range(4):
-        keys = hashes >> np.uint64(16 * band) & np.uint64(0xFFFF)
-        order = np.lexsort((hashes, keys))
-        keys, sorted_hashes = keys[order], hashes[order]
-        for step in range(1, min(_NEXT, len(order) - 1) + 1):
-            near = (keys[step:] == keys[:-step]) & (
-                np.bitwise_count(sorted_hashes[step:] ^ sorted_hashes[:-step]) <= _BITS
-            )
-            found = np.flatnonzero(near)
-            first, second = order[found], order[found + step]
-            alike = _alike(signatures, first, second)
-            yield from zip(first[alike].tolist(), second[alike].tolist(), strict=True)
+def pairs(signatures: Signatures) -> list[tuple[int, int]]:
+    """Pairs of rows of `signatures` (pictures, SIZE) that must not be parted; a chain of pairs joins each group.
+
+    The same pictures stay together, however many. Nearly the same ones do, the most alike first, in groups of up to
+    _TOGETHER: of digits or letters a chain would else lead to most of a class.
+    """
+    first, second, difference = _near(signatures)
+    parent = np.arange(len(signatures))
+    size = np.ones(len(signatures), np.intp)
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = int(parent[i])
+        return i
+
+    kept = []
+    order = np.lexsort((second, first, difference))
+    for one, other, levels in zip(
+        first[order].tolist(), second[order].tolist(), difference[order].tolist(), strict=True
+    ):
+        low, high = sorted((root(one), root(other)))
+        if low != high and (levels <= _NOISE or size[low] + size[high] <= _TOGETHER):
+            parent[high] = low
+            size[low] += size[high]
+            kept.append((one, other))
+    return kept
 
 
 def _hashes(signatures: Signatures) -> npt.NDArray[np.uint64]:
@@ -76,11 +96,56 @@ def _hashes(signatures: Signatures) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-def _alike(signatures: Signatures, first: npt.NDArray[np.intp], second: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    alike = np.zeros(len(first), np.bool_)
-    for start in range(0, len(first), _AT_ONCE):
+def _near(signatures: Signatures) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """The pairs that are nearly the same, as numbers of rows, and their differences in levels."""
+    hashes, coarse, most = _hashes(signatures), *_coarse(signatures)
+    near: list[tuple[npt.NDArray[Any], ...]] = []
+    for band in range(4):
+        keys = hashes >> np.uint64(16 * band) & np.uint64(0xFFFF)
+        order = np.lexsort((hashes, keys))
+        keys, ordered = keys[order], hashes[order]
+        for step in range(1, min(_NEXT, len(order) - 1) + 1):
+            differing = np.bitwise_count(ordered[step:] ^ ordered[:-step])
+            found = np.flatnonzero((keys[step:] == keys[:-step]) & (differing <= _BITS))
+            for start in range(0, len(found), _AT_ONCE):
+                first, second = order[found[start : start + _AT_ONCE]], order[found[start : start + _AT_ONCE] + step]
+                limit = np.minimum(most[first], most[second])
+                likely = np.abs(coarse[first] - coarse[second]).mean(axis=1) <= limit
+                near.append(_alike(signatures, first[likely], second[likely], limit[likely]))
+    if not near:
+        return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
+    first, second, difference = (np.concatenate(column) for column in zip(*near, strict=True))
+    return first, second, difference
+
+
+def _coarse(signatures: Signatures) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Of each signature: its 4 x 4 squares, brought to the mean 0, and the most that it may differ from another by.
+
+    The mean difference of 4 x 4 squares is no more than that of the 16 x 16 in them.
+    """
+    coarse = np.empty((len(signatures), 16), np.float32)
+    most = np.empty(len(signatures), np.float32)
+    for start in range(0, len(signatures), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        one, other = (signatures[numbers[some]].astype(np.float32) for numbers in (first, second))
-        difference = (one - one.mean(axis=1, keepdims=True)) - (other - other.mean(axis=1, keepdims=True))
-        alike[some] = np.abs(difference).mean(axis=1) <= _LEVELS
-    return alike
+        values = _centred(signatures[some])
+        most[some] = np.clip(_SHARE * np.abs(values).mean(axis=1), _NOISE, _LEVELS)
+        coarse[some] = values.reshape(-1, 4, 4, 4, 4).mean(axis=(2, 4)).reshape(-1, 16)
+    return coarse, most
+
+
+def _alike(
+    signatures: Signatures,
+    first: npt.NDArray[np.intp],
+    second: npt.NDArray[np.intp],
+    limit: npt.NDArray[np.float32],
+) -> tuple[npt.NDArray[Any], ...]:
+    """Those of the candidates that differ by no more than `limit`, and their differences."""
+    difference = np.abs(_centred(signatures[first]) - _centred(signatures[second])).mean(axis=1)
+    alike = difference <= limit
+    return first[alike], second[alike], difference[alike]
+
+
+def _centred(signatures: Signatures) -> npt.NDArray[np.float32]:
+    values = signatures.astype(np.float32)
+    centred: npt.NDArray[np.float32] = values - values.mean(axis=1, keepdims=True)
+    return centred

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from brew.data.image import BadImage, decode_image
+from brew.data.images.decoding import BadImage, decode_image
 from brew.errors import DataError, ResourceError
 from brew.units import mib
 from brew.version import __version__
@@ -93,7 +93,7 @@ def fingerprints(source: Source, settings: ImportSettings, options: Any, stamps:
 
 def alike(
     source: Source, numbers: Sequence[int], file: Path, workers: int, progress: Progress
-) -> Iterator[tuple[int, int]]:
+) -> list[tuple[int, int]]:
     """Pairs of the items `numbers` that are nearly the same pictures. Signatures are kept in `file`; OSError.
 
     Of a picture that cannot be read, and of what is no picture, the signature is of noise.
@@ -117,7 +117,7 @@ def alike(
             done += 1
             progress("comparing", done, len(numbers))
     signatures = np.memmap(file, np.uint8, "r", shape=(len(numbers), SIZE))
-    return ((numbers[one], numbers[other]) for one, other in pairs(signatures))
+    return [(numbers[one], numbers[other]) for one, other in pairs(signatures)]
 
 
 def _noise(content: bytes) -> bytes:

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from google.protobuf.message import Message
 
-from brew.data.image import BadImage, encode_png
+from brew.data.images.decoding import BadImage, encode_png
 from brew.errors import DataError, UsageError
 from brew.proto.brew_pb2 import Datum
 
+from .annotated import annotated_datum
 from .pictures import Form, Picture
 from .sources.items import Content, Item
 
@@ -45,12 +47,24 @@ class Maker:
         if isinstance(data, bytes) or is_pixels(data):
             picture = self.form.picture(data)
             beside = self._beside(item, content, picture)
-            main = _picture_datum(picture) if self._as_datums else picture.pixels
+            main = self._main(item, picture)
             return Made(self._values(item, main, beside), picture.shape, picture.told)
         if self.form.settings.size is not None:
             raise UsageError("the source holds values that are no pictures, which have no size to be brought to")
         main = datum(data) if self._as_datums else data
         return Made(self._values(item, main, self._beside(item, content, None)), data.shape, ())
+
+    def _main(self, item: Item, picture: Picture) -> Message | npt.NDArray[Any]:
+        """The record of a picture itself: an array, a Datum, or with boxes an AnnotatedDatum."""
+        if not self._as_datums:
+            if item.boxes is not None:
+                raise UsageError("HDF5 has no place for boxes, of which pictures have any number: --format lmdb")
+            return picture.pixels
+        datum = _picture_datum(picture)
+        if item.boxes is None:
+            return datum
+        datum.label = -1  # as convert_annoset has it
+        return annotated_datum(datum, item.boxes, picture.at)
 
     @property
     def _as_datums(self) -> bool:
@@ -67,13 +81,13 @@ class Maker:
             arrays[MASKS] = self.form.mask(content.mask, picture.at)
         return arrays
 
-    def _values(self, item: Item, main: Datum | npt.NDArray[Any], beside: dict[str, npt.NDArray[Any]]) -> Values:
-        if not isinstance(main, Datum):
+    def _values(self, item: Item, main: Message | npt.NDArray[Any], beside: dict[str, npt.NDArray[Any]]) -> Values:
+        if not isinstance(main, Message):
             values: Values = {DATA: main, **beside}
             if item.label is not None:
                 values[LABEL] = np.array(item.label, np.int32)
             return values
-        if item.label is not None:
+        if item.label is not None and isinstance(main, Datum):
             main.label = item.label
         return {DATA: main.SerializeToString(), **{name: self._datum(name, beside[name]) for name in beside}}
 

@@ -85,8 +85,13 @@ class Staging:
         return sorted(path.name for path in self.ready.iterdir()) if self.ready.exists() else []
 
     def remove(self) -> None:
-        """Remove the folder; what cannot be removed is left, with a warning."""
+        """Remove the folder, the journal last but the lock; what cannot be removed is left, with a warning."""
         try:
+            for folder in (self.ready, self.rows, self.replaced):
+                if folder.exists():
+                    shutil.rmtree(folder)
+            for path in (self.signatures, self.bad, self._journal):
+                path.unlink(missing_ok=True)
             shutil.rmtree(self.folder)
         except OSError as error:
             log.warning("%s is left behind: %s", self.folder, reason(error))

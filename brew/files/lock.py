@@ -87,8 +87,7 @@ def sign(file: BinaryIO) -> None:
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     with suppress(OSError):
         file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
-        file.flush()
+        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
 
 
 def holder(path: Path) -> str:

@@ -10,7 +10,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.image import encode_jpeg, encode_png
+from brew.data.images.decoding import encode_jpeg, encode_png
 from brew.plain_text import one_line, plain
 
 _SMALL = 4096  # pixels up to which a picture is written as it is, as a PNG

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.image import encode_png, to_pillow
+from brew.data.images.decoding import encode_png, to_pillow
 from brew.errors import UsageError
 from brew.files import regular
 from brew.files.atomic import replacing

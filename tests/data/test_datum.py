@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.data.datum import ColorRule, decode, decode_batch
+from brew.data.datum import ImageRule, decode, decode_batch
 from brew.errors import DataError
 from brew.proto.brew_pb2 import Datum
 
 random = np.random.default_rng(0)
-STORED = ColorRule()
+STORED = ImageRule()
 
 
 def raw(label=0, shape=(1, 5, 4), **fields):
@@ -39,7 +39,20 @@ def test_labels_of_any_size(labels):
     datums, pixels = zip(*(raw(label) for label in labels), strict=True)
     images, decoded = decode_batch(as_records(datums), STORED)
     assert decoded.tolist() == labels
+    assert isinstance(images, np.ndarray)
     assert all(np.array_equal(a, b) for a, b in zip(images, pixels, strict=True))
+
+
+def test_fields_behind_the_pixels_count_as_a_parser_has_them():
+    datums, pixels = zip(*(raw(3) for _ in range(3)), strict=True)
+    for more, label in ((Datum(label=300), 300), (Datum(encoded=False), 3)):
+        records = as_records(datums[:2])
+        records.append((b"k", datums[2].SerializeToString() + more.SerializeToString()))
+        images, labels = decode_batch(records, STORED)
+        assert labels.tolist() == [3, 3, label] and np.array_equal(images, pixels)
+    records[-1] = (b"k", datums[2].SerializeToString() + Datum(height=4, width=5).SerializeToString())
+    images, _ = decode_batch(records, STORED)
+    assert [image.shape for image in images] == [(1, 5, 4), (1, 5, 4), (1, 4, 5)]
 
 
 def test_without_labels():

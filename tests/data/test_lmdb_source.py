@@ -35,6 +35,16 @@ def test_reads_on_from_any_record_and_wraps(folder, start):
     database.close()
 
 
+def test_records_are_read_by_keys_in_any_order(folder):
+    database = open_database(folder)
+    wanted = [int(i) * 1237 % COUNT for i in range(1000)]
+    found = database.read(b"%08d" % i for i in wanted)
+    assert [(key, value) for key, value in found] == [(b"%08d" % i, b"%07d" % i * 14) for i in wanted]
+    with pytest.raises(DataError, match="no record '00003000' any more"):
+        list(database.read(b"%08d" % i for i in range(COUNT - 10, COUNT + 5)))
+    database.close()
+
+
 def test_two_readers_of_one_folder(folder):
     first, second = open_database(folder), open_database(folder / "." / "")
     a, b = first.records(10), second.records(20)

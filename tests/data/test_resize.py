@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from brew.data.resize import resize
+from brew.data.images.resize import resize
 
 
 def rows(*lines):

@@ -16,10 +16,10 @@ from brew.checks import files as checks
 from brew.checks.records import walks
 from brew.checks.records.check import Limits
 from brew.checks.states import Options
-from brew.data import image
 from brew.data.databases.opening import open_database
 from brew.data.hdf5 import source
 from brew.data.image_source import ImageList
+from brew.data.images import decoding
 from brew.data.window_list import WindowList
 from brew.errors import BrewError, Place
 from brew.files import regular
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "digest": caffemodel.sha256_of,
     "HDF5 weights": hdf5.read_weights,
     "safetensors": safetensors.read_weights,
-    "image": lambda p: image.read_image(p, color=True),
+    "image": lambda p: decoding.read_image(p, decoding.ImageRule(color=True)),
     "image list": lambda p: ImageList.read(p, what="source"),
     "HDF5 list": lambda p: source.read_list(p, what="source", place=None),
     "HDF5": source.open_hdf5,

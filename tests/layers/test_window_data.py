@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.resize import resize
+from brew.data.images.resize import resize
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context
 from brew.layer.registry import layer_class

@@ -12,7 +12,7 @@ import pytest
 import brew
 from brew.data.databases.opening import open_database
 from brew.data.datum import decode
-from brew.data.image import encode_png
+from brew.data.images.decoding import encode_png
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {3: "three", 7: "seven"}

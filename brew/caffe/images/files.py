@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.image import FORMATS
+from brew.data.images.decoding import FORMATS
 from brew.errors import DataError
 from brew.files import regular
 

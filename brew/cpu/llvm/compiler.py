@@ -29,7 +29,9 @@ log = logging.getLogger("brew")
 VARIABLE = "BREW_NATIVE"  # "0" or "off" switches it off; "avx2" keeps to vectors of 8
 _FOLDER = "native"
 _LATEST = 256  # functions that stay though nobody holds them: nets that are made anew, or reshaped back, find them
-_WRITERS = (Path(__file__).parent, Path(__file__).parents[1] / "native")  # what writes functions: `origin` digests it
+_WRITERS = tuple(
+    Path(__file__).parents[1] / room for room in ("llvm", "native", "pixels")
+)  # what writes functions: `origin` digests it
 
 
 class Target(NamedTuple):

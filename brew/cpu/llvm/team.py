@@ -53,6 +53,17 @@ def _openmp() -> tuple[Any, tuple[int, int]] | None:
     return run, (number, count)
 
 
+def alone(function: compiler.Function) -> Callable[[Table], None]:
+    """A call of function(table) on the calling thread alone, outside the GIL; it keeps the function."""
+    call = ctypes.CFUNCTYPE(None, ctypes.c_int64)(function.address)
+
+    def run(table: Table) -> None:
+        _ = function
+        call(table.ctypes.data)
+
+    return run
+
+
 def bound(function: compiler.Function, table: Table, keep: object, *, most: int = _MANY) -> Callable[[], None]:
     """A call of function(table, thread, threads) on `threads.held()` threads, at most `most`.
 

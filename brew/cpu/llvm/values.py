@@ -88,6 +88,23 @@ class Mask(Value):
     __slots__ = ()
 
 
+class Bytes(Value):
+    """Some bytes, each a whole number from 0 to 255."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self, text: Text, name: str, count: int) -> None:
+        super().__init__(text, name)
+        self._count = count
+
+    def floats(self, first: int, step: int) -> Vector:
+        """Every `step`th of them from number `first` on, as many as a vector has lanes, as float32."""
+        t, kind = self._text, f"<{self._count} x i8>"
+        lanes = ", ".join(f"i32 {first + step * i}" for i in range(t.width))
+        chosen = t.line(f"shufflevector {kind} {self.name}, {kind} poison, <{t.width} x i32> <{lanes}>")
+        return Vector(t, t.line(f"uitofp <{t.width} x i8> {chosen} to {t.vector}"))
+
+
 class Vector(Value):
     """As many float32 as the processor's vectors hold. A plain number stands for a vector full of it."""
 
@@ -114,6 +131,14 @@ class Vector(Value):
         t = self._text
         arguments = ", ".join(f"{t.vector} {operand(t, v)}" for v in (self, factor, summand))
         return Vector(t, t.line(f"call {t.vector} @llvm.fma.v{t.width}f32({arguments})"))
+
+    def reversed(self) -> Vector:
+        """Its lanes in the opposite order."""
+        t = self._text
+        lanes = ", ".join(f"i32 {i}" for i in reversed(range(t.width)))
+        return Vector(
+            t, t.line(f"shufflevector {t.vector} {self.name}, {t.vector} poison, <{t.width} x i32> <{lanes}>")
+        )
 
     def root(self) -> Vector:
         """The square root."""

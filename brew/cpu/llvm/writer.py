@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from .text import Text
-from .values import Bool, Cell, Int, Mask, Number, Vector, name_of, operand
+from .values import Bool, Bytes, Cell, Int, Mask, Number, Vector, name_of, operand
 
 
 class Writer(Text):
@@ -84,6 +84,10 @@ class Writer(Text):
 
     def load_int(self, address: Int) -> Int:
         return Int(self, self.line(f"load i64, ptr {self._pointer(address)}, align 8"))
+
+    def load_bytes(self, address: Int, count: int) -> Bytes:
+        """`count` bytes that lie there."""
+        return Bytes(self, self.line(f"load <{count} x i8>, ptr {self._pointer(address)}, align 1"), count)
 
     def broadcast(self, address: Int) -> Vector:
         """A vector full of the float32 that lies there."""

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,8 @@ from .lmdb_pages import check_pages
 
 T = TypeVar("T")
 
+_AT_ONCE = 1 << 17  # bytes of values that are read at once: some 20 microseconds
+_KEYS = 64  # likewise keys
 _SETTLED = 2.0  # seconds: a later write may leave the same time stamp
 
 
@@ -83,6 +85,11 @@ class _Environments:
                 environment.close()
 
 
+def _few(record: Record) -> int:
+    """How many records like this one are read at once."""
+    return min(_KEYS, max(1, _AT_ONCE // max(1, len(record[1]))))
+
+
 def _forget() -> None:
     """In a child made by fork: LMDB allows no environment of the parent's, nor a second one beside it.
 
@@ -126,7 +133,7 @@ class LMDB(Database):
     def scan(self, skip: int) -> Iterator[Record]:
         import lmdb
 
-        key: bytes | None = None
+        last: list[bytes] = []
         try:
             with self._transaction() as transaction:
                 self._check_size()
@@ -134,15 +141,19 @@ class LMDB(Database):
                     cursor = transaction.cursor()
                     cursor.first()
                     keys = cursor.iternext(keys=True, values=False)
-                for _ in islice(self._watched(keys), skip):  # leaves the cursor on the last one skipped
+                for _ in self._watched(islice(keys, skip)):  # leaves the cursor on the last one skipped
                     pass
                 if skip:
                     with _Environments.inside:
                         cursor.next()
-                for key, value in self._watched(cursor.iternext(keys=True, values=True)):
-                    yield key, value
+
+                def few(record: Record) -> int:
+                    last[:] = record[:1]
+                    return _few(record)
+
+                yield from self._watched(cursor.iternext(keys=True, values=True), few)
         except lmdb.Error as error:
-            where = f"behind the record {key.decode(errors='replace')!r}" if key else "at its first record"
+            where = f"behind the record {last[0].decode(errors='replace')!r}" if last else "at its first record"
             raise self._damaged(where, error) from None
 
     def keys(self) -> Iterator[bytes]:
@@ -158,17 +169,20 @@ class LMDB(Database):
         """All in one transaction: writes of other processes are not seen."""
         import lmdb
 
+        wanted, number = iter(keys), 1
         with self._transaction() as transaction:
-            for key in keys:
+            while few := list(islice(wanted, number)):
                 self._check_size()
                 try:
                     with _Environments.inside:
-                        value = transaction.get(key)
+                        records: list[Record] = transaction.cursor().getmulti(few)
                 except lmdb.Error as error:
-                    raise self._damaged(f"at the record {key.decode(errors='replace')!r}", error) from None
-                if value is None:
-                    raise self.gone(key)
-                yield key, value
+                    raise self._damaged(f"at the record {few[0].decode(errors='replace')!r}", error) from None
+                if len(records) < len(few):
+                    there = {key for key, _ in records}
+                    raise self.gone(next(key for key in few if key not in there))
+                yield from records
+                number = _few(records[-1])
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -181,17 +195,22 @@ class LMDB(Database):
             with _Environments.inside:
                 transaction.abort()
 
-    def _watched(self, items: Iterable[T]) -> Iterator[T]:
-        """A cursor's items; the file is measured before each: reading a missing page kills the process (SIGBUS)."""
-        iterator = iter(items)
+    def _watched(self, items: Iterable[T], many: Callable[[T], int] = lambda _: _KEYS) -> Iterator[T]:
+        """A cursor's items, a few at a time; the file is measured before: reading a missing page kills the process
+        (SIGBUS). `many` says by the last one how many are a few; those in front of an error come before it."""
+        iterator, number = iter(items), 1
         while True:
+            few: list[T] = []
             self._check_size()
             try:
                 with _Environments.inside:
-                    item = next(iterator)
-            except StopIteration:
+                    few.extend(islice(iterator, number))
+            finally:
+                then = many(few[-1]) if few else 1
+                yield from few
+            if len(few) < number:
                 return
-            yield item
+            number = then
 
     def _check_size(self) -> None:
         """Takes a microsecond a record. Pages can still go missing between the check and the reading."""

@@ -1,18 +1,18 @@
 """Rows of one dataset of an HDF5 file, without the whole of it in memory.
 
 Small datasets are held in memory, in the file's type where that is narrower. Larger ones that are contiguous in the
-file are read from disk row by row, in any order. Of chunked and compressed ones, a block of whole chunks is held while
-rows are read in order; shuffled ones are held whole, because a row may be in any chunk, and so are medium-sized
-compressed ones.
+file are read from disk row by row, in any order. Of chunked and compressed ones a block of whole chunks is held while
+rows are read in order; shuffled, a window of blocks (mixing.py).
 """
 
 from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +20,20 @@ import numpy.typing as npt
 from brew.errors import DataError, ResourceError
 from brew.layer import Array, count, shape_text
 
+from .mixing import Mixing, Numbers
+
 Which: TypeAlias = "slice | npt.NDArray[np.intp]"
 
 _HELD = 64 << 20  # bytes of a dataset that is held in any case
-_UNPACKED = 512 << 20  # of a compressed one that would be unpacked anew in every epoch
-_BLOCK = 8 << 20  # bytes of a block, unless one chunk is more
+_BLOCK = 8 << 20  # bytes of a block that is read in order, unless one chunk is more
+_MIXED_BLOCK = 1 << 20  # likewise of one whose rows are mixed with those of others
+_WINDOW = 32 << 20  # bytes of a window, unless two blocks are more
 
 
 class Rows(ABC):
-    """The rows of a dataset."""
+    """The rows of a dataset; `keeps_file` says whether it reads on through h5py."""
+
+    keeps_file: ClassVar[bool] = False
 
     @abstractmethod
     def put(self, which: Which, out: Array) -> None:
@@ -106,20 +111,21 @@ class Blocks(Rows):
     Behind the last row comes the first one, where the file is read again.
     """
 
+    keeps_file = True
+
     def __init__(self, dataset: Any, file: Path, *, again: bool) -> None:
         self._dataset = dataset
         self._path = file
         self._again = again
         chunk = dataset.chunks[0] if dataset.chunks else 1
-        row = max(1, dataset.dtype.itemsize * count(dataset.shape[1:]))
-        self._rows = max(1, _BLOCK // row // chunk) * chunk
+        self._rows = max(1, _BLOCK // _row_bytes(dataset) // chunk) * chunk
         self._start = 0
         self._block: Array = np.empty((0, *dataset.shape[1:]), dataset.dtype)
         self._reader = ThreadPoolExecutor(1, "brew-hdf5")
         self._coming: tuple[int, Future[Array]] | None = None
 
     def put(self, which: Which, out: Array) -> None:
-        assert isinstance(which, slice)  # `open_rows` holds what is shuffled
+        assert isinstance(which, slice)  # shuffled ones are `Mixed`
         row, done = which.start, 0
         while done < len(out):
             if not self._start <= row < self._start + len(self._block):
@@ -149,22 +155,80 @@ class Blocks(Rows):
         self._dataset.file.close()
 
 
-def open_rows(h5: Any, dataset: Any, file: Path, dtype: np.dtype[Any], *, in_order: bool, again: bool) -> Rows:
+class Mixed(Rows):
+    """Rows in the order that `RowOrder` gives: the blocks of its window are in memory, a thread reads the next one."""
+
+    keeps_file = True
+
+    def __init__(self, dataset: Any, file: Path, mixing: Mixing) -> None:
+        self._dataset = dataset
+        self._path = file
+        self._rows = mixing.rows
+        self._reader = ThreadPoolExecutor(1, "brew-hdf5")
+        self._blocks: dict[int, Future[Array]] = {}
+
+    def expect(self, blocks: Numbers, coming: Numbers) -> None:
+        """Rows of these blocks are asked for from now on, and then those of the `coming` ones."""
+        wanted = (*blocks, *coming)
+        if tuple(self._blocks) == wanted:
+            return
+        held, self._blocks = self._blocks, {}
+        for block in wanted:
+            self._blocks[block] = held.pop(block) if block in held else self._read(block)
+
+    def put(self, which: Which, out: Array) -> None:
+        assert not isinstance(which, slice)  # in order they are `Blocks`
+        of_row = which // self._rows
+        for block in np.unique(of_row).tolist():
+            here = np.flatnonzero(of_row == block)
+            with np.errstate(over="ignore", invalid="ignore"):  # as `_convert`
+                out[here] = self._blocks[block].result()[which[here] - block * self._rows]
+
+    def _read(self, block: int) -> Future[Array]:
+        start = block * self._rows
+        return self._reader.submit(_read, self._dataset, self._path, slice(start, start + self._rows))
+
+    def close(self) -> None:
+        self._reader.shutdown(cancel_futures=True)
+        self._dataset.file.close()
+
+
+def mixing_of(h5: Any, datasets: Sequence[Any], file: Path) -> Mixing | None:
+    """How the rows of these datasets of one file are mixed together; None where each may be read in any order."""
+    large = [d for d in datasets if not _is_little(d) and _offset(h5, d, file) is None]
+    if not large:
+        return None
+    widest = max(large, key=_row_bytes)
+    chunk = widest.chunks[0] if widest.chunks else 1
+    rows = -(-max(1, _MIXED_BLOCK // _row_bytes(widest)) // chunk) * chunk
+    return Mixing(rows, max(2, _WINDOW // (rows * _row_bytes(widest))))
+
+
+def open_rows(
+    h5: Any, dataset: Any, file: Path, dtype: np.dtype[Any], *, mixing: Mixing | None = None, again: bool = False
+) -> Rows:
     """The rows of `dataset` in the open `h5` of `file`; `dtype` is the type they are wanted in.
 
-    They come `in_order` or not, and where `again` holds, from the first on after the last.
-    Blocks keep `h5` and close it; the others do without. Raises DataError and ResourceError.
+    They come in order, with `again` from the first on after the last, or as `mixing_of` all datasets of the file says.
+    Those that have `keeps_file` close `h5`; the others do without. Raises DataError and ResourceError.
     """
-    narrow = dataset.dtype if dataset.dtype.itemsize <= dtype.itemsize else dtype
-    packed = dataset.id.get_create_plist().get_nfilters() > 0
-    if narrow.itemsize * count(dataset.shape) <= (_UNPACKED if packed and again else _HELD):
+    if _is_little(dataset):
+        narrow = dataset.dtype if dataset.dtype.itemsize <= dtype.itemsize else dtype
         return Held(_read(dataset, file, slice(0, dataset.shape[0]), narrow))
     offset = _offset(h5, dataset, file)
     if offset is not None:
         return InPlace(file, offset, dataset.dtype, dataset.shape[1:])
-    if in_order:
+    if mixing is None:
         return Blocks(dataset, file, again=again)
-    return Held(_read(dataset, file, slice(0, dataset.shape[0]), narrow))
+    return Mixed(dataset, file, mixing)
+
+
+def _is_little(dataset: Any) -> bool:
+    return bool(dataset.dtype.itemsize * count(dataset.shape) <= _HELD)
+
+
+def _row_bytes(dataset: Any) -> int:
+    return max(1, int(dataset.dtype.itemsize * count(dataset.shape[1:])))
 
 
 def _offset(h5: Any, dataset: Any, file: Path) -> int | None:
@@ -191,7 +255,7 @@ def _read(dataset: Any, file: Path, rows: slice, dtype: np.dtype[Any] | None = N
     except MemoryError:
         raise ResourceError(
             f'{file}: no memory for {shape_text(shape)} values of dataset "{dataset.name.lstrip("/")}"',
-            hint="a shuffled dataset in chunks is held whole: split the file, or write it without chunks",
+            hint="a chunk of a dataset is read whole: write it with smaller ones",
         ) from None
     except (OSError, RuntimeError, ValueError) as error:
         raise DataError(f'{file}: dataset "{dataset.name.lstrip("/")}" cannot be read: {error}') from None

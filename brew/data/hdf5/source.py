@@ -23,7 +23,8 @@ from brew.files.paths import find, is_there
 from brew.layer import Shape, shape_text
 from brew.layer.random import Stream
 
-from .rows import Blocks, Rows, Which, open_rows
+from .mixing import Mixing, RowOrder
+from .rows import Mixed, Rows, Which, mixing_of, open_rows
 
 _LOOKED_AT = 1 << 20  # numbers that are read to check labels
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
@@ -64,17 +65,22 @@ def _remedy(name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class HDF5Files:
-    """The files of a source, opened but not loaded: rows of each, and the shape of one row for every top."""
+    """The files of a source, opened but not loaded: rows of each, and the shape of one row for every top.
+
+    `mixings` say how the rows of each file are shuffled (None: any order of all may come).
+    """
 
     files: list[Path]
     names: list[str]
     rows: list[int]
     row_shapes: list[Shape]
+    mixings: list[Mixing | None]
 
     @classmethod
     def examine(cls, files: list[Path], names: list[str]) -> HDF5Files:
         """Open every file once. DataError for the first that cannot be used."""
-        shapes = [_shapes(file, names) for file in files]
+        examined = [_shapes(file, names) for file in files]
+        shapes = [these for these, _ in examined]
         for file, these in zip(files, shapes, strict=True):
             for name, first, this in zip(names, shapes[0], these, strict=True):
                 if first[1:] != this[1:]:
@@ -85,7 +91,7 @@ class HDF5Files:
         rows = [these[0][0] for these in shapes]
         if not sum(rows):
             raise DataError(f"{files[0]}: there is not one row of data in the whole source")
-        return cls(files, names, rows, [first[1:] for first in shapes[0]])
+        return cls(files, names, rows, [first[1:] for first in shapes[0]], [mixing for _, mixing in examined])
 
     def shapes(self, number: int) -> dict[str, Shape]:
         """The shapes of the datasets in file `number`, by name."""
@@ -104,7 +110,8 @@ def _named(taken: list[tuple[Path, Which]], number: int) -> str:
 class HDF5Source:
     """Fills batches with rows, file after file, from row number `start` (counted over epochs) on.
 
-    With `shuffle` every epoch has its own order of files and, in every file, of rows: functions of (seed, epoch).
+    With `shuffle` every epoch has its own order of files and, in every file, of rows (mixing.py): functions of (seed,
+    epoch).
     """
 
     def __init__(
@@ -124,6 +131,7 @@ class HDF5Source:
         self._shuffle = shuffle
         self._file_order = Stream(seed, f"{name}/files")
         self._row_order = Stream(seed, f"{name}/rows")
+        self._block_order = Stream(seed, f"{name}/blocks")
         self._epoch, offset = divmod(start, sum(files.rows))
         self._opened: tuple[int, list[Rows]] | None = None
         self._position = 0  # in this epoch's order of files
@@ -140,8 +148,15 @@ class HDF5Source:
         while filled < self._batch_size:
             assert self._opened is not None  # _enter has opened it
             number, datasets = self._opened
-            take = min(self._batch_size - filled, self._files.rows[number] - self._row)
-            which = self._rows[self._row : self._row + take] if self._shuffle else slice(self._row, self._row + take)
+            stop = self._files.rows[number]
+            if self._rows is not None:
+                stop, *blocks = self._rows.window(self._row)
+                for data in datasets:
+                    if isinstance(data, Mixed):
+                        data.expect(*blocks)
+            take = min(self._batch_size - filled, stop - self._row)
+            some = slice(self._row, self._row + take)
+            which = some if self._rows is None else self._rows.numbers[some]
             for top, data in zip(tops, datasets, strict=True):
                 data.put(which, top[filled : filled + take])
             taken.append((self._files.files[number], which))
@@ -172,33 +187,42 @@ class HDF5Source:
 
     def _enter(self, number: int) -> None:
         """Make file `number` the current one, opening it unless it is open."""
+        mixing = self._files.mixings[number] if self._shuffle else None
         if self._opened is None or self._opened[0] != number:
             self.close()  # two files need not fit into memory
             file = self._files.files[number]
-            shapes = self._files.shapes(number)
             alone = len(self._files.files) == 1
-            self._opened = number, _open(file, shapes, self._dtype, in_order=not self._shuffle, again=alone)
+            opened = _open(file, self._files.shapes(number), self._dtype, mixing=mixing, again=alone)
+            self._opened = number, opened
         index = self._epoch * len(self._files.files) + number
-        self._rows = self._order(self._row_order, self._files.rows[number], index)
+        self._rows = (
+            RowOrder(self._files.rows[number], mixing, self._row_order, self._block_order, index)
+            if self._shuffle
+            else None
+        )
 
     def _order(self, stream: Stream, count: int, index: int) -> npt.NDArray[np.intp]:
         return stream.permutation(count, index=index) if self._shuffle else np.arange(count)
 
 
-def _shapes(file: Path, names: list[str]) -> list[Shape]:
-    """The shapes of the datasets `names`, after every check."""
+def _shapes(file: Path, names: list[str]) -> tuple[list[Shape], Mixing | None]:
+    """The shapes of the datasets `names`, after every check, and how their rows are mixed."""
     with open_hdf5(file) as h5:
-        shapes = [tuple(find_dataset(h5, name, file).shape) for name in names]
+        datasets = [find_dataset(h5, name, file) for name in names]
+        shapes = [tuple(dataset.shape) for dataset in datasets]
+        mixing = mixing_of(h5, datasets, file)
     for name, shape in zip(names, shapes, strict=True):
         if shape[0] != shapes[0][0]:
             raise DataError(
                 f'{file}: dataset "{name}" has {shape[0]} rows, dataset "{names[0]}" has {shapes[0][0]}; '
                 "all need the same number"
             )
-    return shapes
+    return shapes, mixing
 
 
-def _open(file: Path, shapes: dict[str, Shape], dtype: np.dtype[Any], *, in_order: bool, again: bool) -> list[Rows]:
+def _open(
+    file: Path, shapes: dict[str, Shape], dtype: np.dtype[Any], *, mixing: Mixing | None, again: bool
+) -> list[Rows]:
     """The rows of the datasets that are to have these `shapes`."""
     found: list[Rows] = []
     for name, shape in shapes.items():
@@ -209,9 +233,9 @@ def _open(file: Path, shapes: dict[str, Shape], dtype: np.dtype[Any], *, in_orde
             if dataset.shape != shape:
                 now = shape_text(dataset.shape)
                 raise DataError(f'{file}: dataset "{name}" is {now} now, and was {shape_text(shape)}')
-            rows = open_rows(h5, dataset, file, dtype, in_order=in_order, again=again)
+            rows = open_rows(h5, dataset, file, dtype, mixing=mixing, again=again)
         finally:
-            if not isinstance(rows, Blocks):  # only these read on through it
+            if rows is None or not rows.keeps_file:
                 h5.close()
         found.append(rows)
     return found

@@ -16,7 +16,10 @@ Part: TypeAlias = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last."""
+    """A rectangle of a picture, in pixels of the picture as it is stored; `right` and `bottom` lie behind its last.
+
+    In shares of the picture's width and height where `in_shares` says so.
+    """
 
     label: int
     left: float
@@ -24,6 +27,7 @@ class Box:
     right: float
     bottom: float
     difficult: bool = False
+    in_shares: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import numpy.typing as npt
 
-from .image import FORMATS, BadImage
+from .decoding import FORMATS, BadImage
 
 _MODES = frozenset({"P", "L", "1", "I", "I;16"})
 

@@ -1,0 +1,1 @@
+"""Machine code of our own for images of bytes: windows of them become batches of numbers."""

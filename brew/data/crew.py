@@ -1,0 +1,54 @@
+"""The threads that decode: together they fill the slots of one batch after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import count
+
+from brew.cpu import threads
+
+
+class Crew:
+    """Threads that each take the next piece of a job until none is left; decoders work outside the GIL.
+
+    There are `threads.decoders()` of them. They start with the first job and end with `close`.
+    """
+
+    def __init__(self) -> None:
+        self.number = threads.decoders()
+        self._pool = ThreadPoolExecutor(self.number, "brew-decode")
+
+    def start(self, task: Callable[[int], None], pieces: int) -> Callable[[], None]:
+        """Begin `task(i)` for every i below `pieces`; the call that is returned waits for the end.
+
+        It raises the error of the first piece that has one, and after an error no further piece is begun. A single
+        piece is done at once, by the caller: to wake a thread takes longer than a small one.
+        """
+        numbers, errors = count(), dict[int, BaseException]()
+
+        def take() -> None:
+            while not errors and (number := next(numbers)) < pieces:  # `next` of a counter is one step for all threads
+                try:
+                    task(number)
+                except BaseException as error:  # raised by who waits
+                    errors[number] = error
+
+        if pieces < 2:
+            take()
+        working = [self._pool.submit(take) for _ in range(min(self.number, pieces) if pieces > 1 else 0)]
+        return lambda: _finish(working, errors)
+
+    def each(self, task: Callable[[int], None], pieces: int) -> None:
+        """`task(i)` for every i below `pieces`, in no order."""
+        self.start(task, pieces)()
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+
+def _finish(working: list[Future[None]], errors: dict[int, BaseException]) -> None:
+    for future in working:
+        future.result()
+    if errors:
+        raise errors[min(errors)]

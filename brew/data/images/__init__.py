@@ -1,0 +1,1 @@
+"""Images of files and records as arrays: decoded, upright, resized."""

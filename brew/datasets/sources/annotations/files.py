@@ -1,0 +1,177 @@
+"""The files of a pile by their names, in a folder or in a zip archive."""
+
+from __future__ import annotations
+
+import errno
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from brew.datasets.sources.folders import files_below
+from brew.datasets.sources.items import file_stamp
+from brew.datasets.sources.trees import in_bytes_order, is_picture
+from brew.errors import DataError
+from brew.files import regular
+
+MOST = 1 << 30  # bytes of one file
+_LOOKED_AT = 10_000  # files, to recognise a pile
+_ZIP = b"PK\x03\x04"
+
+
+class Files:
+    """The files below a folder. Names are relative to it, with "/" between their parts. It can be pickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """The names of all files, by their bytes; DataError."""
+        try:
+            return tuple(files_below(self.path))
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from None
+
+    def first_names(self) -> Iterable[str]:
+        """The names of as many files as a pile is recognised by; OSError."""
+        return islice(files_below(self.path), _LOOKED_AT)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """`names`, to ask whether there is one."""
+        return frozenset(self.names)
+
+    @cached_property
+    def pictures(self) -> dict[str, str]:
+        """The name of each picture by its name without an ending; of two that differ in it alone, the first."""
+        found: dict[str, str] = {}
+        for name in self.names:
+            if is_picture(name):
+                found.setdefault(name.rpartition(".")[0], name)
+        return found
+
+    def place(self, name: str) -> str:
+        """How messages call a file."""
+        return str(self.path / name)
+
+    def open(self, name: str) -> BinaryIO:
+        """A file, open to read; OSError."""
+        return regular.opened(self.path / name)
+
+    def read(self, name: str, most: int = MOST) -> bytes:
+        """The content of a file of `most` bytes at most; DataError."""
+        try:
+            return regular.read_bytes(self.path / name, most)
+        except OSError as error:
+            raise DataError(f"{self.place(name)} cannot be read: {error.strerror or error}") from None
+
+    def stamp(self, name: str) -> str:
+        return file_stamp(self.path / name)
+
+    def size(self, name: str) -> int | None:
+        return (self.path / name).stat().st_size
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class ZippedFiles(Files):
+    """The files in a zip archive. Members that lead out of it, links among them, are not there."""
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            regular.check(self.path)
+            return zipfile.ZipFile(self.path)
+        except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise DataError(f"{self.path} cannot be read as a zip archive: {error}") from None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_zip"}
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        members = (info for info in self._zip.infolist() if not info.is_dir() and not _is_link(info))
+        return tuple(in_bytes_order(info.filename for info in members if inside("", info.filename) == info.filename))
+
+    def first_names(self) -> Iterable[str]:
+        return islice(self.names, _LOOKED_AT)
+
+    def place(self, name: str) -> str:
+        return f"{self.path}/{name}"
+
+    def open(self, name: str) -> BinaryIO:
+        try:
+            return self._zip.open(name)  # type: ignore[return-value]
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, KeyError) as error:
+            raise OSError(str(error)) from None
+
+    def read(self, name: str, most: int = MOST) -> bytes:
+        try:
+            size = self._zip.getinfo(name).file_size
+            if size > most:
+                raise DataError(f"{self.place(name)} has {size} bytes, up to {most} are read")
+            return self._zip.read(name)
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError) as error:
+            raise DataError(f"{self.place(name)} cannot be read: {error}") from None
+
+    def stamp(self, name: str) -> str:
+        info = self._info(name)
+        return f"{info.file_size}.{info.CRC:08x}"
+
+    def size(self, name: str) -> int | None:
+        return self._info(name).file_size
+
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        try:
+            return self._zip.getinfo(name)
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "there is no such member", name) from None
+
+    def close(self) -> None:
+        self._zip.close()
+
+
+def files_of(path: Path) -> Files | None:
+    """The files of a folder or a zip archive; None where `path` is neither. A DataError comes later, from its use."""
+    if path.is_dir():
+        return Files(path)
+    try:
+        return ZippedFiles(path) if regular.head(path, len(_ZIP)) == _ZIP else None
+    except OSError:
+        return None
+
+
+def inside(folder: str, name: str) -> str | None:
+    """The file that annotations in `folder` call `name`, as a name of the pile; None where it leads out of it.
+
+    >>> inside("set/annotations", "../images/1.jpg")
+    'set/images/1.jpg'
+    >>> inside("set", "/etc/passwd") is inside("set", "../../x") is None
+    True
+    """
+    if name.startswith("/") or "\0" in name:
+        return None
+    parts: list[str] = []
+    for part in (*PurePosixPath(folder).parts, *name.split("/")):
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/".join(parts) or None
+
+
+def folder_of(name: str) -> str:
+    """The folder that a file is in; "" for that of the pile."""
+    return name.rpartition("/")[0]
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(info.external_attr >> 16)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from brew.cpu import threads
+from brew.data.crew import Crew
+
+
+@pytest.fixture(params=[1, 3])
+def crew(request, monkeypatch):
+    monkeypatch.setattr(threads, "decoders", lambda: request.param)
+    crew = Crew()
+    yield crew
+    crew.close()
+
+
+@pytest.mark.parametrize("pieces", [0, 1, 2, 100])
+def test_every_piece_once(crew, pieces):
+    done = []
+    crew.each(done.append, pieces)
+    assert sorted(done) == list(range(pieces))
+
+
+def test_threads_work_side_by_side_and_the_caller_goes_on(monkeypatch):
+    monkeypatch.setattr(threads, "decoders", lambda: 2)
+    crew, meet = Crew(), threading.Barrier(3, timeout=20)
+    finish = crew.start(lambda _: meet.wait(), 2)
+    meet.wait()  # all three are there at once
+    finish()
+    crew.close()
+
+
+def test_the_first_error_is_raised_and_nothing_is_begun_behind_it(crew):
+    begun = []
+
+    def task(number):
+        begun.append(number)
+        if number >= 5:
+            raise ValueError(number)
+
+    with pytest.raises(ValueError, match=r"^5$"):
+        crew.each(task, 1000)
+    assert len(begun) <= 5 + crew.number
+    crew.each(begun.append, 1)  # and it works on
