@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "checks": "files prototxt layer data graph net solver",
     "reports": "files prototxt layer data datasets memory graph net",
     "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
-    "predictor": "files cuda prototxt layer cpu data memory graph net solver model_zoo",
+    "predictor": "files cuda prototxt layer cpu data datasets memory graph net solver model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
@@ -43,7 +43,7 @@ INSIDE = {
     "cpu": ". onednn llvm native pixels",
     "ops": ". windows",
     "data": "databases images augment . hdf5 sets",
-    "datasets": "sources . stored",
+    "datasets": "sources features . stored",
     "graph": ". rewriting",
     "net": "run .",
     "solver": "update scoring training snapshots .",
@@ -51,7 +51,7 @@ INSIDE = {
     "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
-    "tools": "parts data .",
+    "tools": "parts data programs .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")

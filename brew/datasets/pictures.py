@@ -96,7 +96,7 @@ class Form:
         if self.settings.gray is False and len(stored) == 1:
             return np.repeat(stored, 3, axis=0)
         if self.settings.gray and len(stored) == 3:
-            weights = np.array([1868, 9617, 4899], np.uint32)  # of blue, green, red: as decoding has it
+            weights = np.array([1868, 9617, 4899], np.uint32)  # of blue, green, red: as brew.data.images has it
             return (np.tensordot(weights, stored, 1) + (1 << 13) >> 14).astype(np.uint8)[None]
         return stored
 

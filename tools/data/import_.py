@@ -29,11 +29,28 @@ class _Size(click.ParamType[tuple[int, int]]):
         return size
 
 
+def _list_kinds(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print every kind of source with the options that --set takes, and exit."""
+    if not wanted or ctx.resilient_parsing:
+        return
+    from brew.datasets.sources.kinds import KINDS, options_of
+
+    for name, (_where, what) in KINDS.items():
+        echo(f"{name:12}{what}")
+        for option, meaning in options_of(name).items():
+            echo(f"  {option:10}  {meaning}")
+    ctx.exit()
+
+
 @click.command(name="import", cls=Command)
 @click.argument("source", type=click.Path(path_type=Path), metavar="SOURCE")
 @click.argument("out", type=click.Path(path_type=Path), metavar="OUT")
 @click.option("--kind", metavar="KIND", help="What SOURCE is, where its contents do not tell.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind (repeatable).")
+@click.option(
+    "--kinds", is_flag=True, is_eager=True, expose_value=False, callback=_list_kinds,
+    help="List the kinds with their options, and exit.",
+)  # fmt: skip
 @click.option("--format", "format_", type=Choice(["lmdb", "hdf5"]), default="lmdb", help="What is written (lmdb).")
 @click.option("--size", type=_Size(), metavar="HxW", help="Bring pictures to this size (as they are).")
 @click.option(

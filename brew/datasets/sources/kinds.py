@@ -23,6 +23,10 @@ KINDS: dict[str, tuple[str, str]] = {
     "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of such a folder, compressed or not"),
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
+    "sound": ("brew.datasets.features.sound:Sound", "a folder, a zip archive or a list of recordings"),
+    "table": ("brew.datasets.features.table:TableRows", "a CSV or TSV whose rows are records"),
+    "series": ("brew.datasets.features.series:Series", "the same whose rows are steps of time (--kind series)"),
+    "text": ("brew.datasets.features.text:Texts", "a text, a folder of texts, or a CSV of texts (--kind text)"),
 }
 _SHOWN = 8  # names of what a pile holds
 
@@ -57,6 +61,11 @@ def open_source(path: Path, kind: str | None = None, options: Mapping[str, str] 
             hint = did_you_mean(option, made.OPTIONS) or f"options: {known}"
             raise UsageError(f'a source of the kind "{name}" has no option "{option}"', hint=hint)
     return made(path, options)
+
+
+def options_of(name: str) -> Mapping[str, str]:
+    """The options of a kind: what each is, by name."""
+    return _class(name).OPTIONS
 
 
 def _class(name: str) -> Kind:

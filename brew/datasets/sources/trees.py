@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -13,7 +13,7 @@ PARTS: dict[str, Part] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-# Endings of what brew.data.images.decoding decodes.
+# Endings of what brew.data.images decodes.
 _COMMON = ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".gif"
 PICTURES = frozenset({*_COMMON, ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k"})
 _LISTED = 3  # names in a note
@@ -47,16 +47,16 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(in_bytes_order(unique))
 
 
-def class_tree(names: Iterable[str]) -> Tree:
-    """The pictures among the files `names`, relative to their folder, by class folder.
+def class_tree(names: Iterable[str], wanted: Callable[[str], bool] = is_picture, noun: str = "pictures") -> Tree:
+    """The pictures among the files `names`, relative to their folder, by class folder; or the files that are `wanted`.
 
     Folders around all of it are passed over. Where the outermost folders are called train, val or test, they are the
     parts, and each part holds the class folders, or pictures without a class.
     """
     everything = in_bytes_order(names)
-    pictures = [name for name in everything if is_picture(name)]
-    others = [name for name in everything if not is_picture(name)]
-    notes = [_left_out(others, "no pictures by their names")] if others else []
+    pictures = [name for name in everything if wanted(name)]
+    others = [name for name in everything if not wanted(name)]
+    notes = [_left_out(others, f"no {noun} by their names")] if others else []
     found: list[tuple[str, Part | None, str | None]]
     split = _unwrapped([(name, name.split("/")) for name in pictures])
     if any(parts[0].lower() in PARTS for _, parts in split if len(parts) > 1):
