@@ -42,6 +42,14 @@ class Target:
     border: Rectangle = (0, 0, 0, 0)
 
 
+def warped(param: TransformationParameter) -> tuple[int, int] | None:
+    """(height, width) that resize_param brings every image to, whatever its own; None where it does not."""
+    resize = param.resize_param
+    if not param.HasField("resize_param") or resize.resize_mode != ResizeParameter.WARP:
+        return None
+    return resize.height, resize.width
+
+
 def interpolation(modes: Sequence[int], draw: Draw | None) -> int:
     """One of the modes by chance, the first without `draw`; LINEAR where there is none."""
     number = draw.below(max(len(modes), 1)) if draw is not None else 0
