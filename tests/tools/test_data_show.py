@@ -14,6 +14,7 @@ from PIL import Image
 
 from brew.data.databases.lmdb_writer import write_lmdb
 from brew.datasets.annotated import annotated_datum
+from brew.datasets.geometry import placement
 from brew.datasets.sources.items import Box
 from brew.proto.brew_pb2 import Datum, NetParameter
 from brew.reports.sheets.colours import class_colour
@@ -111,7 +112,7 @@ def test_an_svg_and_a_page_hold_all_in_themselves(brew_run: Run, database: Path)
 def test_boxes_are_drawn_where_they_are(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     boxes = [Box(1, 10, 20, 60, 90), Box(2, 50, 0, 100, 50)]
-    record = annotated_datum(datum(solid((255, 255, 255), 100)), boxes, lambda x, y: (x / 100, y / 100))
+    record = annotated_datum(datum(solid((255, 255, 255), 100)), boxes, placement((100, 100), None, "warp"))
     write_lmdb(tmp_path / "boxes_lmdb", [(b"00000000", record.SerializeToString())])
     assert "2 boxes" in brew_run("data", "show", "boxes_lmdb").out
     outcome = brew_run("data", "show", "boxes_lmdb", "--out", "boxes.svg", "--side", "100")

@@ -18,6 +18,10 @@ from brew.tools.parts.output import echo
         "import": "brew.tools.data.import_",
         "show": "brew.tools.data.show",
         "check": "brew.tools.data.check",
+        "convert": "brew.tools.data.convert",
+        "split": "brew.tools.data.split",
+        "merge": "brew.tools.data.merge",
+        "sample": "brew.tools.data.sample",
     },
 )
 def verb() -> None:

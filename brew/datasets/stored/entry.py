@@ -17,6 +17,7 @@ from brew.proto.brew_pb2 import AnnotatedDatum, Datum
 
 DATA, LABEL = "data", "label"
 _ANNOTATED = b"\x0a"  # the tag of AnnotatedDatum.datum; a Datum begins with a number
+_LONGEST_NAME = 500  # bytes in a key behind its number; LMDB takes 511 in all
 _FORMATS = ((b"\xff\xd8\xff", "jpg"), (b"\x89PNG", "png"), (b"GIF8", "gif"), (b"BM", "bmp"), (b"II*\0", "tif"),
             (b"MM\0*", "tif"), (b"RIFF", "webp"), (b"\0\0\0\x0cjP", "jp2"), (b"P5", "pgm"), (b"P6", "ppm"))  # fmt: skip
 
@@ -159,10 +160,14 @@ def file_datum(data: bytes, label: int | None) -> bytes:
 
 
 def numbered_key(number: int, key: bytes) -> bytes:
-    """`key` under another number: "%08d_" in front of what stood behind the old one."""
+    """`key` under another number: "%08d_" in front of what stood behind the old one, cut at its front.
+
+    >>> numbered_key(7, b"00000123_cat.png"), numbered_key(7, b"00000123"), numbered_key(7, b"cat")
+    (b'00000007_cat.png', b'00000007', b'00000007_cat')
+    """
     head, bar, rest = key.partition(b"_")
     name = rest if bar and head.isdigit() else key
-    return b"%08d_%s" % (number, name) if name and not name.isdigit() else b"%08d" % number
+    return b"%08d_%s" % (number, name[-_LONGEST_NAME:]) if name and not name.isdigit() else b"%08d" % number
 
 
 def text_of(key: bytes) -> str:
