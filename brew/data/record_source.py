@@ -24,6 +24,7 @@ from .prefetch import Batch
 from .transformer import Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
+_AUGMENTED = 8  # records that it changes at once, which takes longer
 
 
 def _said(records: list[Record], number: int) -> str:
@@ -105,7 +106,7 @@ class RecordSource:
             return False
         pixels, labels = raw
         tops = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
-        many = max(1, _PIECE // pixels[0].size)
+        many = max(1, _PIECE // pixels[0].size) if self._transformer.augmentation is None else _AUGMENTED
 
         def put(piece: int) -> None:
             some = slice(piece * many, (piece + 1) * many)
