@@ -143,6 +143,10 @@ class WindowData(PrefetchingLayer):
         words = "drawn from a list of windows"
         return RandomChoices(None, windows.file.resolve(), order, shuffled=True, mirror=mirror, in_words=words)
 
+    def hastened_by(self) -> list[str]:
+        cached = self.param.window_data_param.cache_images
+        return [] if cached else ["window_data_param { cache_images: true } keeps the files in memory"]
+
     def open_source(self, record: int) -> WindowSource:
         mirror = self.param.transform_param.mirror
         return WindowSource(

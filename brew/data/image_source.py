@@ -17,6 +17,7 @@ from brew.layer import Shape
 from .bad_records import BadRecords
 from .crew import Crew
 from .image_list import ImageList, remedy
+from .images.cache import ImageCache
 from .images.decoding import IN_COLOR, ImageRule, read_image
 from .images.resize import resize
 from .order import Order
@@ -26,12 +27,16 @@ from .transformer import Transformer
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size."""
+    """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size.
+
+    What `load` made once is taken from the `cache`, where there is one.
+    """
 
     images: ImageList
     prefix: str
     rule: ImageRule = IN_COLOR
     size: tuple[int, int] | None = None  # height, width; None: as it is
+    cache: ImageCache | None = None
 
     def path(self, number: int) -> Path:
         path = Path(self.prefix + self.images.names[number])
@@ -41,6 +46,11 @@ class ImageFiles:
 
     def load(self, number: int) -> npt.NDArray[np.uint8]:
         """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""
+        if self.cache is None:
+            return self._load(number)
+        return self.cache.get(number, lambda: self._load(number), lambda image: image)
+
+    def _load(self, number: int) -> npt.NDArray[np.uint8]:
         image = self._read(number)
         return image if self.size is None else resize(image, *self.size)
 

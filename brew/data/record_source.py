@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from brew.layer import Shape
 from .bad_records import BadRecords
 from .crew import Crew
 from .datum import Labels, Pixels, decode, decode_raw
+from .images.cache import ImageCache
 from .prefetch import Batch
 from .transformer import Transformer
 
@@ -44,6 +46,7 @@ class RecordSource:
         start: int,
         place: Place | None,
         bad: BadRecords,
+        cache: ImageCache,
     ) -> None:
         self._database = database
         self._transformer = transformer
@@ -52,6 +55,7 @@ class RecordSource:
         self._place = place
         self._records = records
         self._bad = bad
+        self._cache = cache
         self._crew = Crew()
         self._coming: list[Record] | BrewError | None = None  # the records behind the batch
         self._shape: Shape | None = None  # of images of the last batch
@@ -108,7 +112,7 @@ class RecordSource:
         first: int = 0
         labels = np.zeros(len(records), np.int64)
         if self._shape is None or len(records) == 1:
-            pixels, labels[0] = decode(records[0], self._transformer.rule)
+            pixels, labels[0] = self._decode(records[0])
             self._shape = self._transformer.output_shape(pixels.shape)
             first = 1
         data, label = self._tops(batch, self._shape)
@@ -117,7 +121,7 @@ class RecordSource:
 
         def put(piece: int) -> None:
             number = first + piece
-            pixels, labels[number] = decode(records[number], self._transformer.rule)
+            pixels, labels[number] = self._decode(records[number])
             self._transformer.place(pixels, self._record + number, data[number])
 
         finish = self._crew.start(put, len(records) - first)
@@ -152,7 +156,7 @@ class RecordSource:
         """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
         try:
             good, decoded, passed = self._bad.read(
-                chain(records, self._records), self._batch_size, self._decode,
+                chain(records, self._records), self._batch_size, self._decode_placed,
                 key=lambda record: record[0], epoch=lambda: self._database.length,
             )  # fmt: skip
         except DataError as error:
@@ -160,8 +164,11 @@ class RecordSource:
         return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), passed
 
     def _decode(self, record: Record) -> tuple[Pixels, int]:
+        return self._cache.get(record[0], lambda: decode(record, self._transformer.rule), itemgetter(0))
+
+    def _decode_placed(self, record: Record) -> tuple[Pixels, int]:
         try:
-            return decode(record, self._transformer.rule)
+            return self._decode(record)
         except DataError as error:
             raise self._placed(error) from None
 

@@ -46,7 +46,13 @@ def divide(items: Sequence[Item], alike: Iterable[tuple[int, int]], settings: Im
     parts: dict[str, Order] = {part: [n for n, own in enumerate(assigned) if own == part] for part in PARTS}
     for part, share in (("val", settings.val), ("test", settings.test)):
         if share and not parts[part]:
-            raise UsageError(f"--{part} {share:g} of {len(numbers)} items leaves none for the part {part}")
+            one = len({items[number].group for number in numbers}) == 1 and items[numbers[0]].group is not None
+            raise UsageError(
+                f"--{part} {share:g} of {len(numbers)} items leaves none for the part {part}",
+                hint="all are of one group, which stays together; one series or text is divided by --set test_last=0.2"
+                if one
+                else None,
+            )
     if numbers and not parts["train"]:
         raise UsageError(f"--val {settings.val:g} and --test {settings.test:g} leave no items for the part train")
     if settings.shuffle:

@@ -17,11 +17,12 @@ from typing import Any
 
 from brew.cpu import threads
 from brew.data import labels
-from brew.errors import DataError, ResourceError
+from brew.errors import BrewError, DataError, ResourceError
 from brew.files.atomic import flush, reason
 
 from . import description, division, plan
 from .annotated import LABEL_MAP, label_map
+from .features import model_yaml
 from .filling import Filler, Part
 from .pictures import Coloured, Form
 from .placing import check_place, put_in_place
@@ -71,6 +72,10 @@ def import_data(
             job.colour = True
             staging.begin(job.header())
             return job.run()
+        except BrewError:
+            if not job.has_begun:
+                staging.remove()
+            raise
 
 
 @contextmanager
@@ -107,6 +112,11 @@ class _Import:
         self.parts: dict[str, Part] = {}
         self.together = 0
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that a later import could go on with."""
+        return any(part.at for part in self.parts.values())
+
     def header(self) -> dict[str, Any]:
         """The first entry of the journal."""
         return {"wanted": self.wanted, "there": self.there, "colour": self.colour}
@@ -114,10 +124,10 @@ class _Import:
     def run(self) -> Imported:
         if self._resume():
             return self._placed()
-        sample = Sample.of(self.source)
-        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         orders = self._orders()
         self.source.fit([self.source.items[number] for number in orders.get("train", ())])
+        sample = Sample.of(self.source)
+        form = Form(self.settings, gray=False, guessed=False) if self.colour else plan.form_of(self.settings, sample)
         left = sum(
             len(order) - self.parts[name].at if name in self.parts else len(order) for name, order in orders.items()
         )
@@ -162,8 +172,9 @@ class _Import:
         parts: set[str] = {item.part or "train" for item in self.source.items}
         parts |= {part for part, share in (("val", self.settings.val), ("test", self.settings.test)) if share}
         ends = ["_lmdb"] if self.settings.format == "lmdb" else [".h5", "_list.txt"]
-        maps = [LABEL_MAP] if self._has_boxes() else []
-        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), *maps, labels.FILE, description.FILE]
+        beside = [LABEL_MAP] if self._has_boxes() else []
+        beside += [model_yaml.FILE] if self.source.preparation is not None else []
+        return [*(f"{part}{end}" for part in sorted(parts) for end in ends), *beside, labels.FILE, description.FILE]
 
     def _has_boxes(self) -> bool:
         return any(item.boxes is not None for item in self.source.items)
@@ -188,6 +199,9 @@ class _Import:
             text = labels.as_text(self.source.labels)
             for folder in (ready, *(path for path in ready.iterdir() if path.is_dir())):
                 (folder / labels.FILE).write_text(text, "utf-8", errors="backslashreplace")
+        if self.source.preparation is not None:
+            text = model_yaml.as_text(self.source.preparation, labelled=bool(self.source.labels))
+            (ready / model_yaml.FILE).write_text(text, "utf-8", errors="backslashreplace")
         if self._has_boxes():
             text = label_map(self.source.labels)
             (ready / LABEL_MAP).write_text(text, "utf-8", errors="backslashreplace")

@@ -45,12 +45,14 @@ class DataLayer(Layer):
     The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
 
     brings_images  its first top is images, as its `transform_param` makes them
+    waited         seconds that passes have waited for its batches so far, the first of a run apart
     """
 
     bottoms = exactly(0)
     reads = frozenset()
     brings_images: ClassVar[bool] = False
     batch_size: int
+    waited: float = 0.0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -103,6 +105,10 @@ class DataLayer(Layer):
     def image_shape(self) -> Shape:
         """(channels, height, width) of a record before crops, where that was read from data; else ()."""
         return ()
+
+    def hastened_by(self) -> list[str]:
+        """What would make its batches come faster, each in words of its own, the best first."""
+        return []
 
     def state(self) -> SourceState:
         """The position behind the *consumed* records, for a snapshot."""

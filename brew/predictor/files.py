@@ -17,7 +17,7 @@ from brew.layer import TEST
 from brew.solver.net_file import read_net
 from brew.solver.snapshots import snapshot
 
-from .metadata import Metadata, front_matter, image_layer, merged, of_training
+from .metadata import Metadata, front_matter, image_layer, merged, of_import, of_training
 
 log = logging.getLogger("brew")
 
@@ -122,7 +122,7 @@ def _of_net(path: Path, weights: Weights | None) -> Found:
     readme = _readme(path.parent)
     if weights is None:
         weights = _weights_in(path.parent, readme)
-    training = net if image_layer(net) is not None else _training_net(path, net)
+    training = net if _reads_data(net) else _training_net(path, net)
     return Found(
         net, weights, path.parent, str(path), merged([readme, of_training(training)] if training else [readme])
     )
@@ -140,7 +140,7 @@ def _training_net(path: Path, net: NetDefinition) -> NetDefinition | None:
         except InputError as error:
             log.warning("%s is not read: %s", other, error)
             continue
-        if image_layer(definition) is not None:
+        if _reads_data(definition):
             candidates.append((other, definition))
     alike = [pair for pair in candidates if pair[1].net.shell.name == net.net.shell.name] or candidates
     if len(alike) > 1:
@@ -149,6 +149,11 @@ def _training_net(path: Path, net: NetDefinition) -> NetDefinition | None:
         return None
     log.info("%s: pictures are prepared as in %s", path, alike[0][0])
     return alike[0][1]
+
+
+def _reads_data(net: NetDefinition) -> bool:
+    """Whether a net says how its data is prepared."""
+    return image_layer(net) is not None or of_import(net) != Metadata()
 
 
 # --- a folder ---------------------------------------------------------------------------------------------------------

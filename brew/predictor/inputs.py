@@ -6,6 +6,9 @@ Pictures   a path, the bytes of an encoded image, an open binary file, an image 
 Prepared   an array of floats with the axes of the net's input, which goes into it as it is (n x channels x height x
            width for pictures); a mapping of such arrays by name for nets with several inputs
 
+Things     for a net whose data brew data import made of sounds, rows of a table, windows of a series or texts: a path,
+               a mapping, an array or a text, as the preparation of its data says
+
 Arrays may be any that speak DLPack or have an array interface, such as PyTorch's; they are not copied on the way.
 """
 
@@ -27,6 +30,7 @@ from brew.files import regular
 from brew.layer import Shape, shape_text
 
 from .preparation import Bytes, Preparation
+from .things import ThingPreparation
 
 Array: TypeAlias = npt.NDArray[Any]
 _CHANNELS = (1, 3, 4)  # of a picture
@@ -53,12 +57,22 @@ class Reader:
     """Reads items for a net with these `inputs`, shapes by name; `preparation` is None where no input is a picture."""
 
     def __init__(
-        self, inputs: Mapping[str, Shape], preparation: Preparation | None, model: str, device: str = "cpu"
+        self,
+        inputs: Mapping[str, Shape],
+        preparation: Preparation | ThingPreparation | None,
+        model: str,
+        device: str = "cpu",
     ) -> None:
-        self._inputs, self._preparation, self._model, self._device = inputs, preparation, model, device
+        things = isinstance(preparation, ThingPreparation)
+        self._things: ThingPreparation | None = preparation if things else None  # type: ignore[assignment]
+        self._preparation: Preparation | None = None if things else preparation  # type: ignore[assignment]
+        self._inputs, self._model, self._device = inputs, model, device
 
     def rows(self, item: object) -> Rows:
-        """One picture, one or several prepared items. UsageError for anything else, DataError for bad pictures."""
+        """One picture or thing, one or several prepared items. UsageError for anything else, DataError for bad ones."""
+        if self._things is not None and not self._is_prepared(item):
+            name = str(item) if isinstance(item, str | os.PathLike) else ""
+            return Rows(self._things(item), 1, name, single=True)
         if isinstance(item, np.ndarray):
             return self._array(item)
         if isinstance(item, Mapping):
@@ -80,6 +94,13 @@ class Reader:
         if array is None:
             raise UsageError(f"a {type(item).__name__} is no picture, array or mapping", hint=_TAKEN)
         return self._array(array)
+
+    def _is_prepared(self, item: object) -> bool:
+        """Whether what is given where things are prepared is a batch of values of the net's inputs already."""
+        if isinstance(item, Mapping):
+            return set(item) == set(self._inputs) and all(says_array(value) for value in item.values())
+        ranks = [len(shape) for shape in self._inputs.values()]
+        return says_array(item) and len(ranks) == 1 and getattr(item, "ndim", None) == ranks[0]
 
     # --- arrays -----------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """What is known of how a model's pictures are prepared, and of its classes; from several sources, the first that says.
 
 The sources are, in this order: the arguments of `brew.load`; the YAML front matter of a readme.md beside the net, as
-Caffe's zoo has it; the data layer of the net for training.
+Caffe's zoo has it; a model.yaml beside the net; the data layer of the net for training, and the model.yaml that an
+import wrote beside its data.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from brew.datasets.features import model_yaml
+from brew.datasets.features.preparation import Preparation as Things
 from brew.errors import DataError, Place, UsageError, did_you_mean
 from brew.files import regular
 from brew.graph.definition import NetDefinition
@@ -42,6 +45,7 @@ class Metadata:
     channel_order  "BGR" or "RGB", as the net reads them
     labels         names of the classes, or a file of them
     caffemodel     the name of the file of weights beside it
+    preparation    how things that are no pictures (sounds, rows, texts) become the inputs
     """
 
     input: tuple[int, int, int] | None = None
@@ -52,6 +56,7 @@ class Metadata:
     channel_order: Order | None = None
     labels: tuple[str, ...] | Path | None = None
     caffemodel: str | None = None
+    preparation: Things | None = None
 
     def or_else(self, other: Metadata) -> Metadata:
         """This, and what only `other` says."""
@@ -201,20 +206,45 @@ def image_layer(definition: NetDefinition) -> tuple[LayerParameter, type[DataLay
     return None
 
 
+def of_model_yaml(folder: Path) -> Metadata:
+    """What a model.yaml in `folder` says; DataError where there is one that cannot be read."""
+    path = folder / model_yaml.FILE
+    if not path.is_file():
+        return Metadata()
+    said = model_yaml.read(path)
+    return Metadata(labels=said.labels, preparation=said.preparation)
+
+
+def of_import(definition: NetDefinition) -> Metadata:
+    """What the model.yaml beside the data of a net for training says."""
+    for phase in (TEST, TRAIN):
+        for source in filter_layers(definition.net.layers, merged_state(phase, definition.net.shell.state)):
+            param = source.param
+            for written in filter(None, (param.data_param.source, param.hdf5_data_param.source)):
+                first = Path(written).expanduser()
+                there = first if first.exists() else definition.folder / first
+                if (there.parent / model_yaml.FILE).is_file():
+                    return of_model_yaml(there.parent)
+    return Metadata()
+
+
 def of_training(definition: NetDefinition) -> Metadata:
-    """How the data layer of a net prepares images in TEST. Colours come in Caffe's order, BGR."""
+    """How the data of a net is prepared in TEST, by its data layer and what an import wrote. Colours come in Caffe's
+    order, BGR."""
+    imported = of_import(definition)
     found = image_layer(definition)
     if found is None:
-        return Metadata()
+        return imported
     param, cls = found
     transform = param.transform_param
     mean: Mean = tuple(transform.mean_value)
     if transform.mean_file:
         first, second = Path(transform.mean_file).expanduser(), definition.folder / transform.mean_file
         mean = second if second.exists() and not first.exists() else first
-    return Metadata(
+    transformed = Metadata(
         size=cls.image_size(param), crop=transform.crop_size, mean=mean, scale=transform.scale, channel_order="BGR"
     )
+    return transformed.or_else(imported)
 
 
 def merged(sources: Iterable[Metadata]) -> Metadata:

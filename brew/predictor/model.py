@@ -17,9 +17,9 @@ from brew.errors import UsageError, did_you_mean
 from brew.layer import Shape
 from brew.net.net import Net
 from brew.plain_text import one_line
+from brew.reports.filters import Filters
 
 from .batches import Batch, batches, by_item, stacked
-from .filters import Filters
 from .inputs import Array, BinaryFile, Reader, is_stream
 from .metadata import Metadata
 from .network import Network
@@ -27,6 +27,7 @@ from .passes import backward, forward
 from .pool import Pool
 from .preparation import Preparation
 from .results import Classes, Prediction, Predictions
+from .things import ThingPreparation
 
 if TYPE_CHECKING:
     import os
@@ -76,8 +77,10 @@ class Model:
         self._reader = Reader(shapes, self._preparation, self.name, network.device.kind)
         self._classes = Classes.of(base, labels)
 
-    def _prepared_by(self, shapes: Mapping[str, Shape], dtype: np.dtype[Any]) -> Preparation | None:
-        """For a net with one input of 1, 3 or 4 channels."""
+    def _prepared_by(self, shapes: Mapping[str, Shape], dtype: np.dtype[Any]) -> Preparation | ThingPreparation | None:
+        """For a net whose data is no pictures, as its import says; for one with one input of 1, 3 or 4 channels."""
+        if self.metadata.preparation is not None:
+            return ThingPreparation(self.metadata, shapes, dtype, self.name)
         [shape] = shapes.values() if len(shapes) == 1 else [()]
         if len(shape) != 4 or shape[1] not in (1, 3, 4):
             return None

@@ -57,8 +57,12 @@ class Preparation:
                 f"{name} is {shape_text(pixels.shape[1:])}: a crop of {crop} x {crop} does not fit into it",
                 hint="size=(height, width) of brew.load says to what pictures are resized before",
             )
-        out = np.empty((1, *transformer.output_shape(pixels.shape)), self.dtype)
-        transformer(pixels[None], 0, out)
+        return self.transformed(pixels)
+
+    def transformed(self, values: Array) -> Array:
+        """Values (channels, height, width), cropped, less the mean, times the scale. DataError, NetError."""
+        out = np.empty((1, *self._transformer.output_shape(values.shape)), self.dtype)
+        self._transformer(values[None], 0, out)
         prepared: Array = out[0]
         return prepared
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from piles import encoded
 
 from brew.data.databases.opening import open_database
@@ -78,6 +80,18 @@ def kill_often(folder: Path, count: int, kills: int) -> None:
 
 def test_two_kills_change_nothing(tmp_path: Path) -> None:
     kill_often(tmp_path, 300, 2)
+
+
+def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
+    pile, journal = make_pile(tmp_path, 1500), tmp_path / ".out.importing" / "journal"
+    process = started(pile, tmp_path / "out")
+    while process.poll() is None and not (journal.exists() and '"part"' in journal.read_text()):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finished(process)
+    assert (code, out) == (130, "") and f"interrupted; what was written so far stays in {journal.parent}" in err
+    code, out, err = finished(started(pile, tmp_path / "out"))
+    assert code == 0 and "going on behind" in err and "1500 records" in out
 
 
 @pytest.mark.slow
@@ -197,6 +211,38 @@ def test_files_that_cannot_be_read_fail_the_import_with_their_number(brew_run: R
     database.close()
     described = (tmp_path / "out" / "dataset.yaml").read_text()
     assert all(f"name: {name}" in described for name in BAD)
+
+
+def odd_files() -> dict[str, bytes]:
+    """Pictures that are cut at every marker, lie about their size, are animated, of another format than they say."""
+    whole = encoded(1, (40, 30), "JPEG")
+    made = {f"cut{at}.jpg": whole[:at] for at in range(len(whole) - 1) if whole[at] == 0xFF}
+    frame = whole.index(b"\xff\xc0")
+    for name, size in (("wide", b"\xff\xff\xff\xff"), ("none", bytes(4)), ("taller", b"\0\x40\0\x28")):
+        made[f"{name}.jpg"] = whole[: frame + 5] + size + whole[frame + 9 :]
+    png = encoded(2)
+    made["bomb.png"] = png[:16] + b"\0\1\0\0\0\1\0\0" + png[24:]
+    made["crc.png"] = png[:60] + b"x" + png[61:]
+    out = io.BytesIO()
+    frames = [Image.new("P", (9, 9), i) for i in range(3)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    made["animated.gif"] = out.getvalue()
+    made["really.jpg"] = png
+    return made
+
+
+def test_odd_files_are_imported_or_named(brew_run: Run, tmp_path: Path) -> None:
+    pile, odd = make_pile(tmp_path, 2), odd_files()
+    for name, data in odd.items():
+        (pile / "cat" / name).write_bytes(data)
+    (pile / "dog" / "folder.jpg").mkdir()
+    outcome = brew_run("data", "import", str(pile), str(tmp_path / "out"), "--raw", "--max-bad", str(len(odd)))
+    assert outcome.code == 0 and outcome.err.count("cannot be imported: ") == outcome.err.count("\n") > 10
+    database = open_database(tmp_path / "out" / "train_lmdb")
+    keys = {key.decode().partition("/")[2] for key, _ in database.scan(0)}
+    database.close()
+    assert {"animated.gif", "really.jpg", "0.jpg"} <= keys and not {"wide.jpg", "none.jpg", "bomb.png"} & keys
+    assert all((name in keys) != (f"cat/{name}: " in outcome.err) for name in odd)
 
 
 def test_an_import_of_nothing_but_bad_files_fails(brew_run: Run, tmp_path: Path) -> None:

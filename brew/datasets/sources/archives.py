@@ -27,7 +27,7 @@ _UNPACKED = 200  # times the size of a compressed tar, and _SUSPICIOUS more, tha
 _WINDOW = 256 << 20  # bytes of a compressed tar's members in memory
 _LOOKED_AT = 10_000  # members, to recognise an archive
 _TAR = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
-_ZIP = (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
+ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
 _ASTRAY = re.compile(r"(^|/)\.\.(/|$)|^/|^[A-Za-z]:|\\|\0")
 
 
@@ -43,9 +43,9 @@ class ZipFolders(Pile):
             regular.check(path)
             with zipfile.ZipFile(path) as archive:
                 members = [info for info in archive.infolist() if not info.is_dir()]
-        except _ZIP as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"{path} is no zip archive that can be read: {error}") from None
-        refused = {info.filename: reason for info in members if (reason := _refusal_in_zip(info)) is not None}
+        refused = {info.filename: reason for info in members if (reason := refusal_in_zip(info)) is not None}
         self.problems, names = _sorted_out(refused, [info.filename for info in members])
         tree = class_tree(names)
         if not tree.items and not self.problems:
@@ -61,7 +61,7 @@ class ZipFolders(Pile):
                 return False
             with zipfile.ZipFile(path) as archive:
                 return _is_classes(archive.namelist())
-        except _ZIP:
+        except ZIP_ERRORS:
             return False
 
     def size(self, item: Item) -> int | None:
@@ -70,7 +70,7 @@ class ZipFolders(Pile):
     def read(self, item: Item) -> Content:
         try:
             return Content(self._archive().read(item.name))
-        except _ZIP as error:
+        except ZIP_ERRORS as error:
             raise DataError(f"it cannot be read from {self.path}: {error}") from None
 
     def close(self) -> None:
@@ -90,7 +90,8 @@ class ZipFolders(Pile):
         self.__dict__.update(state, _local=threading.local())
 
 
-def _refusal_in_zip(info: zipfile.ZipInfo) -> str | None:
+def refusal_in_zip(info: zipfile.ZipInfo) -> str | None:
+    """Why a member of a zip is not read, in words; else None."""
     if info.flag_bits & 1:
         return "it is encrypted"
     if stat.S_ISLNK(info.external_attr >> 16):

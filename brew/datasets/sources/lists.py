@@ -43,7 +43,7 @@ class FileList(Pile):
         table = read_table(path)
         self._columns = roles(table, options)
         self._ending = options.get("ending", "")
-        self._root = self._found_root(table, options.get("root"))
+        self.root = self._found_root(table, options.get("root"))
         self._weights: dict[str, float] = {}
         labels, self.labels, notes = _labels(table, self._columns.label)
         self.target_names = tuple(table.title(column) for column in self._columns.targets)
@@ -70,14 +70,14 @@ class FileList(Pile):
             return False
 
     def stamp(self, item: Item) -> str:
-        return file_stamp(self._root / item.name)
+        return file_stamp(self.root / item.name)
 
     def size(self, item: Item) -> int | None:
-        return (self._root / item.name).stat().st_size
+        return (self.root / item.name).stat().st_size
 
     def read(self, item: Item) -> Content:
         try:
-            data = read_file(self._root / item.name)
+            data = read_file(self.root / item.name)
         except DataError as error:
             raise error.with_place(item.place) from None
         weight = self._weights.get(str(item.place))

@@ -16,6 +16,10 @@ from brew.files import regular
 from .trees import PICTURES, is_picture
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Numbers, also with decimal commas, dates and times.
+_VALUE = re.compile(
+    r"[+-]?[\d.,]+([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T]\d.*)?|\d{1,2}:\d{2}(:\d{2}.*)?", re.ASCII
+)
 _PICTURE = re.compile(
     rf"(?P<name>.*(?:{'|'.join(map(re.escape, sorted(PICTURES)))})[\"']?)(?:[ \t]+(?P<rest>.*))?", re.I
 )
@@ -74,8 +78,11 @@ class Columns:
     notes: tuple[str, ...]
 
 
-def read_table(path: Path, first: int | None = None) -> Table:
-    """The table in a text file, or its `first` lines; DataError where it cannot be read or is empty."""
+def read_table(path: Path, first: int | None = None, header: bool | None = None) -> Table:
+    """The table in a text file, or its `first` lines; DataError where it cannot be read or is empty.
+
+    `header`: whether the first line has the titles of the columns; None: by what stands in it, and below.
+    """
     try:
         content = regular.read_bytes(path) if first is None else regular.head(path, 1 << 16)
     except OSError as error:
@@ -89,7 +96,7 @@ def read_table(path: Path, first: int | None = None) -> Table:
     rows = rows[:first] if first is not None else rows
     if not rows:
         raise DataError(f"{path} holds no line")
-    header = _is_header(rows)
+    header = _is_header(rows) if header is None else header
     counts = [len(row.cells) for row in rows[: _LOOKED_AT + 1]]
     width = len(rows[0].cells) if header else max(set(counts), key=counts.count)
     return Table(path, tuple(rows[0].cells) if header else (), rows[header:], width)
@@ -137,11 +144,11 @@ def _blank(lines: Sequence[str]) -> list[Row]:
 def _is_header(rows: Sequence[Row]) -> bool:
     """Whether the first row says what the columns are: by usual titles, or as the one without pictures and numbers."""
     first, below = rows[0].cells, rows[1:_LOOKED_AT]
-    if any(is_picture(cell) or _NUMBER.fullmatch(cell) for cell in first):
+    if any(is_picture(cell) or _VALUE.fullmatch(cell) for cell in first):
         return False
     if any(cell.lower() in _TITLES.union(*_ROLES.values()) for cell in first):
         return True
-    return any(is_picture(cell) or _NUMBER.fullmatch(cell) for row in below for cell in row.cells)
+    return any(is_picture(cell) or _VALUE.fullmatch(cell) for row in below for cell in row.cells)
 
 
 def roles(table: Table, options: Mapping[str, str]) -> Columns:
