@@ -48,6 +48,7 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "layers": "brew.tools.layers",
         "show": "brew.tools.show",
         "plot": "brew.tools.plot",
+        "report": "brew.tools.report",
         "deploy": "brew.tools.deploy",
         "diff": "brew.tools.diff",
         "upgrade": "brew.tools.upgrade",
