@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,7 +179,7 @@ def test_a_net_shows_its_source_as_it_gets_it(brew_run: Run, database: Path) -> 
         assert "values from -45 to 60" in text
     outcome = brew_run("data", "show", "net.prototxt", "--out", "sheet.png", "--side", "64", "--count", "1", "--first")
     assert outcome.code == 0, outcome.err
-    assert count_of(Path("sheet.png"), RED) == 5 * 128 * 128
+    assert count_of(Path("sheet.png"), RED) == 128 * 128 + 4 * 64 * 64  # the crop is half as high and wide
 
 
 def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,3 +215,14 @@ def test_a_damaged_record_is_named(brew_run: Run, tmp_path: Path) -> None:
     write_lmdb(tmp_path / "bad_lmdb", [(b"00000000", Datum(data=b"no picture", encoded=True).SerializeToString())])
     outcome = brew_run("data", "show", str(tmp_path / "bad_lmdb"))
     assert outcome.code == 3 and "00000000" in outcome.err
+
+
+def test_the_pictures_of_the_manual_can_be_drawn_again(tmp_path: Path) -> None:
+    images = Path(__file__).parents[2] / "docs" / "images"
+    environment = {**os.environ, "PYTHONPATH": str(images.parents[1])}
+    subprocess.run([sys.executable, str(images / "sheets.py"), str(tmp_path)], check=True, env=environment)
+    for name in ("sheet_net.png", "sheet_boxes.png"):
+        with Image.open(images / name) as before, Image.open(tmp_path / name) as now:
+            assert now.size == before.size
+            difference = np.abs(np.asarray(now.convert("RGB"), int) - np.asarray(before.convert("RGB"), int))
+            assert difference.mean() < 1

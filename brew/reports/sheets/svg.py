@@ -52,7 +52,9 @@ def _card(layout: Layout, x: float, y: float, card: Card) -> str:
         f'fill="{CARD}" stroke="{EDGE}"/>'
     ]
     for number, frame in enumerate(card.frames):
-        made.append(f'<g transform="translate({PAD + layout.frame_x(number)},{PAD})">{frame_svg(layout, card, frame)}</g>')
+        made.append(
+            f'<g transform="translate({PAD + layout.frame_x(number)},{PAD})">{frame_svg(layout, card, frame)}</g>'
+        )
     line, left = PAD + layout.high + 4, PAD
     if card.label is not None:
         made.append(f'<circle cx="{left + 4.5}" cy="{line + 8}" r="4.5" fill="{class_colour(card.label)}"/>')
