@@ -200,12 +200,19 @@ def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypat
         (["train_lmdb", "--layer", "x"], "--net"),
         (["train_lmdb", "--net", "net.prototxt", "--layer", "dat"], 'no data layer "dat"'),
         (["train_lmdb/data.mdb"], "its folder is to be given"),
-        (["empty"], "neither data.mdb"),
+        (["empty"], "is no LMDB and no LevelDB; a database"),
+        (["."], "it holds train_lmdb: give one of them"),
+        (["photo.png"], "photo.png is a PNG image; a database"),
+        (["void"], "void names no image"),
+        (["gone.txt"], "there is no gone.h5"),
     ],
 )
 def test_mistakes_end_in_a_line(brew_run: Run, database: Path, asked: list[str], said: str) -> None:
     Path("net.prototxt").write_text(NET % "")
     Path("empty").mkdir()
+    Path("void").touch()
+    Path("gone.txt").write_text("gone.h5\n")
+    Image.new("RGB", (4, 4)).save("photo.png")
     outcome = brew_run("data", "show", *asked, "--out", "sheet.png")
     assert outcome.code in (2, 3) and said in outcome.err, outcome.err
     assert not Path("sheet.png").exists()

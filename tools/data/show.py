@@ -94,7 +94,7 @@ def _net(
     from brew.prototxt.net_or_solver import holds_net, holds_solver
 
     is_net = source.suffix in (".prototxt", ".pbtxt") or (
-        net_file is None and source.is_file() and (holds_net(source) or holds_solver(source))
+        net_file is None and source.is_file() and source.stat().st_size and (holds_net(source) or holds_solver(source))
     )
     if net_file is None and not is_net:
         if name is not None:
