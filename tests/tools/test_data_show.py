@@ -143,6 +143,15 @@ def test_masks_beside_a_database_are_laid_over_it(brew_run: Run, database: Path,
     assert count_of(Path("sheet.png"), RED) == 64 * 128
 
 
+def test_values_beside_a_database_are_told(brew_run: Run, database: Path, tmp_path: Path) -> None:
+    keys = [b"%08d_%d.png" % (i, i) for i in range(6)]
+    values = [Datum(channels=2, height=1, width=1, float_data=[i, 0.5]).SerializeToString() for i in range(6)]
+    write_lmdb(tmp_path / "train_targets_lmdb", zip(keys, values, strict=True))
+    assert re.search(r"00000003_3\.png +0 red .* targets 3, 0\.5\n", brew_run("data", "show", "train_lmdb").out)
+    assert brew_run("data", "show", "train_lmdb", "--out", "sheet.svg", "--side", "200").code == 0
+    assert "red; targets 3, 0.5<" in Path("sheet.svg").read_text()
+
+
 def test_an_hdf5_file_of_spectrograms_and_one_of_a_table(brew_run: Run, tmp_path: Path) -> None:
     sound, table = tmp_path / "sound.h5", tmp_path / "table.h5"
     with h5py.File(sound, "w") as file:
