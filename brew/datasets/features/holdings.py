@@ -19,7 +19,9 @@ from brew.errors import DataError
 from brew.files import regular
 
 Wanted = Callable[[str], bool]  # whether a file of this name is of the kind
-HOLDING_OPTIONS = {name: f"of a list: {text}" for name, text in FileList.OPTIONS.items() if name not in ("group", "weight")}
+HOLDING_OPTIONS = {
+    name: f"of a list: {text}" for name, text in FileList.OPTIONS.items() if name not in ("group", "weight")
+}
 _LOOKED_AT = 10_000  # files, to recognise a pile
 _FIRST = 50  # lines of a list
 
