@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "net": "files cuda prototxt layer cpu data memory graph",
     "solver": "files cuda prototxt layer cpu ops data memory graph net",
     "checks": "files prototxt layer data graph net solver",
-    "reports": "files prototxt layer memory graph net",
+    "reports": "files prototxt layer data datasets memory graph net",
     "caffe": "files cuda prototxt layer data memory python_layer graph net solver reports",
     "predictor": "files cuda prototxt layer cpu data datasets memory graph net solver model_zoo",
     "layers": "files cuda prototxt layer ops data memory python_layer",
@@ -43,15 +43,15 @@ INSIDE = {
     "cpu": ". onednn llvm native pixels",
     "ops": ". windows",
     "data": "databases images . hdf5 sets",
-    "datasets": "sources features .",
+    "datasets": "sources features . stored",
     "graph": ". rewriting",
     "net": "run .",
-    "solver": "update training snapshots .",
+    "solver": "update scoring training snapshots .",
     "caffe": "images python2 .",
-    "reports": "drawing .",
+    "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
-    "tools": "parts data .",
+    "tools": "parts data programs .",
 }
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")

@@ -41,13 +41,15 @@ DOORS = {
         "brew/checks/records/",
         "brew/caffe/images/files.py",
         "brew/reports/drawing/png.py",
+        "brew/reports/sheets/",
+        "brew/reports/curves/png.py",
         "brew/caffe/python2/images.py",
     ),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
     "soundfile": ("brew/datasets/features/sound_files.py",),
     "simplejpeg": ("brew/data/images/jpeg.py",),
-    "tensorboardX": ("brew/solver/tensorboard.py",),
+    "tensorboardX": ("brew/solver/tensorboard.py", "brew/reports/curves/events.py"),
     "threadpoolctl": ("brew/cpu/threads.py",),
 }
 LAZY = {

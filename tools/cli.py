@@ -19,6 +19,7 @@ from brew.tools.parts.report import INTERNAL_BUG, as_brew_error, block, save_tra
 from brew.tools.parts.signals import Process
 
 INTERRUPTED = 130
+CAFFES_PROGRAMS = ("convert_imageset", "compute_image_mean", "parse_log", "plot_training_log")
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 
 
@@ -35,9 +36,11 @@ CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrad
         "data": "brew.tools.data",
         "layers": "brew.tools.layers",
         "show": "brew.tools.show",
+        "plot": "brew.tools.plot",
         "deploy": "brew.tools.deploy",
         "diff": "brew.tools.diff",
         "upgrade": "brew.tools.upgrade",
+        **{name: f"brew.tools.programs.{name}" for name in CAFFES_PROGRAMS},
         **dict.fromkeys(CAFFES_UPGRADES, "brew.tools.upgrade"),
     },
     hidden_names=("device_query", *CAFFES_UPGRADES),

@@ -51,6 +51,7 @@ _log = logging.getLogger("brew")
 @click.option("--max-bad-records", type=click.IntRange(0), metavar="N", help="Pass over N records that are bad.")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
 @click.option("--metrics", metavar="FILE", help="Displays, tests and snapshots as lines of JSON (-: stdout).")
+@click.option("--test-metrics", metavar="NAME[,NAME...]", help="Metrics of the test nets: f1, auc, ..., or all.")
 @click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
 @click.pass_obj
 def verb(

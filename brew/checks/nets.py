@@ -18,8 +18,10 @@ from brew.proto.brew_pb2 import NetParameter, NetState, SolverParameter
 from brew.prototxt import Document
 from brew.prototxt.placed import PlacedLayer
 from brew.prototxt.upgrade import upgrade_solver_type
+from brew.solver.scoring.names import among
 from brew.solver.training import problems
 from brew.solver.training.best import best_problem
+from brew.solver.training.test_metrics import metrics_that_may_be
 
 from .data_rules import PAIR_RULES
 from .finding import Finding
@@ -140,6 +142,8 @@ def _best(document: Document[SolverParameter], solver: SolverView) -> Iterator[F
     views = list(solver.tests.values())
     if views and all(view.whole for view in views):
         outputs = [{name: count(shape) for name, shape in view.outputs.items()} for view in views]
+        for own in outputs:
+            own.update({among(own, name): 1 for name in metrics_that_may_be(document.message)})
         if problem := best_problem(document.message.best, outputs):
             place = document.place(*problem.path)
             yield Finding("error", SolverError.code, f"solver: {problem.message}", place, problem.hint)

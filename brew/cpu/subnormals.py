@@ -1,8 +1,9 @@
 """Subnormal numbers, below 1.2e-38, count as 0 while a net computes on the CPU: many a processor takes a hundred times
 as long for an operation with one of them.
 
-A thread's control register decides, which is set for a pass and put back after it, on the calling thread and on
-OpenMP's: programs that compute with NumPy between passes find it as they left it.
+A thread's control register decides. On the calling thread it is set for a pass and put back after it: programs that
+compute with NumPy between passes find it as they left it. OpenMP's threads that work for it keep it, since a word with
+them before and after every pass would be a tenth of the time of a small net.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,6 @@ _SAMPLE = 1 << 14  # values of a blob that are looked at
 _MANY = 0.01  # of them
 
 T = TypeVar("T")
-_Environment: TypeAlias = "ctypes.Array[ctypes.c_char]"
 
 
 @cache
@@ -69,7 +69,8 @@ class Flushed:
     """
 
     def __init__(self) -> None:
-        self.depth, self.alone, self._number = 0, False, 1
+        self.depth, self.alone = 0, False
+        self._team: tuple[int, int | None] = (1, None)  # that has been told: its threads, and the process's fork
         self._library = _library()
         if self._library is not None:
             self._before, self._inside = (ctypes.create_string_buffer(_SIZE) for _ in range(2))
@@ -85,22 +86,24 @@ class Flushed:
             self._known = self._before.raw
             control = int.from_bytes(self._known[_PLACE:], "little") | _FLUSH
             self._inside.raw = self._known[:_PLACE] + control.to_bytes(_SIZE - _PLACE, "little")
-        self._number = 1 if self.alone or _openmp() is None else threads.held()
-        self._all(self._inside)
+        self._library.fesetenv(self._inside)
+        team = (threads.held(), Inherited.thread)
+        if team != self._team and not self.alone and _openmp() is not None:
+            self._tell(team)
 
     def __exit__(self, *_: object) -> None:
         self.depth -= 1
         if self.depth == 0 and self._library is not None:
-            self._all(self._before)
+            self._library.fesetenv(self._before)
 
-    def _all(self, environment: _Environment) -> None:
-        if self._number == 1:
-            self._library.fesetenv(environment)
-        elif Inherited.thread is None:
-            _openmp()(self._set, ctypes.addressof(environment), self._number, 0)
+    def _tell(self, team: tuple[int, int | None]) -> None:
+        """Threads that come later begin with the register of the one that starts them, which is this one in a pass."""
+        told = self._set, ctypes.addressof(self._inside), team[0], 0
+        if Inherited.thread is None:
+            _openmp()(*told)
         else:  # OpenMP runs beside this thread
-            self._library.fesetenv(environment)
-            after_fork.run(_openmp(), self._set, ctypes.addressof(environment), self._number, 0)
+            after_fork.run(_openmp(), *told)
+        self._team = team
 
 
 class _Threads(threading.local):
@@ -112,7 +115,7 @@ _threads = _Threads()
 
 
 def flushed() -> Flushed:
-    """Inside, subnormal numbers count as 0 on this thread, and on the OpenMP threads that work for it."""
+    """Inside, subnormal numbers count as 0 on this thread, and on OpenMP's that work for it."""
     return _threads.own
 
 

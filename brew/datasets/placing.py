@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from brew.data.databases.lmdb_writer import check_target
+from brew.data.databases.new import check_target
 from brew.errors import DataError
 from brew.files import regular
 

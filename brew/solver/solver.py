@@ -177,6 +177,7 @@ class Solver(Training):
             scores = test_run.run(
                 self.test_nets[number], self.param.test_iter[number], iteration=self.iter, number=number,
                 with_loss=self.param.test_compute_loss, interrupted=self._interrupted,
+                scoring=self.scorings[number],
             )  # fmt: skip
             if scores is None:
                 return {}

@@ -69,6 +69,18 @@ def test_other_threads_do_as_the_one_that_they_work_for() -> None:
 
 
 @pytest.mark.onednn
+@pytest.mark.parametrize("number", [2, 3])
+def test_all_of_openmps_threads_flush(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where their number grows from one pass to another, and from the second pass on."""
+    monkeypatch.setenv("OMP_NUM_THREADS", str(number))
+    made = net(1e-39)
+    for _ in range(3):
+        made.blobs["y"].data[...] = 1
+        made.forward()
+        assert made.blobs["y"].data.any() is not np.bool_(HERE)
+
+
+@pytest.mark.onednn
 def test_results_below_the_least_number_are_zero() -> None:
     made = net(1e-39)
     made.forward()

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from brew.data.databases import lmdb_writer
+from brew.data.databases.lmdb_appender import LmdbAppender
 from brew.data.databases.opening import open_database
 from brew.data.datum import ImageRule, decode, decode_batch
 from brew.data.sets import known as datasets
@@ -101,14 +101,14 @@ def test_downloads_stay_for_a_later_call_unless_the_disk_is_full(small_mnist, tm
 def test_both_databases_or_neither(tmp_path, monkeypatch):
     datasets.get("digits", tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.mdb")}
-    write = lmdb_writer._write
+    put = LmdbAppender.put
 
-    def full(records, temporary):
-        if "digits_test" in temporary.name:
+    def full(database, key, value):
+        if "digits_test" in database._file.name:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return write(records, temporary)
+        put(database, key, value)
 
-    monkeypatch.setattr(lmdb_writer, "_write", full)
+    monkeypatch.setattr(LmdbAppender, "put", full)
     with pytest.raises(ResourceError, match=r"digits_test_lmdb cannot be written: .*No space left"):
         datasets.get("digits", tmp_path, overwrite=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.mdb")} == before

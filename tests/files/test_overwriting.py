@@ -212,5 +212,5 @@ def test_a_database_is_replaced_and_no_other_folder(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     (other / "lock.mdb").touch()
-    with pytest.raises(BrewError, match="is no LMDB"):
+    with pytest.raises(BrewError, match=r"holds lock\.mdb: it is not replaced"):
         write_lmdb(other, [(b"1", b"3")], overwrite=True)

@@ -11,7 +11,19 @@ from brew.tools.parts.live import bar
 from brew.tools.parts.output import echo
 
 
-@click.group(name="data", cls=Group, lazy={"import": "brew.tools.data.import_", "check": "brew.tools.data.check"})
+@click.group(
+    name="data",
+    cls=Group,
+    lazy={
+        "import": "brew.tools.data.import_",
+        "show": "brew.tools.data.show",
+        "check": "brew.tools.data.check",
+        "convert": "brew.tools.data.convert",
+        "split": "brew.tools.data.split",
+        "merge": "brew.tools.data.merge",
+        "sample": "brew.tools.data.sample",
+    },
+)
 def verb() -> None:
     """Fetch, write and check data sets."""
 

@@ -1,4 +1,4 @@
-"""Caffe's spellings on click's commands: `-solver=x`, `-gpu 0`, `--sigint_effect stop`, and the nearest right name."""
+"""Caffe's spellings on click's commands: `-solver=x`, `--sigint_effect stop`, `--gray=true`, near names."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from brew.errors import did_you_mean
 
 from .log import attach, detach
 
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")  # of gflags
 _SPELLING = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.DOTALL)
 
 
@@ -77,7 +78,8 @@ class _CaffeOfLayers:
 class Group(click.Group):
     """Verbs that are `Command`s; `lazy` ones are imported from their module when they are named.
 
-    `lazy` gives the module of each name; the command stands there as `verb`. Help leaves `hidden_names` out.
+    `lazy` gives the module of each name; the command stands there as `verb`. A name with underscores is taken with
+    dashes, too. Help leaves `hidden_names` out.
     """
 
     command_class = Command
@@ -100,9 +102,10 @@ class Group(click.Group):
         return [*(name for name in self.lazy if name not in self.hidden_names), *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.lazy:
+        name = next((n for n in (cmd_name, cmd_name.replace("-", "_")) if n in self.lazy), None)
+        if name is None:
             return super().get_command(ctx, cmd_name)
-        verb: click.Command = importlib.import_module(self.lazy[cmd_name]).verb
+        verb: click.Command = importlib.import_module(self.lazy[name]).verb
         return verb
 
     def resolve_command(
@@ -170,6 +173,9 @@ def _respell(args: list[str], options: dict[str, click.Option], ctx: click.Conte
             spelled.append(arg)
         else:
             name, value = "--" + match["name"].replace("_", "-"), match["value"] or ""
+            name, value, is_off = _flag(name, value, options)
+            if is_off:
+                continue
             if name not in options and not arg.startswith("--"):
                 raise click.NoSuchOption(arg.partition("=")[0], possibilities=options, ctx=ctx)
             spelled.append(name + value)
@@ -177,6 +183,23 @@ def _respell(args: list[str], options: dict[str, click.Option], ctx: click.Conte
         if option is not None and not option.is_flag and not option.count:
             spelled.extend(value for value in [next(rest, None)] if value is not None)
     return spelled
+
+
+def _flag(name: str, value: str, options: dict[str, click.Option]) -> tuple[str, str, bool]:
+    """Name and value of an option, where a flag has none; and whether it is a flag that is off, as gflags wrote that:
+    `--gray=false`, `--nogray`.
+    """
+    positive = "--" + name.removeprefix("--no")
+    if name not in options and name.startswith("--no") and _is_flag(options.get(positive)) and not value:
+        return positive, "", True
+    if value and _is_flag(options.get(name)) and (said := value[1:].lower()) in _TRUE + _FALSE:
+        return name, "", said in _FALSE
+    return name, value, False
+
+
+def _is_flag(option: click.Option | None) -> bool:
+    """Whether the option is on where it stands, and off where not."""
+    return option is not None and option.is_bool_flag and not option.secondary_opts
 
 
 def _is_cluster(arg: str, options: dict[str, click.Option]) -> bool:

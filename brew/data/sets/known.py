@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.databases.database import Record
-from brew.data.databases.lmdb_writer import check_target, staged_lmdb
+from brew.data.databases.lmdb_writer import staged_lmdb
+from brew.data.databases.new import check_target
 from brew.errors import DataError, ResourceError, UsageError, did_you_mean
 from brew.files.atomic import reason
 from brew.files.download import Expected, Progress, download, forget, unpack

@@ -9,10 +9,12 @@ from brew.errors import SolverError, did_you_mean
 from brew.net.net import Net
 from brew.proto.brew_pb2 import ResumeState, SolverParameter
 from brew.prototxt import Document
+from brew.solver.scoring.names import among
 
 from .update_problems import Problem
 
 _FIELD = ("best",)
+_ERRORS = ("mae", "rmse")  # metrics of which less is better
 _OUTPUT = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<index>-?\d{1,9})\])?")
 
 
@@ -42,20 +44,24 @@ def best_problem(best: str, outputs: Sequence[Mapping[str, int]]) -> Problem | N
 
 
 class Best:
-    """Follows the test output `best`; the first test net that has it counts.
+    """Follows the test output `best`, or the metric; the first test net that has it counts. `metrics`: names, by net.
 
     `score` and `iteration` are those of the best test, None before the first; `waited` counts the tests since.
     """
 
-    def __init__(self, document: Document[SolverParameter], test_nets: Sequence[Net]) -> None:
+    def __init__(
+        self, document: Document[SolverParameter], test_nets: Sequence[Net], metrics: Sequence[Sequence[str]] = ()
+    ) -> None:
         param = document.message
         self.output, self.patience, self.min_delta = param.best, param.patience, param.min_delta
         self.score: float | None = None
         self.iteration = 0
         self.waited = 0
-        lower = any(word in param.best.lower() for word in ("loss", "error"))
+        lower = any(word in param.best.lower() for word in ("loss", "error")) or param.best in _ERRORS
         self.lower_is_better = lower if param.best_mode == param.AUTO else param.best_mode == param.MIN
         outputs = [{name: net.blobs[name].count for name in net.outputs} for net in test_nets]
+        for names, own in zip(metrics, outputs, strict=False):
+            own.update({among(own, name): 1 for name in names})
         if problem := best_problem(param.best, outputs):
             raise SolverError(f"solver: {problem.message}", place=document.place(*problem.path), hint=problem.hint)
         blob, bracket, _ = param.best.partition("[")

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from brew.errors import Place, SolverError, did_you_mean
+from brew.errors import Place, SolverError, UsageError, did_you_mean
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
+from brew.solver.scoring import names
 from brew.solver.update.make import rule_class, rule_names
 from brew.units import seconds, size
 
@@ -185,6 +186,13 @@ def _best(solver: _Checked) -> Iterator[SolverError]:
         yield solver.error(what, "best", hint="test_iter and test_interval ask for tests")
 
 
+def _metrics(solver: _Checked) -> Iterator[SolverError]:
+    try:
+        names.listed(solver.param.test_metrics)
+    except UsageError as error:
+        yield solver.error(f"test_metrics: {error.message}", "test_metrics", hint=error.hint)
+
+
 _CHECKS: tuple[Callable[[_Checked], Iterator[SolverError]], ...] = (
-    _type, _train_net, _numbers, _limits, _rate, _update, _test_nets, _best,
+    _type, _train_net, _numbers, _limits, _rate, _update, _test_nets, _best, _metrics,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from brew.net.statistics import Statistics
 from brew.solver.update.average import WeightAverage
 from brew.solver.update.make import make_update, rule_class
 
-from . import epochs
+from . import epochs, test_metrics
 from .best import Best
 from .config import NetChoice, SolverConfig
 from .divergence import Guard, check_loaded
@@ -37,6 +37,7 @@ class Training:
     net, test_nets      made on `device`; `keep` is theirs
     update, schedule    how an iteration ends, and with which learning rate
     losses, best        the smoothed loss, and the best test so far
+    scorings            the metrics of each test net (`test_metrics`), None for one without
     statistics, guard   the parameters that forward changes, and the check that all stay finite
     average             the moving average of the weights; None without ema_decay
     seed                the key of all random numbers
@@ -78,7 +79,11 @@ class Training:
         graph = self.net.graph
         if not any(any(node.wanted(graph.params).params) for node in graph.nodes):
             log.warning("net %s: nothing is learned: no loss, or nothing below one has an lr_mult", self.net.name)
-        self.test_nets = [self._make_net(test, TEST, budget, share=self.net) for test in tests]
+        self.scorings = test_metrics.scorings(self.config.document, tests)
+        self.test_nets = [
+            self._make_net(test, TEST, budget, share=self.net, kept=scoring.blobs if scoring else ())
+            for test, scoring in zip(tests, self.scorings, strict=True)
+        ]
         for net in self.test_nets:
             net.debug_info.on |= self.param.debug_info
         nets = [(net.source, net.graph) for net in (self.net, *self.test_nets)]
@@ -86,7 +91,7 @@ class Training:
         self.update = make_update(self.net.parameters, self.net.engine, rule)
         self.schedule = RateSchedule(self.param)
         self.losses = LossWindow(self.net.loss_terms, self.param.average_loss, self.net.dtype, self.device)
-        self.best = Best(self.config.document, self.test_nets)
+        self.best = Best(self.config.document, self.test_nets, test_metrics.begun(self.scorings, self.test_nets))
         self.statistics = Statistics(self.net.parameters)
         self.guard = Guard(self.net, self.param, self.statistics)
         self.watch(Stuck(self.net), Displayed)
@@ -99,11 +104,12 @@ class Training:
 
     def _make_net(
         self, choice: NetChoice, phase: int, budget: Budget, level: int | None = None, stages: Sequence[str] = (),
-        share: Net | None = None, history: int = 0,
+        share: Net | None = None, history: int = 0, kept: Sequence[str] = (),
     ) -> Net:  # fmt: skip
+        keep = None if self._keep is None else [*self._keep, *kept]
         return Net(
             choice.definition, phase, states=choice.states, level=level, stages=stages, device=self.device,
-            seed=self.seed, share=share, history_slots=history, keep=self._keep,
+            seed=self.seed, share=share, history_slots=history, keep=keep,
             forward_only=phase == TEST and self._keep is not None, recompute=phase == TRAIN and self.param.recompute,
             choices=self.config.choices() if phase == TRAIN else None, budget=budget,
         )  # fmt: skip

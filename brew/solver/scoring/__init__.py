@@ -1,0 +1,1 @@
+"""What a test says beyond its outputs: accuracy, F1, AUC, IoU, errors of values, from scores and labels."""

@@ -1,0 +1,1 @@
+"""Caffe's own programs as verbs of `brew`: their arguments, flags, output and files."""
