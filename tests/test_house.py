@@ -47,7 +47,7 @@ DOORS = {
     ),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
-    "soundfile": ("brew/datasets/features/sound_files.py",),
+    "soundfile": ("brew/datasets/features/sound/files.py",),
     "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py", "brew/reports/curves/events.py"),
     "threadpoolctl": ("brew/cpu/threads.py",),

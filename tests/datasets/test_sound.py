@@ -11,7 +11,7 @@ import pytest
 from sounds import tone, wav
 
 from brew.datasets.features.preparation import preparation_of
-from brew.datasets.features.sound import Sound
+from brew.datasets.features.sound.recordings import Sound
 from brew.datasets.sources.kinds import open_source
 from brew.errors import BrewError, DataError, UsageError
 

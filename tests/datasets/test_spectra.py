@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sounds import tone
 
-from brew.datasets.features.resampling import resampled
-from brew.datasets.features.spectra import MelSettings, filters, hertz_to_mel, log_mel, mel_to_hertz
+from brew.datasets.features.sound.resampling import resampled
+from brew.datasets.features.sound.spectra import MelSettings, filters, hertz_to_mel, log_mel, mel_to_hertz
 
 SETTINGS = MelSettings(8000, 200, 80, 256, 10, 100.0, 3500.0, "htk", 1e-6)
 

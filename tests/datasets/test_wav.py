@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sounds import assembled, tone, wav
 
-from brew.datasets.features.sound_files import decode, examined
-from brew.datasets.features.wav import BadSound, layout, read_wav
+from brew.datasets.features.sound.files import decode, examined
+from brew.datasets.features.sound.wav import BadSound, layout, read_wav
 
 SINE = tone(440, 0.05)
 STORED = {
