@@ -9,12 +9,14 @@ from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
 from brew.data.image_source import ImageFiles, ImageSource
+from brew.data.images.cache import MOST_CACHED, ImageCache
 from brew.data.images.decoding import ImageRule
+from brew.data.images.hastening import of_images
 from brew.data.order import Order
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.data.transformer import Transformer
 from brew.files.paths import find
-from brew.layer import Context, Shape, exactly
+from brew.layer import Context, Shape, count, exactly
 from brew.layer.data_layer import RandomChoices
 from brew.layer.label_sample import LabelSample
 from brew.layer.registry import register_layer
@@ -30,7 +32,8 @@ class ImageData(PrefetchingLayer):
     Param    image_data_param.source (a text file: a path and a label a line), .batch_size, .root_folder (goes before
              each path as it is, slash and all), .is_color (3 channels BGR, else 1), .new_height and .new_width (to
              resize to, both or none), .shuffle (anew in every epoch), .rand_skip (to pass over fewer than so many
-             lines at the start); transform_param; data_param.prefetch (batches made ahead, 4)
+             lines at the start); transform_param; data_param.prefetch (batches made ahead, 4), .cache_mib (memory for
+             images, resized, that later epochs find there)
 
     A line ends with its label, a whole number, behind a blank or tab; there may be blanks in the path. A batch has the
     size of its first image; with batch_size 1 every image may have its own. An image that cannot be read is an error,
@@ -81,7 +84,8 @@ class ImageData(PrefetchingLayer):
         size = (images.new_height, images.new_width) if images.new_height else None
         transform = self.param.transform_param
         rule = ImageRule(images.is_color, not images.is_color, transform.upright, transform.decode_at_least)
-        return ImageFiles(listed, prefix, rule, size)
+        cache = ImageCache(self.param.data_param.cache_mib, self.name)
+        return ImageFiles(listed, prefix, rule, size, cache)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Reads the first image that can be read: it gives the size."""
@@ -89,7 +93,9 @@ class ImageData(PrefetchingLayer):
             self._order().onward(0), 1, self.files.shape, key=lambda number: number, epoch=self.epoch
         )
         self._image = first
-        return [(self.batch_size, *self.transformer.output_shape(first)), (self.batch_size,)]
+        self.transformer.labels.check(len(self.param.top), self.batch_size)
+        image = self.transformer.output_shape(first)
+        return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)]
 
     def epoch(self) -> int:
         return len(self.files.images.names)
@@ -114,15 +120,27 @@ class ImageData(PrefetchingLayer):
             len(listed.names), listed.file.resolve(), ("records", images.shuffle, images.rand_skip),
             images.shuffle or images.rand_skip > 1, self._image, transformer.random_crop, transformer.param.mirror,
             self._bad.most > 0, ("shuffled" if images.shuffle else "in order") + after,
+            transformer.geometry,
         )  # fmt: skip
+
+    def hastened_by(self) -> list[str]:
+        is_jpeg, size = self.files.path(0).suffix.lower() in (".jpg", ".jpeg"), self.image_size(self.param)
+        shrinks = self.files.rule.at_least > 0
+        found = of_images(self._image, self.transformer.crop, is_jpeg=is_jpeg, shrinks=shrinks)
+        memory = self.epoch() * count(self._image) >> 20
+        if memory <= MOST_CACHED and not self.param.data_param.cache_mib:
+            found.insert(0, f"data_param {{ cache_mib: {memory + 1} }} keeps all images in memory")
+        if size is not None:
+            found.append(f"images that are {size[0]} x {size[1]} already (convert_imageset, brew data import)")
+        return found
 
     def open_source(self, record: int) -> ImageSource:
         self.transformer.seed, self.transformer.draws = self.seed, self.draws
         return ImageSource(self.files, self._order(), self.transformer, self.batch_size, record, self._bad)
 
     def _order(self) -> Order:
-        images, count = self.param.image_data_param, len(self.files.images.names)
-        return Order(count, shuffle=images.shuffle, rand_skip=images.rand_skip, seed=self.seed, name=self.draws)
+        images, number = self.param.image_data_param, len(self.files.images.names)
+        return Order(number, shuffle=images.shuffle, rand_skip=images.rand_skip, seed=self.seed, name=self.draws)
 
 
 feeds(ImageData)

@@ -133,4 +133,6 @@ def table(times: Times) -> list[str]:
         f"step: median {facts['ms_median']:.3f} ms, fastest {facts['ms_min']:.3f} ms of {len(times.steps)}; "
         f"{facts['images_per_s']:,.0f} images/s in batches of {times.batch}"
     )
+    if times.reads:
+        lines.append(f"waiting for data: {times.waited:.3f} ms of a step")
     return lines

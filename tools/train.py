@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from brew.errors import UsageError
+from brew.errors import DivergedError, UsageError
 from brew.tools.parts.command import Choice, Command, Settings
 from brew.tools.parts.gpu import device_for, gpu_option
 from brew.tools.parts.net_options import engine_option, fuse_option, names, threads_option
 from brew.tools.parts.output import Stdout
+from brew.tools.parts.reporting import Reporting
 from brew.tools.parts.signals import EFFECTS, handled
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _log = logging.getLogger("brew")
 @click.option("--max-time", metavar="TIME", help="Stop with a snapshot after 90m, 4h or 1d12h.")
 @click.option("--metrics", metavar="FILE", help="Displays, tests and snapshots as lines of JSON (-: stdout).")
 @click.option("--test-metrics", metavar="NAME[,NAME...]", help="Metrics of the test nets: f1, auc, ..., or all.")
+@click.option("--report", is_flag=False, flag_value="", metavar="[FILE.html]", help="Write a page about the training.")
 @click.option("--tensorboard", metavar="FOLDER", help="Write event files for TensorBoard.")
 @click.pass_obj
 def verb(
@@ -73,6 +75,7 @@ def verb(
     data_from_start: bool,
     reset_history: bool,
     max_bad_records: int | None,
+    report: str | None,
     **settings_of_solver: str | bool | None,
 ) -> int:
     """Train a net.
@@ -80,6 +83,8 @@ def verb(
     Log lines go to stderr, in Caffe's form where it is not a terminal. Snapshots go where the solver's
     snapshot_prefix says.
     """
+    if report and not report.endswith((".html", ".htm")) and file is None and solver is None:
+        file, report = report, ""  # --report SOLVER
     solver = one_solver(file, solver)
     check_start(weights, snapshot, resume, ignore_mismatched)
     ordered = device_for(gpu)
@@ -90,6 +95,7 @@ def verb(
     changes = (*changes, f"choose={choose.upper()}") if choose is not None else changes
     document = configured(solver, changes, settings_of_solver)
     prefix = snapshot_prefix(document)
+    reporting = Reporting(report, prefix)
     with lock.training(prefix):
         snapshot = newest(prefix) if resume else snapshot
         if snapshot or weights:
@@ -106,7 +112,7 @@ def verb(
             keep=(),
         )
         with contextlib.closing(running):
-            return _train(running, solver, snapshot, settings, (sigint_effect, sighup_effect))
+            return _train(running, solver, snapshot, settings, (sigint_effect, sighup_effect), reporting)
 
 
 def one_solver(file: str | None, solver: str | None) -> str:
@@ -122,7 +128,10 @@ def one_solver(file: str | None, solver: str | None) -> str:
     return given
 
 
-def _train(running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str]) -> int:
+def _train(
+    running: Solver, solver: str, snapshot: str | None, settings: Settings, effects: tuple[str, str],
+    reporting: Reporting,
+) -> int:  # fmt: skip
     """Train until the end or a signal; the exit code."""
     from brew.solver.training.events import Snapshotted, Tested
     from brew.tools.parts.farewell import Farewell
@@ -131,17 +140,24 @@ def _train(running: Solver, solver: str, snapshot: str | None, settings: Setting
     results, farewell = Results(), Farewell(solver, running.param)
     running.watch(results, Tested)
     running.watch(farewell, Snapshotted)
-    with watch(running, settings) as seen, handled(running, *effects) as signals:
-        if snapshot:
-            _say(235, f"Resuming from {snapshot}")
-            if settings.terminal:  # where Caffe's own lines are left to log files
-                _log.info("going on from %s", snapshot)
-            running.restore(snapshot)
-        record(running, snapshot)
-        _say(239, "Starting Optimization")
-        running.solve()
-        if signals.exit_code and not running.param.snapshot_after_train:
-            running.snapshot()  # stopped by a signal, there is one whatever the file says
+    with handled(running, *effects) as signals:
+        try:
+            with watch(running, settings) as seen:
+                if snapshot:
+                    _say(235, f"Resuming from {snapshot}")
+                    if settings.terminal:  # where Caffe's own lines are left to log files
+                        _log.info("going on from %s", snapshot)
+                    running.restore(snapshot)
+                record(running, snapshot)
+                reporting.begin(running)
+                _say(239, "Starting Optimization")
+                running.solve()
+                if signals.exit_code and not running.param.snapshot_after_train:
+                    running.snapshot()  # stopped by a signal, there is one whatever the file says
+        except DivergedError:
+            reporting.end(signals, settings)
+            raise
+        reporting.end(signals, settings)
     farewell.say(done=not running.stopped)
     if not seen and not signals.reader_gone and not _to_stdout(running.param):
         results.print()

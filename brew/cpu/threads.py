@@ -27,7 +27,7 @@ _OPENMP = "OMP_NUM_THREADS"
 # How long threads spin before they sleep: GNU's (in turns; some 0.2 ms, as fast from one primitive to the next as its
 # own 300,000) and LLVM's (in ms, for 200).
 _WAITS = {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "1"}
-_MOST_DECODERS = 4
+_MOST_DECODERS = 16
 _CPU = Path("/sys/devices/system/cpu")
 
 
@@ -68,7 +68,7 @@ def held() -> int:
 
 
 def decoders() -> int:
-    """Threads to decode a batch with: few, for they work beside the layers, and never more than `wanted()`."""
+    """Threads to decode a batch with: they work beside the layers, and only while these wait for data or will."""
     return min(_MOST_DECODERS, wanted())
 
 

@@ -19,6 +19,7 @@ from brew.proto.brew_pb2 import Datum
 
 from .images.decoding import AS_STORED, BadImage, ImageRule
 from .images.decoding import decode as decode_image
+from .images.header import jpeg_header
 
 Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
@@ -61,6 +62,12 @@ def first_labels(database: Database, most: int) -> LabelSample:
 
 def _name(key: bytes) -> str:
     return f"record {key.decode(errors='replace')!r}"
+
+
+def encoding(record: Record) -> str:
+    """How a record that can be decoded is compressed: "JPEG", "image" for other formats, "" for raw values."""
+    datum = Datum.FromString(record[1])
+    return "" if not datum.encoded else "image" if jpeg_header(datum.data) is None else "JPEG"
 
 
 def has_label(record: Record) -> bool:

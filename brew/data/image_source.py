@@ -17,6 +17,7 @@ from brew.layer import Shape
 from .bad_records import BadRecords
 from .crew import Crew
 from .image_list import ImageList, remedy
+from .images.cache import ImageCache
 from .images.decoding import IN_COLOR, ImageRule, read_image
 from .images.resize import resize
 from .order import Order
@@ -26,12 +27,16 @@ from .transformer import Transformer
 
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
-    """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size."""
+    """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size.
+
+    What `load` made once is taken from the `cache`, where there is one.
+    """
 
     images: ImageList
     prefix: str
     rule: ImageRule = IN_COLOR
     size: tuple[int, int] | None = None  # height, width; None: as it is
+    cache: ImageCache | None = None
 
     def path(self, number: int) -> Path:
         path = Path(self.prefix + self.images.names[number])
@@ -41,6 +46,11 @@ class ImageFiles:
 
     def load(self, number: int) -> npt.NDArray[np.uint8]:
         """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""
+        if self.cache is None:
+            return self._load(number)
+        return self.cache.get(number, lambda: self._load(number), lambda image: image)
+
+    def _load(self, number: int) -> npt.NDArray[np.uint8]:
         image = self._read(number)
         return image if self.size is None else resize(image, *self.size)
 
@@ -84,9 +94,10 @@ class ImageSource:
             self._fill_all(numbers, batch)
         except BrewError:  # once more, one after the other: bad images are passed over in their order
             numbers = self._fill_good(batch)
-        batch.tops[1][...] = self._files.images.labels[numbers]
+        name = partial(_named, self._files, numbers)
+        self._transformer.finish(batch.tops, self._files.images.labels[numbers], self._record, name)
         self._record += len(numbers) + batch.passed
-        batch.name = partial(_named, self._files, numbers)
+        batch.name = name
 
     def _fill_all(self, numbers: list[int], batch: Batch) -> None:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
@@ -95,7 +106,7 @@ class ImageSource:
             image = self._files.load(numbers[0])
             self._shape = self._transformer.output_shape(image.shape)
             first = 1
-        data, _ = batch.take([(len(numbers), *self._shape), (len(numbers),)])
+        data, _ = batch.take([(len(numbers), *self._shape), self._transformer.labels.shape(len(numbers))])
         if first:
             self._transformer.place(image, self._record, data[0])
 
@@ -115,8 +126,8 @@ class ImageSource:
             self._shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        data, _ = batch.take([(len(images), *self._shape), (len(images),)])
-        self._transformer(images, self._record, data)
+        data, _ = batch.take([(len(images), *self._shape), self._transformer.labels.shape(len(images))])
+        self._transformer(images, self._record, data, partial(_named, self._files, numbers))
         return numbers
 
     def close(self) -> None:

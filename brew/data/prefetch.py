@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -43,12 +44,16 @@ class Prefetcher:
 
     `fill(batch)` fills the next batch; it must not refer to the object that owns the prefetcher, or that could never be
     collected. An error in it is raised by the call that would have got the batch, and by every later one.
+
+    `waited` counts the seconds that calls waited for batches, but for the first one, before which the source opens.
     """
 
     def __init__(self, fill: Callable[[Batch], None], make: Callable[[], Batch], ahead: int, name: str) -> None:
         self._fill = fill
         self._ahead = ahead
         self._name = name
+        self.waited = 0.0
+        self._begun = False
         self._free: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
         for _ in range(max(ahead, 1) + 1):  # one is with the consumer
@@ -92,6 +97,15 @@ class Prefetcher:
         self._stop = None
 
     def _get(self) -> Batch | BaseException:
+        is_there, began = not self._ready.empty(), time.perf_counter()
+        came = self._made()
+        if self._begun and not is_there:
+            self.waited += time.perf_counter() - began
+        self._begun = True
+        return came
+
+    def _made(self) -> Batch | BaseException:
+        """The next batch, made here or by the thread."""
         if self._ahead == 0:
             batch = self._free.get()
             assert batch is not None  # only `_stop` puts None, and there is no thread to stop

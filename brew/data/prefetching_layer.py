@@ -65,6 +65,7 @@ class PrefetchingLayer(DataLayer):
         self._source: BatchSource | None = None
         self._prefetcher: Prefetcher | None = None
         self._process = 0  # that opened them
+        self._waited = 0.0  # for batches of sources that were closed
 
     def elsewhere(self, field: str) -> str | None:
         """A hint where `field` is set in the message of another data layer, which this one does not read."""
@@ -82,6 +83,10 @@ class PrefetchingLayer(DataLayer):
     def seed(self) -> int:
         """The seed of every random number of the source."""
         return index(self._seed)
+
+    @property
+    def waited(self) -> float:  # type: ignore[override]
+        return self._waited + (self._prefetcher.waited if self._prefetcher is not None else 0.0)
 
     def next_shapes(self) -> list[Shape]:
         return [top.shape for top in self._batches().peek().tops]
@@ -111,6 +116,7 @@ class PrefetchingLayer(DataLayer):
         """Stop prefetching and close the source; the next batch opens it again where it was."""
         self._leave_to_parent()
         if self._prefetcher is not None:
+            self._waited += self._prefetcher.waited
             self._prefetcher.close()
             self._prefetcher = None
         if self._source is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from functools import partial
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from brew.layer import Shape
 from .bad_records import BadRecords
 from .crew import Crew
 from .datum import Labels, Pixels, decode, decode_raw
+from .images.cache import ImageCache
 from .prefetch import Batch
 from .transformer import Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
+
+
+def _said(records: list[Record], number: int) -> str:
+    return f"record {records[number][0].decode(errors='replace')!r}"
 
 
 def _named(keys: list[bytes], path: Path, number: int) -> str:
@@ -44,6 +50,7 @@ class RecordSource:
         start: int,
         place: Place | None,
         bad: BadRecords,
+        cache: ImageCache,
     ) -> None:
         self._database = database
         self._transformer = transformer
@@ -52,6 +59,7 @@ class RecordSource:
         self._place = place
         self._records = records
         self._bad = bad
+        self._cache = cache
         self._crew = Crew()
         self._coming: list[Record] | BrewError | None = None  # the records behind the batch
         self._shape: Shape | None = None  # of images of the last batch
@@ -78,11 +86,17 @@ class RecordSource:
         except DataError as error:
             return error.with_place(self._place)
 
-    def _tops(self, batch: Batch, shape: Shape) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-        """The batch's images and labels, for images of this shape."""
-        shapes = [(self._batch_size, *shape), (self._batch_size,)]
-        tops = batch.take(shapes[: batch.count])
-        return tops[0], tops[1] if len(tops) > 1 else None
+    def _tops(self, batch: Batch, shape: Shape) -> list[npt.NDArray[Any]]:
+        """The batch's images and perhaps labels, for images of this shape."""
+        shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
+        return batch.take(shapes[: batch.count])
+
+    def _finish(self, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
+        """The labels of a batch whose images are there."""
+        try:
+            self._transformer.finish(tops, labels, self._record, partial(_said, records))
+        except DataError as error:
+            raise self._placed(error) from None
 
     def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
         """Whether the records are raw bytes of one size, and in the batch."""
@@ -90,17 +104,19 @@ class RecordSource:
         if raw is None:
             return False
         pixels, labels = raw
-        data, label = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
-
+        tops = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
         many = max(1, _PIECE // pixels[0].size)
 
         def put(piece: int) -> None:
             some = slice(piece * many, (piece + 1) * many)
-            self._transformer(pixels[some], self._record + some.start, data[some])
+            name = partial(_said, records[some])
+            self._transformer(pixels[some], self._record + some.start, tops[0][some], name)
 
-        self._crew.each(put, -(-len(records) // many))
-        if label is not None:
-            label[...] = labels
+        try:
+            self._crew.each(put, -(-len(records) // many))
+        except DataError as error:
+            raise self._placed(error) from None
+        self._finish(tops, labels, records)
         return True
 
     def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
@@ -108,25 +124,24 @@ class RecordSource:
         first: int = 0
         labels = np.zeros(len(records), np.int64)
         if self._shape is None or len(records) == 1:
-            pixels, labels[0] = decode(records[0], self._transformer.rule)
+            pixels, labels[0] = self._decode(records[0])
             self._shape = self._transformer.output_shape(pixels.shape)
             first = 1
-        data, label = self._tops(batch, self._shape)
+        tops = self._tops(batch, self._shape)
         if first:
-            self._transformer.place(pixels, self._record, data[0])
+            self._transformer.place(pixels, self._record, tops[0][0])
 
         def put(piece: int) -> None:
             number = first + piece
-            pixels, labels[number] = decode(records[number], self._transformer.rule)
-            self._transformer.place(pixels, self._record + number, data[number])
+            pixels, labels[number] = self._decode(records[number])
+            self._transformer.place(pixels, self._record + number, tops[0][number])
 
         finish = self._crew.start(put, len(records) - first)
         try:
             self._coming = self._read()
         finally:
             finish()
-        if label is not None:
-            label[...] = labels
+        self._finish(tops, labels, records)
 
     def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
         """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
@@ -135,16 +150,13 @@ class RecordSource:
             self._records = _behind(coming, self._records)
         records, images, labels, passed = self._decode_good(records)
         try:
-            shape = self._transformer.batch_shape(
-                images, lambda number: f"record {records[number][0].decode(errors='replace')!r}"
-            )
+            shape = self._transformer.batch_shape(images, partial(_said, records))
+            tops = self._tops(batch, shape)
+            self._transformer(images, self._record, tops[0], partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
         self._shape = shape
-        data, label = self._tops(batch, shape)
-        self._transformer(images, self._record, data)
-        if label is not None:
-            label[...] = labels
+        self._finish(tops, labels, records)
         batch.passed = passed
         return records
 
@@ -152,7 +164,7 @@ class RecordSource:
         """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
         try:
             good, decoded, passed = self._bad.read(
-                chain(records, self._records), self._batch_size, self._decode,
+                chain(records, self._records), self._batch_size, self._decode_placed,
                 key=lambda record: record[0], epoch=lambda: self._database.length,
             )  # fmt: skip
         except DataError as error:
@@ -160,8 +172,11 @@ class RecordSource:
         return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), passed
 
     def _decode(self, record: Record) -> tuple[Pixels, int]:
+        return self._cache.get(record[0], lambda: decode(record, self._transformer.rule), itemgetter(0))
+
+    def _decode_placed(self, record: Record) -> tuple[Pixels, int]:
         try:
-            return decode(record, self._transformer.rule)
+            return self._decode(record)
         except DataError as error:
             raise self._placed(error) from None
 

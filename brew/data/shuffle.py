@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Generator, Iterable
-from itertools import count
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import count, islice
 
 from brew.data.databases.database import Database, Record
 
-from .order import Order
+from .order import Mixing, Order
 
 _STRETCH = 64  # records whose numbers are looked up at once
+_RUNS = 16  # runs of records that are mixed in a window
 
 
 class Keys:
@@ -30,14 +32,31 @@ class Keys:
         return bytes(self._text[self._ends[number] : self._ends[number + 1]])
 
 
-def shuffled(database: Database, start: int, *, seed: int, name: str) -> Generator[Record, None, None]:
+def shuffled(database: Database, start: int, *, seed: int, name: str, window: int = 0) -> Generator[Record, None, None]:
     """All records without end, every epoch in an order of its own, from record `start` (counted over epochs) on.
 
     The order is a function of the seed, the layer's `name` and the epoch. All keys are read first (not the values);
     they and the order of the epoch stay in memory: 16 bytes a record and its key.
+
+    Any order may come, and records are read from anywhere. With a `window` of so many records, runs of a 16th of it
+    come in any order, and the records of 16 runs mixed; a window ahead, runs are read as they lie there, so that the
+    system has them in memory when single records are taken.
     """
     keys = Keys(database.keys())
-    order = Order(len(keys), shuffle=True, rand_skip=0, seed=seed, name=name)
-    yield from database.read(
-        keys[number] for record in count(start, _STRETCH) for number in order.numbers(record, _STRETCH)
-    )
+    mixing = Mixing(-(-window // _RUNS), _RUNS) if window else None
+
+    def wanted(*, in_blocks: bool = False) -> Iterator[bytes]:
+        order = Order(len(keys), shuffle=True, rand_skip=0, seed=seed, name=name, mixing=mixing)
+        for record in count(start, _STRETCH):
+            yield from map(keys.__getitem__, order.numbers(record, _STRETCH, in_blocks=in_blocks))
+
+    with closing(database.read(wanted())) as records:
+        if mixing is None:
+            yield from records
+            return
+        with closing(database.read(wanted(in_blocks=True))) as ahead:
+            for _ in islice(ahead, min(window, len(keys))):
+                pass
+            for record in records:
+                yield record
+                next(ahead)

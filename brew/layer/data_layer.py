@@ -24,8 +24,8 @@ class RandomChoices:
 
     `records` of the source (None: they are not read in order), the `source` itself, the parameters that their `order`
     depends on besides random numbers (`in_words` goes behind "records come"), and the shape of an image (channels,
-    height, width) before a random `crop` (0: none) or `mirror`. Layers of one `order` that draw the same numbers take
-    the same records.
+    height, width) before a random `crop` (height, width; () is none) or `mirror`; `geometry` has what else moves its
+    pixels, as field and text. Layers of one `order` that draw the same numbers take the same records.
     """
 
     records: int | None = None
@@ -33,10 +33,11 @@ class RandomChoices:
     order: Hashable = None
     shuffled: bool = False
     image: Shape = ()
-    crop: int = 0
+    crop: Shape = ()
     mirror: bool = False
     passes_over: bool = False
     in_words: str = "in order"
+    geometry: tuple[tuple[str, str], ...] = ()
 
 
 class DataLayer(Layer):
@@ -45,12 +46,14 @@ class DataLayer(Layer):
     The same batch goes to whatever device the net is on (`brew.data.feed` holds the implementations).
 
     brings_images  its first top is images, as its `transform_param` makes them
+    waited         seconds that passes have waited for its batches so far, the first of a run apart
     """
 
     bottoms = exactly(0)
     reads = frozenset()
     brings_images: ClassVar[bool] = False
     batch_size: int
+    waited: float = 0.0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -103,6 +106,10 @@ class DataLayer(Layer):
     def image_shape(self) -> Shape:
         """(channels, height, width) of a record before crops, where that was read from data; else ()."""
         return ()
+
+    def hastened_by(self) -> list[str]:
+        """What would make its batches come faster, each in words of its own, the best first."""
+        return []
 
     def state(self) -> SourceState:
         """The position behind the *consumed* records, for a snapshot."""

@@ -17,9 +17,9 @@ from brew.errors import UsageError, did_you_mean
 from brew.layer import Shape
 from brew.net.net import Net
 from brew.plain_text import one_line
+from brew.reports.filters import Filters
 
 from .batches import Batch, batches, by_item, stacked
-from .filters import Filters
 from .inputs import Array, BinaryFile, Reader, is_stream
 from .metadata import Metadata
 from .network import Network

@@ -1,1 +1,1 @@
-"""Reports on nets and weights without running them: figures, plans, differences, the catalogue."""
+"""Reports on nets and weights without running them: figures, plans, differences, filters, the catalogue."""

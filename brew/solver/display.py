@@ -9,6 +9,8 @@ from brew.net.outputs import MOST_KEPT, by_name, log_outputs
 from brew.solver.training.events import Displayed
 from brew.solver.training.training import Training
 
+from .waiting import Waiting
+
 log = logging.getLogger("brew")
 # Source lines of Caffe that log the same, for tools that parse logs by them.
 _SOLVER, _RATE = {"glog": "solver.cpp:218"}, {"glog": "sgd_solver.cpp:105"}
@@ -23,6 +25,7 @@ class Display:
     def __init__(self, training: Training) -> None:
         self.training = training
         self._shown = 0
+        self.waiting = Waiting([training.net])
         self.start()
 
     def start(self) -> None:
@@ -61,4 +64,5 @@ class Display:
         log.info("Iteration %d, lr = %g", training.iter, current_rate, extra=_RATE)
         images = done * training.net.batch_size * training.param.iter_size
         told = by_name(outputs, MOST_KEPT)
-        training.tell(Displayed(training.iter, loss, current_rate, told, spent, images))
+        waited = self.waiting.since()
+        training.tell(Displayed(training.iter, loss, current_rate, told, spent, images, waited))

@@ -66,7 +66,8 @@ def _record(event: Event) -> dict[str, Any] | None:
             speed = event.images / event.seconds if event.images and event.seconds > 0 else None
             return {
                 "iteration": event.iteration, "kind": "train", "loss": _number(event.loss),
-                "rate": _number(event.rate), "images_per_second": speed, "outputs": _numbers(event.outputs),
+                "rate": _number(event.rate), "images_per_second": speed, "data_wait_seconds": round(event.waited, 6),
+                "outputs": _numbers(event.outputs),
             }  # fmt: skip
         case Tested():
             return {
@@ -78,7 +79,10 @@ def _record(event: Event) -> dict[str, Any] | None:
                 "weights": str(event.weights), "state": str(event.state),
             }  # fmt: skip
         case Stopped():
-            return {"iteration": event.iteration, "kind": "stop", "reason": event.reason}
+            return {
+                "iteration": event.iteration, "kind": "stop", "reason": event.reason,
+                "seconds": round(event.seconds, 3), "data_wait_seconds": round(event.waited, 3),
+            }  # fmt: skip
     return None
 
 

@@ -27,6 +27,7 @@ from brew.solver.training.training import Training
 from . import scores as test_run
 from .display import Display
 from .iteration import Iteration
+from .waiting import Waiting
 
 log = logging.getLogger("brew")
 _SOLVER = {"glog": "solver.cpp:218"}  # the source line of Caffe that logs the same
@@ -85,6 +86,7 @@ class Solver(Training):
         if resume_file:
             log.info("Restoring previous solver status from %s", resume_file, extra=_SOLVER)
             self.restore(resume_file)
+        began, waiting = time.perf_counter(), Waiting([self.net, *self.test_nets])
         try:
             self.step(max(self.param.max_iter - self.iter, 0))
             just_done = self.param.snapshot and self.iter % self.param.snapshot == 0
@@ -99,7 +101,9 @@ class Solver(Training):
             log.info("Optimization stopped early.", extra=_SOLVER)
         else:
             self._finish()
-        self.tell(Stopped(self.iter, self.stopped or "max_iter"))
+        spent = time.perf_counter() - began
+        waiting.report(spent)
+        self.tell(Stopped(self.iter, self.stopped or "max_iter", spent, waiting.seconds))
 
     def _finish(self) -> None:
         """The last display, of one more forward, and the last test."""

@@ -19,6 +19,7 @@ COLUMN = {  # the middle of each box; arrows over several floors pass between th
     "files": 250, "cuda": 640, "model_zoo": 920, "prototxt": 110, "layer": 520, "cpu": 330, "memory": 500, "ops": 770,
     "testing": 920, "data": 290, "python_layer": 610, "graph": 190, "layers": 850, "net": 430, "solver": 560,
     "caffe": 450, "datasets": 76, "checks": 620, "reports": 300, "solvers": 770, "tools": 480, "predictor": 920,
+    "page": 200,
 }  # fmt: skip
 INK, PAPER, LINE, BESIDE = "#343a40", "#fff4e6", "#d9480f", "#f1f3f5"
 

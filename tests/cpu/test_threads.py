@@ -39,7 +39,9 @@ def test_an_order_goes_before_the_environment_and_that_before_the_machine(monkey
     assert threads.wanted() == 6
     threads.use(7)
     assert threads.wanted() == 7
-    assert threads.decoders() == 4
+    assert threads.decoders() == 7
+    threads.use(70)
+    assert threads.decoders() == 16
     threads.use(None)
     assert threads.wanted() == 6
 

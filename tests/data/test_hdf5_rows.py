@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from brew.data.hdf5 import rows as hdf5_rows
-from brew.data.hdf5.mixing import Mixing, RowOrder
 from brew.data.hdf5.rows import Blocks, Held, InPlace, Mixed, mixing_of, open_rows
 from brew.data.hdf5.source import open_hdf5
+from brew.data.order import Mixing, RowOrder
 from brew.errors import DataError
 from brew.layer import TRAIN, Context
 from brew.layer.random import Stream

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from brew.cpu import threads
+from brew.data import record_source
 from brew.data.databases.lmdb_writer import write_lmdb
 from brew.data.databases.opening import open_database
+from brew.data.images import jpeg
 from brew.errors import BrewError, DataError, NetError
 from brew.layer import TEST, TRAIN, Context
 from brew.layer.registry import layer_class
@@ -258,3 +261,65 @@ def test_an_examples_database_is_easily_had(tmp_path):
 def test_fields_that_do_nothing_are_told(folder, caplog):
     data(folder, "batch_size: 1 rand_skip: 3")
     assert 'layer "d": rand_skip has no effect, as in Caffe' in caplog.text
+
+
+def encoded(folder, count=6, size=(20, 30), kind="JPEG"):
+    """Images of noise in a format, their labels their numbers."""
+    datums = []
+    for i in range(count):
+        stream = io.BytesIO()
+        Image.fromarray(random.integers(0, 256, (*size, 3), np.uint8)).save(stream, kind)
+        datums.append(Datum(data=stream.getvalue(), label=i, encoded=True))
+    write(folder / "db", datums)
+    return folder
+
+
+@pytest.mark.parametrize("fields", ["cache_mib: 1", "cache_mib: 1 shuffle: true", "prefetch: 0 cache_mib: 1"])
+def test_a_cache_changes_no_number_and_saves_decoding(tmp_path, fields, monkeypatch):
+    outside, decoded = "transform_param { crop_size: 9 mirror: true mean_value: 3 }", []
+    original = record_source.decode
+    monkeypatch.setattr(
+        record_source, "decode", lambda record, rule: decoded.append(record[0]) or original(record, rule)
+    )
+    plain, cached = (
+        data(tmp_path, f"batch_size: 4 {more}", outside, TRAIN) for more in (fields.replace("cache_mib: 1", ""), fields)
+    )
+    encoded(tmp_path)
+    batches = [[top.copy() for top in plain.next_batch()] for _ in range(9)]
+    plain.close()
+    decoded.clear()
+    for number, batch in enumerate(batches):
+        if number == 4:
+            cached.restore(cached.state())
+        for came, expected in zip(cached.next_batch(), batch, strict=True):
+            assert np.array_equal(came, expected)
+    cached.close()
+    assert sorted(decoded) == [b"%08d" % i for i in range(6)]
+
+
+def test_what_would_hasten_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(jpeg, "library", lambda: None)
+    encoded(tmp_path, size=(70, 90))
+    layer = data(tmp_path, "batch_size: 2 shuffle: true", "transform_param { crop_size: 28 }")
+    layer.infer_shapes([])
+    assert layer.hastened_by()[:4] == [
+        "data_param { cache_mib: 1 } keeps all images in memory",
+        'pip install "brew-caffe[jpeg]" decodes JPEG at twice the speed',
+        "images of 70 x 90 are more than a crop of 28 needs: 32 are enough",
+        "transform_param { decode_at_least: 32 } decodes them smaller",
+    ]
+    assert layer.hastened_by()[-1].startswith("data_param { shuffle_window: 4096 }")
+    shutil.rmtree(tmp_path / "db")
+    encoded(tmp_path, size=(30, 30), kind="PNG")
+    monkeypatch.setattr(threads, "decoders", lambda: 64)
+    layer = data(tmp_path, "batch_size: 2 cache_mib: 10", "transform_param { crop_size: 28 }")
+    layer.infer_shapes([])
+    assert layer.hastened_by() == []
+
+
+def test_a_window_needs_a_shuffle(folder):
+    with pytest.raises(NetError, match=r"net.prototxt:\d.*shuffle_window is for shuffle: true"):
+        data(folder, "batch_size: 2 shuffle_window: 8")
+    layer = data(folder, "batch_size: 10 shuffle: true shuffle_window: 4")
+    assert all(sorted(epoch) == list(range(10)) for epoch in labels(layer, 3))
+    layer.close()

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from PIL import Image
 
 import brew
-from brew.predictor.filters import Filters
 from brew.predictor.metadata import Metadata
 from brew.predictor.results import Class
+from brew.reports.filters import Filters
 
 
 def loading(array: npt.NDArray[np.float32]) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 import brew
 from brew.errors import UsageError
-from brew.predictor.filters import Filters
+from brew.reports.filters import Filters
 
 
 def test_colour_filters_are_tiles_in_colour(folder: Path) -> None:

@@ -17,7 +17,7 @@ from brew.solver.solver import Solver
 from brew.solver.training import events
 from brew.solver.training.events import Displayed, Event, Iterated, Snapshotted, Stopped
 
-SHOWN = Displayed(10, 0.5, 0.01, {"loss": 0.25, "p[1]": 2.0}, seconds=4.0, images=640)
+SHOWN = Displayed(10, 0.5, 0.01, {"loss": 0.25, "p[1]": 2.0}, seconds=4.0, images=640, waited=0.25)
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -47,15 +47,15 @@ def test_every_event_has_its_fields(tmp_path: Path):
         iterated,
         events.Tested(10, 1, {"accuracy": 0.9}),
         snapshotted(11),
-        Stopped(11, "request"),
+        Stopped(11, "request", 12.5, 0.5),
     )
     assert all(abs(line.pop("time") - 1.7e9) < 1e9 for line in lines)
     assert lines == [
         {"iteration": 10, "kind": "train", "loss": 0.5, "rate": 0.01, "images_per_second": 160.0,
-         "outputs": {"loss": 0.25, "p[1]": 2.0}},
+         "data_wait_seconds": 0.25, "outputs": {"loss": 0.25, "p[1]": 2.0}},
         {"iteration": 10, "kind": "test", "net": 1, "outputs": {"accuracy": 0.9}},
         {"iteration": 11, "kind": "snapshot", "weights": "m_11.caffemodel", "state": "m_11.solverstate"},
-        {"iteration": 11, "kind": "stop", "reason": "request"},
+        {"iteration": 11, "kind": "stop", "reason": "request", "seconds": 12.5, "data_wait_seconds": 0.5},
     ]  # fmt: skip
 
 

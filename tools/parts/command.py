@@ -180,7 +180,7 @@ def _respell(args: list[str], options: dict[str, click.Option], ctx: click.Conte
                 raise click.NoSuchOption(arg.partition("=")[0], possibilities=options, ctx=ctx)
             spelled.append(name + value)
         option = options.get(spelled[-1])
-        if option is not None and not option.is_flag and not option.count:
+        if option is not None and not option.is_flag and not option.count and not isinstance(option.flag_value, str):
             spelled.extend(value for value in [next(rest, None)] if value is not None)
     return spelled
 

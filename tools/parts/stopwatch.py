@@ -18,6 +18,7 @@ from brew.errors import UsageError
 from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.solver.update.make import make_update, rule_class
+from brew.solver.waiting import Waiting
 
 _WARM_UP = 2  # steps
 _LAYER_PASSES = 10  # at most; figures of single layers are means over these
@@ -36,12 +37,15 @@ class LayerTime:
 
 @dataclass
 class Times:
-    """The measured times, in milliseconds. `steps` are whole steps; the rest are means of separate passes."""
+    """The measured times, in milliseconds. `steps` are whole steps; in each the net `waited` so long for data, in the
+    mean, if it `reads` any. The rest are means of separate passes."""
 
     batch: int
     steps: list[float]
     layers: list[LayerTime] = field(default_factory=list)
     update: float = 0.0
+    waited: float = 0.0
+    reads: bool = False
 
     @property
     def forward(self) -> float:
@@ -63,6 +67,7 @@ class Times:
             "forward_ms": round(self.forward, 4),
             "backward_ms": round(self.backward, 4),
             "update_ms": round(self.update, 4),
+            "data_wait_ms": round(self.waited, 4),
         }
 
     def layer_facts(self) -> list[dict[str, Any]]:
@@ -114,7 +119,9 @@ def measure(net: Net, iterations: int, *, train: bool) -> Times:
 
     for _ in range(_WARM_UP):
         step()
+    waiting = Waiting([net])
     times = Times(net.batch_size, [clock(step) for _ in range(iterations)])
+    times.waited, times.reads = 1000 * waiting.seconds / iterations, bool(net.data_layers)
     passes = range(min(iterations, _LAYER_PASSES))
     runs = [_layer_times(net, clock, train) for _ in passes]
     for number, layer in enumerate(net.layers):

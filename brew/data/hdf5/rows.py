@@ -2,7 +2,7 @@
 
 Small datasets are held in memory, in the file's type where that is narrower. Larger ones that are contiguous in the
 file are read from disk row by row, in any order. Of chunked and compressed ones a block of whole chunks is held while
-rows are read in order; shuffled, a window of blocks (mixing.py).
+rows are read in order; shuffled, a window of blocks (brew.data.order).
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from brew.data.order import Mixing, Numbers
 from brew.errors import DataError, ResourceError
 from brew.layer import Array, count, shape_text
-
-from .mixing import Mixing, Numbers
 
 Which: TypeAlias = "slice | npt.NDArray[np.intp]"
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.list_lines import doubt, read_lines
+from brew.data.order import Mixing, RowOrder
 from brew.data.prefetch import Batch
 from brew.errors import DataError, Place
 from brew.files import regular
@@ -23,7 +24,6 @@ from brew.files.paths import find, is_there
 from brew.layer import Shape, shape_text
 from brew.layer.random import Stream
 
-from .mixing import Mixing, RowOrder
 from .rows import Mixed, Rows, Which, mixing_of, open_rows
 
 _LOOKED_AT = 1 << 20  # numbers that are read to check labels
@@ -110,8 +110,8 @@ def _named(taken: list[tuple[Path, Which]], number: int) -> str:
 class HDF5Source:
     """Fills batches with rows, file after file, from row number `start` (counted over epochs) on.
 
-    With `shuffle` every epoch has its own order of files and, in every file, of rows (mixing.py): functions of (seed,
-    epoch).
+    With `shuffle` every epoch has its own order of files and, in every file, of rows (brew.data.order): functions of
+    (seed, epoch).
     """
 
     def __init__(

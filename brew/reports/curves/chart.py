@@ -10,7 +10,7 @@ from brew.errors import UsageError
 
 from . import choosing, ticks
 from .marks import Chart
-from .panel import Curve, Panel, curve
+from .panel import Curve, Panel, curve, left_of, value_axis
 from .series import Numbers, Run, Series
 
 X = ("iter", "time", "epoch")
@@ -27,26 +27,34 @@ def draw(
     smooth: float | None = None,
     epoch: float | None = None,
     title: str = "",
+    width: float = _WIDTH,
 ) -> Chart:
     """A panel for each of `what` (choosing.chosen; none: the usual ones).
 
     `x` is one of X; `epoch` the iterations in one, for runs that do not say it. `log`: values stand on a logarithmic
     axis, but for those of "accuracy"; rates that differ widely always do. `smooth` is the number of points that curves
-    of training are smoothed over: 0 not at all, None as suits them. UsageError where something asked is not there.
+    of training are smoothed over: 0 not at all, None as suits them. `width` is that of a panel. UsageError where
+    something asked is not there.
     """
     words = list(what or choosing.usual(runs))
     panels = [(choosing.title(word), choosing.chosen(word, runs)) for word in words]
     columns = 2 if len(panels) >= _IN_COLUMNS else 1
     rows = -(-len(panels) // columns)
-    chart = Chart(columns * _WIDTH + (columns - 1) * _GAP, rows * _HEIGHT + (rows - 1) * _GAP + 8)
+    chart = Chart(columns * width + (columns - 1) * _GAP, rows * _HEIGHT + (rows - 1) * _GAP + 8)
     chart.title = title or ", ".join(run.name for run in runs)
     curves = [_curves(runs, names, x, smooth, epoch) for _, names in panels]
     axis = _x_axis([each for some in curves for each in some], x)
-    for number, (word, (heading, _), some) in enumerate(zip(words, panels, curves, strict=True)):
+    on_log = [
+        _differ_widely(some) if heading == _RATE else log and word.lower() != "accuracy"
+        for word, (heading, _), some in zip(words, panels, curves, strict=True)
+    ]
+    y_axes = [value_axis(some, log=is_log) for some, is_log in zip(curves, on_log, strict=True)]
+    left = max(map(left_of, y_axes))
+    for number, ((heading, _), some, y_axis) in enumerate(zip(panels, curves, y_axes, strict=True)):
         row, column = divmod(number, columns)
-        at = (column * (_WIDTH + _GAP), row * (_HEIGHT + _GAP))
-        on_log = _differ_widely(some) if heading == _RATE else log and word.lower() != "accuracy"
-        chart.marks += Panel(heading, some, axis, at, _WIDTH, _HEIGHT, log=on_log, x_title=_X_TITLES[x]).marks
+        at = (column * (width + _GAP), row * (_HEIGHT + _GAP))
+        panel = Panel(heading, some, axis, at, width, _HEIGHT, y_axis=y_axis, x_title=_X_TITLES[x], left=left)
+        chart.marks += panel.marks
     return chart
 
 

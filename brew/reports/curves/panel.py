@@ -17,7 +17,8 @@ from .smoothing import averaged, smoothed, thinned, width_for
 _MOST = 1500  # points of a curve that are drawn
 _FEW = 45  # points that are marked with dots
 _DASHES: tuple[tuple[float, ...], ...] = ((), (5, 3), (1.5, 2.5), (8, 3, 1.5, 3))
-_LEFT, _RIGHT, _BELOW, _LINE = 52.0, 66.0, 24.0, 17.0  # around the plot; of a line of the legend
+_LEFT, _RIGHT, _BELOW, _LINE = 40.0, 76.0, 24.0, 17.0  # around the plot; of a line of the legend
+_SPARE = 1.12  # fonts may be wider than text_width has them
 _LEAST_APART = 12.0  # between values written at the ends of curves
 _HIDDEN = 0.005  # the share of the highest values that a few spikes may be, which are then cut
 
@@ -53,18 +54,18 @@ class Panel:
 
     def __init__(
         self, title: str, curves: list[Curve], x_axis: ticks.Axis, at: Point, width: float, height: float,
-        *, log: bool = False, x_title: str = "",
+        *, y_axis: ticks.Axis, x_title: str = "", left: float = _LEFT,
     ) -> None:  # fmt: skip
         self.title, self.curves, self.x_axis = title, curves, x_axis
         self.at, self.width, self.height = at, width, height
         self.x_title = x_title
         legend = self._legend()
         self._left, self._top = (
-            at[0] + _LEFT,
+            at[0] + left,
             at[1] + 12 + _LINE * (1 + max((line for line, _, _ in legend), default=0)),
         )
-        self._wide, self._high = width - _LEFT - _RIGHT, at[1] + height - _BELOW - self._top
-        self.y_axis = value_axis(curves, log=log)
+        self._wide, self._high = width - left - _RIGHT, at[1] + height - _BELOW - self._top
+        self.y_axis = y_axis
         self.marks: list[Mark] = [*self._grid(), *self._heading(legend)]
         for each in curves:  # all that is faint lies below all that is not
             self.marks += self._raw(each)
@@ -86,16 +87,16 @@ class Panel:
             x = self._x(value)
             marks.append(Line([(x, bottom), (x, bottom + 4)], "faint", 1.0))
             marks.append(Text((x, bottom + 16), text, anchor="middle"))
-        marks.append(Text((self._left + self._wide + 12, bottom + 16), self.x_title))
+        marks.append(Text((self._left + self._wide + 22, bottom + 16), self.x_title))
         return marks
 
     def _legend(self) -> list[tuple[int, float, Curve]]:
         """(line, x, curve) of each entry, behind the title and then below it."""
-        entries, x, line = [], self.at[0] + 10 + text_width(self.title, 13) + 22, 0
+        entries, x, line = [], self.at[0] + 10 + _SPARE * text_width(self.title, 13) + 22, 0
         if len(self.curves) == 1 and self.curves[0].name == self.title:
             return []
         for each in self.curves:
-            wide = 24 + text_width(each.name, 11) + 16
+            wide = 24 + _SPARE * text_width(each.name, 11) + 16
             if x + wide > self.at[0] + self.width and x > self.at[0] + _LEFT:
                 x, line = self.at[0] + _LEFT, line + 1
             entries.append((line, x, each))
@@ -151,7 +152,7 @@ class Panel:
         places = _spread([entry[0] for entry in found], self._top + 3.8, self._top + self._high + 3.8)
         edge = self._left + self._wide + 6
         return [
-            Text((edge, place), f"{value:.4g}", 10.5, each.colour, bold=True)
+            Text((edge, place), _said(value), 10.5, each.colour, bold=True)
             for place, (_, value, each) in zip(places, found, strict=True)
         ]
 
@@ -160,6 +161,11 @@ class Panel:
 
     def _y(self, value: float) -> float:
         return self._top + self._high * (1 - self.y_axis.share(value))
+
+
+def left_of(axis: ticks.Axis) -> float:
+    """The room that the texts of an axis of values need at the left of a plot."""
+    return max([_LEFT, *(_SPARE * text_width(text, 11) + 14 for text in axis.texts)])
 
 
 def value_axis(curves: list[Curve], *, log: bool = False) -> ticks.Axis:
@@ -180,6 +186,15 @@ def value_axis(curves: list[Curve], *, log: bool = False) -> ticks.Axis:
     is_share = low >= 0 and high <= 1
     bottom = 0.0 if 0 <= low < 0.25 * high else low - margin
     return ticks.linear(bottom, 1.0 if is_share and high > 0.8 else high + margin, 5)
+
+
+def _said(value: float) -> str:
+    """The last value of a curve, in a few letters.
+
+    >>> _said(0.98765), _said(1234.5), _said(15312)
+    ('0.9877', '1234', '15.31k')
+    """
+    return ticks.short(value) if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
 
 
 def _spread(places: list[float], top: float, bottom: float) -> list[float]:

@@ -21,8 +21,8 @@ class Iterated:
 @dataclass(frozen=True, slots=True)
 class Displayed:
     """The display of iteration `iteration`, counted before its update: `loss` is the smoothed one, `outputs` are
-    the train net's by element, of large ones the first (net.outputs.MOST_KEPT); `seconds` and `images` since the last
-    display, 0 at the first."""
+    the train net's by element, of large ones the first (net.outputs.MOST_KEPT); `seconds`, `images` and the
+    seconds `waited` for data since the last display, 0 at the first."""
 
     iteration: int
     loss: float
@@ -30,6 +30,7 @@ class Displayed:
     outputs: dict[str, float]
     seconds: float
     images: int
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,13 @@ class Snapshotted:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The training ended after `iteration` updates; `reason` is one word: "max_iter", "request", "patience"."""
+    """The training ended after `iteration` updates; `reason` is one word: "max_iter", "request", "patience". It took
+    `seconds`, and `waited` so many of them for data."""
 
     iteration: int
     reason: str
+    seconds: float = 0.0
+    waited: float = 0.0
 
 
 Event: TypeAlias = Iterated | Displayed | Tested | Snapshotted | Stopped
