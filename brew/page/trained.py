@@ -43,6 +43,7 @@ class Trained:
     status     how it ended, in words; `facts` are further (name, value)
     averaged   within it the nets have the weights to be tested
     stop       whether the user wants an end; `progress(what, done, all)` is told of every pass
+    remarks    on the time that it took
     strict     a test net that cannot be tested is an error, not a remark
     """
 
@@ -57,6 +58,7 @@ class Trained:
     stop: Callable[[], bool] = _never
     progress: Callable[[str, int, int | None], None] = lambda what, done, total: None
     strict: bool = False
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass
