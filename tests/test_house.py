@@ -45,6 +45,7 @@ DOORS = {
         "brew/reports/curves/png.py",
         "brew/caffe/python2/images.py",
     ),
+    "pyarrow": ("brew/datasets/sources/arrays/parquet.py",),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
     "soundfile": ("brew/datasets/features/sound_files.py",),
@@ -54,6 +55,7 @@ DOORS = {
 }
 LAZY = {
     "llvmlite",
+    "pyarrow",
     "safetensors",
     "simplejpeg",
     "soundfile",

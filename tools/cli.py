@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -19,7 +20,17 @@ from brew.tools.parts.report import INTERNAL_BUG, as_brew_error, block, save_tra
 from brew.tools.parts.signals import Process
 
 INTERRUPTED = 130
-CAFFES_PROGRAMS = ("convert_imageset", "compute_image_mean", "parse_log", "plot_training_log")
+CAFFES_PROGRAMS = (
+    "convert_imageset",
+    "compute_image_mean",
+    "extract_features",
+    "parse_log",
+    "plot_training_log",
+    "resize_and_crop_images",
+    "classify",
+    "detect",
+    "draw_net",
+)
 CAFFES_UPGRADES = ("upgrade_net_proto_text", "upgrade_net_proto_binary", "upgrade_solver_proto_text")
 
 
@@ -65,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code (docs/command-line.md lists the codes)."""
     settings = Settings()
     Process.ours = argv is None
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow thinks of a file's metadata, without its name
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller of the process
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))

@@ -106,17 +106,23 @@ def get_pydot_graph(
 
 
 def draw_net(
-    caffe_net: NetParameter, rankdir: str, ext: str = "png", phase: int | None = None, display_lrm: bool = False
+    caffe_net: NetParameter,
+    rankdir: str,
+    ext: str = "png",
+    phase: int | None = None,
+    display_lrm: bool = False,
+    repeats: bool = False,
 ) -> bytes:
     """The net as the bytes of a file: `ext` svg, png, jpg, gif, bmp, tiff or webp is drawn by Brew, others by Graphviz.
 
     `rankdir` is TB, BT, LR or RL; a long net is folded into columns or rows. `phase` leaves out layers of the other
-    phase, `display_lrm` writes learning rates. "raw" and "dot" are the text for Graphviz. NoPydot, an ImportError,
+    phase, `display_lrm` writes learning rates; with `repeats`, which pycaffe lacks, blocks of layers that follow one
+    another unchanged are drawn once. "raw" and "dot" are the text for Graphviz. NoPydot, an ImportError,
     where pydot is needed for a kind of file and not installed.
     """
     kind = ext.lower()
     if kind == "svg" or kind in png.KINDS:
-        drawn = picture.draw(_layers(caffe_net, phase), direction=rankdir, rates=display_lrm)
+        drawn = picture.draw(_layers(caffe_net, phase), direction=rankdir, rates=display_lrm, repeats=repeats)
         return svg.svg(drawn, caffe_net.name).encode() if kind == "svg" else png.image(drawn, kind)
     _pydot(f'Brew draws svg, {", ".join(png.KINDS)}; ".{ext}" is written by way of pydot')
     graph = get_pydot_graph(caffe_net, rankdir, phase=phase, display_lrm=display_lrm)

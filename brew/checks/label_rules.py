@@ -94,7 +94,7 @@ def uses(graph: Graph) -> Iterator[Use]:
             compares = b == 1 and facts(param).labels_are_classes
             if isinstance(source, DataLayer) and (top > 0 or compares):
                 classes = class_count(param, graph.blobs[node.bottoms[0]].shape) if compares else None
-                yield Use(node, source, top, b, classes, _ignored(param) if compares else None)
+                yield Use(node, source, top, b, classes, ignored_label(param) if compares else None)
 
 
 def samples(found: list[Use], most: int) -> Samples:
@@ -203,7 +203,7 @@ def _origin(graph: Graph, blob: int) -> tuple[object, int]:
         blob = node.bottoms[view.bottom]
 
 
-def _ignored(param: LayerParameter) -> int | None:
+def ignored_label(param: LayerParameter) -> int | None:
     """The label that does not count."""
     settings = param.accuracy_param if param.type == "Accuracy" else param.loss_param
     return settings.ignore_label if settings.HasField("ignore_label") else None

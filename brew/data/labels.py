@@ -47,7 +47,8 @@ def read_labels(path: Path) -> tuple[str, ...]:
     try:
         lines = regular.read_text(path, "utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the labels cannot be read: {error}", place=Place(str(path))) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"the labels cannot be read: {reason}", place=Place(str(path))) from None
     lines = [line.strip() for line in lines]
     while lines and not lines[-1]:
         lines.pop()

@@ -17,7 +17,7 @@ from typing import Any
 
 from brew.cpu import threads
 from brew.data import labels
-from brew.errors import DataError, ResourceError
+from brew.errors import BrewError, DataError, ResourceError
 from brew.files.atomic import flush, reason
 
 from . import description, division, plan
@@ -72,6 +72,10 @@ def import_data(
             job.colour = True
             staging.begin(job.header())
             return job.run()
+        except BrewError:
+            if not job.has_begun:
+                staging.remove()
+            raise
 
 
 @contextmanager
@@ -107,6 +111,11 @@ class _Import:
         self.wanted, self.there = plan.fingerprints(source, settings, dict(options), self.stamps)
         self.parts: dict[str, Part] = {}
         self.together = 0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is anything that a later import could go on with."""
+        return any(part.at for part in self.parts.values())
 
     def header(self) -> dict[str, Any]:
         """The first entry of the journal."""

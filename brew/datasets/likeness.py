@@ -25,7 +25,7 @@ _LEVELS, _SHARE = 10.0, 0.25
 _NOISE = 1.0  # levels that make no difference
 _TOGETHER = 32  # pictures
 _NEXT = 24  # pictures of a band that each is compared with
-_AT_ONCE = 1 << 16
+_AT_ONCE = 1 << 14
 
 
 def signature(pixels: npt.NDArray[Any]) -> Signatures:

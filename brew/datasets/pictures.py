@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.data.images.decoding import BadImage, decode_image, encode_jpeg, encode_png
+from brew.data.images.header import jpeg_header
 from brew.data.images.masks import decode_mask
 from brew.errors import DataError
 
@@ -16,6 +17,7 @@ from .geometry import Bytes, Placement, place, placement
 from .settings import ImportSettings
 
 _AROUND_MASKS = 255  # in a padded mask: the label that nets are told to ignore
+TURNED = "turned upright"
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -54,14 +56,23 @@ class Form:
             pixels, at = self._placed(self._array_channels(data))
             file = _encoded(pixels, b"") if self.settings.encoded else None
             return Picture((len(pixels), *at.canvas), pixels, file, at, ())
-        stored = decode_image(data)
+        stored = decode_image(data, upright=self.settings.upright)
         formed, told = self._channels(data, stored)
         pixels, at = self._placed(formed)
         shape = len(pixels), *at.canvas
+        turned = self._turned(data)
         if not self.settings.as_files:
-            return Picture(shape, pixels, None, at, told)
-        file = data if pixels is stored else _encoded(pixels, b"" if told else data)
-        return Picture(shape, pixels, file, at, told)
+            return Picture(shape, pixels, None, at, told + turned)
+        kept = pixels is stored and TURNED not in turned
+        file = data if kept else _encoded(pixels, b"" if told else data)
+        return Picture(shape, pixels, file, at, told + turned)
+
+    def _turned(self, data: bytes) -> tuple[str, ...]:
+        """What became of the mark of a camera that was not held upright."""
+        header = jpeg_header(data)
+        if header is None or header.orientation == 1:
+            return ()
+        return (TURNED,) if self.settings.upright else ("left as the camera was held (--upright turns them)",)
 
     def _placed(self, pixels: Bytes) -> tuple[Bytes, Placement]:
         height, width = pixels.shape[1:]
@@ -84,7 +95,7 @@ class Form:
                 return stored, ()
             if self.guessed:
                 raise Coloured
-            return decode_image(data, gray=True), ("colour made gray",)
+            return decode_image(data, gray=True, upright=self.settings.upright), ("colour made gray",)
         if channels == 1:
             return np.repeat(stored, 3, axis=0), ("gray made colour",)
         if channels == 4:

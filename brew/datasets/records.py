@@ -14,7 +14,7 @@ from brew.errors import DataError, UsageError
 from brew.proto.brew_pb2 import Datum
 
 from .annotated import annotated_datum
-from .pictures import Form, Picture
+from .pictures import TURNED, Form, Picture
 from .sources.items import Content, Item
 
 Values = dict[str, "bytes | npt.NDArray[Any]"]
@@ -46,6 +46,8 @@ class Maker:
         data = content.data
         if isinstance(data, bytes) or is_pixels(data):
             picture = self.form.picture(data)
+            if TURNED in picture.told and (item.boxes or content.mask is not None):
+                raise DataError("it is turned as its camera was, and its boxes or its mask are not")
             beside = self._beside(item, content, picture)
             main = self._main(item, picture)
             return Made(self._values(item, main, beside), picture.shape, picture.told)

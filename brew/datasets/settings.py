@@ -19,6 +19,7 @@ class ImportSettings:
                sides at least as long as it; `crop`, as shorter, and the middle cut out
     encoded    the bytes of pictures' files are stored, or pixels; None: the files' bytes where nothing is resized
     gray       one channel (True) or three; None: one where all pictures have one
+    upright    pictures are turned as the mark of their camera says; else they are as they are stored
     val, test  shares of what the source puts in no part
     compare    pictures that are nearly the same are not divided
     seed       of the division and the order
@@ -33,6 +34,7 @@ class ImportSettings:
     resize: Resize = "warp"
     encoded: bool | None = None
     gray: bool | None = None
+    upright: bool = False
     val: float = 0.0
     test: float = 0.0
     compare: bool = True

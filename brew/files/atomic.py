@@ -22,6 +22,7 @@ from brew.errors import ResourceError
 from brew.units import mib
 
 from .overwriting import Kind, check
+from .regular import NotRegular
 
 log = logging.getLogger("brew")
 
@@ -76,7 +77,9 @@ def flush(path: Path) -> None:
 
 def reason(error: OSError) -> str:
     """The system's message for an error; h5py's own fills a paragraph."""
-    return os.strerror(error.errno) if error.errno else str(error)
+    if isinstance(error, NotRegular) or not error.errno:
+        return str(error)
+    return os.strerror(error.errno)
 
 
 def old_name(path: Path) -> Path:

@@ -85,6 +85,31 @@ def test_mixed_pictures_have_one_form_which_is_told(pile: Made) -> None:
     assert described(folder)["changed"] == {"gray made colour": 1, "transparency dropped": 1}
 
 
+def held_sideways(seed: int) -> bytes:
+    """A JPEG of 8 x 6 that is to be turned by 90 degrees."""
+    exif, out = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.open(io.BytesIO(encoded(seed))).save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
+def test_pictures_of_cameras_are_turned_if_wanted(pile: Made) -> None:
+    folder = pile("cat/1.png", "dog/1.png")
+    (folder / "cat/2.jpg").write_bytes(held_sideways(4))
+    done = imported(folder)
+    datum = train(folder)["cat/2.jpg"]
+    assert datum.data == (folder / "cat/2.jpg").read_bytes() and (datum.height, datum.width) == (6, 8)
+    assert done.parts["train"].told == {"left as the camera was held (--upright turns them)": 1}
+    assert imported(folder, upright=True, overwrite=True).parts["train"].told == {"turned upright": 1}
+    datum = train(folder)["cat/2.jpg"]
+    assert (datum.height, datum.width) == (8, 6)
+    stored = decode_image((folder / "cat/2.jpg").read_bytes()).astype(int)
+    assert abs(pixels(datum) - np.rot90(stored, -1, (1, 2))).mean() < 3
+    contents = {"0": Content(held_sideways(4), mask=np.zeros((6, 8), np.uint8))}
+    with pytest.raises(DataError, match="turned as its camera was, and its boxes or its mask are not"):
+        import_data(Values(contents), folder.parent / "masks", ImportSettings(upright=True))
+
+
 def test_gray_pictures_stay_gray_and_colours_are_made_gray_if_wanted(pile: Made) -> None:
     folder = pile("cat/1.png", "dog/1.png", mode="L")
     imported(folder)

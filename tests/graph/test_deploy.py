@@ -266,6 +266,21 @@ def test_what_other_readers_do_not_know_or_need():
     assert "negative_slope: 0.017\n" in written
 
 
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("resize_param { height: 9 width: 8 }", "resized to 9 x 8; minus"),
+        ("resize_param { height: 9 width: 8 resize_mode: FIT_SMALL_SIZE }", "resized to 9 x 8 (FIT_SMALL_SIZE); minus"),
+    ],
+)
+def test_the_size_before_the_crop_is_told(fields: str, says: str):
+    text = DATA.replace("crop_size: 6", f"crop_h: 5 crop_w: 6 {fields}") + IP.format("fc", "data") + LOSS
+    result = deploy(prototxt.parse(text, NetParameter))
+    written = result.text().replace("\n#  ", "")
+    assert says in written and "the middle 5 x 6; times 0.5" in written
+    assert list(result.net.layer[0].input_param.shape[0].dim) == [1, 3, 5, 6]
+
+
 @pytest.mark.parametrize("value", ["0.017", "0.00390625", "103.939", "1e-05", "0.1"])
 def test_numbers_are_written_in_the_fewest_digits(value: str):
     text = DATA.replace("scale: 0.5", f"scale: {value}").replace("117", value) + IP.format("fc", "data") + LOSS

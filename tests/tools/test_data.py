@@ -90,8 +90,12 @@ def test_check_tells_what_is_in_a_source(brew_run: Run) -> None:
     assert outcome.code == 0
     assert outcome.err == ""
     assert outcome.out.splitlines() == [
-        f"{lmdb}: LMDB, 10 records read, 0 bad", "  shapes: 3 x 10 x 9 (10)", "  labels: 0 to 1",
-        f"{h5}: HDF5, 2 datasets read, 0 bad", "  shapes: /data 40 x 6, /label 40", "  labels: 0 to 3",
+        f"{lmdb}: LMDB, 10 records read, 0 bad", "  shapes: 3 x 10 x 9 (10)",
+        "  channels: mean 121.5, 124.4, 132.2; standard deviation 62.71, 64.55, 62.82 (blue, green, red)",
+        "  labels: 0 to 1", "  classes: 2", "    0  5  " + "█" * 30, "    1  5  " + "█" * 30,
+        f"{h5}: HDF5, 2 datasets read, 0 bad", "  shapes: /data 40 x 6, /label 40", "  labels: 0 to 3", "  classes: 4",
+        "    0   7  ██████████████████", "    1  12  ██████████████████████████████",
+        "    2  11  ████████████████████████████", "    3  10  █████████████████████████",
     ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,22 @@ def test_voc_counted_from_one_and_with_a_list_of_classes(brew_run: Run, devkit: 
     assert boxes(tmp_path / "out/train_lmdb")["VOC2007/JPEGImages/a.png"] == [(2, 0, 0, 0, 5, 3, True)]
     assert label_names(tmp_path / "out") == ("background", "zebra", "dog")
     assert 'objects of "cat", which is not in the list of classes, left out: 1' in said
+
+
+def test_voc_in_the_tar_that_it_comes_in(brew_run: Run, devkit: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "voc.tar", "w") as archive:
+        archive.add(devkit, "./VOCdevkit")
+        link = tarfile.TarInfo("VOCdevkit/VOC2007/JPEGImages/link.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    imported(brew_run, devkit.parent / "voc.tar", tmp_path / "packed")
+    imported(brew_run, devkit, tmp_path / "plain")
+    expected = {f"VOCdevkit/{name}": found for name, found in boxes(tmp_path / "plain/train_lmdb").items()}
+    assert boxes(tmp_path / "packed/train_lmdb") == expected
+    whole = (tmp_path / "voc.tar").read_bytes()
+    (tmp_path / "voc.tar").write_bytes(whole[: len(whole) // 2 + 100])
+    outcome = brew_run("data", "import", str(tmp_path / "voc.tar"), str(tmp_path / "cut"), "--kind", "voc")
+    assert outcome.code == 3 and ("is no member: was the archive cut?" in outcome.err or "voc.tar" in outcome.err)
 
 
 def test_boxes_follow_a_resize(brew_run: Run, devkit: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from piles import encoded
 
 from brew.data.databases.opening import open_database
@@ -197,6 +199,38 @@ def test_files_that_cannot_be_read_fail_the_import_with_their_number(brew_run: R
     database.close()
     described = (tmp_path / "out" / "dataset.yaml").read_text()
     assert all(f"name: {name}" in described for name in BAD)
+
+
+def odd_files() -> dict[str, bytes]:
+    """Pictures that are cut at every marker, lie about their size, are animated, of another format than they say."""
+    whole = encoded(1, (40, 30), "JPEG")
+    made = {f"cut{at}.jpg": whole[:at] for at in range(len(whole) - 1) if whole[at] == 0xFF}
+    frame = whole.index(b"\xff\xc0")
+    for name, size in (("wide", b"\xff\xff\xff\xff"), ("none", bytes(4)), ("taller", b"\0\x40\0\x28")):
+        made[f"{name}.jpg"] = whole[: frame + 5] + size + whole[frame + 9 :]
+    png = encoded(2)
+    made["bomb.png"] = png[:16] + b"\0\1\0\0\0\1\0\0" + png[24:]
+    made["crc.png"] = png[:60] + b"x" + png[61:]
+    out = io.BytesIO()
+    frames = [Image.new("P", (9, 9), i) for i in range(3)]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    made["animated.gif"] = out.getvalue()
+    made["really.jpg"] = png
+    return made
+
+
+def test_odd_files_are_imported_or_named(brew_run: Run, tmp_path: Path) -> None:
+    pile, odd = make_pile(tmp_path, 2), odd_files()
+    for name, data in odd.items():
+        (pile / "cat" / name).write_bytes(data)
+    (pile / "dog" / "folder.jpg").mkdir()
+    outcome = brew_run("data", "import", str(pile), str(tmp_path / "out"), "--raw", "--max-bad", str(len(odd)))
+    assert outcome.code == 0 and outcome.err.count("cannot be imported: ") == outcome.err.count("\n") > 10
+    database = open_database(tmp_path / "out" / "train_lmdb")
+    keys = {key.decode().partition("/")[2] for key, _ in database.scan(0)}
+    database.close()
+    assert {"animated.gif", "really.jpg", "0.jpg"} <= keys and not {"wide.jpg", "none.jpg", "bomb.png"} & keys
+    assert all((name in keys) != (f"cat/{name}: " in outcome.err) for name in odd)
 
 
 def test_an_import_of_nothing_but_bad_files_fails(brew_run: Run, tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from brew.tools.data.copies import copy_options, print_paths
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.live import bar
+
+from .copies import copy_options, print_paths
 
 
 @click.command(name="convert", cls=Command)

@@ -14,6 +14,7 @@ from brew.tools.parts.output import echo
 
 if TYPE_CHECKING:
     from brew.datasets.importing import Imported
+    from brew.datasets.sources.items import Source
 
 _SIZE = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 
@@ -48,15 +49,23 @@ def _list_kinds(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--kind", metavar="KIND", help="What SOURCE is, where its contents do not tell.")
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE", help="An option of the kind (repeatable).")
 @click.option(
+    "--labels",
+    "names",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Number the classes as this labels.txt does, or the import or database beside it.",
+)
+@click.option(
     "--kinds", is_flag=True, is_eager=True, expose_value=False, callback=_list_kinds,
     help="List the kinds with their options, and exit.",
 )  # fmt: skip
 @click.option("--format", "format_", type=Choice(["lmdb", "hdf5"]), default="lmdb", help="What is written (lmdb).")
 @click.option("--size", type=_Size(), metavar="HxW", help="Bring pictures to this size (as they are).")
 @click.option(
-    "--resize", type=Choice(["warp", "fit", "pad", "shorter", "crop"]), default="warp", help="How (warp): see below."
+    "--resize", type=Choice(["warp", "fit", "pad", "shorter", "crop"]), default="warp", help="How (warp): see above."
 )
 @click.option("--encoded/--raw", default=None, help="Store encoded pictures, or pixels (encoded unless resized).")
+@click.option("--upright", is_flag=True, help="Turn pictures as the mark of their camera says.")
 @click.option("--gray/--color", default=None, help="One channel, or three (gray where all pictures are).")
 @click.option(
     "--val", type=click.FloatRange(0, 1, max_open=True), default=0, metavar="SHARE", help="Of it for val (0)."
@@ -74,7 +83,14 @@ def _list_kinds(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--workers", type=click.IntRange(1, 512), metavar="N", help="Threads that read (one for each core).")
 @click.pass_obj
 def verb(
-    settings: Settings, /, source: Path, out: Path, kind: str | None, options: tuple[str, ...], **given: Any
+    settings: Settings,
+    /,
+    source: Path,
+    out: Path,
+    kind: str | None,
+    options: tuple[str, ...],
+    names: Path | None,
+    **given: Any,
 ) -> None:
     """Make databases of a pile of files.
 
@@ -84,6 +100,7 @@ def verb(
     shorter than it; crop, which is shorter with the middle cut out.
     """
     from brew.datasets.importing import import_data
+    from brew.datasets.renumbering import Renumbered
     from brew.datasets.settings import ImportSettings
     from brew.datasets.sources.kinds import open_source
 
@@ -91,13 +108,25 @@ def verb(
     if (problem := wanted.problem()) is not None:
         raise click.UsageError(problem)
     own = dict(_named(option) for option in options)
-    pile = open_source(source, kind, own)
+    pile: Source = open_source(source, kind, own)
     try:
+        pile = pile if names is None else Renumbered(pile, _read_names(names))
         with bar(settings) as progress:
             imported = import_data(pile, out, wanted, progress, own)
     finally:
         pile.close()
     echo(_report(imported, pile.notes), lines=True)
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    """The names in a file, or of a folder; DataError where there are none."""
+    from brew.data.labels import label_names, read_labels
+    from brew.errors import DataError
+
+    names = label_names(path) if path.is_dir() else read_labels(path)
+    if not names:
+        raise DataError(f"{path} holds no labels.txt")
+    return names
 
 
 def _named(option: str) -> tuple[str, str]:

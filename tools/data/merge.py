@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from brew.errors import UsageError
-from brew.tools.data.copies import copy_options, print_paths, say
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.live import bar
+
+from .copies import copy_options, print_paths, say
 
 
 @click.command(name="merge", cls=Command)

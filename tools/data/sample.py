@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from brew.errors import UsageError
-from brew.tools.data.copies import copy_options, in_classes, print_paths, say, seed_option
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.live import bar
+
+from .copies import copy_options, in_classes, print_paths, say, seed_option
 
 
 @click.command(name="sample", cls=Command)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from brew.tools.data.copies import copy_options, in_classes, print_paths, say, seed_option
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.live import bar
+
+from .copies import copy_options, in_classes, print_paths, say, seed_option
 
 _SHARE = click.FloatRange(0, 1, max_open=True)
 

@@ -21,6 +21,8 @@ from typing import IO, Any, TypeAlias
 
 from brew.errors import BrewError
 
+from .facts import Facts
+
 Progress: TypeAlias = Callable[[str, int, int | None], None]
 
 _DEATHS = 100  # of one image list, after which the rest is not read
@@ -35,13 +37,17 @@ class CheckFailed(RuntimeError):
 class Limits:
     """`classes`: labels must be from 0 to classes - 1 (None: any). `root` is the prefix of names in an image list
     (None: the folder in which they are found). `tops` are the datasets wanted of HDF5 files (none: all). `timeout`:
-    seconds a record may take. `memory`: bytes the child may allocate."""
+    seconds a record may take. `memory`: bytes the child may allocate. `ignored`: a label that is allowed, too.
+    `compare`: hashes are made, by which records are compared. `mean`: the file (.npy) that gets the mean image."""
 
     classes: int | None = None
     root: str | None = None
     tops: tuple[str, ...] = ()
     timeout: float = 60.0
     memory: int = 4 << 30
+    ignored: int | None = None
+    compare: bool = False
+    mean: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class Report:
     """The results for one source. `bad` counts all bad records, `bad_records` holds the first of them.
 
     `kind` is "LMDB", "LEVELDB", "HDF5" or "images", "" where that could not be told; `shapes` counts records by
-    shape; `labels` are the lowest and the highest. `problem` says why the source cannot be read (to its end).
+    shape; `labels` are the lowest and the highest; `facts` what was measured of good records. `problem` says why the
+    source cannot be read (to its end).
     """
 
     source: str
@@ -68,6 +75,7 @@ class Report:
     bad_records: list[BadRecord] = field(default_factory=list)
     shapes: Counter[str] = field(default_factory=Counter)
     labels: tuple[int, int] | None = None
+    facts: Facts = field(default_factory=Facts)
     problem: str | None = None
 
     @property
@@ -108,13 +116,18 @@ class _Pending:
                 report.kind, report.total = kind, total
             case ["at", record]:
                 self.record = record
-            case ["fine", shape, low, high]:
+            case ["fine", shape, low, high, classes, measures]:
                 report.shapes[shape] += 1
+                report.facts.add(self.record or "", classes, measures)
                 if low is not None:
                     report.labels = min(low, (report.labels or (low,))[0]), max(high, (report.labels or (0, high))[1])
                 self._done()
             case ["bad", reason]:
                 self.blame(reason, listed)
+            case ["measures", measures]:
+                report.facts.add("", (), measures)
+            case ["no mean", why]:
+                report.facts.no_mean = why
             case ["unusable", problem]:
                 report.problem = problem
 
@@ -202,7 +215,7 @@ def _signal_name(number: int) -> str:
 
 def _environment() -> dict[str, str]:
     """The child's environment: this very Brew, one thread for BLAS, and no HDF5 filters from the machine's folders."""
-    here = str(Path(__file__).resolve().parents[2])
+    here = str(Path(__file__).resolve().parents[3])
     paths = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
 

@@ -1,8 +1,9 @@
 """The child process of `brew data check`: reads what may kill it, and writes a line before and after every record.
 
 In: one JSON object on stdin, the sources and their limits. Out, on stdout, JSON lists: ["kind", kind, total],
-["at", record], ["fine", shape, lowest label, highest label], ["bad", reason], ["unusable", problem], ["end"], and
-["failed", traceback] for a mistake of ours.
+["at", record], ["measures", those of some rows], ["fine", shape, lowest label, highest label, counts of labels,
+measures], ["bad", reason], ["no mean", why], ["unusable", problem], ["end"], and ["failed", traceback] for a mistake of
+ours.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from typing import Any
 from brew.errors import BrewError, DataError
 
 from .check import Limits, as_problem
+from .measures import Fact, Measurer
 from .walks import walk
+
+_AT_ONCE = 500  # rows whose measures are one line
 
 
 def main() -> None:
@@ -60,22 +64,24 @@ class _Lines:
 
 def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
     try:
-        found = walk(Path(source), start, limits)
+        measurer = Measurer(limits)
+        found = walk(Path(source), start, limits, measurer)
         out.say("kind", found.kind, found.total)
         for record, look in found.records:
             out.say("at", record)
             out.flush()
             _clock(limits.timeout)
             try:
-                shape, low, high = look()
+                fact = look()
             except BrewError as error:
                 out.say("bad", f"{error.message} ({error.hint})" if error.hint else error.message)
             except MemoryError:
                 out.say("bad", f"it needs more than the {limits.memory >> 20} MiB of memory it may have")
             else:
-                strange = _strange_labels(low, high, limits.classes)
-                out.say(*(("bad", strange) if strange else ("fine", shape, low, high)))
+                _tell(fact, limits, out)
             out.flush()
+        if (why := measurer.finish(whole=start == 0)) is not None:
+            out.say("no mean", why)
     except BrewError as error:
         out.say("unusable", as_problem(error))
     except MemoryError:
@@ -86,9 +92,30 @@ def _check(source: str, start: int, limits: Limits, out: _Lines) -> None:
     out.flush()
 
 
-def _strange_labels(low: int | None, high: int | None, classes: int | None) -> str | None:
-    """The mistake in labels from `low` to `high`, if any."""
+def _tell(fact: Fact, limits: Limits, out: _Lines) -> None:
+    """What is known of a record, or of a dataset; the measures of many rows in several lines."""
+    strange = _strange_labels(fact, limits)
+    if strange:
+        out.say("bad", strange)
+        return
+    measures = fact.measures
+    while len(measures) > _AT_ONCE:
+        out.say("measures", measures[:_AT_ONCE])
+        out.flush()
+        measures = measures[_AT_ONCE:]
+    out.say("fine", fact.shape, fact.low, fact.high, list(fact.classes.items()), measures)
+
+
+def _strange_labels(fact: Fact, limits: Limits) -> str | None:
+    """The mistake in the labels of a record or a dataset, if any."""
+    low, high, classes = fact.low, fact.high, limits.classes
     if classes is None or low is None or high is None or 0 <= low <= high < classes:
+        return None
+    if (
+        limits.ignored is not None
+        and fact.classes
+        and all(0 <= n < classes or n == limits.ignored for n in fact.classes)
+    ):
         return None
     labels = f"label {low}" if low == high else f"labels {low} to {high}"
     return f"{labels}: 0 to {classes - 1} are allowed"

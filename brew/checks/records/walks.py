@@ -13,21 +13,21 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.databases.database import Record
 from brew.data.databases.opening import open_database
-from brew.data.datum import decode, has_label
 from brew.data.hdf5.source import find_dataset, open_hdf5, read_list
 from brew.data.image_list import ImageList, numbered, remedy
 from brew.data.image_source import ImageFiles
 from brew.data.list_lines import UTF_16
+from brew.datasets.stored.entry import Entry, look
 from brew.errors import BrewError, DataError
 from brew.files import regular
 from brew.files.signatures import noun_of
 from brew.layer import shape_text
 
 from .check import Limits
+from .measures import Fact, Measurer, counts_of, labelled
 
-Fact: TypeAlias = tuple[str, int | None, int | None]  # shape, lowest and highest label
+Look: TypeAlias = Callable[[], Fact]
 _BLOCK = 16 << 20  # bytes of a dataset read at a time
 _MOST_LINKS = 1_000_000  # in an HDF5 file
 _SHOWN = 5  # rows named in a reason
@@ -44,13 +44,14 @@ class Walk:
 
     kind: str
     total: int | None
-    records: Iterator[tuple[str, Callable[[], Fact]]]
+    records: Iterator[tuple[str, Look]]
 
 
-def walk(source: Path, start: int, limits: Limits) -> Walk:
+def walk(source: Path, start: int, limits: Limits, measurer: Measurer | None = None) -> Walk:
     """The walk over `source` from record `start` on; its contents say which one. DataError."""
+    measurer = measurer or Measurer(limits)
     if source.is_dir():
-        return _database(source, limits.classes)
+        return _database(source, limits.classes, measurer)
     if not source.is_file():
         raise DataError(
             "there is no such file or folder" if not source.exists() else "it is neither a file nor a folder"
@@ -58,7 +59,7 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
     if source.name == "data.mdb":
         raise DataError("this is the file of an LMDB; its folder is to be given")
     if _is_hdf5(source):
-        return Walk("HDF5", None, _hdf5([source], limits))
+        return Walk("HDF5", None, _hdf5([source], limits, measurer))
     head = regular.head(source, 512)
     noun = noun_of(head)
     if noun not in (None, "a text file") or (
@@ -68,38 +69,37 @@ def walk(source: Path, start: int, limits: Limits) -> Walk:
         raise DataError(f"this is {noun}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
     first = next((line.strip() for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()), "")
     if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
-        return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits))
+        return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits, measurer))
     if re.fullmatch("# *[0-9]+", first):
         raise DataError("this seems to be a list of windows (WindowData); those are not checked")
-    return _images(source, start, limits)
+    return _images(source, start, limits, measurer)
 
 
-def _database(folder: Path, classes: int | None) -> Walk:
+def _database(folder: Path, classes: int | None, measurer: Measurer) -> Walk:
     database = open_database(folder)
 
-    def records() -> Iterator[tuple[str, Callable[[], Fact]]]:
-        for record in database.scan(0):
-            yield record[0].decode(errors="replace"), partial(_datum, record, classes)
+    def records() -> Iterator[tuple[str, Look]]:
+        for key, value in database.scan(0):
+            yield key.decode(errors="replace"), partial(_datum, Entry(key, value), classes, measurer)
         database.close()
 
     return Walk(database.backend, database.length, records())
 
 
-def _datum(record: Record, classes: int | None = None) -> Fact:
+def _datum(entry: Entry, classes: int | None, measurer: Measurer) -> Fact:
     try:
-        pixels, label = decode(record)
+        seen = look(entry)
     except DataError as error:
-        raise DataError(error.message.removeprefix(f"record {record[0].decode(errors='replace')!r}: ")) from None
-    if not np.isfinite(pixels).all():
+        raise DataError(error.message.removeprefix(f"record {entry.name!r}: ")) from None
+    if not np.isfinite(seen.values).all():
         raise DataError("it has NaN or infinity for a pixel")
-    if has_label(record):
-        return shape_text(pixels.shape), label, label
-    if classes is not None:
+    labels = [box.label for box in seen.boxes] if entry.annotated else [seen.label] if seen.label is not None else []
+    if classes is not None and not labels and not entry.annotated:
         raise DataError(f"it has no label; one from 0 to {classes - 1} is expected")
-    return shape_text(pixels.shape), None, None
+    return labelled(shape_text(seen.values.shape), labels, [measurer.measure(seen.values)])
 
 
-def _images(source: Path, start: int, limits: Limits) -> Walk:
+def _images(source: Path, start: int, limits: Limits, measurer: Measurer) -> Walk:
     wrong: dict[int, DataError] = {}
     listed = ImageList.read(source, what="source", wrong=wrong)
     prefix = limits.root
@@ -107,15 +107,15 @@ def _images(source: Path, start: int, limits: Limits) -> Walk:
         here = any(_is_there(name) for name in listed.names[:_LOOKED_UP])
         prefix = "" if here else f"{source.parent}/"
     files = ImageFiles(listed, prefix)
-    looks = (_look(files, line, found) for line, found in islice(numbered(listed, wrong), start, None))
+    looks = (_look(files, line, found, measurer) for line, found in islice(numbered(listed, wrong), start, None))
     return Walk("images", len(listed.names) + len(wrong), looks)
 
 
-def _look(files: ImageFiles, line: int, found: int | DataError) -> tuple[str, Callable[[], Fact]]:
+def _look(files: ImageFiles, line: int, found: int | DataError, measurer: Measurer) -> tuple[str, Look]:
     """The record of a line: its image, or the error in the line."""
     if isinstance(found, DataError):
         return f"{found.place}", partial(_refuse, found)
-    return f"{files.images.file}:{line}: {files.images.names[found]}", partial(_image, files, found)
+    return f"{files.images.file}:{line}: {files.images.names[found]}", partial(_image, files, found, measurer)
 
 
 def _refuse(error: DataError) -> Fact:
@@ -129,7 +129,7 @@ def _is_there(name: str) -> bool:
         return False
 
 
-def _image(files: ImageFiles, number: int) -> Fact:
+def _image(files: ImageFiles, number: int, measurer: Measurer) -> Fact:
     path = files.path(number)
     try:
         if not path.is_file():
@@ -138,8 +138,8 @@ def _image(files: ImageFiles, number: int) -> Fact:
             raise DataError("it is not a file" if there else f"there is no {path}", hint=hint)
     except OSError as error:
         raise DataError(f"it cannot be looked up: {error.strerror}") from None
-    label = int(files.images.labels[number])
-    return shape_text(files.load(number).shape), label, label
+    pixels = files.load(number)
+    return labelled(shape_text(pixels.shape), [int(files.images.labels[number])], [measurer.measure(pixels)])
 
 
 # --- HDF5 -------------------------------------------------------------------------------------------------------------
@@ -151,12 +151,12 @@ def _is_hdf5(path: Path) -> bool:
     return path.is_file() and bool(h5py.is_hdf5(path))
 
 
-def _hdf5(files: list[Path], limits: Limits) -> Iterator[tuple[str, Callable[[], Fact]]]:
+def _hdf5(files: list[Path], limits: Limits, measurer: Measurer) -> Iterator[tuple[str, Look]]:
     for file in files:
         rows: dict[str, int] = {}
         with open_hdf5(file) as h5:
             for name in limits.tops or _names(h5, file):
-                yield f"{file}: {name}", partial(_dataset, h5, name, file, rows, limits.classes)
+                yield f"{file}: {name}", partial(_dataset, h5, name, file, rows, limits.classes, measurer)
         if len(set(rows.values())) > 1:
             yield str(file), partial(_unequal, rows)
 
@@ -192,22 +192,28 @@ def _names(h5: Any, file: Path) -> Iterator[str]:
         raise DataError(f"{file}: damaged HDF5 file ({error})") from None
 
 
-def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int | None) -> Fact:
+def _dataset(
+    h5: Any, name: str, file: Path, rows: dict[str, int], classes: int | None, measurer: Measurer
+) -> Fact:  # fmt: skip
     """Read the dataset once, in blocks of rows; not all numbers in it may be finite, nor labels of classes whole."""
+    kind = name.rpartition("/")[2]
+    bad: list[int] = []
+    found = Fact("")
     try:
         dataset = find_dataset(h5, name, file)
         step = max(1, _BLOCK * dataset.shape[0] // max(dataset.nbytes, 1))
-        bad: list[int] = []
-        low = high = None
         for start in range(0, dataset.shape[0], step):
             block: npt.NDArray[Any] = dataset[start : start + step]
             finite = np.isfinite(block.reshape(len(block), -1)).all(axis=1)
             bad += (np.flatnonzero(~finite) + start).tolist()
-            if name.rpartition("/")[2] == "label" and block.size and finite.all():
+            if kind == "label" and block.size and finite.all():
                 if classes is not None:
                     _check_whole(block, start)
-                low = min(int(block.min()), low if low is not None else int(block.min()))
-                high = max(int(block.max()), high if high is not None else int(block.max()))
+                _add_labels(found, block)
+            elif kind == "data" and finite.all():
+                found.measures += [
+                    measurer.measure(values, f"{file}: row {number}") for number, values in enumerate(block, start)
+                ]
     except BrewError:
         raise
     except (OSError, RuntimeError, LookupError, ValueError, TypeError) as error:
@@ -216,7 +222,15 @@ def _dataset(h5: Any, name: str, file: Path, rows: dict[str, int], classes: int 
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         raise DataError(f"NaN or infinity in row {', '.join(map(str, bad[:_SHOWN]))}{more}")
     rows[name] = dataset.shape[0]
-    return f"{name} {shape_text(dataset.shape)}", low, high
+    found.shape = f"{name} {shape_text(dataset.shape)}"
+    return found
+
+
+def _add_labels(found: Fact, block: npt.NDArray[Any]) -> None:
+    low, high = int(block.min()), int(block.max())
+    found.low = low if found.low is None else min(low, found.low)
+    found.high = high if found.high is None else max(high, found.high)
+    found.classes += counts_of(block.reshape(-1))
 
 
 def _check_whole(block: npt.NDArray[Any], start: int) -> None:

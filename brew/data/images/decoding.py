@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
@@ -109,30 +111,44 @@ def decode(data: bytes, rule: ImageRule) -> Bytes:
 
 
 def _through_pillow(data: bytes, rule: ImageRule) -> Bytes:
+    with opened(data) as image:
+        return _pixels(image, rule)
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[Image]:
+    """The image in `data`, opened by Pillow. Whatever it raises over it, then and inside, is BadImage."""
     from PIL import Image as images
     from PIL import UnidentifiedImageError
 
+    with _bad_image():
+        try:
+            image = images.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError:
+            raise BadImage(f"of {len(data)} bytes is of no known format ({', '.join(FORMATS)})") from None
+        except (images.DecompressionBombError, images.DecompressionBombWarning) as error:
+            raise BadImage(f"is refused: {error}") from None
+        with image:
+            yield image
+
+
+@contextmanager
+def _bad_image() -> Iterator[None]:
+    """On bytes that are no whole image Pillow's decoders raise what comes along, from KeyError to struct.error."""
     try:
-        with images.open(io.BytesIO(data), formats=FORMATS) as image:
-            return _pixels(image, rule)
+        yield
     except BadImage:
         raise
-    except UnidentifiedImageError:
-        raise BadImage(f"of {len(data)} bytes is of no known format ({', '.join(FORMATS)})") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadImage(f"cannot be decoded: {error}") from None
-    except (images.DecompressionBombError, images.DecompressionBombWarning) as error:
-        raise BadImage(f"is refused: {error}") from None
+    except MemoryError:
+        raise BadImage("is too large for the memory there is") from None
+    except Exception as error:
+        raise BadImage(f"cannot be decoded: {error or type(error).__name__}") from None
 
 
 def image_pixels(image: Image, *, color: bool = False, gray: bool = False) -> Bytes:
     """The same of an image that Pillow holds."""
-    try:
+    with _bad_image():
         return np.array(_pixels(image, ImageRule(color, gray)), order="C")
-    except BadImage:
-        raise
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise BadImage(f"cannot be decoded: {error}") from None
 
 
 def turned(pixels: Bytes, orientation: int) -> Bytes:

@@ -73,9 +73,17 @@ def _walk(folder: str, prefix: str, around: tuple[tuple[int, int], ...]) -> Iter
     if here in around:
         return
     with os.scandir(folder) as entries:
-        kinds = {entry.name: entry.is_dir() for entry in entries}
+        kinds = {entry.name: _is_folder(entry) for entry in entries}
     for name in in_bytes_order(kinds):
         if not kinds[name]:
             yield prefix + name
         elif not name.startswith("."):
             yield from _walk(f"{folder}/{name}", f"{prefix}{name}/", (*around, here))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """False for links that lead round in a circle: they are told when their file is read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

@@ -95,8 +95,12 @@ class Source(Protocol):
     target_names: tuple[str, ...]
     items: Sequence[Item]
     problems: Sequence[Problem]
-    notes: Sequence[str]
-    preparation: Mapping[str, Any] | None
+
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+    @property
+    def preparation(self) -> Mapping[str, Any] | None: ...
 
     def fit(self, items: Sequence[Item]) -> None:
         """Measure what `preparation` needs (a mean, a vocabulary) on the items of the part train, before any is read.
@@ -117,7 +121,10 @@ class Source(Protocol):
         """The bytes that the item takes where it lies, for the prediction of the room needed; None if unknown."""
 
     def read(self, item: Item) -> Content:
-        """The content of one of `items`; DataError, with its name and place, where it cannot be read."""
+        """The content of one of `items`; DataError, with its name and place, where it cannot be read.
+
+        Here, and where else an item is given, its label and its boxes may be others (`Renumbered`).
+        """
 
     def close(self) -> None:
         """Close what was opened."""

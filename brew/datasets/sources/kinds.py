@@ -19,15 +19,23 @@ KINDS: dict[str, tuple[str, str]] = {
     "voc": (f"{_ANNOTATIONS}.voc:Voc", "Pascal VOC: pictures and an XML file of the objects of each"),
     "yolo": (f"{_ANNOTATIONS}.yolo:Yolo", "YOLO: pictures and a text file of the objects of each"),
     "masks": (f"{_ANNOTATIONS}.masks:Masks", "pictures and masks of them, in two folders"),
-    "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of such a folder"),
-    "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of such a folder, compressed or not"),
+    "idx": (f"{_ARRAYS}.idx:Idx", "idx files, as MNIST has them"),
+    "cifar": (f"{_ARRAYS}.cifar:Cifar", "the batches of CIFAR-10 or CIFAR-100"),
+    "numpy": (f"{_ARRAYS}.numpy_files:NumpyFiles", "NumPy's .npy and .npz"),
+    "hdf5": (f"{_ARRAYS}.hdf5:Hdf5Files", "HDF5 with datasets of records and labels"),
+    "parquet": (f"{_ARRAYS}.parquet:Parquet", "Parquet with a column of pictures"),
+    "webdataset": (f"{_ARRAYS}.webdataset:WebDataset", "WebDataset: tar archives of pictures with their labels"),
+    "zip": ("brew.datasets.sources.archives:ZipFolders", "a zip archive of class folders"),
+    "tar": ("brew.datasets.sources.archives:TarFolders", "a tar archive of class folders, compressed or not"),
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
+    "pictures": ("brew.datasets.sources.pictures:Pictures", "a folder of pictures side by side"),
     "sound": ("brew.datasets.features.sound:Sound", "a folder, a zip archive or a list of recordings"),
     "table": ("brew.datasets.features.table:TableRows", "a CSV or TSV whose rows are records"),
     "series": ("brew.datasets.features.series:Series", "the same whose rows are steps of time (--kind series)"),
     "text": ("brew.datasets.features.text:Texts", "a text, a folder of texts, or a CSV of texts (--kind text)"),
 }
+_PACKED = "it is a zip", "it is a gzip", "it is a bzip2", "it is an xz", "it is a zstandard"
 _SHOWN = 8  # names of what a pile holds
 
 
@@ -78,7 +86,9 @@ def _recognised(path: Path) -> str:
     for name in KINDS:
         if _class(name).recognises(path):
             return name
-    raise DataError(f"{path} is of no kind that can be imported: {found(path)}", hint=f"what can be: {understood()}")
+    what = found(path)
+    unpack = "; unpack it: other kinds are read from a folder" if what.startswith(_PACKED) else ""
+    raise DataError(f"{path} is of no kind that can be imported: {what}{unpack}", hint=f"what can be: {understood()}")
 
 
 def understood() -> str:

@@ -56,7 +56,7 @@ def class_tree(names: Iterable[str], wanted: Callable[[str], bool] = is_picture,
     everything = in_bytes_order(names)
     pictures = [name for name in everything if wanted(name)]
     others = [name for name in everything if not wanted(name)]
-    notes = [_left_out(others, f"no {noun} by their names")] if others else []
+    notes = [left_out(others, f"no {noun} by their names")] if others else []
     found: list[tuple[str, Part | None, str | None]]
     split = _unwrapped([(name, name.split("/")) for name in pictures])
     if any(parts[0].lower() in PARTS for _, parts in split if len(parts) > 1):
@@ -66,11 +66,11 @@ def class_tree(names: Iterable[str], wanted: Callable[[str], bool] = is_picture,
             for name, parts in split
             if len(parts) > 1 and parts[0].lower() in PARTS
         ]
-        notes += [_left_out(astray, "in none of the folders of parts")] if astray else []
+        notes += [left_out(astray, "in none of the folders of parts")] if astray else []
     else:
         astray = [name for name, parts in split if len(parts) == 1]
         found = [(name, None, parts[0]) for name, parts in split if len(parts) > 1]
-        notes += [_left_out(astray, "in no class folder")] if astray else []
+        notes += [left_out(astray, "in no class folder")] if astray else []
     labels = class_order(label for _, _, label in found if label is not None)
     numbers = {label: number for number, label in enumerate(labels)}
     items = tuple(Item(name, label=None if label is None else numbers[label], part=part) for name, part, label in found)
@@ -87,7 +87,8 @@ def _unwrapped(split: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]
     return split
 
 
-def _left_out(names: Sequence[str], why: str) -> str:
+def left_out(names: Sequence[str], why: str) -> str:
+    """A sentence on files that an import leaves out."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     files = "file" if len(names) == 1 else "files"
     return f"{len(names)} {files} left out, {why}: {', '.join(names[:_LISTED])}{more}"

@@ -65,6 +65,11 @@ def check_out(path: Path) -> None:
         raise ResourceError(f"cannot write {path}: there is no folder {path.parent}")
 
 
+def read_mean(path: Path, count: int) -> MeanImage:
+    """The mean of `count` images that stands in a file of NumPy's, which Brew wrote."""
+    return MeanImage(np.load(path, allow_pickle=False), count)
+
+
 def mean_image(
     source: Path, progress: Callable[[str, int, int | None], None], *, backend: str | None = None
 ) -> MeanImage:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from brew.errors import UsageError
-from brew.files import regular
 from brew.files.atomic import replacing
-from brew.files.overwriting import Kind
+from brew.reports.drawing.files import picture_kind
 from brew.reports.drawing.png import KINDS
 
 from .marks import Chart
 from .png import SOFTWARE, image
 from .svg import PAPER, svg
-
-_HEAD = 4096  # bytes in which a file says that Brew drew it
 
 
 def write(chart: Chart, path: str | Path, *, overwrite: bool = False) -> None:
@@ -37,15 +34,4 @@ def ending_of(path: str | Path) -> str:
     return ending
 
 
-def _holds_svg(path: Path) -> bool:
-    return b"<svg" in regular.head(path, _HEAD)
-
-
-_IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
-
-_SVG = Kind("an SVG picture", _holds_svg, lambda path: PAPER.encode() in regular.head(path, _HEAD))
-_IMAGE = Kind(
-    "an image",
-    lambda path: regular.head(path, 16).startswith(_IMAGES),
-    lambda path: SOFTWARE.encode() in regular.head(path, _HEAD),
-)
+_SVG, _IMAGE = picture_kind("svg", PAPER), picture_kind("png", SOFTWARE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 INK, FAINT, LINE, PAPER = "#212529", "#495057", "#868e96", "#ffffff"
+FRAME_FILL, FRAME_EDGE = "#f8f9fa", "#adb5bd"  # of a block that stands for several
 
 FILL_AND_EDGE = {
     "data": ("#e9ecef", "#868e96"),

@@ -41,20 +41,31 @@ class Column:
         return len(self.cards) - 1
 
 
-def fold(cards: Sequence[Card], links: Sequence[Link], sizes: Sequence[Point], page: float) -> list[Column]:
-    """The columns of a graph whose cards have these sizes (across, along), for a page of that breadth by length."""
+def fold(
+    cards: Sequence[Card],
+    links: Sequence[Link],
+    sizes: Sequence[Point],
+    page: float,
+    together: Sequence[Sequence[int]] = (),
+) -> list[Column]:
+    """The columns of a graph whose cards have these sizes (across, along), for a page of that breadth by length.
+
+    Numbers of cards that stand `together` stay in one column.
+    """
     ranks = ranks_of(len(cards), [(link.source, link.target) for link in links])
     lengths = [0.0] * (max(ranks, default=-1) + 1)
     for (_, along), rank in zip(sizes, ranks, strict=True):
         lengths[rank] = max(lengths[rank], along)
     along = sum(lengths) + FLOOR * len(lengths)
     passing = _passing(links, ranks, len(lengths))
+    rows = [[ranks[card] for card in block] for block in together]
+    closed = {rank for block in rows for rank in range(min(block), max(block))}
     breadth_of = {id(card): across for card, (across, _) in zip(cards, sizes, strict=True)}
     best, nearest = [Column(list(cards), list(links))], math.inf
     for count in range(1, _MOST + 1):
         if count > 1 and along / count < _SHORTEST:
             break
-        columns = _columns(cards, links, ranks, _folds(lengths, passing, count))
+        columns = _columns(cards, links, ranks, _folds(lengths, passing, count, closed))
         breadth = sum(_breadth(column, breadth_of) + GUTTER for column in columns)
         if (far := abs(math.log(breadth / max(along / count, 1) / page))) < nearest:
             best, nearest = columns, far
@@ -82,8 +93,8 @@ def _passing(links: Sequence[Link], ranks: Sequence[int], count: int) -> list[se
     return passing
 
 
-def _folds(lengths: Sequence[float], passing: Sequence[set[int]], count: int) -> list[int]:
-    """The last rows of all columns but the last: near equal lengths, where the fewest links pass."""
+def _folds(lengths: Sequence[float], passing: Sequence[set[int]], count: int, closed: set[int]) -> list[int]:
+    """The last rows of all columns but the last: near equal lengths, where the fewest links pass; none is `closed`."""
     ends, along = [], 0.0
     for length in lengths:
         along += length + FLOOR
@@ -92,7 +103,8 @@ def _folds(lengths: Sequence[float], passing: Sequence[set[int]], count: int) ->
     for number in range(1, count):
         wanted, reach = along * number / count, along / count * 0.3
         after = folds[-1] if folds else -1
-        near = [r for r in range(after + 1, len(lengths) - 1) if abs(ends[r] - wanted) <= reach]
+        open_rows = (r for r in range(after + 1, len(lengths) - 1) if r not in closed)
+        near = [r for r in open_rows if abs(ends[r] - wanted) <= reach]
         if near:
             folds.append(min(near, key=lambda r: (len(passing[r]), abs(ends[r] - wanted))))
     return folds

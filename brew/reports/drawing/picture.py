@@ -10,12 +10,15 @@ from brew.proto.brew_pb2 import LayerParameter
 
 from .cards import Card, cards_of
 from .columns import GUTTER, Column, fold
+from .repeats import Repeat
+from .repeats import folded as without_copies
 from .rows import Point, Rows, place
 
 TITLE, DETAIL = 13.0, 10.5  # heights of letters
 _LINE = 1.45  # from line to line, in heights of letters
 _PAGE = 1.5  # width by height
 _MARGIN, _ROUND, _AROUND = 34.0, 9.0, 9.0  # of the page; of corners; within cards
+_FRAME = 11.0  # around the cards of a block that is drawn once
 _TURN = 20.0  # how far beyond a column's ends a link turns to the next
 _NARROW, _WIDE = frozenset("fijlrtI.,:;|'!()[]{} /"), frozenset("mwMW@%")
 
@@ -40,6 +43,17 @@ class Curve:
     arrow: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A box behind cards that stand for several copies of themselves, and what is written above it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    text: str
+
+
 @dataclass(slots=True)
 class Picture:
     """All of it, in pixels of a page of `width` x `height`."""
@@ -49,23 +63,57 @@ class Picture:
     cards: list[Placed] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
     words: list[tuple[Point, str]] = field(default_factory=list)  # middle of the text
+    frames: list[Frame] = field(default_factory=list)
 
 
 def draw(
-    layers: Iterable[LayerParameter], *, direction: str = "LR", rates: bool = False, folded: bool = True
+    layers: Iterable[LayerParameter],
+    *,
+    direction: str = "LR",
+    rates: bool = False,
+    folded: bool = True,
+    repeats: bool = False,
 ) -> Picture:
     """The picture of these layers; `direction` is TB, BT, LR or RL, as Graphviz has it.
 
     A long net is folded into columns (rows where it goes sideways), unless `folded` is false. `rates` writes the
-    learning rate multipliers on the cards.
+    learning rate multipliers on the cards. With `repeats`, blocks of layers that follow one another unchanged are drawn
+    once, in a frame that says how often.
     """
     flows_down = direction in ("TB", "BT")
     cards, links = cards_of(layers, rates=rates)
+    blocks: list[Repeat] = []
+    if repeats:
+        cards, links, blocks = without_copies(cards, links)
     if folded:
-        columns = fold(cards, links, [_size(card, flows_down) for card in cards], _PAGE if flows_down else 1 / _PAGE)
+        sizes = [_size(card, flows_down) for card in cards]
+        columns = fold(cards, links, sizes, _PAGE if flows_down else 1 / _PAGE, [block.cards for block in blocks])
     else:
         columns = [Column(cards, links)]
-    return _Page(flows_down, direction in ("BT", "RL")).filled(columns)
+    picture = _Page(flows_down, direction in ("BT", "RL")).filled(columns)
+    for block in blocks:
+        _frame(picture, block, {id(cards[number]) for number in block.cards})
+    return picture
+
+
+def _frame(picture: Picture, block: Repeat, cards: set[int]) -> None:
+    """Put a frame around the cards, or where it would hold others, too, the number of copies above each of them."""
+    inside = [placed for placed in picture.cards if id(placed.card) in cards]
+    left, top = (min(getattr(placed, axis) for placed in inside) - _FRAME for axis in ("x", "y"))
+    right = max(placed.x + placed.width for placed in inside) + _FRAME
+    bottom = max(placed.y + placed.height for placed in inside) + _FRAME
+    times = f"x {block.count}"
+    strange = [
+        placed for placed in picture.cards
+        if id(placed.card) not in cards and placed.x < right and placed.x + placed.width > left
+        and placed.y < bottom and placed.y + placed.height > top
+    ]  # fmt: skip
+    if strange:
+        picture.words += [((placed.x + placed.width / 2, placed.y - 6), times) for placed in inside]
+        return
+    text = f"{times}, to {block.last}"
+    fits = text_width(text, TITLE) <= right - left
+    picture.frames.append(Frame(left, top, right - left, bottom - top, text if fits else times))
 
 
 def text_width(text: str, size: float) -> float:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from brew.errors import UsageError
 
-from .colours import FAINT, FILL_AND_EDGE, INK, LINE, PAPER
-from .picture import DETAIL, Curve, Picture, Placed, strips_of
+from .colours import FAINT, FILL_AND_EDGE, FRAME_EDGE, FRAME_FILL, INK, LINE, PAPER
+from .picture import DETAIL, TITLE, Curve, Frame, Picture, Placed, strips_of
 from .rows import Point
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KINDS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF", "webp": "WEBP"}
 
+SOFTWARE = "Brew, drawing of a net"  # stands in PNG files, by which our own are known
 _SCALE = 1.5  # pixels of the file for one of the picture
 _FINE = 2  # pixels drawn for one of the file, along each axis, so that edges are smooth
 _MOST = 60e6  # pixels drawn
@@ -29,6 +30,7 @@ def image(picture: Picture, ending: str = "png") -> bytes:
     A file has 1.5 pixels a side for one of the picture, fewer where it would have over fifteen million.
     """
     from PIL import Image, ImageDraw
+    from PIL.PngImagePlugin import PngInfo
 
     if ending.lower() not in KINDS:
         raise UsageError(f'no image is written as ".{ending}"; known are {", ".join(KINDS)}')
@@ -37,7 +39,9 @@ def image(picture: Picture, ending: str = "png") -> bytes:
     _Pen(ImageDraw.Draw(drawn), scale).draw(picture)
     smooth = drawn.resize((drawn.width // _FINE, drawn.height // _FINE), Image.Resampling.BOX)
     file = io.BytesIO()
-    smooth.save(file, KINDS[ending.lower()])
+    kind, notes = KINDS[ending.lower()], PngInfo()
+    notes.add_text("Software", SOFTWARE)
+    smooth.save(file, kind, **({"pnginfo": notes} if kind == "PNG" else {}))
     return file.getvalue()
 
 
@@ -47,12 +51,22 @@ class _Pen:
         self._fonts: dict[float, FreeTypeFont | ImageFont] = {}
 
     def draw(self, picture: Picture) -> None:
+        for frame in picture.frames:
+            self._frame(frame)
         for curve in picture.curves:
             self._curve(curve)
+        for frame in picture.frames:
+            self._text(frame.x + 4, frame.y - 4, frame.text, TITLE, INK, halo=True, anchor="ls")
         for (x, y), text in picture.words:
             self._text(x, y + 3, text, DETAIL, FAINT, halo=True)
         for placed in picture.cards:
             self._card(placed)
+
+    def _frame(self, frame: Frame) -> None:
+        scale = self.scale
+        box = (frame.x * scale, frame.y * scale, (frame.x + frame.width) * scale, (frame.y + frame.height) * scale)
+        width = round(1.2 * scale)
+        self.canvas.rounded_rectangle(box, 9 * scale, fill=FRAME_FILL, outline=FRAME_EDGE, width=width)
 
     def _curve(self, curve: Curve) -> None:
         points, start = [curve.start], curve.start
@@ -91,15 +105,16 @@ class _Pen:
         self.canvas.rounded_rectangle((left, top, right, bottom), 5 * scale, outline=edge, width=outline)
 
     def _text(
-        self, x: float, y: float, text: str, size: float, fill: str, *, bold: bool = False, halo: bool = False
-    ) -> None:
+        self, x: float, y: float, text: str, size: float, fill: str,
+        *, bold: bool = False, halo: bool = False, anchor: str = "ms",
+    ) -> None:  # fmt: skip
         from PIL import ImageFont
 
         if size not in self._fonts:
             self._fonts[size] = ImageFont.load_default(size * self.scale)
         around = round(2 * self.scale) if halo else round(0.25 * self.scale) if bold else 0
         self.canvas.text(
-            (x * self.scale, y * self.scale), text, fill, self._fonts[size], "ms",
+            (x * self.scale, y * self.scale), text, fill, self._fonts[size], anchor,
             stroke_width=around, stroke_fill=PAPER if halo else fill,
         )  # fmt: skip
 

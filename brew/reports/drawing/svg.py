@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-from .colours import FAINT, FILL_AND_EDGE, INK, LINE, PAPER
-from .picture import DETAIL, Curve, Picture, Placed, strips_of
+from .colours import FAINT, FILL_AND_EDGE, FRAME_EDGE, FRAME_FILL, INK, LINE, PAPER
+from .picture import DETAIL, TITLE, Curve, Frame, Picture, Placed, strips_of
 from .rows import Point
 
+END = "brew-end"  # of a link, by which files of our own are known
 _FONT = "Helvetica, Arial, sans-serif"
 
 
@@ -17,18 +18,34 @@ def svg(picture: Picture, title: str = "") -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width:.0f}" height="{picture.height:.0f}" '
         f'viewBox="0 0 {picture.width:.0f} {picture.height:.0f}" font-family="{_FONT}" font-size="{DETAIL:g}" '
         f'text-anchor="middle" fill="{FAINT}">\n<title>{escape(title)}</title>\n'
-        f'<defs><marker id="end" markerWidth="8" markerHeight="8" refX="6.5" refY="4" orient="auto">'
+        f'<defs><marker id="{END}" markerWidth="8" markerHeight="8" refX="6.5" refY="4" orient="auto">'
         f'<path d="M0,1 L7,4 L0,7 z" fill="{LINE}"/></marker></defs>\n'
         f'<rect width="100%" height="100%" fill="{PAPER}"/>'
     )
     halo = f'stroke="{PAPER}" stroke-width="4" paint-order="stroke"'
     words = [f'<text x="{x:.1f}" y="{y + 3:.1f}" {halo}>{escape(text)}</text>' for (x, y), text in picture.words]
-    return "\n".join([head, *map(_curve, picture.curves), *words, *map(_card, picture.cards), "</svg>\n"])
+    bold = f'text-anchor="start" font-size="{TITLE:g}" font-weight="bold" fill="{INK}" {halo}'
+    words += [f'<text x="{f.x + 4:.1f}" y="{f.y - 4:.1f}" {bold}>{escape(f.text)}</text>' for f in picture.frames]
+    return "\n".join(
+        [
+            head,
+            *map(_frame, picture.frames),
+            *map(_curve, picture.curves),
+            *words,
+            *map(_card, picture.cards),
+            "</svg>\n",
+        ]
+    )
+
+
+def _frame(frame: Frame) -> str:
+    box = f'x="{frame.x:.1f}" y="{frame.y:.1f}" width="{frame.width:.1f}" height="{frame.height:.1f}"'
+    return f'<rect {box} rx="9" fill="{FRAME_FILL}" stroke="{FRAME_EDGE}" stroke-width="1.2" stroke-dasharray="5 3"/>'
 
 
 def _curve(curve: Curve) -> str:
     pieces = " ".join("C" + " ".join(map(_point, piece)) for piece in curve.pieces)
-    end = ' marker-end="url(#end)"' if curve.arrow else ""
+    end = f' marker-end="url(#{END})"' if curve.arrow else ""
     return f'<path d="M{_point(curve.start)} {pieces}" fill="none" stroke="{LINE}" stroke-width="1.3"{end}/>'
 
 

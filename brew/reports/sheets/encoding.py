@@ -15,14 +15,19 @@ _PHOTO = 64  # pixels a side, from which a picture in colours is embedded as JPE
 
 
 def scaled(pixels: RGB, width: int, height: int) -> Image:
-    """A picture of this size: small ones keep their pixels as squares, large ones are averaged."""
+    """A picture of this size: one that grows by a whole number keeps its pixels as squares, others are smooth."""
     from PIL import Image as images
 
     image = images.fromarray(pixels)
     if (image.width, image.height) == (width, height):
         return image
-    grows = width >= image.width
-    return image.resize((width, height), images.Resampling.NEAREST if grows else images.Resampling.LANCZOS)
+    how = images.Resampling.NEAREST if is_whole(pixels, width) else images.Resampling.LANCZOS
+    return image.resize((width, height), how)
+
+
+def is_whole(pixels: RGB, width: float) -> bool:
+    """Whether a picture of this width has a whole number of pixels for each of `pixels`."""
+    return width >= pixels.shape[1] and width % pixels.shape[1] == 0
 
 
 def data_uri(pixels: RGB, most: int) -> str:

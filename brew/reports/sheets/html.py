@@ -96,7 +96,7 @@ def html(sheet: Sheet, *, side: int | None = None, columns: int | None = None) -
 def _figure(layout: Layout, number: int, card: Card) -> str:
     frames = "".join(
         f'<svg width="{layout.side}" height="{layout.high}" viewBox="0 0 {layout.side} {layout.high}">'
-        f"{frame_svg(layout, frame)}</svg>"
+        f"{frame_svg(layout, card, frame)}</svg>"
         for frame in card.frames
     )
     dot = f'<span class="dot" style="background:{class_colour(card.label)}"></span>' if card.label is not None else ""

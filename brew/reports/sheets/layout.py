@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .cards import Box, Card, Sheet
+from .cards import Box, Card, Frame, Sheet
 
 PAGE = 1120  # the width that a page is filled up to
 MARGIN, GAP, PAD = 24, 12, 8
@@ -14,6 +14,7 @@ HEADING, SMALL, TEXT = 20, 11, 13  # sizes of letters
 LINE = 16
 LETTER = 0.53  # width of a letter, as a share of its size
 SMALLEST, SMALL_SIDE, LARGE_SIDE, DETAILED = 96, 128, 176, 256  # sides of frames, by what they show
+_WHOLE = 2.5  # from which on pictures grow by whole numbers, and pixels are seen
 _FEW_PIXELS = 64  # of a side, up to which a picture needs no large frame
 
 
@@ -39,8 +40,7 @@ class Layout:
     def of(cls, sheet: Sheet, *, side: int | None = None, columns: int | None = None) -> Layout:
         """A `side` that suits what is shown, and as many `columns` as fill a page, unless they are given."""
         side = side or suitable(sheet)
-        sizes = {frame.pixels.shape[:2] for card in sheet.cards for frame in card.frames}
-        high = max((fitted_size(side, *size)[1] for size in sizes), default=side)
+        high = max((fitted_size(side, card, frame)[1] for card in sheet.cards for frame in card.frames), default=side)
         made = cls(sheet, side, high, 1)
         fitting = int((PAGE - 2 * MARGIN + GAP) // (made.card_width + GAP))
         return cls(sheet, side, high, max(1, min(columns or fitting, len(sheet.cards))))
@@ -89,9 +89,9 @@ class Layout:
             row, column = divmod(number, self.columns)
             yield Spot(MARGIN + column * (self.card_width + GAP), self.top + row * (self.card_height + GAP), card)
 
-    def fitted(self, height: int, width: int) -> tuple[float, float, float, float]:
-        """Where in a frame a picture lies: left, top, width, height."""
-        wide, high = fitted_size(self.side, height, width)
+    def fitted(self, card: Card, frame: Frame) -> tuple[float, float, float, float]:
+        """Where in a frame its picture lies: left, top, width, height."""
+        wide, high = fitted_size(self.side, card, frame)
         return (self.side - wide) // 2, (self.high - high) // 2, wide, high
 
     def legend_rows(self) -> list[list[tuple[float, int, str]]]:
@@ -118,15 +118,14 @@ def suitable(sheet: Sheet) -> int:
     return DETAILED if sheet.legend else LARGE_SIDE
 
 
-def fitted_size(side: int, height: int, width: int) -> tuple[int, int]:
-    """(width, height) of a picture in a frame; small ones grow by whole numbers.
+def fitted_size(side: int, card: Card, frame: Frame) -> tuple[int, int]:
+    """(width, height) of a picture in a frame: all of a card grow alike, so that a crop looks smaller than the whole.
 
-    >>> fitted_size(128, 28, 28), fitted_size(128, 480, 640)
-    ((112, 112), (128, 96))
+    Pictures of few pixels grow by a whole number.
     """
-    scale = side / max(height, width)
-    if scale >= 1:
-        scale = int(scale)
+    scale = side / max(max(other.pixels.shape[:2]) for other in card.frames)
+    scale = float(int(scale)) if scale >= _WHOLE else scale
+    height, width = frame.pixels.shape[:2]
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 

@@ -59,7 +59,7 @@ class _Pen:
         layout = self.layout
         self._box(x, y, layout.card_width, layout.card_height, 6, fill=CARD, outline=EDGE)
         for number, frame in enumerate(card.frames):
-            self._frame(x + PAD + layout.frame_x(number), y + PAD, frame)
+            self._frame(x + PAD + layout.frame_x(number), y + PAD, card, frame)
         line = y + PAD + layout.high + 4
         left = x + PAD
         if card.label is not None:
@@ -70,10 +70,10 @@ class _Pen:
         self._text(x + PAD, line + LINE + 11, card.key, SMALL, FAINT, right=right)
         self._text(x + PAD, line + 2 * LINE + 11, card.facts, SMALL, FAINT, right=right)
 
-    def _frame(self, x: float, y: float, frame: Frame) -> None:
+    def _frame(self, x: float, y: float, card: Card, frame: Frame) -> None:
         side = self.layout.side
         self._box(x, y, side, self.layout.high, 0, fill=GROUND)
-        place = self.layout.fitted(*frame.pixels.shape[:2])
+        place = self.layout.fitted(card, frame)
         left, top, wide, high = place
         size = max(1, round(wide * self.scale)), max(1, round(high * self.scale))
         self.canvas.paste(scaled(frame.pixels, *size), (round((x + left) * self.scale), round((y + top) * self.scale)))

@@ -7,7 +7,7 @@ from html import escape
 
 from .cards import Card, Frame, Sheet, legend_colour
 from .colours import CARD, EDGE, FAINT, GROUND, INK, PAPER, class_colour
-from .encoding import data_uri
+from .encoding import data_uri, is_whole
 from .layout import HEADING, LINE, MARGIN, PAD, SMALL, TEXT, Layout, cut, on_frame, width_of
 from .marks import MARK
 
@@ -52,7 +52,9 @@ def _card(layout: Layout, x: float, y: float, card: Card) -> str:
         f'fill="{CARD}" stroke="{EDGE}"/>'
     ]
     for number, frame in enumerate(card.frames):
-        made.append(f'<g transform="translate({PAD + layout.frame_x(number)},{PAD})">{frame_svg(layout, frame)}</g>')
+        made.append(
+            f'<g transform="translate({PAD + layout.frame_x(number)},{PAD})">{frame_svg(layout, card, frame)}</g>'
+        )
     line, left = PAD + layout.high + 4, PAD
     if card.label is not None:
         made.append(f'<circle cx="{left + 4.5}" cy="{line + 8}" r="4.5" fill="{class_colour(card.label)}"/>')
@@ -64,12 +66,11 @@ def _card(layout: Layout, x: float, y: float, card: Card) -> str:
     return "".join([*made, "</g>"])
 
 
-def frame_svg(layout: Layout, frame: Frame) -> str:
+def frame_svg(layout: Layout, card: Card, frame: Frame) -> str:
     """A frame's picture and its boxes, from (0, 0) on."""
-    place = layout.fitted(*frame.pixels.shape[:2])
+    place = layout.fitted(card, frame)
     left, top, wide, high = place
-    grows = wide > frame.pixels.shape[1]
-    sharp = ' style="image-rendering:pixelated"' if grows else ""
+    sharp = ' style="image-rendering:pixelated"' if is_whole(frame.pixels, wide) else ""
     made = [
         f'<rect width="{layout.side}" height="{layout.high}" fill="{GROUND}"/>',
         f'<image x="{left:g}" y="{top:g}" width="{wide:g}" height="{high:g}" preserveAspectRatio="none"{sharp} '

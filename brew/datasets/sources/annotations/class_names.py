@@ -12,6 +12,7 @@ from brew.errors import DataError, Place
 from .boxes import BACKGROUND
 from .files import Files
 
+_MOST = 1 << 28  # bytes of a text
 _BACKGROUNDS = frozenset({BACKGROUND, "none_of_the_above", "__background__", "_background_"})
 # Names of the files that list classes, a name a line.
 LISTS = "classes.txt", "labels.txt", "predefined_classes.txt", "obj.names", "names.txt", "class_names.txt"
@@ -38,7 +39,7 @@ def lines_of(files: Files, name: str) -> tuple[str, ...]:
 def numbered_lines(files: Files, name: str) -> list[tuple[int, str]]:
     """The same with their numbers, from 1."""
     try:
-        text = files.read(name).decode("utf-8-sig")
+        text = files.read(name, _MOST).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"this is no UTF-8: {error.reason}", place=Place(files.place(name))) from None
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

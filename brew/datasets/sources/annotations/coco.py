@@ -15,7 +15,8 @@ from brew.errors import DataError, UsageError
 
 from .boxes import BACKGROUND
 from .coco_file import CocoFile, Id, chosen, coco_names, part_of
-from .files import Files, files_of, folder_of, inside
+from .files import Files, folder_of, inside
+from .piles import files_of
 from .polygons import BadOutline, polygon_mask, run_mask
 from .told import Told
 

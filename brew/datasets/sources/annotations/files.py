@@ -17,10 +17,11 @@ from brew.datasets.sources.items import file_stamp
 from brew.datasets.sources.trees import in_bytes_order, is_picture
 from brew.errors import DataError
 from brew.files import regular
+from brew.files.regular import NotRegular
 
 MOST = 1 << 30  # bytes of one file
-_LOOKED_AT = 10_000  # files, to recognise a pile
-_ZIP = b"PK\x03\x04"
+LOOKED_AT = 10_000  # files, to recognise a pile
+_SUSPICIOUS, _RATIO = 16 << 20, 500  # bytes that a member may unpack to, and times its size in the archive
 
 
 class Files:
@@ -39,7 +40,7 @@ class Files:
 
     def first_names(self) -> Iterable[str]:
         """The names of as many files as a pile is recognised by; OSError."""
-        return islice(files_below(self.path), _LOOKED_AT)
+        return islice(files_below(self.path), LOOKED_AT)
 
     @cached_property
     def known(self) -> frozenset[str]:
@@ -100,7 +101,7 @@ class ZippedFiles(Files):
         return tuple(in_bytes_order(info.filename for info in members if inside("", info.filename) == info.filename))
 
     def first_names(self) -> Iterable[str]:
-        return islice(self.names, _LOOKED_AT)
+        return islice(self.names, LOOKED_AT)
 
     def place(self, name: str) -> str:
         return f"{self.path}/{name}"
@@ -113,9 +114,11 @@ class ZippedFiles(Files):
 
     def read(self, name: str, most: int = MOST) -> bytes:
         try:
-            size = self._zip.getinfo(name).file_size
-            if size > most:
-                raise DataError(f"{self.place(name)} has {size} bytes, up to {most} are read")
+            info = self._info(name)
+            if info.file_size > most:
+                raise NotRegular(errno.EFBIG, f"it unpacks to {info.file_size} bytes, up to {most} are read")
+            if info.file_size > max(_SUSPICIOUS, _RATIO * info.compress_size):
+                raise NotRegular(errno.EFBIG, f"it unpacks to {info.file_size} bytes, and is taken for a bomb")
             return self._zip.read(name)
         except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError) as error:
             raise DataError(f"{self.place(name)} cannot be read: {error}") from None
@@ -135,16 +138,6 @@ class ZippedFiles(Files):
 
     def close(self) -> None:
         self._zip.close()
-
-
-def files_of(path: Path) -> Files | None:
-    """The files of a folder or a zip archive; None where `path` is neither. A DataError comes later, from its use."""
-    if path.is_dir():
-        return Files(path)
-    try:
-        return ZippedFiles(path) if regular.head(path, len(_ZIP)) == _ZIP else None
-    except OSError:
-        return None
 
 
 def inside(folder: str, name: str) -> str | None:

@@ -18,7 +18,8 @@ from brew.errors import DataError, UsageError
 from .class_names import LISTS, listed, numbered_lines
 from .colors import LISTS as COLORS
 from .colors import Colors, read_colors
-from .files import Files, files_of
+from .files import Files
+from .piles import HOLDERS, files_of
 from .told import Told
 
 # Folders of masks, and endings of their names; where both lie in one folder, the ending tells.
@@ -92,7 +93,7 @@ class Masks(Pile):
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         files = files_of(path)
         if files is None:
-            raise DataError(f"{path} is neither a folder nor a zip archive")
+            raise DataError(f"{path} is not {HOLDERS}")
         self.path, self._files, told = path, files, Told()
         self._colors = _colors(files, options.get("colors"))
         self.labels = self._colors.names if self._colors else listed(files, options.get("classes")) or ()

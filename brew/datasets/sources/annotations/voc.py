@@ -13,7 +13,8 @@ from brew.errors import DataError, Place, UsageError
 
 from .boxes import BadBox, Corners, tidy
 from .class_names import listed, numbered_lines, of_objects
-from .files import Files, files_of, folder_of, inside
+from .files import Files, folder_of, inside
+from .piles import HOLDERS, files_of
 from .told import Told
 from .xml_tree import Node, read_xml
 
@@ -47,7 +48,7 @@ class Voc(Pile):
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         files = files_of(path)
         if files is None:
-            raise DataError(f"{path} is neither a folder nor a zip archive")
+            raise DataError(f"{path} is not {HOLDERS}")
         self.path, self._files, self._told = path, files, Told()
         origin = options.get("origin", "0")
         if origin not in ("0", "1"):

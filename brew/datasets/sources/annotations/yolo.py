@@ -14,7 +14,8 @@ from brew.errors import DataError, Place
 
 from .boxes import BadBox, Corners, tidy
 from .class_names import LISTS, listed, numbered_lines, of_objects
-from .files import Files, files_of, folder_of
+from .files import Files, folder_of
+from .piles import HOLDERS, files_of
 from .told import Told
 from .yolo_settings import YoloSettings, is_settings, read_settings
 
@@ -181,6 +182,6 @@ def _files_and_settings(path: Path) -> tuple[Files, str | None]:
         return files, path.name if is_settings(files, path.name) else None
     found = files_of(path)
     if found is None:
-        raise DataError(f"{path} is neither a folder nor a zip archive")
+        raise DataError(f"{path} is not {HOLDERS}")
     tops = [name for name in found.first_names() if name.count("/") < 2 and name.lower().endswith((".yaml", ".yml"))]
     return found, next((name for name in tops if is_settings(found, name)), None)
