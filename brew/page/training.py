@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +124,6 @@ def report_weights(
         return net
 
     status = f"{weights}, by {document.file}."
-    write(Trained(document, config.test_nets(), make, None, run, status, progress=progress, strict=True), path)
+    tests = config.test_nets()
+    run = replace(run, name=next((test.definition.net.shell.name for test in tests), "") or run.name)
+    write(Trained(document, tests, make, None, run, status, progress=progress, strict=True), path)
