@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
@@ -62,13 +62,11 @@ class RecordSource:
         self._bad = bad
         self._cache = cache
         self._crew = Crew()
-        self._coming: list[Record] | BrewError | None = None  # the records behind the batch
+        self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
         self._shape: Shape | None = None  # of images of the last batch
 
     def fill(self, batch: Batch) -> None:
-        records, self._coming = self._coming, None
-        if records is None:
-            records = self._read()
+        records = self._read()
         if isinstance(records, BrewError):
             raise records
         batch.passed = 0
@@ -82,8 +80,11 @@ class RecordSource:
 
     def _read(self) -> list[Record] | BrewError:
         """The records of the next batch, or the error that stands in the way."""
+        early, self._coming = self._coming, []
+        if isinstance(early, BrewError):
+            return early
         try:
-            return list(islice(self._records, self._batch_size))
+            return early + list(islice(self._records, self._batch_size - len(early)))
         except DataError as error:
             return error.with_place(self._place)
 
@@ -146,9 +147,6 @@ class RecordSource:
 
     def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
         """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
-        coming, self._coming = self._coming, None
-        if isinstance(coming, list):
-            self._records = _behind(coming, self._records)
         records, images, labels, passed = self._decode_good(records)
         try:
             shape = self._transformer.batch_shape(images, partial(_said, records))
@@ -165,12 +163,19 @@ class RecordSource:
         """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
         try:
             good, decoded, passed = self._bad.read(
-                chain(records, self._records), self._batch_size, self._decode_placed,
+                chain(records, self._early(), self._records), self._batch_size, self._decode_placed,
                 key=lambda record: record[0], epoch=lambda: self._database.length,
             )  # fmt: skip
         except DataError as error:
             raise error.with_place(self._place) from None
         return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), passed
+
+    def _early(self) -> Iterator[Record]:
+        """The records that were read for the next batch; those that are not taken stay there."""
+        while self._coming:
+            if isinstance(self._coming, BrewError):
+                raise self._coming
+            yield self._coming.pop(0)
 
     def _decode(self, record: Record) -> tuple[Pixels, int]:
         return self._cache.get(record[0], lambda: decode(record, self._transformer.rule), itemgetter(0))
@@ -188,9 +193,3 @@ class RecordSource:
         self._crew.close()
         self._records.close()
         self._database.close()
-
-
-def _behind(first: list[Record], records: Generator[Record, None, None]) -> Generator[Record, None, None]:
-    """Records that were read too early, and then the others."""
-    yield from first
-    yield from records

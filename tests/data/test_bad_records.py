@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import logging
+from collections.abc import Generator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,11 +15,15 @@ from PIL import Image
 
 from brew.data.bad_records import BadRecords
 from brew.data.databases.lmdb_writer import write_lmdb
+from brew.data.images.cache import ImageCache
+from brew.data.prefetch import Batch
+from brew.data.record_source import RecordSource
+from brew.data.transformer import Transformer
 from brew.errors import DataError
 from brew.layer import TRAIN, Context
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
-from brew.proto.brew_pb2 import Datum, LayerParameter
+from brew.proto.brew_pb2 import Datum, LayerParameter, TransformationParameter
 from brew.prototxt import parse
 
 COUNT, BAD = 10, (0, 3, 4)  # records, and those among them that cannot be decoded
@@ -120,3 +128,48 @@ def test_ten_are_told_and_the_others_counted(caplog: pytest.LogCaptureFixture) -
     assert len(caplog.messages) == 11
     assert caplog.messages[9].endswith("number 19; more of them are counted only")
     assert caplog.messages[10] == "layer d: 100 bad records of at most 150 so far"
+
+
+def encoded_source(values: list[bytes | Exception], batch_size: int, most: int) -> RecordSource:
+    """A source of records with these values, JPEGs or none, again and again up to an error that stands in their place."""
+
+    def records() -> Generator[tuple[bytes, bytes], None, None]:
+        for number in itertools.count():
+            value = values[number % len(values)]
+            if isinstance(value, Exception):
+                raise value
+            yield b"%02d" % (number % len(values)), value
+
+    database = SimpleNamespace(path=Path("db"), length=len(values), close=lambda: None)
+    transformer = Transformer(parse("", TransformationParameter).message, Context(phase=TRAIN, seed=1), "d", "Data")
+    bad, cache = BadRecords(most, "d"), ImageCache(0, "d")
+    return RecordSource(database, records(), transformer, batch_size, 0, None, bad, cache)  # type: ignore[arg-type]
+
+
+def jpeg(number: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((4, 4, 3), number, np.uint8)).save(stream, "JPEG")
+    return Datum(data=stream.getvalue(), encoded=True, label=number).SerializeToString()
+
+
+def test_a_bad_record_in_every_batch_for_ever() -> None:
+    """Records that were read ahead are neither lost nor heaped up."""
+    source, batch = (
+        encoded_source([b"no Datum", *map(jpeg, range(4)), b"\xff", *map(jpeg, range(4, 9))], 5, 2),
+        Batch("f4", 2),
+    )
+    expected = itertools.cycle(range(9))
+    for _ in range(1500):
+        source.fill(batch)
+        assert batch.tops[1].tolist() == list(itertools.islice(expected, 5))
+    source.close()
+
+
+def test_an_error_behind_a_bad_record_comes_when_it_is_reached() -> None:
+    values = [*map(jpeg, range(4)), b"no Datum", *map(jpeg, range(4, 7)), DataError("the disk is gone")]
+    source, batch = encoded_source(values, 4, 3), Batch("f4", 2)
+    source.fill(batch)
+    assert batch.tops[1].tolist() == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="the disk is gone"):
+        source.fill(batch)
+    source.close()
