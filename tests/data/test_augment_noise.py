@@ -147,6 +147,8 @@ def test_jpeg_is_what_pillow_makes_of_it():
     qualities = {jpeg.drawn(JpegParameter(prob=0.5, quality_lower=40, quality_upper=42), Draws(1, "d", i).of("jpeg"))
                  for i in range(100)}  # fmt: skip
     assert qualities == {0, 40, 41, 42}
+    pair = jpeg.compressed(IMAGE[:2], 20)
+    assert np.array_equal(pair[1:], jpeg.compressed(IMAGE[1:2], 20)) and not np.array_equal(pair[0], IMAGE[0])
     alpha = np.concatenate([IMAGE, IMAGE[:1]])
     assert np.array_equal(jpeg.compressed(alpha, 20)[3], IMAGE[0])
     assert np.abs(noisy(jpeg=95).astype(int) - IMAGE).mean() < np.abs(noisy(jpeg=5).astype(int) - IMAGE).mean()

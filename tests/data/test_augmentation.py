@@ -339,6 +339,12 @@ def test_impossible_settings_are_placed(text, line, what, here):
     assert 'layer "data" (Data): ' in caught.value.message
 
 
+def test_colours_need_colour(here):
+    with pytest.raises(NetError, match="convert_to_hsv is for images of 3 channels, these have 1") as caught:
+        made(layer("crop_size: 9 noise_param { prob: 1\nconvert_to_hsv: true }", source="masks"))
+    assert str(caught.value.place).startswith("net.prototxt:4:")
+
+
 def test_mixing_needs_labels_and_pairs(here):
     with pytest.raises(NetError, match="an even batch_size is expected, it is 3"):
         made(layer(MIX, batch=3))

@@ -19,9 +19,14 @@ def drawn(param: JpegParameter, draw: Draw) -> int:
 
 
 def compressed(image: Bytes, quality: int) -> Bytes:
-    """`image` (channels, rows, columns) after JPEG of this quality, by Pillow; channels beyond three stay."""
+    """`image` (channels, rows, columns) after JPEG of this quality, by Pillow.
+
+    Of four channels the last one stays; two are compressed each by itself.
+    """
     from PIL import Image as images
 
+    if len(image) == 2:
+        return np.concatenate([compressed(plane[None], quality) for plane in image])
     colour = len(image) >= 3
     pixels = np.ascontiguousarray(image[2::-1].transpose(1, 2, 0)) if colour else image[0]
     file = io.BytesIO()

@@ -153,6 +153,10 @@ def check_values(param: TransformationParameter, channels: int, wrong: Wrong) ->
             field = _VALUES[name]
             text = f"{len(given)} values of {field} for images of {channels} channels: one, or one a channel"
             raise wrong(text, name, field)
+    for field in ("decolorize", "convert_to_hsv", "convert_to_lab"):
+        if getattr(param.noise_param, field) and channels != 3 and (channels > 1 or field != "decolorize"):
+            text = f"{field} is for images of 3 channels, these have {channels}"
+            raise wrong(text, "noise_param", field)
     pepper = param.noise_param.saltpepper_param.value
     if len(pepper) not in (0, 1, channels):
         text = (
