@@ -202,6 +202,16 @@ def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypat
     assert len(drawn) == 12 and set(drawn) > {stored} and len(set(drawn)) == 2
 
 
+def test_augmentation_is_seen_on_the_ground_that_the_net_gets(brew_run: Run, database: Path) -> None:
+    """The canvas is the mean, and a lone record is not mixed."""
+    expand = "expand_param { max_expand_ratio: 3 } resize_param { height: 16 width: 16 } mean_value: 200"
+    Path("net.prototxt").write_text(NET % f"{expand} mix_param {{ mixup_alpha: 1 classes: 9 }}")
+    options = ("--out", "sheet.png", "--side", "64", "--count", "1", "--first", "--draws", "6")
+    outcome = brew_run("data", "show", "net.prototxt", *options)
+    assert outcome.code == 0, outcome.err
+    assert count_of(Path("sheet.png"), (200, 200, 200)) > 64 * 64
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
