@@ -80,7 +80,7 @@ def test_the_same_and_nearly_the_same_across_train_and_test(brew_run: Run, train
     assert "2 records repeat others: 2 of another source, 1 with another label" in outcome.out
     assert "  test_lmdb: b (1) = train_lmdb: 00000003 (0 cat)" in outcome.out
     assert "  test_lmdb: a (0) = train_lmdb: 00000002 (0 cat)" in outcome.out
-    assert "1 pictures are nearly the same as others: 1 of another source" in outcome.out
+    assert "1 picture is nearly the same as another: 1 of another source" in outcome.out
     assert "  test_lmdb: c (0) ~ train_lmdb: 00000004 (0 cat)" in outcome.out
     assert "repeat" not in brew_run("data", "check", "train_lmdb", "test_lmdb", "--no-compare").out
     assert "and 1 more" in brew_run("data", "check", "train_lmdb", "test_lmdb", "--limit", "1").out

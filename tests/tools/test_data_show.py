@@ -191,6 +191,19 @@ def test_a_net_shows_its_source_as_it_gets_it(brew_run: Run, database: Path) -> 
     assert count_of(Path("sheet.png"), RED) == 128 * 128 + 4 * 64 * 64  # the crop is half as high and wide
 
 
+def test_rows_of_hdf5_go_to_a_net_as_they_are(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("x.h5", "w") as file:
+        file["data"], file["label"] = np.zeros((3, 4), np.float32), np.zeros(3)
+    Path("list.txt").write_text("x.h5\n")
+    layer = 'name: "rows" type: "HDF5Data" top: "data" top: "label"'
+    Path("net.prototxt").write_text(f'layer {{ {layer} hdf5_data_param {{ source: "list.txt" batch_size: 2 }} }}')
+    outcome = brew_run("data", "show", "net.prototxt", "--out", "sheet.svg")
+    assert outcome.code == 0, outcome.err
+    text = Path("sheet.svg").read_text()
+    assert text.count("<image ") == 3 and "the layer rows (HDF5Data) gives rows to the net as they are stored" in text
+
+
 def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     half = np.zeros((1, 16, 16), np.uint8)

@@ -107,13 +107,17 @@ def told_twice(reports: Sequence[Report], listed: int) -> Iterator[str]:
     """Lines on records that are there twice, or nearly; none where there are none."""
     from brew.checks.records.repeats import repeats
 
+    reports = list({report.source: report for report in reports}.values())
     exact, near = repeats(reports, listed)
     sources = [report.source for report in reports]
     names = [_names(source) for source in sources]
     if exact.count:
-        yield from _pairs(f"{exact.count} records repeat others", "=", exact, sources, names)
+        what = "1 record repeats another" if exact.count == 1 else f"{exact.count} records repeat others"
+        yield from _pairs(what, "=", exact, sources, names)
     if near.count:
-        yield from _pairs(f"{near.count} pictures are nearly the same as others", "~", near, sources, names)
+        several = f"{near.count} pictures are nearly the same as others"
+        what = "1 picture is nearly the same as another" if near.count == 1 else several
+        yield from _pairs(what, "~", near, sources, names)
     left_out = sum(report.facts.compared.left_out for report in reports)
     if left_out:
         yield f"{left_out} records were not compared: the first two million of each source are"

@@ -154,9 +154,11 @@ def _sheet(
     from brew.reports.sheets.records import masks_of, sheet_of
 
     seen = None
-    if net is not None and placed is not None:
-        seen = drawn(placed, net, entries, draws=draws, seed=seed)
     notes = [_heading(stored, len(entries)).removesuffix(" of them:") + " shown"]
+    if net is not None and placed is not None and placed.param.type == "HDF5Data":
+        notes.append(f"the layer {placed.param.name} (HDF5Data) gives rows to the net as they are stored")
+    elif net is not None and placed is not None:
+        seen = drawn(placed, net, entries, draws=draws, seed=seed)
     found = masks_of(entries, masks or paired(stored.path).get("masks"))
     title = stored.path.resolve().name
     return sheet_of(entries, title, names=stored.names, notes=notes, masks=found, drawn=seen,

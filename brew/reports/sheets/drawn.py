@@ -74,10 +74,8 @@ def drawn(
 ) -> Drawn:  # fmt: skip
     """`entries` through a data layer, several times where it draws random numbers (`draws`, else four times).
 
-    UsageError for a layer that changes nothing; whatever the layer raises.
+    The layer transforms what it reads (not HDF5Data). Whatever it raises is raised.
     """
-    if layer.param.type == "HDF5Data":
-        raise UsageError("HDF5Data gives its rows to the net as they are stored", hint="leave out --net")
     with tempfile.TemporaryDirectory(prefix="brew-show-") as folder:
         param = _over(layer.param, entries, Path(folder))
         real = _made(layer, net, param, seed)
