@@ -95,11 +95,13 @@ def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
-    kill_often(tmp_path, 4000, 20)
+    kill_often(tmp_path, 3000, 20)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "settings", [{"val": 0.2}, {"format": "hdf5", "before": {"format": "lmdb"}, "overwrite": True}], ids=str
 )

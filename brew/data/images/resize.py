@@ -28,12 +28,23 @@ def resize(image: Bytes, height: int, width: int) -> Bytes:
     left, right, weights = _horizontal(columns, width)
     upper, lower, shares = _vertical(rows, height)
     used, place = np.unique(np.concatenate([upper, lower]), return_inverse=True)  # shrinking skips rows
-    wide = image[:, used].astype(np.int32)
-    lines = (wide[:, :, left] * weights[0] + wide[:, :, right] * weights[1]) >> 4
-    above, below = lines[:, place[:height]], lines[:, place[height:]]
-    mixed = (above * shares[0][:, None] >> 16) + (below * shares[1][:, None] >> 16)
-    pixels: Bytes = ((mixed + 2) >> 2).astype(np.uint8)
-    return pixels
+    neighbours = np.take(np.take(image, used, 1), np.concatenate([left, right]), 2)
+    lines = np.multiply(neighbours[:, :, :width], weights[0], dtype=np.int32)
+    lines += np.multiply(neighbours[:, :, width:], weights[1], dtype=np.int32)
+    lines >>= 4
+    mixed = _weighed(lines, place[:height], shares[0])
+    mixed += _weighed(lines, place[height:], shares[1])
+    mixed += 2
+    mixed >>= 2
+    return mixed.astype(np.uint8)
+
+
+def _weighed(lines: npt.NDArray[np.int32], rows: _Indices, shares: _Weights) -> npt.NDArray[np.int32]:
+    """Those of `lines`, each with its share, without the bits that OpenCV drops."""
+    chosen: npt.NDArray[np.int32] = np.take(lines, rows, 1)
+    chosen *= shares[:, None]
+    chosen >>= 16
+    return chosen
 
 
 def _halved(image: Bytes) -> Bytes:
