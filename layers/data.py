@@ -32,7 +32,7 @@ class Data(PrefetchingLayer):
     """Images and labels from a database of Datums, in key order or shuffled, from the start again at the end.
 
     Top      data    (batch_size x channels x height x width, cropped)
-    Top      label   (batch_size), optional
+    Top      label   (batch_size), optional; under transform_param.mix_param (batch_size x classes)
     Param    data_param.source, .batch_size, .prefetch (batches made ahead, 4), .backend, .shuffle, .shuffle_window,
              .cache_mib; transform_param
     Example  top: "data" top: "label" data_param { source: "train_lmdb" backend: LMDB batch_size: 64 }
@@ -81,7 +81,8 @@ class Data(PrefetchingLayer):
             database.close()
         self._image = pixels.shape
         image = self.transformer.output_shape(pixels.shape)
-        return [(self.batch_size, *image), (self.batch_size,)][: len(self.param.top)]
+        self.transformer.labels.check(len(self.param.top), self.batch_size)
+        return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)][: len(self.param.top)]
 
     def _decode(self, database: Database, record: Record) -> Pixels:
         try:
@@ -121,6 +122,7 @@ class Data(PrefetchingLayer):
         return RandomChoices(
             self._records, source, ("records", shuffled, window), shuffled, self._image, transformer.random_crop,
             transformer.param.mirror, self._bad.most > 0, "shuffled" if shuffled else "in order",
+            transformer.geometry,
         )  # fmt: skip
 
     def open_source(self, record: int) -> RecordSource:

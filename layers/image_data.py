@@ -93,7 +93,9 @@ class ImageData(PrefetchingLayer):
             self._order().onward(0), 1, self.files.shape, key=lambda number: number, epoch=self.epoch
         )
         self._image = first
-        return [(self.batch_size, *self.transformer.output_shape(first)), (self.batch_size,)]
+        self.transformer.labels.check(len(self.param.top), self.batch_size)
+        image = self.transformer.output_shape(first)
+        return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)]
 
     def epoch(self) -> int:
         return len(self.files.images.names)
@@ -118,6 +120,7 @@ class ImageData(PrefetchingLayer):
             len(listed.names), listed.file.resolve(), ("records", images.shuffle, images.rand_skip),
             images.shuffle or images.rand_skip > 1, self._image, transformer.random_crop, transformer.param.mirror,
             self._bad.most > 0, ("shuffled" if images.shuffle else "in order") + after,
+            transformer.geometry,
         )  # fmt: skip
 
     def hastened_by(self) -> list[str]:

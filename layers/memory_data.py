@@ -50,6 +50,8 @@ class MemoryData(DataLayer):
         self.batch_size: int = memory.batch_size
         self.image: Shape = (memory.channels, memory.height, memory.width)
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        if param.transform_param.HasField("mix_param"):
+            raise self.error("mix_param is for layers that read records", "transform_param", "mix_param")
         self._data: npt.NDArray[Any] | None = None
         self._labels: npt.NDArray[Any] | None = None
         self._record = 0

@@ -55,7 +55,10 @@ class WindowData(PrefetchingLayer):
         self._check()
         self.objects = int(np.float32(self.batch_size) * np.float32(windows.fg_fraction))
         self.scale: float = windows.scale if windows.HasField("scale") else transform.scale
-        self.mean = self._centre(Transformer(transform, context, self.name, self.type).mean)
+        transformer = Transformer(transform, context, self.name, self.type)
+        if transformer.augmentation is not None or transform.HasField("mix_param"):
+            raise self.error("its windows take no augmentation but crop_size and mirror", "transform_param")
+        self.mean = self._centre(transformer.mean)
 
     @classmethod
     def image_channels(cls, param: LayerParameter) -> int:

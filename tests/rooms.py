@@ -43,7 +43,7 @@ INSIDE = {
     "files": ". weights",
     "cpu": ". onednn llvm native pixels",
     "ops": ". windows",
-    "data": "databases images . hdf5 sets",
+    "data": "databases images augment . hdf5 sets",
     "datasets": "sources features . stored",
     "graph": ". rewriting",
     "net": "run .",

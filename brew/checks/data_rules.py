@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from brew.data import pairs, record_shape
+from brew.data.augment.augmenter import CHANCE
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN
@@ -18,7 +19,7 @@ from .view import View, facts
 
 PAIR_RULES: Rules[Sequence[View]] = Rules()
 
-_SAME = ("scale", "mean_file", "mean_value", "crop_size", "force_color", "force_gray")
+_SAME = ("scale", "mean_file", "mean_value", "crop_size", "crop_h", "crop_w", "force_color", "force_gray")
 
 
 @NET_RULES.add("B221")
@@ -50,6 +51,20 @@ def channels_last(view: View) -> Iterator[Note]:
         what = record_shape.mistaken(layer) if isinstance(layer, DataLayer) else None
         if what is not None:
             yield Note(f'layer "{layer.name}" ({layer.type}): {what}', layer.context.place(), record_shape.REMEDY)
+
+
+@NET_RULES.add("B233")
+def idle_augmentation(view: View) -> Iterator[Note]:
+    """Augmentation in a layer for tests alone: it acts in training."""
+    if view.phase != TEST:
+        return
+    for number, source in enumerate(view.layers):
+        if source.param.bottom or not any(rule.phase == TEST for rule in source.param.include):
+            continue
+        for name in CHANCE:
+            if source.param.transform_param.HasField(name):
+                what = f"{name} has no effect in tests, where nothing is random"
+                yield view.note(number, what, "transform_param", name, hint=f"leave {name} out")
 
 
 @PAIR_RULES.add("B222")

@@ -94,9 +94,10 @@ class ImageSource:
             self._fill_all(numbers, batch)
         except BrewError:  # once more, one after the other: bad images are passed over in their order
             numbers = self._fill_good(batch)
-        batch.tops[1][...] = self._files.images.labels[numbers]
+        name = partial(_named, self._files, numbers)
+        self._transformer.finish(batch.tops, self._files.images.labels[numbers], self._record, name)
         self._record += len(numbers) + batch.passed
-        batch.name = partial(_named, self._files, numbers)
+        batch.name = name
 
     def _fill_all(self, numbers: list[int], batch: Batch) -> None:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
@@ -105,7 +106,7 @@ class ImageSource:
             image = self._files.load(numbers[0])
             self._shape = self._transformer.output_shape(image.shape)
             first = 1
-        data, _ = batch.take([(len(numbers), *self._shape), (len(numbers),)])
+        data, _ = batch.take([(len(numbers), *self._shape), self._transformer.labels.shape(len(numbers))])
         if first:
             self._transformer.place(image, self._record, data[0])
 
@@ -125,8 +126,8 @@ class ImageSource:
             self._shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        data, _ = batch.take([(len(images), *self._shape), (len(images),)])
-        self._transformer(images, self._record, data)
+        data, _ = batch.take([(len(images), *self._shape), self._transformer.labels.shape(len(images))])
+        self._transformer(images, self._record, data, partial(_named, self._files, numbers))
         return numbers
 
     def close(self) -> None:

@@ -156,11 +156,23 @@ def _images(layer: DataLayer, first: DataLayer) -> Iterator[Remark]:
             "mirror in both, or in neither",
         )  # fmt: skip
     if mine.crop != theirs.crop or (mine.crop and mine.image[1:] != theirs.image[1:]):
-        sizes = [f"{d.crop} of {shape_text(d.image[1:])}" if d.crop else "nothing" for d in (theirs, mine)]
+        sizes = [f"{_sides(d.crop)} of {shape_text(d.image[1:])}" if d.crop else "nothing" for d in (theirs, mine)]
         yield _remark(
             layer, f'"{first.name}" crops {sizes[0]} at random, "{layer.name}" {sizes[1]}: pairs no longer match',
             "a crop takes the same place only of images of one size, with one crop_size",
         )  # fmt: skip
+
+    differ = sorted({name for name, _ in set(mine.geometry) ^ set(theirs.geometry)})
+    if differ:
+        yield _remark(
+            layer, f'"{first.name}" and "{layer.name}" differ in {", ".join(differ)}: pairs no longer match',
+            "give both what moves pixels, word for word; is_mask: true keeps colours and noise away from masks",
+        )  # fmt: skip
+
+
+def _sides(crop: Shape) -> str:
+    """A square's side, or height x width."""
+    return str(crop[0]) if crop[0] == crop[1] else shape_text(crop)
 
 
 def _spatial(image: Shape) -> bool:

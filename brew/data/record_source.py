@@ -26,6 +26,10 @@ from .transformer import Transformer
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
 
 
+def _said(records: list[Record], number: int) -> str:
+    return f"record {records[number][0].decode(errors='replace')!r}"
+
+
 def _named(keys: list[bytes], path: Path, number: int) -> str:
     return f"record {keys[number].decode(errors='replace')!r} of {path}"
 
@@ -82,11 +86,17 @@ class RecordSource:
         except DataError as error:
             return error.with_place(self._place)
 
-    def _tops(self, batch: Batch, shape: Shape) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-        """The batch's images and labels, for images of this shape."""
-        shapes = [(self._batch_size, *shape), (self._batch_size,)]
-        tops = batch.take(shapes[: batch.count])
-        return tops[0], tops[1] if len(tops) > 1 else None
+    def _tops(self, batch: Batch, shape: Shape) -> list[npt.NDArray[Any]]:
+        """The batch's images and perhaps labels, for images of this shape."""
+        shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
+        return batch.take(shapes[: batch.count])
+
+    def _finish(self, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
+        """The labels of a batch whose images are there."""
+        try:
+            self._transformer.finish(tops, labels, self._record, partial(_said, records))
+        except DataError as error:
+            raise self._placed(error) from None
 
     def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
         """Whether the records are raw bytes of one size, and in the batch."""
@@ -94,17 +104,19 @@ class RecordSource:
         if raw is None:
             return False
         pixels, labels = raw
-        data, label = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
-
+        tops = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
         many = max(1, _PIECE // pixels[0].size)
 
         def put(piece: int) -> None:
             some = slice(piece * many, (piece + 1) * many)
-            self._transformer(pixels[some], self._record + some.start, data[some])
+            name = partial(_said, records[some])
+            self._transformer(pixels[some], self._record + some.start, tops[0][some], name)
 
-        self._crew.each(put, -(-len(records) // many))
-        if label is not None:
-            label[...] = labels
+        try:
+            self._crew.each(put, -(-len(records) // many))
+        except DataError as error:
+            raise self._placed(error) from None
+        self._finish(tops, labels, records)
         return True
 
     def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
@@ -115,22 +127,21 @@ class RecordSource:
             pixels, labels[0] = self._decode(records[0])
             self._shape = self._transformer.output_shape(pixels.shape)
             first = 1
-        data, label = self._tops(batch, self._shape)
+        tops = self._tops(batch, self._shape)
         if first:
-            self._transformer.place(pixels, self._record, data[0])
+            self._transformer.place(pixels, self._record, tops[0][0])
 
         def put(piece: int) -> None:
             number = first + piece
             pixels, labels[number] = self._decode(records[number])
-            self._transformer.place(pixels, self._record + number, data[number])
+            self._transformer.place(pixels, self._record + number, tops[0][number])
 
         finish = self._crew.start(put, len(records) - first)
         try:
             self._coming = self._read()
         finally:
             finish()
-        if label is not None:
-            label[...] = labels
+        self._finish(tops, labels, records)
 
     def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
         """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
@@ -139,16 +150,13 @@ class RecordSource:
             self._records = _behind(coming, self._records)
         records, images, labels, passed = self._decode_good(records)
         try:
-            shape = self._transformer.batch_shape(
-                images, lambda number: f"record {records[number][0].decode(errors='replace')!r}"
-            )
+            shape = self._transformer.batch_shape(images, partial(_said, records))
+            tops = self._tops(batch, shape)
+            self._transformer(images, self._record, tops[0], partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
         self._shape = shape
-        data, label = self._tops(batch, shape)
-        self._transformer(images, self._record, data)
-        if label is not None:
-            label[...] = labels
+        self._finish(tops, labels, records)
         batch.passed = passed
         return records
 

@@ -6,24 +6,29 @@ every record has the same crop and mirror.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from operator import index
-from pathlib import Path
-from typing import Any, Protocol, SupportsIndex, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from brew.cpu.pixels.windows import bring
 from brew.errors import DataError, NetError
-from brew.files.paths import find
 from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
 
+from .augment.draws import Draws
+from .augmentation import Augmentation, Start, crop_of, moving, tell_idle
 from .datum import Pixels
 from .images.decoding import ImageRule
+from .images.mean_file import read_mean
+from .mixing import LabelTop
 from .record_shape import REMEDY, seems_channels_last
+
+log = logging.getLogger("brew")
 
 _FORCE = (
     "force_color: true in transform_param decodes all images as colour, force_gray: true as grey; records that are not "
@@ -35,35 +40,23 @@ _STRETCH = 256  # records whose words are drawn at once
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
-class Augmentation(Protocol):
-    """What happens to an image before mean, crop, mirror and scale: a function of it and its record's number alone.
-
-    It runs on several threads at once, and what it gives must not depend on that.
-    """
-
-    def shape(self, image: Shape) -> Shape:
-        """(channels, height, width) of what it makes of images of this shape; NetError where it can make nothing."""
-
-    def __call__(self, pixels: Pixels, number: int) -> Pixels:
-        """The image of record `number`, of the shape above, from `pixels` (channels, height, width): uint8 or float32,
-        often a read-only view of memory with channels last, which stays as it is."""
-
-
 class Transformer:
     """y = (x - mean) * scale of a window of every image, mirrored by chance.
 
     mirror      a coin per record, in TEST as well
-    crop_size   a square window: anywhere in TRAIN, the middle in TEST (half a pixel up and left where it is odd)
+    crop_size   a square window: anywhere in TRAIN, the middle in TEST (half a pixel up and left where it is odd);
+                crop_h and crop_w are the height and width of another one
     mean_file   of the size of the whole image; its value at the pixel's own position is subtracted
     mean_value  one for all channels, or one per channel
     scale       after the mean; pixels of bytes count 0 to 255
 
     upright, decode_at_least: how images are decoded (images.decoding.ImageRule)
 
-    `augmentation` may be set before the first shape is asked for; it works on images before all of this. `mean` is
-    float32 (channels, height, width) of the file, or (values, 1, 1), or None. `seed` may be set anew (a resume), and so
-    may `draws`, the name the random numbers are drawn under. The layer is known by `name` and `kind`, its type, alone:
-    prefetch threads hold the transformer, and through the layer itself they would keep each other alive.
+    `augmentation` changes images before all of this, and may crop and mirror them itself; None where nothing is set.
+    `mean` is float32 (channels, height, width) of the file, or (values, 1, 1), or None. `seed` may be set anew (a
+    resume), and so may `draws`, the name the random numbers are drawn under. The layer is known by `name` and `kind`,
+    its type, alone: prefetch threads hold the transformer, and through the layer itself they would keep each other
+    alive.
     """
 
     def __init__(self, param: TransformationParameter, context: Context, name: str, kind: str) -> None:
@@ -74,9 +67,8 @@ class Transformer:
         self.draws = name  # the key of the random numbers: two layers may draw alike
         self._kind = kind
         self._place = context.place
-        self.crop: int = param.crop_size
+        self.crop = crop_of(param)  # (height, width)
         self.rule = ImageRule(param.force_color, param.force_gray, param.upright, param.decode_at_least)
-        self.augmentation: Augmentation | None = None
         self._drawn: tuple[tuple[int, str] | None, int, npt.NDArray[np.uint64]] = None, 0, np.empty((0, 0), np.uint64)
         if param.force_color and param.force_gray:
             raise self._error("force_color and force_gray cannot both be set", "force_gray")
@@ -85,19 +77,30 @@ class Transformer:
         self.scale: float = param.scale
         self.mean: npt.NDArray[np.float32] | None = None
         if param.HasField("mean_file"):
-            self.mean = self._read_mean(context.folder, context.place("transform_param", "mean_file"))
+            place = context.place("transform_param", "mean_file")
+            self.mean = read_mean(param.mean_file, context.folder, f'layer "{name}": mean_file', place)
         elif param.mean_value:
             self.mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
+        tell_idle(param, self._tell)
+        means = [] if self.mean is None else self.mean.mean((1, 2)).tolist()
+        augmentation = Augmentation(param, self.phase, means, self._wrong)
+        self.augmentation = augmentation if augmentation.acts else None
+        self.labels = LabelTop(param, self.phase, self._wrong)
 
     @property
-    def random_crop(self) -> int:
-        """The side of a random crop; 0 where there is none, or the middle is cropped."""
-        return self.crop if self.phase == TRAIN else 0
+    def random_crop(self) -> Shape:
+        """(height, width) of a random crop; () where there is none, or the middle is cropped."""
+        return self.crop if self.phase == TRAIN and self.crop else ()
+
+    @property
+    def geometry(self) -> tuple[tuple[str, str], ...]:
+        """Fields, besides crop and mirror, that say where the pixels of a record go, with what they say."""
+        return moving(self.param) if self.augmentation is not None else ()
 
     @property
     def random(self) -> bool:
         """Whether the result for a record depends on its number."""
-        return bool(self.param.mirror or self.random_crop)
+        return bool(self.param.mirror or self.random_crop or (self.augmentation and self.augmentation.random))
 
     def output_shape(self, image: Shape) -> Shape:
         """(channels, height, width) after the transformation of images of shape `image`; checks that they fit it."""
@@ -106,14 +109,18 @@ class Transformer:
         channels, height, width = image
         if self.mean is not None:
             self._check_mean(self.mean.shape, image)
-        if not self.crop:
+        if self.crop is None or self._crops_before:
             return image
-        if self.crop > min(height, width):
-            size = f"{self.crop} x {self.crop}"
+        if self.crop[0] > height or self.crop[1] > width:
             hint = REMEDY if seems_channels_last(image) else None
-            text = f"a crop of {size} does not fit into images of {height} x {width}"
-            raise self._error(text, "crop_size", hint=hint)
-        return channels, self.crop, self.crop
+            text = f"a crop of {shape_text(self.crop)} does not fit into images of {height} x {width}"
+            raise self._error(text, "crop_size" if self.param.crop_size else "crop_h", hint=hint)
+        return channels, *self.crop
+
+    @property
+    def _crops_before(self) -> bool:
+        """Whether the augmentation has cropped and mirrored what it gives."""
+        return self.augmentation is not None and self.augmentation.crops
 
     def batch_shape(self, images: Pixels | Sequence[Pixels], name: Callable[[int], str]) -> Shape:
         """(channels, height, width) after the transformation of every image of a batch.
@@ -134,11 +141,20 @@ class Transformer:
                 )
         return expected
 
-    def __call__(self, images: Pixels | Sequence[Pixels], first: int, out: npt.NDArray[Any]) -> None:
-        """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number."""
+    def __call__(
+        self,
+        images: Pixels | Sequence[Pixels],
+        first: int,
+        out: npt.NDArray[Any],
+        name: Callable[[int], str] | None = None,
+    ) -> None:
+        """Transform `images` into `out` (images, channels, height, width); `first` is the first one's record number.
+
+        DataError, with `name(i)` of the image, where one cannot be augmented.
+        """
         if self.augmentation is not None:
-            images = [self.augmentation(image, first + i) for i, image in enumerate(images)]
-        windows = self._windows(images, first) if self.crop or self.random else None
+            images = self._all_augmented(images, first, name)
+        windows = self._windows(images, first) if (self.crop or self.random) and not self._crops_before else None
         if bring(images, windows, self.mean, self.scale, out):
             return
         rows, columns, mirrors = windows or np.zeros((3, len(images)), np.int64)
@@ -161,6 +177,39 @@ class Transformer:
             raise DataError(f"it is {shape_text(shape)}, the batch has images of {shape_text(out.shape)}")
         self([image], number, out[None])
 
+    def finish(
+        self, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, first: int, name: Callable[[int], str]
+    ) -> None:
+        """Write the labels of a batch whose images are there, and mix both where mix_param says so.
+
+        `first` is the first record's number, `name(i)` names the i-th of the batch. DataError for labels that are no
+        class of mix_param's.
+        """
+        self.labels.write(tops, labels, name, lambda number: Draws(self.seed, self.draws, first + number))
+
+    def _all_augmented(
+        self, images: Pixels | Sequence[Pixels], first: int, name: Callable[[int], str] | None
+    ) -> list[Pixels]:
+        assert self.augmentation is not None
+        changed = []
+        for number, image in enumerate(images):
+            draws = Draws(self.seed, self.draws, first + number)
+            try:
+                changed.append(self.augmentation(image, draws, self.start(first + number)))
+            except DataError as error:
+                of = f"{name(number)}: " if name is not None else ""
+                raise DataError(f"{of}{error.message}", hint=error.hint) from None
+        return changed
+
+    def start(self, number: int) -> Start:
+        """Where the crop of record `number` begins, by its size, and whether it is mirrored."""
+
+        def of(height: int, width: int) -> tuple[int, int, bool]:
+            rows, columns, mirrors = self._starts(np.array([[height, width]], np.uint64), number, 1)
+            return int(rows[0]), int(columns[0]), bool(mirrors[0])
+
+        return of
+
     def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
         """One image, or a batch of them that are treated alike, without the scale."""
         height, width = y.shape[-2:]
@@ -179,16 +228,19 @@ class Transformer:
 
     def _windows(self, images: Pixels | Sequence[Pixels], first: int) -> tuple[_Numbers, _Numbers, _Numbers]:
         """Where every record's window starts (row, column) and whether (1) it is mirrored."""
-        count = len(images)
-        words = self._words(first, count) if self.random else np.zeros((count, _WORDS), np.uint64)
-        mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(np.int64)
-        if not self.crop:
-            return np.zeros(count, np.int64), np.zeros(count, np.int64), mirrors
         if isinstance(images, np.ndarray):
             sizes = np.array([images.shape[-2:]], np.uint64)
         else:
             sizes = np.array([image.shape[-2:] for image in images], np.uint64)
-        spare = sizes - np.uint64(self.crop)
+        return self._starts(sizes, first, len(images))
+
+    def _starts(self, sizes: npt.NDArray[np.uint64], first: int, count: int) -> tuple[_Numbers, _Numbers, _Numbers]:
+        """The same for images of these sizes (height, width), or of one."""
+        words = self._words(first, count) if self.random else np.zeros((count, _WORDS), np.uint64)
+        mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(np.int64)
+        if self.crop is None:
+            return np.zeros(count, np.int64), np.zeros(count, np.int64), mirrors
+        spare = sizes - np.array(self.crop, np.uint64)
         starts = words[:, 1:3] % (spare + np.uint64(1)) if self.phase == TRAIN else spare // np.uint64(2)
         rows, columns = np.broadcast_to(starts, (count, 2)).astype(np.int64).T
         return rows, columns, mirrors
@@ -206,21 +258,6 @@ class Transformer:
 
     # --- the mean ---------------------------------------------------------------------------------------------------
 
-    def _read_mean(self, folder: Path, place: Any) -> npt.NDArray[np.float32]:
-        from brew.files.weights.caffemodel import read_blob
-
-        path = find(self.param.mean_file, folder, what=f'layer "{self._name}": mean_file', place=place)
-        blob = read_blob(path)
-        shape = tuple(blob.shape)
-        if len(shape) == 4 and shape[0] == 1:
-            shape = shape[1:]
-        if len(shape) != 3:
-            raise DataError(
-                f"mean file {path} has the shape {shape_text(blob.shape)}; channels x height x width is expected",
-                place=place,
-            )
-        return np.asarray(blob.data, np.float32).reshape(shape)
-
     def _check_mean(self, mean: Shape, image: Shape) -> None:
         if self.param.mean_value:
             if mean[0] not in (1, image[0]):
@@ -236,8 +273,17 @@ class Transformer:
             )
 
     def _error(self, message: str, field: str, hint: str | None = None) -> NetError:
-        text = f'layer "{self._name}" ({self._kind}): {message}'
-        return NetError(text, place=self._place("transform_param", field), hint=hint)
+        return self._wrong(message, field, hint=hint)
+
+    def _wrong(self, message: str, *path: str, hint: str | None = None) -> NetError:
+        return NetError(self._said(message), place=self._place("transform_param", *path), hint=hint)
+
+    def _tell(self, message: str, path: tuple[str, ...]) -> None:
+        place = self._place("transform_param", *path)
+        log.warning("%s%s", f"{place}: " if place else "", self._said(message))
+
+    def _said(self, message: str) -> str:
+        return f'layer "{self._name}" ({self._kind}): {message}'
 
 
 def _channels_hint(image: Shape) -> str | None:

@@ -11,7 +11,7 @@ from brew.errors import BrewError, DataError
 from brew.layer import Context, Layer, Shape, shape_text
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
-from brew.proto.brew_pb2 import LayerParameter
+from brew.proto.brew_pb2 import LayerParameter, ResizeParameter, TransformationParameter
 from brew.prototxt.placed import PlacedLayer
 
 from .build import build
@@ -92,19 +92,34 @@ def likely_shapes(
     if not (issubclass(cls, PrefetchingLayer) and cls.brings_images and param.top):
         return None
     batch: int = getattr(param, cls.section).batch_size
-    crop = param.transform_param.crop_size
+    transform = param.transform_param
     mean = _mean_shape(param, context) if read_mean or not param.transform_param.HasField("mean_file") else None
     channels, guess = _channels(param, cls, mean)
-    if crop:
-        size, why = (crop, crop), "crop_size says so"
+    if sized := _augmented(transform):
+        size, why = sized
     elif resized := cls.image_size(param):
         size, why = resized, "new_height and new_width say so"
     elif mean is not None and mean[1] > 1:
         size, why = (mean[1], mean[2]), "the mean file says so"
     else:
         return None
-    shapes: list[Shape] = [(batch, channels, *size), (batch,)]
+    classes = (transform.mix_param.classes,) if transform.HasField("mix_param") else ()
+    shapes: list[Shape] = [(batch, channels, *size), (batch, *classes)]
     return Likely(shapes[: len(param.top)], f"{why}{guess}") if batch else None
+
+
+def _augmented(transform: TransformationParameter) -> tuple[tuple[int, int], str] | None:
+    """(height, width) that transform_param says, and why; None where it does not."""
+    resize, crop = transform.resize_param, transform.random_resized_crop_param
+    if transform.crop_h:
+        return (transform.crop_h, transform.crop_w), "crop_h and crop_w say so"
+    if transform.crop_size:
+        return (transform.crop_size,) * 2, "crop_size says so"
+    if crop.height and crop.width:
+        return (crop.height, crop.width), "random_resized_crop_param says so"
+    if resize.height and resize.width and resize.resize_mode != ResizeParameter.FIT_SMALL_SIZE:
+        return (resize.height, resize.width), "resize_param says so"
+    return None
 
 
 def _channels(param: LayerParameter, cls: type[DataLayer], mean: Shape | None) -> tuple[int, str]:

@@ -24,8 +24,8 @@ class RandomChoices:
 
     `records` of the source (None: they are not read in order), the `source` itself, the parameters that their `order`
     depends on besides random numbers (`in_words` goes behind "records come"), and the shape of an image (channels,
-    height, width) before a random `crop` (0: none) or `mirror`. Layers of one `order` that draw the same numbers take
-    the same records.
+    height, width) before a random `crop` (height, width; () is none) or `mirror`; `geometry` has what else moves its
+    pixels, as field and text. Layers of one `order` that draw the same numbers take the same records.
     """
 
     records: int | None = None
@@ -33,10 +33,11 @@ class RandomChoices:
     order: Hashable = None
     shuffled: bool = False
     image: Shape = ()
-    crop: int = 0
+    crop: Shape = ()
     mirror: bool = False
     passes_over: bool = False
     in_words: str = "in order"
+    geometry: tuple[tuple[str, str], ...] = ()
 
 
 class DataLayer(Layer):

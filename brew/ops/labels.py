@@ -34,6 +34,8 @@ def check_labels(layer: Layer, folded: Fold, bottom: Sequence[Shape]) -> None:
         raise layer.shape_error("scores with at least one class", bottom)
     if count(bottom[1]) != outer * inner:
         hint = "do scores and labels come in batches of one size?"
+        if count(bottom[1]) == outer * dim * inner > outer * inner:
+            hint = "shares of the classes, as mix_param makes them, want the loss that docs/data.md shows (Soft labels)"
         if inner > 1 and count(bottom[1]) == outer:
             hint = "for one label an item, an InnerProduct or a global Pooling before makes one place of all"
         raise layer.shape_error(f"scores with {dim} classes and {outer * inner} labels for them", bottom, hint=hint)

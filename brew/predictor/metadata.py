@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import numpy.typing as npt
 
+from brew.data.augment.sizes import warped
 from brew.datasets.features import model_yaml
 from brew.datasets.features.preparation import Preparation as Things
 from brew.errors import DataError, Place, UsageError, did_you_mean
@@ -242,7 +243,11 @@ def of_training(definition: NetDefinition) -> Metadata:
         first, second = Path(transform.mean_file).expanduser(), definition.folder / transform.mean_file
         mean = second if second.exists() and not first.exists() else first
     transformed = Metadata(
-        size=cls.image_size(param), crop=transform.crop_size, mean=mean, scale=transform.scale, channel_order="BGR"
+        size=warped(transform) or cls.image_size(param),
+        crop=transform.crop_size,
+        mean=mean,
+        scale=transform.scale,
+        channel_order="BGR",
     )
     return transformed.or_else(imported)
 

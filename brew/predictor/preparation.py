@@ -52,9 +52,9 @@ class Preparation:
         if target is not None:
             pixels = resize(pixels, *target)
         crop = transformer.crop
-        if crop and crop > min(pixels.shape[1:]):
+        if crop and (crop[0] > pixels.shape[1] or crop[1] > pixels.shape[2]):
             raise DataError(
-                f"{name} is {shape_text(pixels.shape[1:])}: a crop of {crop} x {crop} does not fit into it",
+                f"{name} is {shape_text(pixels.shape[1:])}: a crop of {shape_text(crop)} does not fit into it",
                 hint="size=(height, width) of brew.load says to what pictures are resized before",
             )
         return self.transformed(pixels)
@@ -91,10 +91,8 @@ class Preparation:
         if self._size is not None or self.metadata.size == KEEP:
             return self._size
         if transformer.crop:
-            if size != (transformer.crop,) * 2:
-                self._tell(
-                    "size", f"pictures are not resized: the middle {transformer.crop} x {transformer.crop} counts"
-                )
+            if size != transformer.crop:
+                self._tell("size", f"pictures are not resized: the middle {shape_text(transformer.crop)} counts")
             return None
         if size != (self.height, self.width):
             self._tell("size", f"pictures are resized to its input, {self.height} x {self.width}")

@@ -106,6 +106,7 @@ CASES = {
         after('layer { name: "a" type: "Accuracy" bottom: "ip" bottom: "label" top: "a"\n include { phase: TEST } }\n'),
     ),
     "B221": (TWO_DATA % "mirror: true" + CONV + IP + LOSS, 5, TWO_DATA % "" + CONV + IP + LOSS),
+    "B233": (TWO_DATA % "distort_param { }" + CONV + IP + LOSS, 5, TWO_DATA % "resize_param { height: 8 width: 8 }" + CONV + IP + LOSS),
     "B224": (DATA.replace('"DummyData"', '"DummyData" include { phase: TRAIN }') + CONV + IP + LOSS, 3, GOOD),
     "B225": (
         between(BN % "param { lr_mult: 0 }\nparam { lr_mult: 1 } param { lr_mult: 0 }" + SCALE), 7,

@@ -146,26 +146,3 @@ def test_a_slot_is_filled_as_in_its_batch(text):
 def test_a_slot_of_another_size_is_refused():
     with pytest.raises(DataError, match="it is 3 x 8 x 7, the batch has images of 3 x 8 x 6"):
         transformer("").place(X[0], 0, np.empty((3, 8, 6), np.float32))
-
-
-class Rolled:
-    """An augmentation: more columns, and rows rolled by the record's number."""
-
-    def shape(self, image):
-        channels, height, width = image
-        return channels, height, width + 1
-
-    def __call__(self, pixels, number):
-        return np.pad(np.roll(pixels, number, axis=1), ((0, 0), (0, 0), (1, 0)))
-
-
-def test_an_augmentation_comes_before_mean_crop_and_mirror():
-    t = transformer("mean_value: 9 crop_size: 6")
-    t.augmentation = Rolled()
-    assert t.output_shape((3, 8, 7)) == (3, 6, 6)
-    y = apply(t, X, 5)
-    expected = np.stack([np.pad(np.roll(x, 5 + i, axis=1), ((0, 0), (0, 0), (1, 0))) for i, x in enumerate(X)])
-    assert np.array_equal(y, expected[:, :, 1:7, 1:7].astype(np.float32) - 9)
-    slot = np.empty((3, 6, 6), np.float32)
-    t.place(X[2], 7, slot)
-    assert np.array_equal(slot, y[2])

@@ -266,6 +266,21 @@ def test_what_other_readers_do_not_know_or_need():
     assert "negative_slope: 0.017\n" in written
 
 
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ("resize_param { height: 9 width: 8 }", "resized to 9 x 8; minus"),
+        ("resize_param { height: 9 width: 8 resize_mode: FIT_SMALL_SIZE }", "resized to 9 x 8 (FIT_SMALL_SIZE); minus"),
+    ],
+)
+def test_the_size_before_the_crop_is_told(fields: str, says: str):
+    text = DATA.replace("crop_size: 6", f"crop_h: 5 crop_w: 6 {fields}") + IP.format("fc", "data") + LOSS
+    result = deploy(prototxt.parse(text, NetParameter))
+    written = result.text().replace("\n#  ", "")
+    assert says in written and "the middle 5 x 6; times 0.5" in written
+    assert list(result.net.layer[0].input_param.shape[0].dim) == [1, 3, 5, 6]
+
+
 @pytest.mark.parametrize("value", ["0.017", "0.00390625", "103.939", "1e-05", "0.1"])
 def test_numbers_are_written_in_the_fewest_digits(value: str):
     text = DATA.replace("scale: 0.5", f"scale: {value}").replace("117", value) + IP.format("fc", "data") + LOSS
@@ -288,3 +303,14 @@ def test_inputs_as_fields_of_the_net(shapes: str, field: str):
     layered = deploy(document).net
     ours, old = (Net(prototxt.parse(prototxt.to_text(net), NetParameter), TEST) for net in (layered, result.net))
     assert {name: blob.shape for name, blob in ours.blobs.items()} == {n: b.shape for n, b in old.blobs.items()}
+
+
+def test_what_a_slice_has_beside_the_top_that_is_read_stays_silenced():
+    """The steps of an LSTM before the last one would be outputs else."""
+    cut = """
+    layer { name: "cut" type: "Slice" bottom: "data" top: "before" top: "last" slice_param { axis: 2 slice_point: 5 } }
+    layer { name: "quiet" type: "Silence" bottom: "before" }
+    """
+    net = made('name: "n"' + DATA + cut + IP.format("fc", "last") + LOSS)
+    assert ("quiet", "Silence", ["before"], []) in layers(net)
+    assert list(Net(net, TEST).outputs) == ["prob"]

@@ -110,6 +110,43 @@ def test_machine_code_of_our_own_that_reaches_too_far_is_found(library: Path) ->
     assert "in forward" in done.stderr  # Python's traceback leads there
 
 
+PIXELS = """
+import numpy as np
+from brew.cpu.pixels import calls, colours, resampling
+from brew.data.augment import affine, blur, view
+
+def scratch(purpose, size):  # not a byte more than is asked for
+    return np.empty(size - {short}, np.uint8) if purpose == "colours" else np.empty(size, np.uint8)
+
+for module in (colours, resampling, affine, blur, view):
+    module.scratch = scratch
+draw, fill = np.random.default_rng(0), np.zeros(3, np.uint8)
+
+def paint(pixels, place):
+    colours.coloured(pixels, [colours.Turned(1.0, 1.2), colours.Scaled((1.0,) * 3, (3.0,) * 3)], place, (2, 1, 0))
+
+for number in range(300):
+    rows, columns, height, width, tall, wide = draw.integers(1, 90, 6).tolist()
+    image = draw.integers(0, 256, (rows, columns, 3), np.uint8).transpose(2, 0, 1)
+    image = image if number % 2 else np.ascontiguousarray(image)
+    top, left = int(draw.integers(-30, rows)), int(draw.integers(-30, columns))
+    window = top, left, top + tall, left + wide
+    seen = view.View(window, (height, width), (0, 0, height, width), number % 6, mirrored=bool(number % 3))
+    view.seen(image, seen, fill, paint)
+    mapping = affine.about_the_middle(rows, columns, turn=draw.uniform(-3, 3), scale=draw.uniform(0.3, 2), move=(9, -30))
+    affine.mapped(image, mapping, fill, number % 3 + 1, paint)
+    blur.blurred(image, draw.uniform(0.1, 5))
+print("all seen")
+"""
+
+
+@pytest.mark.native
+def test_augmentation_touches_its_own_memory_alone(library: Path) -> None:
+    done = run(PIXELS.format(short=0), library, GUARD_LEAST="64")
+    assert (done.stdout, done.returncode) == ("all seen\n", 0), done.stderr
+    assert run(PIXELS.format(short=64), library, GUARD_LEAST="64").returncode == -signal.SIGSEGV
+
+
 RANDOM = """
 from differential import many
 for number, found, _ in many.checked({seed}, range({count}), more=1, length=7, jobs=1):

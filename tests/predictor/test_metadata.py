@@ -67,6 +67,14 @@ def test_a_net_for_training_says_all_but_the_size(tmp_path: Path) -> None:
     assert found.mean == tmp_path / "m.binaryproto"
 
 
+def test_a_net_for_training_may_say_the_size_by_its_resize_param(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(train_val("x", "resize_param { height: 12 width: 14 }"))
+    assert of_training(define(path)).size == (12, 14)
+    path.write_text(train_val("x", "resize_param { height: 12 width: 14 resize_mode: FIT_SMALL_SIZE }"))
+    assert of_training(define(path)).size is None
+
+
 ZOO = Path(brew.__path__[-1]) / "model_zoo"
 
 

@@ -19,7 +19,17 @@ LABELS = {1: "optional", 2: "required", 3: "repeated"}
 OURS = {"SourceState", "NamedChoice", "CarriedState", "ResumeState"}
 # Of records with boxes; their bytes are held in tests/datasets/test_annotated.py.
 SSDS = {"AnnotatedDatum", "AnnotationGroup", "Annotation", "NormalizedBBox", "LabelMap", "LabelMapItem"}
-OUR_ENUMS = {"SolverParameter.BestMode", "SolverParameter.OnNan", "SolverParameter.Choose"}
+# Fields that forks add to Caffe's messages, under their own numbers.
+FORKS = {
+    "resize_param": 8, "noise_param": 9, "emit_constraint": 10, "crop_h": 11, "crop_w": 12, "distort_param": 13,
+    "expand_param": 14, "random_resize_param": 15, "random_aspect_ratio_param": 16,
+}  # fmt: skip
+OUR_ENUMS = {
+    "TransformationParameter.InterpolationAlgo",
+    "SolverParameter.BestMode",
+    "SolverParameter.OnNan",
+    "SolverParameter.Choose",
+}
 
 # message, field, number, type, label, default, options
 Row = tuple[str, str, int, str, str, str, str]
@@ -32,7 +42,10 @@ def committed() -> FileDescriptorProto:
 def ours() -> set[str]:
     """Messages that Caffe has not: OURS, those of SSD, and those of layers that Caffe lacks."""
     [layer] = [message for message in committed().message_type if message.name == "LayerParameter"]
-    return OURS | SSDS | {type_name(f) for f in layer.field if f.number >= 10000 and f.type_name}
+    [transform] = [message for message in committed().message_type if message.name == "TransformationParameter"]
+    added = {type_name(f) for f in layer.field if f.number >= 10000 and f.type_name}
+    added |= {type_name(f) for f in transform.field if f.type_name} - {"TransformationParameter.InterpolationAlgo"}
+    return OURS | SSDS | added | {"SaltPepperParameter"}
 
 
 def type_name(field: FieldDescriptorProto) -> str:
@@ -78,7 +91,7 @@ def test_whatever_else_is_there_is_numbered_from_10000() -> None:
         "NetParameter", "LayerParameter", "SolverState", "SolverParameter", "DataParameter", "ImageDataParameter",
         "TransformationParameter",
     }  # fmt: skip
-    assert all(row[2] >= 10000 for row in own.values())
+    assert {row[1]: row[2] for row in own.values() if row[2] < 10000} == FORKS
     assert {message.name for message in committed().message_type} == ours() | {row[0] for row in facts()}
 
 
@@ -104,14 +117,14 @@ def test_the_descriptor_says_what_the_text_says() -> None:
     """Without protoc: every field line of brew.proto against the committed descriptor, one to one."""
     text = re.sub(r"//[^\n]*", "", PROTO.read_text("utf-8"))
     field = re.compile(
-        r"(optional|required|repeated)\s+(\w+)\s+(\w+)\s*=\s*(\d+)\s*"
+        r"(optional|required|repeated)\s+([\w.]+)\s+(\w+)\s*=\s*(\d+)\s*"
         r"(?:\[\s*(?:default\s*=\s*(?:\"(\w*)\"|([\w.+-]+))|(packed)\s*=\s*true)\s*\])?\s*;"
     )
     written = {}
     for name, body in re.findall(r"^message (\w+) \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL):
         for label, kind, title, number, word, value, packed in field.findall(body):
             default = plain(word or value, kind)
-            written[name, title] = (name, title, int(number), kind, label, default, packed)
+            written[name, title] = (name, title, int(number), kind.split(".")[-1], label, default, packed)
     found = {key: (*row[:3], row[3].split(".")[-1], *row[4:]) for key, row in described().items()}
     assert written == found
     assert len(re.findall(r"=\s*\d+\s*[\[;]", text)) == len(found) + sum(

@@ -1,1 +1,1 @@
-"""Machine code of our own for images of bytes: windows of them become batches of numbers."""
+"""Machine code of our own for images of bytes: colours, sizes, places, and windows as batches of numbers."""

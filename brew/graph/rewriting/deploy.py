@@ -15,6 +15,8 @@ import numpy as np
 from google.protobuf.message import Message
 
 from brew import prototxt
+from brew.data.augment.sizes import warped
+from brew.data.augmentation import crop_of
 from brew.errors import NetError
 from brew.files import regular
 from brew.files.overwriting import Kind
@@ -26,7 +28,7 @@ from brew.layer import TEST, TRAIN, Context, Shape, shape_text
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
 from brew.plain_text import one_line
-from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec
+from brew.proto.brew_pb2 import FillerParameter, LayerParameter, NetParameter, NetState, ParamSpec, ResizeParameter
 from brew.prototxt.net_or_solver import holds_net
 from brew.prototxt.placed import PlacedLayer
 from brew.prototxt.portable import input_layers, uses_batch_statistics, with_input_fields, without_engine
@@ -92,7 +94,7 @@ def deploy(
             result.layer.extend(inputs.layers[number])
         elif number in made.layers:
             result.layer.append(made.layers[number])
-        elif number in keep:
+        elif number in keep or _silences(flow, number, keep):
             result.layer.append(_cleaned(source.param))
     batch_statistics = [flow.layers[number].param.name for number in sorted(keep)
                         if number not in made.layers and uses_batch_statistics(flow.layers[number].param)]  # fmt: skip
@@ -101,6 +103,13 @@ def deploy(
     own = f"Left out: use_global_stats: false of {len(batch_statistics)} BatchNorm layers; the learned averages count."
     notes = [*inputs.notes, *([gone] if aside else []), *([own] if batch_statistics else [])]
     return Deployed(with_input_fields(result) if input_fields else result, tuple(notes), tuple(inputs.assumed))
+
+
+def _silences(flow: Flow, number: int, keep: set[int]) -> bool:
+    """Whether a layer only takes tops of the result's layers that nothing else reads, so that they are no outputs."""
+    cls, values = flow.classes[number], flow.reads[number]
+    silent = not flow.layers[number].param.top and not cls.reads and not cls.is_loss
+    return silent and bool(values) and all(maker in keep and maker not in flow.data for maker, _ in values)
 
 
 def _layers(
@@ -214,15 +223,18 @@ def treatment(param: LayerParameter) -> str:
         return "as it was in training"
     transform, colour = param.transform_param, cls.image_channels(param) == 3
     steps = ["pixels from 0 to 255" + (", channels in the order BGR" if colour else ", colours in the order BGR")]
-    if size := cls.image_size(param):
-        steps.append(f"resized to {size[0]} x {size[1]}")
+    for size in (cls.image_size(param), warped(transform)):
+        steps += [f"resized to {size[0]} x {size[1]}"] if size else []
+    if transform.HasField("resize_param") and not warped(transform):
+        mode = ResizeParameter.Resize_mode.Name(transform.resize_param.resize_mode)
+        steps.append(f"resized to {transform.resize_param.height} x {transform.resize_param.width} ({mode})")
     if transform.mean_file:
         steps.append(f"minus the mean image {transform.mean_file}")
     if transform.mean_value:
         steps.append(f"minus {', '.join(map(_shortest, transform.mean_value))}")
         steps[-1] += " by channel" if len(transform.mean_value) > 1 else ""
-    if transform.crop_size:
-        steps.append(f"of that the middle {transform.crop_size} x {transform.crop_size}")
+    if crop := crop_of(transform):
+        steps.append(f"of that the middle {crop[0]} x {crop[1]}")
     if transform.scale != 1:
         steps.append(f"times {_shortest(transform.scale)}")
     return "; ".join(steps)
