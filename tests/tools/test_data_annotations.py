@@ -472,6 +472,13 @@ def test_masks_keep_the_numbers_of_their_palette(
     assert f"pictures without a mask, left out: 1, in {pictures.format('alone')}" in said
 
 
+def test_left_and_right_pictures_are_no_masks(brew_run: Run, tmp_path: Path) -> None:
+    for seed, name in enumerate(("cat/1", "cat/1_L", "dog/1")):
+        png(tmp_path / f"set/{name}.png", seed)
+    imported(brew_run, tmp_path / "set", tmp_path / "out")
+    assert label_names(tmp_path / "out") == ("cat", "dog") and len(records(tmp_path / "out/train_lmdb")) == 3
+
+
 def test_masks_in_colours(brew_run: Run, tmp_path: Path) -> None:
     png(tmp_path / "set/images/a.png")
     colours = {0: (128, 64, 128), 1: (0, 0, 0), 2: (255, 255, 0)}

@@ -164,7 +164,9 @@ class ZippedFiles(Files):
             raise FileNotFoundError(errno.ENOENT, "there is no such member", name) from None
 
     def close(self) -> None:
-        self._zip.close()
+        archive = vars(self).pop("_zip", None)  # it is opened again where it is read again
+        if archive is not None:
+            archive.close()
 
 
 def inside(folder: str, name: str) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -50,29 +50,16 @@ _FOLDERS = frozenset(
 _WORDS = _FOLDERS | frozenset(
     ["images", "image", "imgs", "img", "input", "inputs", "jpegimages", "leftimg8bit", "pictures", "data"]
 )
-_ENDINGS = (
-    "_mask",
-    "_masks",
-    "_label",
-    "_labels",
-    "_gtFine_labelIds",
-    "_gtFine_labelTrainIds",
-    "_seg",
-    "_gt",
-    "_L",
-    "_lab",
-)
+_ENDINGS = "_mask", "_masks", "_label", "_labels", "_gtFine_labelIds", "_gtFine_labelTrainIds", "_seg", "_gt"
+_WEAK_ENDINGS = "_L", "_lab"  # of masks in folders of their own: elsewhere a picture may be called so
 _PICTURE_ENDINGS = "_leftImg8bit", "_image", "_img"
 _PARTED = "annot", "_annot", "_labels", "_masks", "_mask", "labels"  # trainannot, train_labels: CamVid's way
 _MOST = 255
 _COLORS_HINT = "--set colors=FILE says which colour is which class"
 
 
-class _Key(NamedTuple):
-    """What a picture and its mask have in common: folders without those that tell them apart, part, name."""
-
-    folders: str
-    stem: str
+# What a picture and its mask have in common: folders but for those that tell them apart, the name, the part.
+_Key: TypeAlias = tuple[str, str, Part | None]
 
 
 class Masks(Pile):
@@ -165,8 +152,8 @@ class Masks(Pile):
 
 def _pairs(names: Iterable[str], told: Told) -> list[tuple[str, str, Part | None]]:
     """(picture, mask, part), by the pictures' names."""
-    pictures: dict[tuple[str, str, Part | None], str] = {}
-    masks: dict[tuple[str, str, Part | None], str] = {}
+    pictures: dict[_Key, str] = {}
+    masks: dict[_Key, str] = {}
     for name in names:
         if not is_picture(name):
             continue
@@ -183,7 +170,7 @@ def _pairs(names: Iterable[str], told: Told) -> list[tuple[str, str, Part | None
     return sorted(found, key=lambda pair: order[pair[0]])
 
 
-def _key(name: str) -> tuple[bool, tuple[str, str, Part | None]]:
+def _key(name: str) -> tuple[bool, _Key]:
     """Whether it is a mask by its folders and its name, and what it has in common with its picture."""
     *folders, file = name.split("/")
     stem = file.rpartition(".")[0]
@@ -197,7 +184,7 @@ def _key(name: str) -> tuple[bool, tuple[str, str, Part | None]]:
             is_mask = is_mask or low in _FOLDERS
         else:
             kept.append(folder)
-    for ending in _ENDINGS:
+    for ending in (*_ENDINGS, *_WEAK_ENDINGS) if is_mask else _ENDINGS:
         if stem.endswith(ending) and len(stem) > len(ending):
             is_mask, stem = True, stem.removesuffix(ending)
             break

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
+from brew.datasets.sources.items import file_stamp
 from brew.files import regular
 
 from .files import Files, ZippedFiles
@@ -13,13 +15,19 @@ _ZIP = b"PK\x03\x04"
 HOLDERS = "a folder, a zip archive, or a tar archive that is not compressed"
 
 
+@lru_cache(maxsize=1)
+def _zipped(path: Path, stamp: str) -> ZippedFiles:
+    """The same for every kind that is asked whether a pile is one of its own: listing a large one takes a second."""
+    return ZippedFiles(path)
+
+
 def files_of(path: Path) -> Files | None:
     """The files of HOLDERS; None where `path` is none of them. A DataError comes later, from its use."""
     if path.is_dir():
         return Files(path)
     try:
         if regular.head(path, len(_ZIP)) == _ZIP:
-            return ZippedFiles(path)
+            return _zipped(path, file_stamp(path))
         return TarredFiles(path) if is_tar(path) else None
     except OSError:
         return None
