@@ -74,20 +74,25 @@ def evaluate(
 
 
 class _Collector:
-    """Keeps the worst mistakes of a head in a heap, and the first items as samples."""
+    """Keeps the worst mistakes of a head in a heap, and samples: of all items each with the same chance (Vitter's
+    algorithm R, 1985, always with the same numbers)."""
 
     def __init__(self, scoring: HeadScoring) -> None:
         self.scoring = scoring
         self.heap: list[tuple[float, int, Example]] = []
         self.samples: list[Example] = []
+        self._random = np.random.default_rng(1701)
         self.points: list[tuple[float, float]] = []
         self._items, self._order = 0, count()
 
     def add(self, seen: Seen, given: Array | None) -> None:
         labels, guesses, weights = self._outcome(seen)
         for index in range(len(weights)):
+            seen_before = self._items + index
             if len(self.samples) < SAMPLES:
                 self.samples.append(self._example(index, given, labels, guesses, weights))
+            elif (place := int(self._random.integers(0, seen_before + 1))) < SAMPLES:
+                self.samples[place] = self._example(index, given, labels, guesses, weights)
         wrong = np.flatnonzero(weights > (self.heap[0][0] if len(self.heap) == MISTAKES else 0.0))
         for index in wrong[np.argsort(-weights[wrong], kind="stable")][:MISTAKES]:
             example = self._example(int(index), given, labels, guesses, weights)

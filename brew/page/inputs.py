@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from brew.data.images.mean_file import read_mean
 from brew.layer.data_layer import DataLayer
 from brew.layer.registry import layer_class
+from brew.proto.brew_pb2 import TransformationParameter
 from brew.prototxt.placed import PlacedLayer
 
 Pixels = npt.NDArray[np.uint8]
@@ -48,8 +51,8 @@ class Input:
         return np.ascontiguousarray((pixels[::-1] if self.is_bgr else pixels).transpose(1, 2, 0))
 
 
-def input_of(layers: Sequence[PlacedLayer], labels: Sequence[str]) -> Input | None:
-    """The first top of a data layer that is no label; None where there is none."""
+def input_of(layers: Sequence[PlacedLayer], labels: Sequence[str], folder: Path) -> Input | None:
+    """The first top of a data layer that is no label; None where there is none. `folder` is the net's."""
     for source in layers:
         param = source.param
         cls = layer_class(param.type)
@@ -59,5 +62,13 @@ def input_of(layers: Sequence[PlacedLayer], labels: Sequence[str]) -> Input | No
             if top not in labels:
                 brings = issubclass(cls, DataLayer) and cls.brings_images
                 transform = param.transform_param
-                return Input(top, brings, float(transform.scale), tuple(map(float, transform.mean_value)))
+                return Input(top, brings, float(transform.scale), _means(transform, folder, source))
     return None
+
+
+def _means(transform: TransformationParameter, folder: Path, source: PlacedLayer) -> tuple[float, ...]:
+    """What was taken off each channel; of a mean file its mean."""
+    if not transform.mean_file:
+        return tuple(map(float, transform.mean_value))
+    mean = read_mean(transform.mean_file, folder, "mean_file", source.place("transform_param", "mean_file"))
+    return tuple(map(float, mean.reshape(mean.shape[0], -1).mean(axis=1)))

@@ -148,7 +148,8 @@ def _filters(trained: Trained, tested: Sequence[TestResults]) -> str:
 def _times(trained: Trained, test: bool) -> list[str]:
     """Speed over the training, and the layers that take most."""
     net = trained.net
-    pieces = [_drawn(trained.run, ["speed"])] if "train/images_per_second" in trained.run.series else []
+    pieces = [html.note(remark) for remark in trained.remarks]
+    pieces += [_drawn(trained.run, ["speed"])] if "train/images_per_second" in trained.run.series else []
     times = layer_times(net, trained.stop) if net is not None and test and _has_loss(net) else []
     whole = sum(each.both for each in times)
     if not times or not whole:

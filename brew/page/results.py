@@ -38,7 +38,10 @@ def head_sections(results: HeadResults, given: Input | None, names: Sequence[str
     else:
         shown += [_scatter(results.points), _numbers(results)]
     counted = f"{scores.items:,} {'labels' if results.scoring.places > 1 else 'items'}"
-    head = html.note(f"{counted}; scores: {results.head.scores}, labels: {results.head.labels}")
+    said = f"{counted}; scores: {results.head.scores}, labels: {results.head.labels}"
+    if isinstance(scores, ClassScores) and (missing := int((scores.counts.labels == 0).sum())):
+        said += f"; classes that never came as a label: {missing}"
+    head = html.note(said)
     sections = [html.section(f"Results{title}", head, *shown)]
     word = "Largest errors" if results.head.task == "values" else "Most confident mistakes"
     word = "Worst items" if results.scoring.places > 1 else word

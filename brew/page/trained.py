@@ -43,6 +43,7 @@ class Trained:
     status     how it ended, in words; `facts` are further (name, value)
     averaged   within it the nets have the weights to be tested
     stop       whether the user wants an end; `progress(what, done, all)` is told of every pass
+    remarks    on the time that it took
     strict     a test net that cannot be tested is an error, not a remark
     """
 
@@ -57,6 +58,7 @@ class Trained:
     stop: Callable[[], bool] = _never
     progress: Callable[[str, int, int | None], None] = lambda what, done, total: None
     strict: bool = False
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -92,7 +94,7 @@ def _results(trained: Trained, number: int, choice: NetChoice) -> TestResults:
     if not compared:
         return TestResults(number, remark="no loss and no Accuracy compares scores with labels")
     scoring = Scoring(compared, ["all"])
-    given = input_of(layers, [head.labels for head in compared])
+    given = input_of(layers, [head.labels for head in compared], choice.definition.folder)
     net = trained.make_test(choice, [*scoring.blobs, *([given.blob] if given is not None else [])])
     try:
         passes = _passes(trained, number, net)
@@ -120,10 +122,9 @@ def first_filters(net: Net, *, rgb: bool) -> Filters | None:
 
 
 def _passes(trained: Trained, number: int, net: Net) -> int:
-    """As many as the solver tests with, and no more than once through the data."""
-    param = trained.solver.message
-    wanted = param.test_iter[number] if number < len(param.test_iter) else 0
+    """Once through the data, or as many as the solver tests with where the data has no end."""
     records = next((count for layer in net.data_layers if (count := layer.epoch()) is not None), None)
     if records and net.batch_size:
-        return min(wanted or math.inf, math.ceil(records / net.batch_size))  # type: ignore[return-value]
-    return wanted
+        return math.ceil(records / net.batch_size)
+    param = trained.solver.message
+    return param.test_iter[number] if number < len(param.test_iter) else 0

@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ def report(
 ) -> None:  # fmt: skip
     """Write the report of a training that has ended. One that was interrupted is not tested once more."""
     solver = recorded.solver
-    reason = next((r["reason"] for r in reversed(recorded.records) if r["kind"] == "stop"), solver.stopped)
+    end: dict[str, Any] = next((record for record in reversed(recorded.records) if record["kind"] == "stop"), {})
+    reason = end.get("reason", solver.stopped)
     run = recorded.run(solver.net.name or Path(solver.config.document.file).stem)
-    facts = [("iterations", f"{solver.iter:,}"), ("time of this process", duration(solver.seconds))]
+    spent, waited = end.get("seconds") or solver.seconds, end.get("data_wait_seconds", 0.0)
+    facts = [("iterations", f"{solver.iter:,}"), ("time of this process", duration(spent))]
+    if spent and solver.net.data_layers:
+        facts.append(("of it waiting for data", f"{waited / spent:.1%}"))
     facts.append(("parameters", f"{solver.net.parameters.arena.size:,}"))
     if solver.best.score is not None:
         facts.append((f"best {solver.best.output}, iteration {solver.best.iteration}", f"{solver.best.score:.4g}"))
@@ -77,8 +82,19 @@ def report(
         solver.config.document, solver.config.test_nets(), _test_maker(solver), solver.net, run,
         f"The training by {solver.config.document.file} {_ENDS.get(reason, reason)} after {solver.iter} iterations.",
         facts, average.averaged if average is not None else nullcontext, stop, progress,
+        remarks=_on_waiting(solver, waited),
     )  # fmt: skip
     write(trained, path, test=reason not in ("request", "diverged"))
+
+
+def _on_waiting(solver: Solver, waited: float) -> list[str]:
+    """How long the training waited for data, and what would help where it was much."""
+    layers = [layer for layer in solver.net.data_layers if layer.waited > 0]
+    if not layers or not waited:
+        return ["The training never waited for data."] if solver.net.data_layers else []
+    worst = max(layers, key=lambda layer: layer.waited)
+    help_ = f" What would help: {'; '.join(worst.hastened_by())}." if waited > 1 and worst.hastened_by() else ""
+    return [f"The training waited {duration(round(waited, 2))} for data, most for {worst.name} ({worst.type}).{help_}"]
 
 
 def _test_maker(solver: Solver) -> Callable[[NetChoice, Sequence[str]], Net]:
@@ -108,4 +124,6 @@ def report_weights(
         return net
 
     status = f"{weights}, by {document.file}."
-    write(Trained(document, config.test_nets(), make, None, run, status, progress=progress, strict=True), path)
+    tests = config.test_nets()
+    run = replace(run, name=next((test.definition.net.shell.name for test in tests), "") or run.name)
+    write(Trained(document, tests, make, None, run, status, progress=progress, strict=True), path)

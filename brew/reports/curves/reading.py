@@ -14,7 +14,7 @@ from brew.files.signatures import is_binary, noun_of
 
 from . import events
 from .glog import Log
-from .series import Recorder, Run, output_name
+from .series import RESERVED, Recorder, Run, output_name
 
 log = logging.getLogger("brew")
 
@@ -139,8 +139,8 @@ def _record(recorder: Recorder, record: Mapping[str, Any]) -> None:
         for name, value in values.items():
             recorder.add(f"test{net}/{name}", iteration, when, _number(value))
         return
-    for name in ("loss", "rate", "images_per_second"):
-        if name in record and (name != "images_per_second" or record[name] is not None):
+    for name in RESERVED:
+        if name in record and (record[name] is not None or name in ("loss", "rate")):
             recorder.add(f"train/{name}", iteration, when, _number(record[name]))
     for name, value in values.items():
         recorder.add(output_name(name), iteration, when, _number(value))

@@ -1,7 +1,7 @@
 """What a training left behind, as numbers over its iterations.
 
-A series is called as TensorBoard's are: train/loss (smoothed by average_loss), train/rate,
-train/images_per_second, train/<output>, test0/<output>; train/output/loss is an output that is itself called loss.
+A series is called as TensorBoard's are: train/loss (smoothed by average_loss), train/rate, train/images_per_second,
+train/data_wait_seconds, train/<output>, test0/<output>; train/output/loss is an output that is itself called loss.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Numbers = npt.NDArray[np.float64]
 
-RESERVED = ("loss", "rate", "images_per_second")  # names of train/ that an output cannot take
+RESERVED = ("loss", "rate", "images_per_second", "data_wait_seconds")  # names of train/ that an output cannot take
 
 
 @dataclass(frozen=True, slots=True, eq=False)
