@@ -153,7 +153,7 @@ def _training_net(path: Path, net: NetDefinition) -> NetDefinition | None:
 
 def _reads_data(net: NetDefinition) -> bool:
     """Whether a net says how its data is prepared."""
-    return image_layer(net) is not None or of_import(net) != Metadata()
+    return image_layer(net) is not None or of_import(net).preparation is not None
 
 
 # --- a folder ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from sounds import tone, wav
 
 from brew.datasets.features.preparation import preparation_of
+from brew.datasets.features.sound.kept import Kept
 from brew.datasets.features.sound.recordings import Sound
 from brew.datasets.sources.kinds import open_source
 from brew.errors import BrewError, DataError, UsageError
@@ -163,3 +165,26 @@ def test_what_cannot_be_meant_is_told(tmp_path: Path, case: str) -> None:
         options = BY_NAME
     with pytest.raises(BrewError, match=told):
         opened(tmp_path / "pile", **options)
+
+
+def test_recordings_that_windows_are_cut_from_are_kept_as_far_as_they_fit() -> None:
+    kept = Kept(1000)
+    one, two, three = (np.zeros(100, np.float32) for _ in range(3))
+    kept.put("one", one)
+    kept.put("two", two)
+    assert kept.get("one") is one
+    kept.put("three", three)
+    assert kept.get("two") is None and kept.get("one") is one and kept.get("three") is three
+    kept.put("long", np.zeros(1000, np.float32))
+    assert kept.get("one") is None and kept.get("long") is not None
+
+
+def test_a_source_can_be_pickled(tmp_path: Path) -> None:
+    folder = recordings(tmp_path / "pile", ["a/x.wav", "b/y.wav"])
+    with zipfile.ZipFile(tmp_path / "pile.zip", "w") as archive:
+        for name in ("a/x.wav", "b/y.wav"):
+            archive.write(folder / name, name)
+    for path in (folder, tmp_path / "pile.zip"):
+        source = opened(path, features="raw", length="0.1", stride="0.05")
+        again = pickle.loads(pickle.dumps(source))
+        np.testing.assert_array_equal(again.read(again.items[1]).data, source.read(source.items[1]).data)

@@ -131,3 +131,18 @@ def test_the_kinds_and_their_options_are_listed(brew_run: Run, tmp_path: Path) -
     (tmp_path / "t.csv").write_text("x,label\n1,a\n2,b\n")
     wrong = brew_run("data", "import", str(tmp_path / "t.csv"), str(tmp_path / "out"), "--set", "codes=ids")
     assert wrong.code == 2 and 'did you mean "code"' in wrong.err
+
+
+@pytest.mark.parametrize("kind", ["table", "text"])
+def test_rows_and_texts_are_alike_only_where_they_are_equal(brew_run: Run, tmp_path: Path, kind: str) -> None:
+    """What they are divided by is not what is left of them before names and units are known."""
+    rows = [f"{colour} {size},{'ab'[i % 2]}" for i, colour in enumerate(("red", "tan", "sky", "ash")) for size in "xyz"]
+    (tmp_path / "t.csv").write_text("\n".join(["text,label", *rows, rows[0]]))
+    options = ("--set", "names=text") if kind == "table" else ()
+    outcome = brew_run(
+        "data", "import", str(tmp_path / "t.csv"), str(tmp_path / "out"), "--kind", kind, "--test", "0.3", *options
+    )
+    assert outcome.code == 0, outcome.err
+    assert "train: 9 records" in outcome.out and "test: 4 records" in outcome.out
+    described = yaml.safe_load((tmp_path / "out" / "dataset.yaml").read_text())
+    assert described["division"]["pairs_kept_together"] == 1

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from brew.datasets.sources.archives import ZIP_ERRORS, refusal_in_zip
 from brew.datasets.sources.folders import files_below, read_file
@@ -139,6 +139,12 @@ class _Zip:
 
     def close(self) -> None:
         self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_local"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _local=threading.local())
 
     def _archive(self) -> zipfile.ZipFile:
         """Open for this thread alone."""

@@ -54,7 +54,7 @@ class TableRows(Pile):
         part, group = _part_column(table, given), given.text("group")
         beside = {part, None if group is None else table.column(group), *(c.number for c in self._targets.columns)}
         self._columns, notes = _features(table, given, {n for n in beside if n is not None}, comma=self._comma)
-        self._prepared = self._empty(given)
+        self._prepared, self._measured = self._empty(given), False
         self._rows: dict[str, Row] = {}
         items: list[Item] = []
         problems: list[Problem] = []
@@ -99,13 +99,15 @@ class TableRows(Pile):
             for c in self._columns
             if c.holds == NAMES
         )
-        before = self._prepared
+        before, self._measured = self._prepared, True
         self._prepared = TablePreparation(numbers, names, before.code, before.marks, before.comma)
         if names and before.code == "ids":
             self.notes = [*self.notes, f"there are {self._prepared.embedded} ids: input_dim of the Embed layer"]
 
     def read(self, item: Item) -> Content:
         row = self._rows[item.name]
+        if not self._measured:  # equal rows are kept in one part
+            return Content(np.frombuffer("\0".join(row.cells).encode("utf-8", "surrogatepass"), np.uint8))
         numbers = [_cell(row, c, comma=self._comma) for c in self._columns if c.holds != NAMES]
         names = [row.cells[c.number] for c in self._columns if c.holds == NAMES]
         values = self._prepared.values(numbers, names)

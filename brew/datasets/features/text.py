@@ -61,7 +61,7 @@ class Texts(Pile):
         self._following = given.choice("predict", ("class", "next"), "class" if labelled else "next") == "next"
         if not labelled and not self._following:
             raise given.wrong("predict", "a source with classes: class folders, or a table with a target,")
-        self._prepared = self._settings(given)
+        self._prepared, self._measured = self._settings(given), False
         self.items = self._windows(items, given) if self._following else items
         if self._following:
             self.labels = ()
@@ -98,7 +98,7 @@ class Texts(Pile):
         most = self._given.whole("vocabulary", 1, 1_000_000) or 10_000
         least = self._given.whole("minimum", 1, 1_000_000) or 1
         kept = sorted((unit for unit, count in counts.items() if count >= least), key=lambda u: (-counts[u], u))[:most]
-        self._prepared = replace(self._prepared, vocabulary=tuple(kept))
+        self._prepared, self._measured = replace(self._prepared, vocabulary=tuple(kept)), True
         ids = f"{len(kept)} of {len(counts)} units of train are known; input_dim of an Embed layer: {len(kept) + FIRST}"
         self.notes = [*self.notes, ids]
 
@@ -106,6 +106,8 @@ class Texts(Pile):
         return file_stamp(self.path) if self._files is None else self._files.stamp(self._file(item))
 
     def read(self, item: Item) -> Content:
+        if not self._measured:  # equal texts are kept in one part
+            return Content(np.frombuffer("\0".join(self._units(item)).encode("utf-8", "surrogatepass"), np.uint8))
         values = self._prepared.values(self._units(item), following=self._following)
         return Content(values.pop("data"), more=values)
 

@@ -17,11 +17,13 @@ from brew.datasets.sources.trees import class_order, class_tree
 from brew.errors import BrewError, DataError, UsageError
 
 from .files import HEAD, examined, is_sound
+from .kept import Kept
 from .patterns import Pattern, selections
 from .preparation import PLACES, SoundPreparation
 from .spectra import MELS, MelSettings, log_mel
 from .wav import MOST_RATE, BadSound, Samples
 
+_KEPT = 512 << 20  # bytes of recordings that windows are cut from
 _MEASURED = 2000  # recordings, of which means are taken
 _MOST_SECONDS = 60.0  # of records whose length nobody said
 
@@ -75,6 +77,7 @@ class Sound(Pile):
         self._standardise = given.choice("standardise", ("bands", "all", "none"),
                                          "bands" if self._prepared.mel else "none")  # fmt: skip
         self._places: dict[str, tuple[str, int]] = {}  # file, and first sample of a window
+        self._kept = Kept(_KEPT)
         self.items = self._windows(items, given)
         self.target_names = () if self._files.listed is None else self._files.listed.target_names
         self.problems = [*self._files.problems, *problems]
@@ -112,18 +115,24 @@ class Sound(Pile):
         return self._places[item.name][0] if item.name in self._places else item.name
 
     def _samples(self, item: Item) -> Samples:
-        file = self._file(item)
+        if item.name not in self._places:
+            return self._decoded(item.name, item)
+        file, start = self._places[item.name]
+        samples = self._kept.get(file)
+        if samples is None:
+            samples = self._decoded(file, item)
+            self._kept.put(file, samples)
+        samples = samples[start : start + self._prepared.length]
+        if not samples.size:
+            raise DataError("the recording ends before this window", place=item.place)
+        return samples
+
+    def _decoded(self, file: str, item: Item) -> Samples:
         data = self._files.read(file)
         try:
-            samples = self._prepared.decoded(data)
+            return self._prepared.decoded(data)
         except BadSound as error:
             raise DataError(str(error), place=item.place) from None
-        if item.name in self._places:
-            start = self._places[item.name][1]
-            samples = samples[start : start + self._prepared.length]
-            if not samples.size:
-                raise DataError("the recording ends before this window", place=item.place)
-        return samples
 
     def _pieces(self, items: Sequence[Item]) -> Iterable[np.ndarray[Any, Any]]:
         """What a mean is taken of: frames of each recording without the silence that is added."""
