@@ -48,7 +48,7 @@ DOORS = {
     "pyarrow": ("brew/datasets/sources/arrays/parquet.py",),
     "llvmlite": ("brew/cpu/llvm/compiler.py",),
     "safetensors": ("brew/files/weights/safetensors.py",),
-    "soundfile": ("brew/datasets/features/sound_files.py",),
+    "soundfile": ("brew/datasets/features/sound/files.py",),
     "simplejpeg": ("brew/data/images/jpeg.py",),
     "tensorboardX": ("brew/solver/tensorboard.py", "brew/reports/curves/events.py"),
     "threadpoolctl": ("brew/cpu/threads.py",),

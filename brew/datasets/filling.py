@@ -20,6 +20,7 @@ log = logging.getLogger("brew")
 
 _RECORDS, _BYTES = 1000, 64 << 20  # of a piece that is settled
 _PIECE = 1 << 20  # bytes that a thread reads at a time
+_SHOWN = 20  # items from one move of the bar to the next
 _TOLD = 100  # failures that are told one by one
 
 
@@ -83,6 +84,7 @@ class Filler:
                 if last or part.at - settled >= _RECORDS or size >= _BYTES:
                     self._settle(name, part, writer, new)
                     size, settled, new = 0, part.at, []
+                if last or part.at % _SHOWN == 0:
                     progress(name, part.at, len(order))
             writer.finish()
         finally:

@@ -57,7 +57,7 @@ class Squares:
             raise UsageError(f"{self.source} is no folder")
         if self.target.exists() and not self.target.is_dir():
             raise UsageError(f"{self.target} is no folder")
-        if self.target.resolve() == self.source.resolve():
+        if os.path.realpath(self.target) == os.path.realpath(self.source):
             raise UsageError(f"{self.target} holds the images themselves: another folder is needed for the squares")
 
     def make(self, names: list[str], workers: int, progress: Callable[[str, int, int | None], None]) -> Squared:
@@ -76,11 +76,14 @@ class Squares:
 
 def names_in(folder: Path, apart: Path) -> list[str]:
     """The images in a folder and in those within it, but for the folder `apart`, in the order of their names."""
-    own = apart.resolve()
-    found = [path for path in folder.rglob("*") if is_picture(path.name) and own not in path.resolve().parents]
+    own = os.path.realpath(apart)
+    found: list[str] = []
+    for inside, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if os.path.realpath(Path(inside, name)) != own]
+        found += [Path(inside, name).relative_to(folder).as_posix() for name in files if is_picture(name)]
     if not found:
         raise DataError(f"{folder} holds no image")
-    return in_bytes_order(path.relative_to(folder).as_posix() for path in found)
+    return in_bytes_order(found)
 
 
 def names_of_list(file: Path, folder: Path) -> list[str]:
@@ -122,8 +125,10 @@ def _one(squares: Squares, name: str) -> bool | DataError:
             file = encode(square(pixels, squares.side), target.suffix.removeprefix("."))
         else:
             file = thumbnail(pixels, squares.side)
-    except (BadImage, UsageError) as error:
+    except BadImage as error:
         return DataError(f"image {squares.source / name} {error}")
+    except UsageError as error:
+        return DataError(f"image {squares.source / name}: {error}")
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else str(error)
         return DataError(f"image {squares.source / name}: {why}")

@@ -17,7 +17,7 @@ from brew.layer import TEST
 from brew.solver.net_file import read_net
 from brew.solver.snapshots import snapshot
 
-from .metadata import Metadata, front_matter, image_layer, merged, of_import, of_training
+from .metadata import Metadata, front_matter, image_layer, merged, of_import, of_model_yaml, of_training
 
 log = logging.getLogger("brew")
 
@@ -209,7 +209,7 @@ def _readme(folder: Path) -> Metadata:
     readme = next((p for p in sorted(folder.iterdir()) if p.name.lower() == README), None)
     said = Metadata() if readme is None else front_matter(readme)
     beside = next((folder / name for name in labels.FILES if (folder / name).is_file()), None)
-    return said.or_else(Metadata(labels=beside))
+    return said.or_else(of_model_yaml(folder)).or_else(Metadata(labels=beside))
 
 
 def without_weights(found: Found) -> NetError:

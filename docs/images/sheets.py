@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,10 +89,11 @@ def draw(out: Path) -> None:
         write_shapes(Path(folder, "shapes_lmdb"))
         write_boxes(Path(folder, "scenes_lmdb"))
         Path(folder, "net.prototxt").write_text(NET)
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         for asked in (["net.prototxt", "--draws", "3", "--out", f"{out}/sheet_net.png"],
                       ["scenes_lmdb", "--out", f"{out}/sheet_boxes.png", "--side", "208"]):  # fmt: skip
             command = [sys.executable, "-m", "brew", "data", "show", *asked, "--overwrite"]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, env=environment)
 
 
 if __name__ == "__main__":

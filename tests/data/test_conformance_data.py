@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.data.databases.opening import open_database
+from brew.data.databases import opening
 from brew.layer import TEST, Context
 from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import NetParameter
@@ -22,13 +22,18 @@ def test_every_case_is_collected():
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_first_batches(case, tmp_path):
-    folder = FOLDER
-    if case.startswith("raw_leveldb"):
-        folder = tmp_path
-        _as_leveldb(FOLDER / "raw_lmdb", folder / "raw_leveldb")
+def test_first_batches(case):
+    check(case)
+
+
+def test_leveldb_without_its_library(monkeypatch):
+    monkeypatch.setattr(opening, "has_plyvel", lambda: False)
+    check("raw_leveldb.plain")
+
+
+def check(case):
     (param,) = read(FOLDER / f"{case}.prototxt", NetParameter).message.layer
-    layer = layer_class(param.type)(param, Context(phase=TEST, folder=folder))
+    layer = layer_class(param.type)(param, Context(phase=TEST, folder=FOLDER))
     reference = np.load(FOLDER / "batches.npz")
     assert layer.infer_shapes([])[0] == reference[f"{case}/0/data"].shape
     for k in range(3):
@@ -37,11 +42,3 @@ def test_first_batches(case, tmp_path):
         assert np.abs(data - expected).max() <= 1e-4 * max(1, np.abs(expected).max())
         assert label.tolist() == reference[f"{case}/{k}/label"].tolist()
     layer.close()
-
-
-def _as_leveldb(source: Path, target: Path) -> None:
-    plyvel = pytest.importorskip("plyvel", reason="no wheel for this Python")
-    database = plyvel.DB(str(target), create_if_missing=True)
-    for key, value in open_database(source).scan(0):
-        database.put(key, value)
-    database.close()

@@ -58,13 +58,6 @@ def test_empty(tmp_path):
         open_database(tmp_path)
 
 
-def test_without_plyvel(tmp_path, monkeypatch):
-    (tmp_path / "CURRENT").write_text("MANIFEST-000001\n")
-    monkeypatch.setitem(sys.modules, "plyvel", None)
-    with pytest.raises(DataError, match=r"plyvel is not installed.*brew-caffe\[leveldb\]"):
-        open_database(tmp_path)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no flock")
 def test_what_a_killed_process_left_is_removed(folder, tmp_path, monkeypatch):
     temporary = tmp_path / "temporary"

@@ -60,8 +60,8 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
 
 
 def test_what_is_no_source_is_told_with_what_could_be(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(DataError, match=r"no kind .*holds notes\.txt .*a folder with a folder of pictures"):
+    (tmp_path / "notes.dat").write_text("x")
+    with pytest.raises(DataError, match=r"no kind .*holds notes\.dat .*a folder with a folder of pictures"):
         open_source(tmp_path)
     with pytest.raises(DataError, match="there is no"):
         open_source(tmp_path / "nowhere")

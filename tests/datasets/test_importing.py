@@ -162,7 +162,6 @@ class Values(Pile):
         self.contents = contents
         self.items = [Item(name, i if labels else None, targets=(i / 2, -1.0)) for i, name in enumerate(contents)]
         self.target_names = ("half", "minus")
-        self.preparation = {"window": 3}
         self.fitted: list[str] = []
 
     def fit(self, items: Any) -> None:
@@ -191,7 +190,7 @@ def test_values_targets_and_more_have_databases_of_their_own_in_one_order(tmp_pa
         assert list(targets[key].float_data) == [number / 2, -1] and targets[key].channels == 2
         assert cont[key].data == b"\0\1" and not targets[key].HasField("label")
     text = yaml.safe_load((tmp_path / "out" / "dataset.yaml").read_text())
-    assert text["preparation"] == {"window": 3} and text["targets"] == ["half", "minus"]
+    assert text["targets"] == ["half", "minus"]
     import_data(source, tmp_path / "hdf5", ImportSettings(format="hdf5", shuffle=False))
     with h5py.File(tmp_path / "hdf5" / "train.h5") as file:
         assert {name: values.shape for name, values in file.items()} == {

@@ -303,3 +303,14 @@ def test_inputs_as_fields_of_the_net(shapes: str, field: str):
     layered = deploy(document).net
     ours, old = (Net(prototxt.parse(prototxt.to_text(net), NetParameter), TEST) for net in (layered, result.net))
     assert {name: blob.shape for name, blob in ours.blobs.items()} == {n: b.shape for n, b in old.blobs.items()}
+
+
+def test_what_a_slice_has_beside_the_top_that_is_read_stays_silenced():
+    """The steps of an LSTM before the last one would be outputs else."""
+    cut = """
+    layer { name: "cut" type: "Slice" bottom: "data" top: "before" top: "last" slice_param { axis: 2 slice_point: 5 } }
+    layer { name: "quiet" type: "Silence" bottom: "before" }
+    """
+    net = made('name: "n"' + DATA + cut + IP.format("fc", "last") + LOSS)
+    assert ("quiet", "Silence", ["before"], []) in layers(net)
+    assert list(Net(net, TEST).outputs) == ["prob"]

@@ -305,7 +305,7 @@ def test_what_would_hasten_it(tmp_path, monkeypatch):
     assert layer.hastened_by()[:4] == [
         "data_param { cache_mib: 1 } keeps all images in memory",
         'pip install "brew-caffe[jpeg]" decodes JPEG at twice the speed',
-        "images of 70 x 90 are more than a crop of 28 needs: 32 are enough",
+        "images of 70 x 90 are more than a crop of 28 x 28 needs: 32 are enough",
         "transform_param { decode_at_least: 32 } decodes them smaller",
     ]
     assert layer.hastened_by()[-1].startswith("data_param { shuffle_window: 4096 }")

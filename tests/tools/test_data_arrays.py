@@ -304,6 +304,7 @@ def header(text: str, more: bytes = b"") -> bytes:
         (header("{'descr': '|u1', 'fortran_order': False, 'shape': ()}\n", b"x"), "one axis or more are expected"),
         (header("__import__('os').system('touch ran')\n"), "is no array of NumPy's"),
         (header("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,)}\n", bytes(8)), "which is not read; numbers are expected"),
+        (header("{'descr': '|u1', 'fortran_order': False, 'shape': (3, }\n"), "is no array of NumPy's"),
         (b"not numpy", "is no array of NumPy's"),
     ],
 )  # fmt: skip
@@ -329,6 +330,7 @@ def test_npz_bombs_and_labels_that_are_none(brew_run: Run, tmp_path: Path) -> No
         (np.array([0, 1]), "has 3 records and 2 labels"),
         (np.array([0.5, np.nan, 1]), "has a value in row 1 that is no finite number"),
         (np.array([0, 1, 1 << 40]), "holds numbers beyond 32 bits"),
+        (np.array([1 << 21, 1, 2], np.uint32).view("<U1"), "holds texts of no characters that there are"),
         (np.array([0, 1, 2j]), "which is not read; numbers are expected"),
     ):
         np.savez(tmp_path / "set.npz", data=data, labels=labels)

@@ -82,6 +82,18 @@ def test_two_kills_change_nothing(tmp_path: Path) -> None:
     kill_often(tmp_path, 300, 2)
 
 
+def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
+    pile, journal = make_pile(tmp_path, 1500), tmp_path / ".out.importing" / "journal"
+    process = started(pile, tmp_path / "out")
+    while process.poll() is None and not (journal.exists() and '"part"' in journal.read_text()):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finished(process)
+    assert (code, out) == (130, "") and f"interrupted; what was written so far stays in {journal.parent}" in err
+    code, out, err = finished(started(pile, tmp_path / "out"))
+    assert code == 0 and "going on behind" in err and "1500 records" in out
+
+
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path: Path) -> None:
     kill_often(tmp_path, 4000, 20)

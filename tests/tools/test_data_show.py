@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +143,15 @@ def test_masks_beside_a_database_are_laid_over_it(brew_run: Run, database: Path,
     assert count_of(Path("sheet.png"), RED) == 64 * 128
 
 
+def test_values_beside_a_database_are_told(brew_run: Run, database: Path, tmp_path: Path) -> None:
+    keys = [b"%08d_%d.png" % (i, i) for i in range(6)]
+    values = [Datum(channels=2, height=1, width=1, float_data=[i, 0.5]).SerializeToString() for i in range(6)]
+    write_lmdb(tmp_path / "train_targets_lmdb", zip(keys, values, strict=True))
+    assert re.search(r"00000003_3\.png +0 red .* targets 3, 0\.5\n", brew_run("data", "show", "train_lmdb").out)
+    assert brew_run("data", "show", "train_lmdb", "--out", "sheet.svg", "--side", "200").code == 0
+    assert "red; targets 3, 0.5<" in Path("sheet.svg").read_text()
+
+
 def test_an_hdf5_file_of_spectrograms_and_one_of_a_table(brew_run: Run, tmp_path: Path) -> None:
     sound, table = tmp_path / "sound.h5", tmp_path / "table.h5"
     with h5py.File(sound, "w") as file:
@@ -176,7 +188,7 @@ def test_a_net_shows_its_source_as_it_gets_it(brew_run: Run, database: Path) -> 
         assert "values from -45 to 60" in text
     outcome = brew_run("data", "show", "net.prototxt", "--out", "sheet.png", "--side", "64", "--count", "1", "--first")
     assert outcome.code == 0, outcome.err
-    assert count_of(Path("sheet.png"), RED) == 5 * 128 * 128
+    assert count_of(Path("sheet.png"), RED) == 128 * 128 + 4 * 64 * 64  # the crop is half as high and wide
 
 
 def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,6 +202,16 @@ def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypat
     assert len(drawn) == 12 and set(drawn) > {stored} and len(set(drawn)) == 2
 
 
+def test_augmentation_is_seen_on_the_ground_that_the_net_gets(brew_run: Run, database: Path) -> None:
+    """The canvas is the mean, and a lone record is not mixed."""
+    expand = "expand_param { max_expand_ratio: 3 } resize_param { height: 16 width: 16 } mean_value: 200"
+    Path("net.prototxt").write_text(NET % f"{expand} mix_param {{ mixup_alpha: 1 classes: 9 }}")
+    options = ("--out", "sheet.png", "--side", "64", "--count", "1", "--first", "--draws", "6")
+    outcome = brew_run("data", "show", "net.prototxt", *options)
+    assert outcome.code == 0, outcome.err
+    assert count_of(Path("sheet.png"), (200, 200, 200)) > 64 * 64
+
+
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
@@ -197,12 +219,19 @@ def test_a_mirror_is_seen_in_some_draws(brew_run: Run, tmp_path: Path, monkeypat
         (["train_lmdb", "--layer", "x"], "--net"),
         (["train_lmdb", "--net", "net.prototxt", "--layer", "dat"], 'no data layer "dat"'),
         (["train_lmdb/data.mdb"], "its folder is to be given"),
-        (["empty"], "neither data.mdb"),
+        (["empty"], "is no LMDB and no LevelDB; a database"),
+        (["."], "it holds train_lmdb: give one of them"),
+        (["photo.png"], "photo.png is a PNG image; a database"),
+        (["void"], "void names no image"),
+        (["gone.txt"], "there is no gone.h5"),
     ],
 )
 def test_mistakes_end_in_a_line(brew_run: Run, database: Path, asked: list[str], said: str) -> None:
     Path("net.prototxt").write_text(NET % "")
     Path("empty").mkdir()
+    Path("void").touch()
+    Path("gone.txt").write_text("gone.h5\n")
+    Image.new("RGB", (4, 4)).save("photo.png")
     outcome = brew_run("data", "show", *asked, "--out", "sheet.png")
     assert outcome.code in (2, 3) and said in outcome.err, outcome.err
     assert not Path("sheet.png").exists()
@@ -212,3 +241,14 @@ def test_a_damaged_record_is_named(brew_run: Run, tmp_path: Path) -> None:
     write_lmdb(tmp_path / "bad_lmdb", [(b"00000000", Datum(data=b"no picture", encoded=True).SerializeToString())])
     outcome = brew_run("data", "show", str(tmp_path / "bad_lmdb"))
     assert outcome.code == 3 and "00000000" in outcome.err
+
+
+def test_the_pictures_of_the_manual_can_be_drawn_again(tmp_path: Path) -> None:
+    images = Path(__file__).parents[2] / "docs" / "images"
+    environment = {**os.environ, "PYTHONPATH": str(images.parents[1])}
+    subprocess.run([sys.executable, str(images / "sheets.py"), str(tmp_path)], check=True, env=environment)
+    for name in ("sheet_net.png", "sheet_boxes.png"):
+        with Image.open(images / name) as before, Image.open(tmp_path / name) as now:
+            assert now.size == before.size
+            difference = np.abs(np.asarray(now.convert("RGB"), int) - np.asarray(before.convert("RGB"), int))
+            assert difference.mean() < 1

@@ -83,6 +83,14 @@ def test_bad_images_are_named_and_the_others_written(brew_run: Run) -> None:
     assert outcome.err.count("lies outside of the folder") == 2 and "image in/none.png 3: No such file" in outcome.err
 
 
+def test_links_that_lead_nowhere_are_named(brew_run: Run) -> None:
+    Path("in/loop.png").symlink_to("loop.png")
+    Path("in/gone.png").symlink_to("nowhere.png")
+    outcome = brew_run("resize_and_crop_images", *FOLDERS)
+    assert outcome.code == 1 and outcome.out == "out: 2 images written, 2 cannot be used\n"
+    assert "image in/loop.png" in outcome.err and "image in/gone.png" in outcome.err
+
+
 def test_mistakes(brew_run: Run) -> None:
     assert brew_run("resize_and_crop_images", "-input_folder=in").code == 2
     assert brew_run("resize_and_crop_images", "-input_folder=none", "-output_folder=out").code == 2

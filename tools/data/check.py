@@ -62,7 +62,8 @@ def verb(
     if write_mean is not None:
         _check_mean(write_mean, sources)
     from brew.checks.records.check import Limits, check
-    from brew.tools.data.described import describe, told_twice
+
+    from .described import describe, told_twice
 
     code = 0
     reports: list[Report] = []

@@ -94,7 +94,7 @@ def _net(
     from brew.prototxt.net_or_solver import holds_net, holds_solver
 
     is_net = source.suffix in (".prototxt", ".pbtxt") or (
-        net_file is None and source.is_file() and (holds_net(source) or holds_solver(source))
+        net_file is None and source.is_file() and source.stat().st_size and (holds_net(source) or holds_solver(source))
     )
     if net_file is None and not is_net:
         if name is not None:
@@ -116,23 +116,28 @@ def _net(
 
 def _table(stored: Stored, entries: Sequence[Entry]) -> list[str]:
     """The heading and a line for each record."""
-    from brew.datasets.stored.entry import look
     from brew.layer import shape_text
-    from brew.reports.sheets.records import kind_of, numbers
+    from brew.reports.sheets.records import kind_of, looks_at, numbers
 
     rows = []
-    for entry in entries:
-        seen = look(entry)
+    for seen in looks_at(entries, _others(stored)):
         label = "" if seen.label is None else str(seen.label)
         if seen.label is not None and 0 <= seen.label < len(stored.names):
             label = f"{label} {stored.names[seen.label]}"
         others = [f"{len(seen.boxes)} box{'es' * (len(seen.boxes) != 1)}"] if seen.boxes else []
-        others += [f"{name} {numbers(values, 3)}" for name, values in seen.more.items()]
+        others += [f"{name} {numbers(values, 3)}" for name, values in seen.more.items() if name != "masks"]
         if seen.values.size == max(seen.values.shape, default=0) and not seen.stored:
             others.append(numbers(seen.values, 5))
         rows.append([seen.key, label, shape_text(seen.values.shape), kind_of(seen), size(seen.size), "; ".join(others)])
     titles = ["record", "label", "shape", "stored", "size", "more" if any(row[-1] for row in rows) else ""]
     return [_heading(stored, len(entries)), "", *render(titles, rows, right=(4,))]
+
+
+def _others(stored: Stored) -> dict[str, Path]:
+    """The databases beside it that hold other values of its records, but for masks."""
+    from brew.datasets.stored.opening import paired
+
+    return {name: path for name, path in paired(stored.path).items() if name != "masks"}
 
 
 def _heading(stored: Stored, shown: int) -> str:
@@ -154,7 +159,8 @@ def _sheet(
     notes = [_heading(stored, len(entries)).removesuffix(" of them:") + " shown"]
     found = masks_of(entries, masks or paired(stored.path).get("masks"))
     title = stored.path.resolve().name
-    return sheet_of(entries, title, names=stored.names, notes=notes, masks=found, drawn=seen)
+    return sheet_of(entries, title, names=stored.names, notes=notes, masks=found, drawn=seen,
+                    others=_others(stored))  # fmt: skip
 
 
 def _write(sheet: Sheet, out: Path, *, side: int | None, columns: int | None, overwrite: bool) -> None:

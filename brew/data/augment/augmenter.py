@@ -39,7 +39,7 @@ class Augmenter:
 
     def __init__(self, param: TransformationParameter, *, training: bool, mean: Sequence[float]) -> None:
         self.param, self.training = param, training
-        self._mean = mean or (0.0,)
+        self.mean = mean or (0.0,)
 
     @property
     def acts(self) -> bool:
@@ -61,7 +61,7 @@ class Augmenter:
         """The mean as bytes (channels), or the label of nothing for a mask."""
         if self.param.is_mask:
             return np.full(channels, self.param.ignore_label, np.uint8)
-        return _fill(tuple(self._mean), channels)
+        return _fill(tuple(self.mean), channels)
 
     def size(self, height: int, width: int) -> tuple[int, int] | None:
         """(height, width) of a record of this size before the crop; None where it is another from record to record."""

@@ -1,4 +1,4 @@
-"""LevelDB, read-only, through plyvel (the `leveldb` extra; it has no wheel for Python 3.13 and later).
+"""LevelDB, read-only, through plyvel (the `leveldb` extra; it has no wheel for Python 3.13 and later: leveldb_plain).
 
 LevelDB writes into its folder even when it only reads: a lock, a log, a new manifest. So it is opened in a folder
 of its own that links to the files of the database; these are neither copied nor changed, may lie on a read-only
@@ -7,6 +7,7 @@ disk, and any number of nets may read them. Folders that a killed process left a
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
@@ -22,10 +23,11 @@ from brew.files import lock, regular
 from .database import Database, Record
 
 _PREFIX, _CLAIM = "brew-leveldb-", "brew.claim"  # the folder of links, and a file in it that is locked while it is used
-_HINT = (
-    'pip install "brew-caffe[leveldb]" on Python 3.11 or 3.12 (later ones have no wheel of it), or write the database '
-    "anew as LMDB with Caffe's convert_imageset --backend=lmdb"
-)
+
+
+def has_plyvel() -> bool:
+    """Whether plyvel is installed."""
+    return importlib.util.find_spec("plyvel") is not None
 
 
 class LevelDB(Database):
@@ -35,10 +37,8 @@ class LevelDB(Database):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        try:
-            import plyvel
-        except ImportError:
-            raise DataError(f"{path} is a LevelDB, and plyvel is not installed", hint=_HINT) from None
+        import plyvel
+
         _check_files(path)
         _remove_abandoned(Path(tempfile.gettempdir()))
         self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)

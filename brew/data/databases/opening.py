@@ -9,7 +9,8 @@ from brew.errors import DataError, Place
 from brew.files.weights.recognising import recognise
 
 from .database import Database
-from .leveldb import LevelDB
+from .leveldb import LevelDB, has_plyvel
+from .leveldb_plain import PlainLevelDB
 from .lmdb import LMDB
 
 log = logging.getLogger("brew")
@@ -26,11 +27,11 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
         known = recognise(path)
         is_what = known.noun if known else "a file" if path.exists() else "not there"
         raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
-    found: type[LMDB | LevelDB]
+    found: type[LMDB | LevelDB | PlainLevelDB]
     if (path / "data.mdb").exists():
         found = LMDB
     elif (path / "CURRENT").exists():
-        found = LevelDB
+        found = LevelDB if has_plyvel() else PlainLevelDB
     else:
         raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
     if said is not None and said != found.backend:

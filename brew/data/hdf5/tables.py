@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import DataError
+from brew.files import regular
 from brew.files.weights.hdf5 import created, is_hdf5
 from brew.layer import shape_text
 
@@ -31,7 +32,9 @@ def open_table(path: Path) -> HDF5Files | None:
     else:
         try:
             files = read_list(path, what="source", place=None)
-        except DataError:
+        except DataError as error:
+            if error.place is not None and _names_hdf5(path):
+                raise
             return None
         if not all(is_hdf5(file) for file in files):
             return None
@@ -40,6 +43,12 @@ def open_table(path: Path) -> HDF5Files | None:
     if not names:
         raise DataError(f"{files[0]} has no dataset at its top")
     return HDF5Files.examine(files, names)
+
+
+def _names_hdf5(path: Path) -> bool:
+    """Whether the first line of a list that can be read names an HDF5 file."""
+    line = regular.head(path, 4096).lstrip().partition(b"\n")[0].strip().lower()
+    return line.endswith((b".h5", b".hdf5"))
 
 
 def _datasets(h5: Any) -> list[str]:

@@ -15,7 +15,7 @@ from .words import Words
 
 # By the word `kind`: the class, whose `of_words` makes it.
 PREPARATIONS = {
-    "sound": "brew.datasets.features.sound_preparation:SoundPreparation",
+    "sound": "brew.datasets.features.sound.preparation:SoundPreparation",
     "table": "brew.datasets.features.table_preparation:TablePreparation",
     "series": "brew.datasets.features.series_preparation:SeriesPreparation",
     "text": "brew.datasets.features.text_preparation:TextPreparation",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from brew.datasets.sources.items import Content, Item, Part, Pile, Problem
-from brew.datasets.sources.tables import Row, Table, read_table
+from brew.datasets.sources.tables import NAMED, Row, Table, read_table
 from brew.datasets.sources.trees import PARTS, class_order
 from brew.errors import DataError, Place, UsageError
 from brew.files import regular
@@ -22,7 +22,6 @@ from .table_preparation import CODES, NameColumn, NumberColumn, TablePreparation
 from .targets import targets
 
 _PART_TITLES = {"part", "split", "subset"}
-_ENDINGS = {".csv", ".tsv", ".tab", ".psv"}
 _MOST_NAMES = 100_000  # of a column
 _MANY = 50  # different names, of which a column that has one for every second row has no use
 
@@ -70,7 +69,7 @@ class TableRows(Pile):
     def recognises(path: Path) -> bool:
         """Whether it is a file called as a table is, with two columns or more."""
         try:
-            if path.suffix.lower() not in _ENDINGS or not path.is_file() or b"\0" in regular.head(path, 4096):
+            if path.suffix.lower() not in NAMED or not path.is_file() or b"\0" in regular.head(path, 4096):
                 return False
             return read_table(path, first=20).width > 1
         except (OSError, DataError):

@@ -62,7 +62,8 @@ def targets(table: Table, given: Options) -> Targets:
     if said == (NONE,):
         return Targets((), (), comma, ("nothing is predicted: records have no labels",))
     if not said:
-        said = tuple(title for title in table.header if title.lower().strip() in _USUAL)[:1]
+        titles = {title.lower().strip(): title for title in table.header}
+        said = tuple(titles[usual] for usual in _USUAL if usual in titles)[:1]
     if not said:
         known = ", ".join(table.header) or f"1 to {table.width}"
         raise UsageError(

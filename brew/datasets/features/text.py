@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from brew.datasets.sources.items import Content, Item, Pile, Problem, file_stamp
-from brew.datasets.sources.tables import read_table
+from brew.datasets.sources.tables import NAMED, read_table
 from brew.datasets.sources.trees import class_tree
 from brew.errors import BrewError, DataError, Place, UsageError
 from brew.files import regular
@@ -24,7 +24,6 @@ from .targets import targets
 from .text_preparation import CHARACTERS, END, FIRST, START, WORDS, TextPreparation, tokens_of
 
 _TEXTS = {".txt", ".text", ".md"}
-_TABLES = {".csv", ".tsv", ".tab"}
 _MOST_UNITS = 10_000_000
 _TEXT_TITLES = "text", "sentence", "review", "message", "content"
 
@@ -117,7 +116,7 @@ class Texts(Pile):
     # --- what is there ------------------------------------------------------------------------------------------------
 
     def _opened(self, path: Path, given: Options) -> list[Item]:
-        if path.is_file() and path.suffix.lower() in _TABLES:
+        if path.is_file() and path.suffix.lower() in NAMED:
             return self._of_table(path, given)
         if path.is_file() and path.suffix.lower() != ".zip":
             try:

@@ -30,7 +30,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "list": ("brew.datasets.sources.lists:FileList", "a list, CSV or TSV of pictures with labels"),
     "folders": ("brew.datasets.sources.folders:ClassFolders", "a folder with a folder of pictures for each class"),
     "pictures": ("brew.datasets.sources.pictures:Pictures", "a folder of pictures side by side"),
-    "sound": ("brew.datasets.features.sound:Sound", "a folder, a zip archive or a list of recordings"),
+    "sound": ("brew.datasets.features.sound.recordings:Sound", "a folder, a zip archive or a list of recordings"),
     "table": ("brew.datasets.features.table:TableRows", "a CSV or TSV whose rows are records"),
     "series": ("brew.datasets.features.series:Series", "the same whose rows are steps of time (--kind series)"),
     "text": ("brew.datasets.features.text:Texts", "a text, a folder of texts, or a CSV of texts (--kind text)"),

@@ -31,6 +31,8 @@ _ROLES = {  # by what headers call a column
 }
 _TITLES = {"id", "image", "file", "filename", "file_name", "path", "image_path", "image_id", "name"}
 _LOOKED_AT = 100  # rows
+_DELIMITERS = "\t,;"
+NAMED = {".csv", ".tsv", ".tab"}  # endings of files that are tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def read_table(path: Path, first: int | None = None, header: bool | None = None)
         raise DataError(f"{path} is UTF-16; UTF-8 is expected", hint="save it as UTF-8")
     text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    delimiter = _delimiter([line for line in lines if line.strip()][:_LOOKED_AT])
+    delimiter = _delimiter([line for line in lines if line.strip()][:_LOOKED_AT], path.suffix.lower() in NAMED)
     rows = _quoted(path, text, delimiter) if delimiter else _blank(lines)
     rows = rows[:first] if first is not None else rows
     if not rows:
@@ -102,12 +104,18 @@ def read_table(path: Path, first: int | None = None, header: bool | None = None)
     return Table(path, tuple(rows[0].cells) if header else (), rows[header:], width)
 
 
-def _delimiter(lines: Sequence[str]) -> str | None:
-    """What stands between columns, by the first lines; None for blanks."""
-    for delimiter in "\t,;":
+def _delimiter(lines: Sequence[str], named: bool) -> str | None:
+    """What stands between columns, by the first lines; None for blanks.
+
+    In a file that is `named` as a table, lines may be too short, and go on within quotes: the first one tells then.
+    """
+    for delimiter in _DELIMITERS:
         if lines and all(delimiter in line for line in lines):
             return delimiter
-    return None
+    if not named or not lines:
+        return None
+    most = max(_DELIMITERS, key=lines[0].count)
+    return most if most in lines[0] else None
 
 
 def _quoted(path: Path, text: str, delimiter: str) -> list[Row]:

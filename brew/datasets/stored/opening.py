@@ -16,9 +16,13 @@ from brew.data.labels import label_names
 from brew.errors import DataError
 from brew.files import regular
 from brew.files.paths import is_there
+from brew.files.signatures import is_binary, noun_of
 
 from .entry import Entry, file_datum
 
+_EXPECTED = "a database, an HDF5 file, or a list of HDF5 files or images is expected"
+_IMPORT = "brew data import makes databases of piles of files"
+_MARKS = "data.mdb", "CURRENT"  # the files by which LMDB and LevelDB are known
 _LOOKED_UP = 100  # names of a list, to find the folder they start from
 
 
@@ -133,13 +137,41 @@ class _Images(Stored):
 
 def open_stored(path: Path) -> Stored:
     """Open what is at `path`. DataError where it is nothing of these, damaged or empty."""
-    if path.is_dir() or not path.exists():
-        return _Records(path)
+    if path.is_dir():
+        return _Records(_database_folder(path))
+    if not path.exists():
+        raise DataError(f"there is no {path}; {_EXPECTED}")
     if path.name == "data.mdb":
         raise DataError(f"{path} is the file of an LMDB; its folder is to be given")
     if open_table(path) is not None:
         return _Rows(path)
+    head = _head(path)
+    noun = noun_of(head)
+    if noun != "a text file" and (noun is not None or is_binary(head)):
+        raise DataError(f"{path} is {noun or 'a file of unknown kind'}; {_EXPECTED}", hint=_IMPORT)
     return _Images(path)
+
+
+def _head(path: Path) -> bytes:
+    try:
+        return regular.head(path, 512)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}; {_EXPECTED}") from None
+
+
+def _database_folder(path: Path) -> Path:
+    """The folder itself where it is a database; DataError that names what is in it, else."""
+    if any((path / name).exists() for name in _MARKS):
+        return path
+    try:
+        inside = sorted(
+            file.name for file in path.iterdir()
+            if file.suffix in (".h5", ".hdf5") or (file.is_dir() and any((file / mark).exists() for mark in _MARKS))
+        )  # fmt: skip
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    hint = f"it holds {', '.join(inside[:5])}: give one of them" if inside else _IMPORT
+    raise DataError(f"the folder {path} is no LMDB and no LevelDB; {_EXPECTED}", hint=hint)
 
 
 def paired(path: Path) -> dict[str, Path]:

@@ -94,7 +94,7 @@ def deploy(
             result.layer.extend(inputs.layers[number])
         elif number in made.layers:
             result.layer.append(made.layers[number])
-        elif number in keep:
+        elif number in keep or _silences(flow, number, keep):
             result.layer.append(_cleaned(source.param))
     batch_statistics = [flow.layers[number].param.name for number in sorted(keep)
                         if number not in made.layers and uses_batch_statistics(flow.layers[number].param)]  # fmt: skip
@@ -103,6 +103,13 @@ def deploy(
     own = f"Left out: use_global_stats: false of {len(batch_statistics)} BatchNorm layers; the learned averages count."
     notes = [*inputs.notes, *([gone] if aside else []), *([own] if batch_statistics else [])]
     return Deployed(with_input_fields(result) if input_fields else result, tuple(notes), tuple(inputs.assumed))
+
+
+def _silences(flow: Flow, number: int, keep: set[int]) -> bool:
+    """Whether a layer only takes tops of the result's layers that nothing else reads, so that they are no outputs."""
+    cls, values = flow.classes[number], flow.reads[number]
+    silent = not flow.layers[number].param.top and not cls.reads and not cls.is_loss
+    return silent and bool(values) and all(maker in keep and maker not in flow.data for maker, _ in values)
 
 
 def _layers(

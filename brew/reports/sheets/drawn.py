@@ -89,6 +89,7 @@ def drawn(
         for field in _UNDONE:
             param.transform_param.ClearField(field)
         plain = _made(layer, net, param, seed)
+        _fill_alike(plain, real)
         try:
             batches = [_copied(plain.next_batch()) for _ in range(times)]
         finally:
@@ -112,6 +113,13 @@ def _made(layer: PlacedLayer, net: SelectedNet, param: LayerParameter, seed: int
     return made
 
 
+def _fill_alike(plain: DataLayer, real: DataLayer) -> None:
+    """What lies outside of pictures is filled with the mean, though `plain` subtracts none."""
+    mine, theirs = (getattr(getattr(made, "transformer", None), "augmentation", None) for made in (plain, real))
+    if mine is not None and theirs is not None:
+        mine.augmenter.mean = theirs.augmenter.mean
+
+
 def _over(param: LayerParameter, entries: Sequence[Entry], folder: Path) -> LayerParameter:
     """The layer's message over these records alone, in their order, all in one batch."""
     copy = LayerParameter()
@@ -121,6 +129,8 @@ def _over(param: LayerParameter, entries: Sequence[Entry], folder: Path) -> Laye
     assert cls is not None and issubclass(cls, PrefetchingLayer)
     section = getattr(copy, _SOURCES[param.type])
     section.batch_size = 1 if section.batch_size == 1 else len(entries)
+    if len(entries) % 2:
+        copy.transform_param.ClearField("mix_param")  # it mixes pairs
     for field in ("shuffle", "rand_skip", "backend", "cache", "max_bad_records"):
         with suppress(ValueError):
             section.ClearField(field)

@@ -27,7 +27,7 @@ def scaled(pixels: RGB, width: int, height: int) -> Image:
 
 def is_whole(pixels: RGB, width: float) -> bool:
     """Whether a picture of this width has a whole number of pixels for each of `pixels`."""
-    return width >= pixels.shape[1] and width % pixels.shape[1] == 0
+    return bool(width >= pixels.shape[1] and width % pixels.shape[1] == 0)
 
 
 def data_uri(pixels: RGB, most: int) -> str:

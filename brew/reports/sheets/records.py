@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def masks_of(entries: Sequence[Entry], folder: Path | None) -> Masks:
     return found
 
 
+def looks_at(entries: Sequence[Entry], others: Mapping[str, Path]) -> list[Look]:
+    """A look at each record, with the values that the databases `others` hold under its key. DataError."""
+    looks = [look(entry) for entry in entries]
+    for name, path in others.items():
+        with open_stored(path) as stored:
+            for number, entry in enumerate(entries):
+                other = stored.find(entry.key)
+                if other is not None:
+                    seen = looks[number]
+                    looks[number] = replace(seen, more={**seen.more, name: look(other).values})
+    return looks
+
+
 def _mask(entry: Entry) -> npt.NDArray[np.uint8]:
     datum = entry.datum()
     values = decode_mask(datum.data) if datum.encoded else look(entry).values
@@ -47,14 +61,13 @@ def _mask(entry: Entry) -> npt.NDArray[np.uint8]:
 
 def sheet_of(
     entries: Sequence[Entry], title: str, *, names: Sequence[str] = (), notes: Sequence[str] = (),
-    masks: Masks | None = None, drawn: Drawn | None = None,
+    masks: Masks | None = None, drawn: Drawn | None = None, others: Mapping[str, Path] | None = None,
 ) -> Sheet:  # fmt: skip
-    """The sheet of `entries`, whose classes have these `names`. DataError for one that cannot be decoded."""
+    """The sheet of `entries`, whose classes have these `names`; `others` as in `looks_at`. DataError."""
     masks = masks or {}
     cards = []
     shown: set[int] = set()
-    for number, entry in enumerate(entries):
-        seen = look(entry)
+    for number, (entry, seen) in enumerate(zip(entries, looks_at(entries, others or {}), strict=True)):
         pixels = picture(seen.values)
         mask = masks.get(entry.key)
         if mask is not None and mask.shape == pixels.shape[:2]:
@@ -92,13 +105,14 @@ def _boxes(marks: Sequence[Mark], names: Sequence[str]) -> tuple[Box, ...]:
 
 
 def _card(seen: Look, frames: Sequence[Frame], names: Sequence[str]) -> Card:
-    title = _name(names, seen.label) if seen.label is not None else _classes(seen, names)
+    words = [_name(names, seen.label)] if seen.label is not None else []
+    title = "; ".join(filter(None, [*words, _others(seen, names)]))
     facts = f"{'x'.join(map(str, seen.values.shape)) or 'number'} · {kind_of(seen)} · {_bytes(seen.size)}"
     return Card(frames, title, seen.label, seen.key, facts, seen.size)
 
 
-def _classes(seen: Look, names: Sequence[str]) -> str:
-    """The words in place of a class: other values of the record, or the classes of its boxes."""
+def _others(seen: Look, names: Sequence[str]) -> str:
+    """The words beside a class: other values of the record, or the classes of its boxes."""
     if seen.boxes:
         return ", ".join(dict.fromkeys(_name(names, mark.label) for mark in seen.boxes))
     return "; ".join(f"{name} {numbers(values)}" for name, values in seen.more.items() if name != "masks")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -10,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from brew.datasets.sources.folders import files_below
 from brew.datasets.sources.items import file_stamp
@@ -20,6 +22,7 @@ from brew.files import regular
 from brew.files.regular import NotRegular
 
 MOST = 1 << 30  # bytes of one file
+_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, KeyError)
 LOOKED_AT = 10_000  # files, to recognise a pile
 _SUSPICIOUS, _RATIO = 16 << 20, 500  # bytes that a member may unpack to, and times its size in the archive
 
@@ -81,6 +84,29 @@ class Files:
         """Nothing is open."""
 
 
+class _Member(io.BufferedIOBase):
+    """A member of a zip archive; what is broken in it is an OSError."""
+
+    def __init__(self, member: IO[bytes]) -> None:
+        self._member = member
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        try:
+            return self._member.read(-1 if size is None else size)
+        except _BROKEN as error:
+            raise OSError(str(error) or "it ends too early") from None
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        try:
+            return self._member.seek(offset, whence)
+        except _BROKEN as error:
+            raise OSError(str(error) or "it ends too early") from None
+
+    def close(self) -> None:
+        self._member.close()
+        super().close()
+
+
 class ZippedFiles(Files):
     """The files in a zip archive. Members that lead out of it, links among them, are not there."""
 
@@ -89,7 +115,7 @@ class ZippedFiles(Files):
         try:
             regular.check(self.path)
             return zipfile.ZipFile(self.path)
-        except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+        except _BROKEN as error:
             raise DataError(f"{self.path} cannot be read as a zip archive: {error}") from None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,9 +133,10 @@ class ZippedFiles(Files):
         return f"{self.path}/{name}"
 
     def open(self, name: str) -> BinaryIO:
+        self._info(name)
         try:
-            return self._zip.open(name)  # type: ignore[return-value]
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, KeyError) as error:
+            return cast("BinaryIO", _Member(self._zip.open(name)))
+        except _BROKEN as error:
             raise OSError(str(error)) from None
 
     def read(self, name: str, most: int = MOST) -> bytes:
@@ -120,8 +147,8 @@ class ZippedFiles(Files):
             if info.file_size > max(_SUSPICIOUS, _RATIO * info.compress_size):
                 raise NotRegular(errno.EFBIG, f"it unpacks to {info.file_size} bytes, and is taken for a bomb")
             return self._zip.read(name)
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, KeyError) as error:
-            raise DataError(f"{self.place(name)} cannot be read: {error}") from None
+        except _BROKEN as error:
+            raise DataError(f"{self.place(name)} cannot be read: {error or 'it ends too early'}") from None
 
     def stamp(self, name: str) -> str:
         info = self._info(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -142,8 +144,10 @@ def _header(head: bytes, what: str) -> _Header:
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a header that Python 2 wrote is as good
+            shape, fortran, dtype = read(file)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError, tokenize.TokenError) as error:
         raise DataError(f"{what} is no array of NumPy's: {error}") from None
     if dtype.hasobject or dtype.kind not in "biufSU":
         raise DataError(f"{what} is an array of {dtype}, which is not read; numbers are expected")

@@ -135,6 +135,8 @@ class _Pictures:
                     out.write(data)
                     end += len(data)
                 ends.append(end)
+        if len(ends) != table.rows:
+            raise DataError(f"{table.path} has {len(ends)} pictures; by its description {table.rows} rows are expected")
         self._ends = ends
 
 
@@ -205,6 +207,8 @@ def _labels(table: _Table) -> Labels | None:
     for batch in _batches(table.path, [table.label], 1 << 16):
         values += batch
     where = f"{table.path}: {table.label}"
+    if len(values) != table.rows:
+        raise DataError(f"{where} has {len(values)} labels; by the table's description {table.rows} rows are expected")
     missing = next((row for row, value in enumerate(values) if value is None), None)
     if missing is not None:
         raise DataError(f"{where} has nothing in row {missing}")

@@ -17,6 +17,7 @@ from .stored import Stored
 
 Array: TypeAlias = npt.NDArray[Any]
 MOST_LABELS = 1 << 28  # bytes of labels, which are in memory
+_LAST_CHARACTER = 0x10FFFF
 OPTIONS = {
     "layout": "of pictures in arrays: hwc (the channels last) or chw",
     "colors": "of pictures in arrays: rgb or bgr, the order of their channels",
@@ -123,6 +124,10 @@ def labels_of(column: Array, where: str) -> Labels:
     """
     if column.ndim == 2 and column.shape[1] == 1:
         column = column[:, 0]
+    if column.dtype.kind == "U":
+        codes = np.ascontiguousarray(column).reshape(-1).view(np.dtype("u4").newbyteorder(column.dtype.byteorder))
+        if codes.size and codes.max() > _LAST_CHARACTER:
+            raise DataError(f"{where} holds texts of no characters that there are")
     if column.dtype.kind in "SUO" and column.ndim == 1:
         texts = [_text(value, where) for value in column.tolist()]
         names = class_order(texts)

@@ -9,17 +9,17 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from brew.datasets.features.holdings import HOLDING_OPTIONS, Holding, holding, holds, items_of
+from brew.datasets.features.options import Options
+from brew.datasets.features.standard import measured
 from brew.datasets.sources.items import Content, Item, Pile, Problem
 from brew.datasets.sources.trees import class_order, class_tree
 from brew.errors import BrewError, DataError, UsageError
 
-from .holdings import HOLDING_OPTIONS, Holding, holding, holds, items_of
-from .options import Options
+from .files import HEAD, examined, is_sound
 from .patterns import Pattern, selections
-from .sound_files import HEAD, examined, is_sound
-from .sound_preparation import PLACES, SoundPreparation
+from .preparation import PLACES, SoundPreparation
 from .spectra import MELS, MelSettings, log_mel
-from .standard import measured
 from .wav import MOST_RATE, BadSound, Samples
 
 _MEASURED = 2000  # recordings, of which means are taken

@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from brew.datasets.features.options import Options
 from brew.datasets.sources.items import Part
 from brew.errors import UsageError
-
-from .options import Options
 
 _FIELD = re.compile(r"\{(\w*)\}")
 _RANGE = re.compile(r"(\d+)-(\d+)")

@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from brew.datasets.features.preparation import CONT, DATA
+from brew.datasets.features.standard import NOTHING, Standard
+from brew.datasets.features.words import Words
 from brew.errors import DataError, UsageError
 from brew.files import regular
 from brew.layer import Shape, shape_text
 
-from .preparation import CONT, DATA
+from .files import decode
 from .resampling import resampled
-from .sound_files import decode
 from .spectra import MELS, MelSettings, log_mel
-from .standard import NOTHING, Standard
 from .wav import MOST_RATE, BadSound, Samples
-from .words import Words
 
 Array = npt.NDArray[Any]
 PLACES = "start", "end", "both"

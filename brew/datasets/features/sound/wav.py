@@ -57,18 +57,19 @@ def layout(data: bytes, size: int | None = None) -> Layout:
                 raise BadSound("its samples stand before what says how they are stored")
             return _samples(form, body, long_size if length == 0xFFFFFFFF and long_size else length, size)
         at = body + length + length % 2
-    what = "its header is cut off" if form is None and size < 44 else "it has no samples"
-    raise BadSound(what if form is not None or size < 44 else "nothing in it says how its samples are stored")
+    if form is not None:
+        raise BadSound("it has no samples")
+    raise BadSound("its header is cut off" if size < 44 else "nothing in it says how its samples are stored")
 
 
 def _form(chunk: bytes) -> tuple[int, int, int, int]:
     """(code, channels, rate, bytes of a value) of the chunk "fmt "."""
     if len(chunk) < 16:
-        raise BadSound("what says how its samples are stored is cut off")
+        raise BadSound("its header is cut off")
     code, channels, rate, _, block, bits = struct.unpack("<HHIIHH", chunk[:16])
     if code == _EXTENSIBLE:
         if len(chunk) < 26:
-            raise BadSound("its extended header is cut off")
+            raise BadSound("its header is cut off")
         code = int.from_bytes(chunk[24:26], "little")
     if not 1 <= channels <= _MOST_CHANNELS:
         raise BadSound(f"it has {channels} channels; 1 to {_MOST_CHANNELS} are expected")
