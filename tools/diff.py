@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from brew.errors import BrewError, Place, UsageError
-from brew.tools.parts.command import Command
+from brew.tools.parts.command import Command, Settings
+from brew.tools.parts.live import bar
 from brew.tools.parts.output import echo
 from brew.tools.parts.table import render
 
 if TYPE_CHECKING:
     from brew.prototxt.difference import Change
     from brew.reports.net_difference import LayerDifference, NetDifference, PlacedChange
-    from brew.reports.weights_difference import BlobDifference
+    from brew.reports.weights_difference import BlobDifference, Progress
 
 Outcome = tuple[bool, list[str], dict[str, Any]]  # equal, lines, facts
 
@@ -32,7 +33,8 @@ Outcome = tuple[bool, list[str], dict[str, Any]]  # equal, lines, facts
 )  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Weights: list the equal blobs too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
-def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> int:
+@click.pass_obj
+def verb(settings: Settings, /, a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> int:
     """Compare two nets, two solvers, two weights files or two solver states.
 
     Exit code 0: they mean the same; 1: they differ. Nets are compared layer by layer, after upgrades of old formats;
@@ -42,13 +44,14 @@ def verb(a: str, b: str, tolerance: float, everything: bool, as_json: bool) -> i
     kinds = [_kind(a), _kind(b)]
     if kinds[0] != kinds[1]:
         raise UsageError(f"{a} is {kinds[0]}, {b} is {kinds[1]}; two of one kind can be compared")
-    compare: dict[str, Callable[[], Outcome]] = {
-        "a net": lambda: _nets(a, b),
-        "a solver": lambda: _solvers(a, b),
-        "a weights file": lambda: _weights(a, b, tolerance, everything),
-        "a solver state": lambda: _states(a, b, tolerance, everything),
+    compare: dict[str, Callable[[Progress], Outcome]] = {
+        "a net": lambda progress: _nets(a, b),
+        "a solver": lambda progress: _solvers(a, b),
+        "a weights file": lambda progress: _weights(a, b, tolerance, everything, progress),
+        "a solver state": lambda progress: _states(a, b, tolerance, everything, progress),
     }
-    equal, lines, facts = compare[kinds[0]]()
+    with bar(settings) as progress:
+        equal, lines, facts = compare[kinds[0]](progress)
     if as_json:
         echo(json.dumps({"a": a, "b": b, "kind": kinds[0].removeprefix("a "), "equal": equal, **facts}))
     else:
@@ -156,16 +159,16 @@ def _line(place: Place | None) -> int | None:
 # --- weights and states -----------------------------------------------------------------------------------------------
 
 
-def _weights(a: str, b: str, tolerance: float, everything: bool) -> Outcome:
+def _weights(a: str, b: str, tolerance: float, everything: bool, progress: Progress) -> Outcome:
     from brew.reports.weights_difference import weights_difference
 
-    return _blob_outcome((), weights_difference(a, b), tolerance, everything)
+    return _blob_outcome((), weights_difference(a, b, progress), tolerance, everything)
 
 
-def _states(a: str, b: str, tolerance: float, everything: bool) -> Outcome:
+def _states(a: str, b: str, tolerance: float, everything: bool, progress: Progress) -> Outcome:
     from brew.reports.weights_difference import state_difference
 
-    return _blob_outcome(*state_difference(a, b), tolerance, everything)
+    return _blob_outcome(*state_difference(a, b, progress), tolerance, everything)
 
 
 def _blob_outcome(

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from brew.plain_text import one_line
-from brew.tools.parts.command import Choice, Command
+from brew.tools.parts.command import Choice, Command, Settings
 from brew.tools.parts.gpu import device_for, gpu_option
+from brew.tools.parts.live import bar
 from brew.tools.parts.net_options import (
     engine_option,
     fuse_option,
@@ -44,7 +45,9 @@ _log = logging.getLogger("brew")
 @click.option("--mode", type=Choice(("train", "forward")), help="What a step is (train, or forward without a loss).")
 @shape_option("Constant data in place of a data layer.")
 @click.option("--json", "as_json", is_flag=True, help="End stdout with one JSON object.")
+@click.pass_obj
 def verb(
+    settings: Settings,
     model: str,
     weights: str | None,
     iterations: int,
@@ -73,7 +76,8 @@ def verb(
         Net, model, phase=TRAIN if phase == "TRAIN" else TEST, weights=weights, level=level, stages=names(stage),
         device=device, shapes=given or None, keep=(),
     )  # fmt: skip
-    name, mode, times = _timed(make, mode, iterations)
+    with bar(settings, still=True) as progress:
+        name, mode, times = _timed(make, mode, iterations, progress)
     log_as_caffe(times)
     for line in table(times):
         echo(line)
@@ -83,7 +87,9 @@ def verb(
         echo(json.dumps(facts | {"layers": times.layer_facts()}))
 
 
-def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple[str, str, Times]:
+def _timed(
+    make: Callable[..., Net], mode: str | None, iterations: int, progress: Callable[[str, int, int | None], None]
+) -> tuple[str, str, Times]:
     """Net's name, mode and times. Without a mode, forward alone of a net that has nothing to train."""
     from brew.tools.parts import stopwatch
 
@@ -96,7 +102,7 @@ def _timed(make: Callable[..., Net], mode: str | None, iterations: int) -> tuple
         if net.inputs:
             _log.info("%s: no data comes there; it is filled with random values", ", ".join(net.inputs))
         stopwatch.fill_inputs(net)
-        return net.name, mode or "train", stopwatch.measure(net, iterations, train=mode != "forward")
+        return net.name, mode or "train", stopwatch.measure(net, iterations, train=mode != "forward", progress=progress)
     finally:
         net.close()
 

@@ -41,6 +41,7 @@ figure{margin:0;font-size:12.5px;line-height:1.35;width:116px;overflow-wrap:anyw
 figure img,figure svg{display:block;width:116px;height:116px;object-fit:contain;background:var(--soft)}
 figure img,figure svg{border-radius:5px;margin-bottom:4px}
 figure img.crisp,img.crisp{image-rendering:pixelated}
+.maps{max-width:768px}.key{display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 5px 0 14px}
 figure.right img{box-shadow:0 3px 0 var(--good)}figure.wrong img{box-shadow:0 3px 0 var(--bad)}
 .curves{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(480px,100%),1fr));gap:18px 12px}
 .curves svg{display:block}
@@ -111,13 +112,25 @@ def picture(pixels: npt.NDArray[np.uint8], *, width: int | None = None) -> str:
     return f'<img{crisp}{size} alt="" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
 
 
-def figures(entries: Iterable[tuple[str, Sequence[str], str]]) -> str:
+def key(colours: Iterable[tuple[str, Sequence[int]]]) -> str:
+    """What colours (red, green, blue) stand for."""
+    return (
+        "<p>"
+        + "".join(
+            f'<span class="key" style="background:rgb({",".join(map(str, colour))})"></span>{text(name)}'
+            for name, colour in colours
+        )
+        + "</p>"
+    )
+
+
+def figures(entries: Iterable[tuple[str, Sequence[str], str]], kind: str = "") -> str:
     """Pictures (HTML), each with lines of text below; the last of an entry is "", "right" or "wrong"."""
     made = "".join(
-        f'<figure class="{kind}">{image}{"<br>".join(map(text, captions))}</figure>\n'
-        for image, captions, kind in entries
+        f'<figure class="{found}">{image}{"<br>".join(map(text, captions))}</figure>\n'
+        for image, captions, found in entries
     )
-    return f'<div class="pictures">{made}</div>' if made else ""
+    return f'<div class="pictures {kind}">{made}</div>' if made else ""
 
 
 def number(value: float, digits: int = 4) -> str:

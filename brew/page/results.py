@@ -156,7 +156,9 @@ def _scatter(points: Sequence[tuple[float, float]]) -> str:
 def _examples(results: HeadResults, examples: Sequence[Example], given: Input | None, names: Sequence[str]) -> str:
     """Pictures with what they are and what the net says."""
     if results.scoring.places > 1:
-        return _maps(examples[:_MAPS], given)
+        classes = range(min(results.scoring.scores.classes, len(_COLOURS)))
+        colours = html.key((name_of(number, names), _COLOURS[number].tolist()) for number in classes)
+        return colours + _maps(examples[:_MAPS], given)
     entries = []
     for example in examples:
         image = look(example, given)
@@ -198,7 +200,7 @@ def _maps(examples: Sequence[Example], given: Input | None) -> str:
         wrong = f"{example.weight:.1%} wrong"
         entries += [(look(example, given), [f"item {example.number}"], "")]
         entries += [(html.picture(label), ["labels"], ""), (html.picture(guess), [wrong], "")]
-    return html.figures(entries)
+    return html.figures(entries, "maps")
 
 
 def _sides(example: Example) -> tuple[int, int] | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
@@ -20,6 +21,7 @@ _ASIDE = "weights_sha256", "average", "average_sha256", "seconds", "brew_version
 _CHUNK = 1 << 20  # elements; the arithmetic is in float64
 
 Key = tuple[str, int]  # layer (or "history"), number of the blob
+Progress: TypeAlias = "Callable[[str, int, int | None], None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,22 @@ class BlobDifference:
         return self.largest is not None and self.largest <= tolerance
 
 
-def weights_difference(old: str | Path, new: str | Path) -> list[BlobDifference]:
-    """Every blob of two weights files of any format, in the first one's order; layers are matched by name."""
-    return list(_compared(*(dict(_blobs(path)) for path in (old, new))))
+def _untold(what: str, done: int, total: int | None) -> None:
+    """Nobody wants to know."""
 
 
-def state_difference(old: str | Path, new: str | Path) -> tuple[list[Change], list[BlobDifference]]:
+def weights_difference(old: str | Path, new: str | Path, progress: Progress = _untold) -> list[BlobDifference]:
+    """Every blob of two weights files of any format, in the first one's order; layers are matched by name.
+
+    `progress(what, done, all)` is told of every blob.
+    """
+    blobs = [dict(_blobs(path)) for path in (old, new)]
+    return list(_compared(blobs[0], blobs[1], progress))
+
+
+def state_difference(
+    old: str | Path, new: str | Path, progress: Progress = _untold
+) -> tuple[list[Change], list[BlobDifference]]:
     """Of two solver states: the numbers and Brew's record of the run, and the histories; not the weights they name."""
     states = [_state(path) for path in (old, new)]
     first, second = states
@@ -58,8 +70,8 @@ def state_difference(old: str | Path, new: str | Path) -> tuple[list[Change], li
         if getattr(first, name) != getattr(second, name)
     ]
     records = [state.resume or ResumeState() for state in states]
-    histories = ({("history", i): blob for i, blob in enumerate(state.history)} for state in states)
-    return [*numbers, *changes(records[0], records[1], _ASIDE)], list(_compared(*histories))
+    histories = [{("history", i): blob for i, blob in enumerate(state.history)} for state in states]
+    return [*numbers, *changes(records[0], records[1], _ASIDE)], list(_compared(histories[0], histories[1], progress))
 
 
 def _state(path: str | Path) -> StoredState:
@@ -77,11 +89,13 @@ def _blobs(path: str | Path) -> Iterator[tuple[Key, StoredBlob]]:
         yield from (((layer.name, number), blob) for number, blob in zip(numbers, layer.blobs, strict=True))
 
 
-def _compared(old: dict[Key, StoredBlob], new: dict[Key, StoredBlob]) -> Iterator[BlobDifference]:
-    for key in [*old, *(key for key in new if key not in old)]:
+def _compared(old: dict[Key, StoredBlob], new: dict[Key, StoredBlob], progress: Progress) -> Iterator[BlobDifference]:
+    keys = [*old, *(key for key in new if key not in old)]
+    for number, key in enumerate(keys, 1):
         a, b = old.get(key), new.get(key)
         distance = _distance(a, b) if a is not None and b is not None and _same_shape(a, b) else (None, None)
         old_shape, new_shape = (None if blob is None else tuple(blob.shape) for blob in (a, b))
+        progress("blobs", number, len(keys))
         yield BlobDifference(*key, old_shape, new_shape, *distance)
 
 

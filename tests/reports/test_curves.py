@@ -129,6 +129,30 @@ def test_what_is_no_training_is_one_error(tmp_path: Path, content: bytes) -> Non
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Iteration 99999999999999999999999, loss = 1",
+        "Iteration 5, loss = 1.2.3",
+        "Iteration 5 (1.2.3 iter/s, x), loss = 1",
+        "max_epochs: 1.2.3 is max_iter: 5",
+        "max_epochs: 1e999 is max_iter: 5",
+        "I9999 99:99:99.9 1 a] Iteration 5, lr = 1e999",
+        '{"iteration": 1' + "0" * 400 + ', "kind": "train", "loss": 1}',
+        '{"iteration": 9, "kind": "train", "loss": 1' + "0" * 400 + "}",
+        '{"iteration": 1, "kind": "test", "net": -7, "outputs": {"a": "b", "c": 1e999, "d": true}}',
+        '{"iteration": true, "kind": "train", "loss": 1}',
+        '{"a": ' + "[" * 100_000,
+    ],
+)
+def test_odd_lines_do_no_harm(tmp_path: Path, line: str) -> None:
+    good = '{"iteration": 3, "kind": "train", "loss": 2}' if line.startswith("{") else "Iteration 3, loss = 2"
+    (tmp_path / "x.log").write_text(f"{line}\n{good}\n{line}\n")
+    run = read_run(tmp_path / "x.log")
+    assert (3, 2) in values(run, "train/loss")
+    svg(draw([run], ["all"]))
+
+
 def test_a_folder_of_several_trainings_names_them(tmp_path: Path) -> None:
     for name in ("a.log", "b.log"):
         (tmp_path / name).write_text(GLOG)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from scored_nets import HEADS, X, Y, write_net
 
 from brew import prototxt
 from brew.errors import UsageError
 from brew.graph.definition import define
+from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt.placed import PlacedLayer
-from brew.solver.scoring.finding import layers_of
+from brew.solver.scoring.finding import layers_of, scoring_of
 from brew.solver.scoring.heads import Head, heads, named_head
 
 DATA = 'layer { name: "d" type: "Input" top: "x" top: "y" top: "z" }'
@@ -70,3 +74,17 @@ def test_heads_by_name() -> None:
         named_head(some, "x", "z")
     with pytest.raises(UsageError, match='no blob "xyz"'):
         named_head(some, "x", "xyz")
+
+
+def test_metrics_are_the_same_on_every_device(device: str, tmp_path: Path) -> None:
+    write_net(tmp_path, HEADS["classes"], X, Y)
+    definition = define(tmp_path / "net.prototxt")
+    scoring = scoring_of(layers_of(definition), ["all"])
+    assert scoring is not None
+    net = Net(definition, phase="test", device=device, keep=scoring.blobs, forward_only=True)
+    scoring.begin(net)
+    for _ in range(2):
+        net.run_forward()
+        scoring.add(net)
+    net.close()
+    assert scoring.results()["accuracy"] == pytest.approx(4 / 6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -56,23 +57,31 @@ def watch(solver: Solver, settings: Settings) -> Iterator[bool]:
 
 
 @contextmanager
-def bar(settings: Settings) -> Iterator[Callable[[str, int, int | None], None]]:
-    """A callback (what, done, total) that moves a bar for each `what` on a terminal, and does nothing elsewhere."""
+def bar(settings: Settings, *, still: bool = False) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A callback (what, done, total) that moves a bar for each `what` on a terminal, and does nothing elsewhere.
+
+    A `still` one is drawn within calls alone: nothing disturbs what is timed between them.
+    """
     if not settings.terminal or settings.verbosity < 0:
         yield lambda what, done, total: None
         return
     tasks: dict[str, TaskID] = {}
-    with _progress(settings, "{task.description}") as progress:
+    with _progress(settings, "{task.description}", still=still) as progress:
+        drawn = 0.0
 
         def move(what: str, done: int, total: int | None) -> None:
+            nonlocal drawn
             if what not in tasks:
                 tasks[what] = progress.add_task(one_line(what), total=total, numbers="")
             progress.update(tasks[what], completed=done, total=total)
+            if still and (done == total or time.monotonic() - drawn > 1 / _REFRESHES):
+                drawn = time.monotonic()
+                progress.refresh()
 
         yield move
 
 
-def _progress(settings: Settings, what: str) -> Progress:
+def _progress(settings: Settings, what: str, *, still: bool = False) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -84,6 +93,7 @@ def _progress(settings: Settings, what: str) -> Progress:
         TimeRemainingColumn(),
         console=Console(stderr=True, no_color=not settings.colour, highlight=False),
         refresh_per_second=_REFRESHES,
+        auto_refresh=not still,
     )
 
 

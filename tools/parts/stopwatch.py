@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -95,10 +95,17 @@ def learns(net: Net) -> bool:
     return any(net.blob_loss_weights.values()) and net.parameters.gradient_arena.size >= net.parameters.arena.size
 
 
-def measure(net: Net, iterations: int, *, train: bool) -> Times:
+def _untold(what: str, done: int, total: int | None) -> None:
+    """Nobody wants to know."""
+
+
+def measure(
+    net: Net, iterations: int, *, train: bool, progress: Callable[[str, int, int | None], None] = _untold
+) -> Times:
     """Time `iterations` steps, then each layer's passes. The update's rate is 0, so that weights stay as they are.
 
-    Raises UsageError where a step of training is asked of a net that has nothing to learn from.
+    `progress(what, done, all)` is called between the passes. Raises UsageError where a step of training is asked of a
+    net that has nothing to learn from.
     """
     if train and not learns(net):
         raise UsageError(f'net "{net.name}" has no loss, so there is no step of training', hint="give --mode forward")
@@ -120,14 +127,29 @@ def measure(net: Net, iterations: int, *, train: bool) -> Times:
     for _ in range(_WARM_UP):
         step()
     waiting = Waiting([net])
-    times = Times(net.batch_size, [clock(step) for _ in range(iterations)])
+    times = Times(net.batch_size, _clocked([step] * iterations, clock, "steps", progress))
     times.waited, times.reads = 1000 * waiting.seconds / iterations, bool(net.data_layers)
     passes = range(min(iterations, _LAYER_PASSES))
-    runs = [_layer_times(net, clock, train) for _ in passes]
+    runs = []
+    for number in passes:
+        runs.append(_layer_times(net, clock, train))
+        progress("layers", number + 1, len(passes))
     for number, layer in enumerate(net.layers):
         forward, backward = (fmean(run[direction][number] for run in runs) for direction in (0, 1))
         times.layers.append(LayerTime(layer.name, layer.type, forward, backward))
     times.update = fmean(clock(lambda: update.apply(0.0, 0)) for _ in passes) if train else 0.0
+    return times
+
+
+def _clocked(
+    calls: Sequence[Callable[[], None]], clock: Callable[[Callable[[], None]], float], what: str,
+    progress: Callable[[str, int, int | None], None],
+) -> list[float]:  # fmt: skip
+    """Milliseconds of each call."""
+    times = []
+    for number, call in enumerate(calls, 1):
+        times.append(clock(call))
+        progress(what, number, len(calls))
     return times
 
 

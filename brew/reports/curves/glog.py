@@ -12,15 +12,18 @@ from datetime import UTC, datetime
 
 from .series import Recorder, output_name
 
-_NUMBER = r"(?P<value>[-+]?(?:nan|inf(?:inity)?|\d[\d.]*(?:e[-+]?\d+)?))"
+_NUMBER = r"(?P<value>[-+]?(?:nan|inf(?:inity)?|\d+(?:\.\d*)?(?:e[-+]?\d+)?))"
 _STAMP = re.compile(r"\b[IWEF](?P<year>\d{4})?(?P<month>\d\d)(?P<day>\d\d) (?P<clock>\d\d:\d\d:\d\d(?:\.\d+)?)")
-_LOSS = re.compile(rf"\bIteration (?P<iteration>\d+)(?: \((?P<speed>[\d.e+-]+) iter/s[^)]*\))?, loss = {_NUMBER}", re.I)
+_LOSS = re.compile(
+    rf"\bIteration (?P<iteration>\d+)(?: \((?P<speed>\d+(?:\.\d*)?(?:e[-+]?\d+)?) iter/s[^)]*\))?, loss = {_NUMBER}",
+    re.I,
+)
 _RATE = re.compile(rf"\bIteration (?P<iteration>\d+), lr = {_NUMBER}", re.I)
 _TEST = re.compile(r"\bIteration (?P<iteration>\d+), Testing net \(#(?P<net>\d+)\)", re.I)
 _OUTPUT = re.compile(rf"\b(?P<phase>Train|Test) net (?:output #\d+|metric): (?P<name>.+?) = {_NUMBER}(?=\s|$)", re.I)
 _TEST_LOSS = re.compile(rf"\bTest loss: {_NUMBER}", re.I)
 _OLD_SCORE = re.compile(rf"\bTest score #(?P<number>\d+): {_NUMBER}", re.I)  # of Caffe before 2014
-_EPOCH = re.compile(r"\bmax_epochs: (?P<epochs>[\d.e+-]+) is max_iter: (?P<iterations>\d+)")
+_EPOCH = re.compile(r"\bmax_epochs: (?P<epochs>\d+(?:\.\d*)?(?:e[-+]?\d+)?) is max_iter: (?P<iterations>\d+)")
 _LEAP_YEAR = 2024  # glog's lines have no year; one that has every day
 
 
@@ -53,7 +56,7 @@ class Log:
         elif (found := _TEST_LOSS.search(line)) is not None:
             self._block.setdefault(f"test{self._net}/total loss", []).append(float(found["value"]))
         elif (found := _EPOCH.search(line)) is not None and float(found["epochs"]) > 0:
-            self.recorder.epoch = int(found["iterations"]) / float(found["epochs"])
+            self.recorder.epoch = float(found["iterations"]) / float(found["epochs"])
         elif "teration" in line:
             self._iteration(line)
 

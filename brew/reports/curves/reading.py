@@ -118,7 +118,7 @@ def _metrics(path: Path, recorder: Recorder) -> None:
         for line in file:
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 damaged += 1
                 continue
             if isinstance(record, dict):
@@ -131,7 +131,7 @@ def _record(recorder: Recorder, record: Mapping[str, Any]) -> None:
     """A line of metrics.jsonl. What is not as Brew writes it is passed by."""
     iteration, when = record.get("iteration"), _number(record.get("time"))
     kind, outputs = record.get("kind"), record.get("outputs")
-    if not isinstance(iteration, int) or kind not in ("train", "test"):
+    if not isinstance(iteration, int) or isinstance(iteration, bool) or kind not in ("train", "test"):
         return
     values = outputs if isinstance(outputs, dict) else {}
     if kind == "test":
@@ -149,4 +149,9 @@ def _record(recorder: Recorder, record: Mapping[str, Any]) -> None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return None

@@ -18,6 +18,9 @@ Numbers = npt.NDArray[np.float64]
 RESERVED = ("loss", "rate", "images_per_second", "data_wait_seconds")  # names of train/ that an output cannot take
 
 
+_MOST = 1e15  # iterations
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """One number over a training: `values` (n) at `iterations` (n), which rise.
@@ -58,7 +61,12 @@ class Recorder:
     _start: float | None = None
 
     def add(self, name: str, iteration: float, when: float | None, value: float | None) -> None:
-        """A value at `iteration`, told at `when` (seconds of any clock; None where there is none)."""
+        """A value at `iteration`, told at `when` (seconds of any clock; None where there is none).
+
+        An iteration that no training reaches is passed by.
+        """
+        if not 0 <= iteration < _MOST:
+            return
         points = self._values.setdefault(name, [])
         while points and points[-1][0] >= iteration:
             points.pop()
