@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
 import tarfile
@@ -142,6 +143,25 @@ def test_damaged_archives_are_told(tmp_path: Path, kind: str) -> None:
         read(named(path, {}))
     except DataError as error:
         assert str(path) in str(error)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_that_is_damaged_behind_its_first_members(tmp_path: Path, mode: str) -> None:
+    whole = tarred(tmp_path / "a.tar", PICTURES).read_bytes()
+    last = whole.rindex(b"set/dog/1.png")
+    path = tmp_path / "b.tar"
+    damaged = whole[:last] + b"x" * 200 + whole[last + 200 :]
+    path.write_bytes(damaged if mode == "w" else gzip.compress(damaged))
+    with pytest.raises(DataError, match=f"at byte {last} a member is expected .*: was it cut or damaged"):
+        TarFolders(path, {})
+
+
+def test_a_cut_tar_is_told_as_one(tmp_path: Path) -> None:
+    whole = tarred(tmp_path / "a.tar", {**PICTURES, "set/fox/1.png": bytes(2000)}).read_bytes()
+    path = tmp_path / "b.tar"
+    path.write_bytes(whole[: whole.index(b"set/fox/1.png") + 1000])
+    with pytest.raises(DataError, match="is no tar archive that can be read: unexpected end of data"):
+        open_source(path)
 
 
 def test_one_folder_of_pictures_in_an_archive_is_no_class(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from tarfile import InvalidHeaderError, TruncatedHeaderError  # type: ignore[attr-defined]
+from typing import Any, BinaryIO, Self
 
 from brew.errors import DataError
 from brew.files import regular
@@ -158,11 +159,7 @@ class TarFolders(Pile):
     def recognises(path: Path) -> bool:
         """Whether it is a tar archive with pictures in two folders or more among its first members."""
         try:
-            return (
-                path.is_file()
-                and tarfile.is_tarfile(path)
-                and _is_classes([m.name for m in islice(_members(path), _LOOKED_AT)])
-            )
+            return path.is_file() and tarfile.is_tarfile(path) and _is_classes(list(_first_names(path)))
         except (*_TAR, DataError):
             return False
 
@@ -220,6 +217,20 @@ class TarFolders(Pile):
         self.__dict__.update(state, _lock=threading.Lock(), _held={})
 
 
+class _Member(tarfile.TarInfo):
+    """A member. What is none, behind others, is an error: tarfile takes it for the end, and the rest would be lost."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except (InvalidHeaderError, TruncatedHeaderError) as error:
+            if archive.offset == 0:
+                raise
+            text = f"at byte {archive.offset} a member is expected ({error}): was it cut or damaged?"
+            raise tarfile.ReadError(text) from None
+
+
 def _is_plain(path: Path) -> bool:
     """Whether a tar is not compressed: its first header has tar's mark, or its checksum."""
     try:
@@ -230,7 +241,16 @@ def _is_plain(path: Path) -> bool:
 
 
 def _stream(file: BinaryIO) -> tarfile.TarFile:
-    return tarfile.open(fileobj=file, mode="r|*", errorlevel=1)
+    return tarfile.open(fileobj=file, mode="r|*", errorlevel=1, tarinfo=_Member)
+
+
+def _first_names(path: Path) -> Iterator[str]:
+    """The names of the first members; of a damaged archive as many as there are, so that its reading tells."""
+    try:
+        for member in islice(_members(path), _LOOKED_AT):
+            yield member.name
+    except (*_TAR, DataError):
+        return
 
 
 def _members(path: Path) -> Iterator[tarfile.TarInfo]:
@@ -238,7 +258,7 @@ def _members(path: Path) -> Iterator[tarfile.TarInfo]:
     plain = _is_plain(path)
     with regular.opened(path) as file:
         limit = _UNPACKED * os.fstat(file.fileno()).st_size + _SUSPICIOUS
-        with tarfile.open(fileobj=file, mode="r:") if plain else _stream(file) as archive:
+        with tarfile.open(fileobj=file, mode="r:", tarinfo=_Member) if plain else _stream(file) as archive:
             for member in archive:
                 if not plain and member.offset_data + member.size > limit:
                     raise DataError(f"{path} unpacks to more than {_UNPACKED} times its size: it is taken for a bomb")
