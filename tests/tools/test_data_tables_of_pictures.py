@@ -161,6 +161,19 @@ def test_webdataset(brew_run: Run, tmp_path: Path, packed: bool) -> None:
     assert label_names(tmp_path / "out") == ("x", "y", "z")
 
 
+def test_samples_of_one_key_in_several_shards(brew_run: Run, tmp_path: Path) -> None:
+    for number in range(2):
+        members = [("1.png", png(number)), ("1.cls", b"%d" % number), ("2.cls", b"0"), ("2.heic", b"x")]
+        shard(tmp_path / f"set/train.{number}.tar", members)
+    told = imported(brew_run, tmp_path / "set", tmp_path / "out")
+    found = records(tmp_path / "out/train_lmdb")
+    assert {name: datum.label for name, datum in found.items()} == {"train.0/1": 0, "train.1/1": 1}
+    assert "2 samples left out, without a picture: train.0/2, train.1/2" in told
+    shard(tmp_path / "set/train.1.tar.gz", [("1.png", png(3)), ("1.cls", b"1")], "w:gz")
+    error = refused(brew_run, tmp_path / "set", tmp_path / "again")
+    assert "train.1/1: two shards have it, train.1.tar.gz is the second" in error
+
+
 def test_webdataset_with_names_and_masks(brew_run: Run, tmp_path: Path) -> None:
     out = io.BytesIO()
     mask = np.arange(24, dtype=np.uint8).reshape(4, 6)

@@ -87,8 +87,7 @@ def _unwrapped(split: list[tuple[str, list[str]]]) -> list[tuple[str, list[str]]
     return split
 
 
-def left_out(names: Sequence[str], why: str) -> str:
-    """A sentence on files that an import leaves out."""
+def left_out(names: Sequence[str], why: str, noun: str = "file") -> str:
+    """A sentence on files, or what else `noun` calls, that an import leaves out."""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    files = "file" if len(names) == 1 else "files"
-    return f"{len(names)} {files} left out, {why}: {', '.join(names[:_LISTED])}{more}"
+    return f"{len(names)} {noun}{'s' * (len(names) > 1)} left out, {why}: {', '.join(names[:_LISTED])}{more}"

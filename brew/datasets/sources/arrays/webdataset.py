@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, ClassVar, TypeAlias
 
 from brew.data.labels import read_labels
 from brew.datasets.sources.items import Content, Item, Part, Pile, Problem, file_stamp
-from brew.datasets.sources.trees import PARTS, PICTURES, class_order, in_bytes_order
+from brew.datasets.sources.trees import PARTS, PICTURES, class_order, in_bytes_order, left_out
 from brew.errors import DataError
 from brew.files import regular
 
@@ -70,9 +70,15 @@ class WebDataset(Pile):
         problems: list[Problem] = []
         self._samples: dict[str, _Sample] = {}
         labels: dict[str, int | str | None] = {}
+        without: list[str] = []
         for number, shard in enumerate(self._paths):
             for sample in self._indexed(number, shard, problems):
+                if sample.picture() is None:
+                    without.append(sample.name)
+                    continue
                 try:
+                    if sample.name in self._samples:
+                        raise DataError(f"two shards have it, {shard.name} is the second")
                     labels[sample.name] = self._label(sample)
                     self._samples[sample.name] = sample
                 except DataError as error:
@@ -83,9 +89,9 @@ class WebDataset(Pile):
         self.labels, numbers = _numbers(labels.values(), given)
         self.items = self._items(labels, numbers, problems)
         self.problems = problems
-        self.notes = (
-            [] if any(label is not None for label in labels.values()) else ["there are no labels (.cls or .json)"]
-        )
+        labelled = any(label is not None for label in labels.values())
+        self.notes = [*([] if labelled else ["there are no labels (.cls or .json)"])]
+        self.notes += [left_out(without, "without a picture", "sample")] if without else []
 
     @staticmethod
     def recognises(path: Path) -> bool:
@@ -142,9 +148,9 @@ class WebDataset(Pile):
         return items
 
     def _indexed(self, number: int, shard: Path, problems: list[Problem]) -> Iterator[_Sample]:
-        """The samples of a shard that have a picture, in its order."""
+        """The samples of a shard, in its order."""
         part = _part(shard)
-        prefix = shard.name.partition(".")[0]
+        prefix = shard.name[: -len(next(ending for ending in _ENDINGS if shard.name.endswith(ending)))]
         samples: dict[str, _Sample] = {}
         end = self._shards[number].length()
         for member in members(self._shards[number], shard, problems):
@@ -160,7 +166,7 @@ class WebDataset(Pile):
                 problems.append(Problem(f"{prefix}/{member.name}", reason))
             else:
                 sample.files[ending] = member.offset_data, member.size
-        yield from (sample for sample in samples.values() if sample.picture() is not None)
+        yield from samples.values()
 
     def _label(self, sample: _Sample) -> int | str | None:
         """The class that a sample says, as a number or a name; DataError."""
