@@ -109,6 +109,8 @@ def staged(out: Path) -> Iterator[Staging]:
 
     UsageError that names the process where another import has it; ResourceError where it cannot be made or written.
     """
+    if not out.resolve().name:
+        raise UsageError(f"{out} has no folder around it: an import is written beside its place first")
     folder = beside(out)
     try:
         file = _locked(folder)

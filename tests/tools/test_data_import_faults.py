@@ -268,3 +268,10 @@ def test_other_files_stay(brew_run: Run, tmp_path: Path) -> None:
     assert outcome.code == 3 and "is of no import: it is not replaced" in outcome.err
     outcome = brew_run("data", "import", str(pile), str(out / "net.prototxt"))
     assert outcome.code == 3 and "is a file" in outcome.err
+
+
+def test_the_folder_of_all_folders_is_no_place(brew_run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pile" / "cat").mkdir(parents=True)
+    (tmp_path / "pile" / "cat" / "1.png").write_bytes(encoded(1))
+    outcome = brew_run("data", "import", str(tmp_path / "pile"), "/")
+    assert outcome.code == 2 and "/ has no folder around it" in outcome.err
