@@ -95,6 +95,27 @@ def test_a_label_that_is_a_slip_is_no_class(pile: Pile) -> None:
     ]
 
 
+def test_a_number_with_an_underscore_is_a_name(pile: Pile) -> None:
+    source = opened(pile("a.png", "b.png"), "a.png,1_0\nb.png,2_0\n")
+    assert source.labels == ("1_0", "2_0") and [item.label for item in source.items] == [0, 1]
+    weighted = opened(pile("a.png"), "file,weight\na.png,1_0\n")
+    assert "is no number" in weighted.problems[0].reason
+
+
+def test_quotes_that_swallow_lines(pile: Pile) -> None:
+    folder = pile("a.png", "b.png", "c.png")
+    with pytest.raises(DataError, match=r"list\.csv:2: a quote is opened here and never closed"):
+        opened(folder, 'a.png,x\nb.png,"y\nc.png,x\n', "list.csv")
+    source = opened(folder, 'a.png,x\nb.png,"y\nc.png,z"\nc.png,x\n', "list.csv")
+    assert source.labels == ("x",) and len(source.items) == 2
+    assert source.problems[0].reason.endswith(":2: its name or its label goes on in the next line: is a quote left open?")
+
+
+def test_a_name_with_a_nul_is_a_problem(pile: Pile) -> None:
+    source = opened(pile("a.png"), "a.png 0\n" * 600 + "a\0.png 1\n")
+    assert len(source.items) == 600 and "no file has a name with a NUL" in source.problems[0].reason
+
+
 def test_a_missing_picture_is_told_with_its_line(pile: Pile) -> None:
     source = opened(pile("a.png"), "a.png 1\nnowhere.png 2\n")
     with pytest.raises(DataError, match=r"list\.txt:2: .*nowhere\.png cannot be read: No such file"):

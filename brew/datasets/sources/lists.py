@@ -90,6 +90,10 @@ class FileList(Pile):
         name = row.cells[columns.image]
         if not name:
             raise ValueError("it names no picture")
+        if "\0" in name:
+            raise ValueError("no file has a name with a NUL in it")
+        if any("\n" in row.cells[column] for column in (columns.image, columns.label) if column is not None):
+            raise ValueError("its name or its label goes on in the next line: is a quote left open?")
         if columns.label is not None and label is None:
             cell = row.cells[columns.label]
             raise ValueError(f'its label "{cell}" is no whole number' if cell else "it has no label")
@@ -127,7 +131,7 @@ def _labels(table: Table, column: int | None) -> tuple[list[int | None], tuple[s
     values = [_whole(cell) for cell in cells]
     if 10 * values.count(None) <= len(values):
         return values, (), []
-    names = class_order(cell for cell in cells if cell)
+    names = class_order(cell for cell in cells if cell and "\n" not in cell)
     numbers: dict[str, int] = {name: number for number, name in enumerate(names)}
     shown = ", ".join(f"{number} = {name}" for number, name in enumerate(names[:10]))
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
@@ -137,11 +141,11 @@ def _labels(table: Table, column: int | None) -> tuple[list[int | None], tuple[s
 def _whole(cell: str) -> int | None:
     """A whole number of 32 bits, also as "3.0"; None for anything else."""
     try:
-        value = int(cell) if cell.lstrip("+-").isascii() else None
+        value = int(cell) if cell.isascii() and "_" not in cell else None
     except ValueError:
         try:
             number = float(cell)
-        except ValueError:
+        except ValueError:  # int's, too, for thousands of digits
             return None
         value = int(number) if number.is_integer() else None
     return value if value is not None and -(1 << 31) <= value < _MOST else None
@@ -149,9 +153,11 @@ def _whole(cell: str) -> int | None:
 
 def _number(cell: str, title: str) -> float:
     try:
-        value = float(cell)
+        value = float(cell) if "_" not in cell else None
     except ValueError:
-        raise ValueError(f'"{cell}" in the column {title} is no number') from None
+        value = None
+    if value is None:
+        raise ValueError(f'"{cell}" in the column {title} is no number')
     if not np.isfinite(value):
         raise ValueError(f'"{cell}" in the column {title} is no finite number')
     return value

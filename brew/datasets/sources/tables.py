@@ -95,6 +95,8 @@ def read_table(path: Path, first: int | None = None, header: bool | None = None)
     lines = text.split("\n")
     delimiter = _delimiter([line for line in lines if line.strip()][:_LOOKED_AT], path.suffix.lower() in NAMED)
     rows = _quoted(path, text, delimiter) if delimiter else _blank(lines)
+    if delimiter and first is None and rows:
+        _check_closed(path, lines, rows[-1], delimiter)
     rows = rows[:first] if first is not None else rows
     if not rows:
         raise DataError(f"{path} holds no line")
@@ -130,6 +132,18 @@ def _quoted(path: Path, text: str, delimiter: str) -> list[Row]:
     except csv.Error as error:
         raise DataError(f"it is no table that can be read: {error}", place=Place(str(path), begin)) from None
     return rows
+
+
+def _check_closed(path: Path, lines: Sequence[str], last: Row, delimiter: str) -> None:
+    """DataError where lines are lost in the last row, behind a quote which is never closed."""
+    if not any(line.strip() for line in lines[last.line :]):
+        return
+    rest = "\n".join(lines[last.line - 1 :])
+    try:
+        list(csv.reader(io.StringIO(rest), delimiter=delimiter, skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            raise DataError("a quote is opened here and never closed", place=Place(str(path), last.line)) from None
 
 
 def _blank(lines: Sequence[str]) -> list[Row]:
