@@ -274,6 +274,21 @@ def test_coco_outlines_become_masks(brew_run: Run, coco_set: Path, tmp_path: Pat
     assert Datum.FromString(pictures["train2017/é.png"]).channels == 3
 
 
+def test_a_picture_in_two_coco_files_keeps_the_objects_of_both(
+    brew_run: Run, coco_set: Path, tmp_path: Path
+) -> None:
+    annotation = {"image_id": 9, "category_id": 3, "bbox": [6, 0, 2, 4], "segmentation": [[6, 0, 8, 0, 8, 4, 6, 4]]}
+    image = {"id": 9, "file_name": "../train2017/é.png", "width": WIDTH, "height": HEIGHT}
+    coco(coco_set / "annotations/instances_val2017.json", images=[image], annotations=[annotation])
+    said = imported(brew_run, coco_set, tmp_path / "out", "--set", "masks=yes", "--raw")
+    mask = Datum.FromString(records(tmp_path / "out/train_masks_lmdb")["train2017/é.png"]).data
+    shown = np.frombuffer(mask, np.uint8).reshape(HEIGHT, WIDTH)
+    assert (shown[:, 6:] == 1).all() and shown[1, 3] == 2 and shown[0, 0] == 255
+    assert "pictures of train that val lists too, kept in train: 1" in said
+    imported(brew_run, coco_set, tmp_path / "boxes")
+    assert len(boxes(tmp_path / "boxes/train_lmdb")["train2017/é.png"]) == 3
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -372,6 +387,13 @@ def test_yolo(brew_run: Run, yolo: Path, tmp_path: Path) -> None:
         assert note in said
     imported(brew_run, yolo / "data.yaml", tmp_path / "by_yaml")
     assert boxes(tmp_path / "by_yaml/train_lmdb") == boxes(tmp_path / "out/train_lmdb")
+
+
+def test_yolo_with_one_folder_for_two_parts(brew_run: Run, yolo: Path, tmp_path: Path) -> None:
+    text(yolo / "data.yaml", "train: train/images\nval: train/images\nnames: [cat, dog, 'no']\n")
+    said = imported(brew_run, yolo, tmp_path / "out")
+    assert len(records(tmp_path / "out/train_lmdb")) == 2 and not (tmp_path / "out/val_lmdb").exists()
+    assert "pictures of train that val lists too, kept in train: 2" in said
 
 
 def test_yolo_without_settings(brew_run: Run, tmp_path: Path) -> None:

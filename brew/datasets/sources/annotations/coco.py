@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,14 @@ from .told import Told
 _LOOKED_FOR = 20  # pictures, in each folder that could be theirs
 _MOST = 1 << 28  # pixels of a mask
 _CROWD = 255  # in masks: pixels that say nothing of one object
+
+
+class _Outlines(NamedTuple):
+    """What a JSON file says of a picture: its (width, height), and (class, crowd, first byte, bytes) of each outline."""
+
+    source: str
+    size: tuple[float, float] | None
+    lines: list[tuple[int, bool, int, int]]
 
 
 class Coco(Pile):
@@ -52,7 +61,7 @@ class Coco(Pile):
         self.labels = (BACKGROUND, *_classes(contents, told))
         if self._masks and len(self.labels) > _CROWD:
             raise DataError(f"{path} has {len(self.labels) - 1} classes; masks have up to {_CROWD - 1}")
-        self._outlines: dict[str, tuple[str, tuple[float, float] | None, list[tuple[int, bool, int, int]]]] = {}
+        self._outlines: dict[str, list[_Outlines]] = {}
         items: dict[str, Item] = {}
         for content in contents:
             self._add(content, items, told)
@@ -102,12 +111,14 @@ class Coco(Pile):
             if name in items:
                 told.add("pictures that are listed again, their objects put together", file)
                 made = (*(items[name].boxes or ()), *made)
+                if items[name].part != part:
+                    told.add(f"pictures of {items[name].part} that {part} lists too, kept in {items[name].part}", file)
             if self._masks:
                 lines = [(numbers[label], crowd, *where) for label, _, crowd, where in found]
-                self._outlines[name] = content.name, size, lines
-                items[name] = Item(name, mask=f"the outlines in {content.path}", part=part, place=place)
-            else:
-                items[name] = Item(name, boxes=made, part=part, place=place)
+                self._outlines.setdefault(name, []).append(_Outlines(content.name, size, lines))
+            first = items.get(name, Item(name, part=part, place=place))
+            mask = f"the outlines in {content.path}" if self._masks else None
+            items[name] = replace(first, boxes=None if self._masks else made, mask=mask)
 
     def _folder(self, content: CocoFile) -> str:
         """The folder that a JSON file's pictures are in: the first, of those that are usual, where they are."""
@@ -128,23 +139,29 @@ class Coco(Pile):
         )
 
     def _mask(self, name: str) -> npt.NDArray[np.uint8]:
-        source, size, outlines = self._outlines[name]
+        size = next((listed.size for listed in self._outlines[name] if listed.size is not None), None)
         if size is None:
             raise BadOutline("has no width and height in its JSON file, which a mask needs")
         width, height = map(int, size)
         if width * height > _MOST:
             raise BadOutline(f"is {height} x {width} by its JSON file, which no mask is")
         mask = np.zeros((height, width), np.uint8)
-        with self._files.open(source) as file:
-            for label, crowd, start, length in outlines:
-                file.seek(start)
-                outline = json.loads(file.read(length)).get("segmentation")
-                if isinstance(outline, dict):
-                    mask[run_mask(outline.get("counts"), height, width)] = _CROWD if crowd else label
-                elif isinstance(outline, list):
-                    for corners in outline:
-                        mask[polygon_mask(corners, height, width)] = _CROWD if crowd else label
+        for listed in self._outlines[name]:
+            with self._files.open(listed.source) as file:
+                for label, crowd, start, length in listed.lines:
+                    file.seek(start)
+                    outline = json.loads(file.read(length)).get("segmentation")
+                    _draw(outline, mask, _CROWD if crowd else label)
         return mask
+
+
+def _draw(outline: Any, mask: npt.NDArray[np.uint8], value: int) -> None:
+    """Set the pixels in an outline, polygons or runs, to `value`. BadOutline."""
+    if isinstance(outline, dict):
+        mask[run_mask(outline.get("counts"), *mask.shape)] = value
+    elif isinstance(outline, list):
+        for corners in outline:
+            mask[polygon_mask(corners, *mask.shape)] = value
 
 
 def _json_files(path: Path, *, quick: bool = False) -> tuple[Files, list[str]]:

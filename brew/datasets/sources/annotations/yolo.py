@@ -105,7 +105,11 @@ class Yolo(Pile):
 
     def _pictures(self) -> Iterator[tuple[str, Part | None]]:
         """The pictures and their parts: those that the settings list, else all."""
-        given = dict(self._settings.pictures(self._files, self._told))
+        given: dict[str, Part] = {}
+        for name, part in self._settings.pictures(self._files, self._told):
+            kept = given.setdefault(name, part)
+            if kept != part:
+                self._told.add(f"pictures of {kept} that {part} lists too, kept in {kept}", name)
         if given:
             yield from given.items()
             return
