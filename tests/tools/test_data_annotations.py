@@ -274,9 +274,7 @@ def test_coco_outlines_become_masks(brew_run: Run, coco_set: Path, tmp_path: Pat
     assert Datum.FromString(pictures["train2017/é.png"]).channels == 3
 
 
-def test_a_picture_in_two_coco_files_keeps_the_objects_of_both(
-    brew_run: Run, coco_set: Path, tmp_path: Path
-) -> None:
+def test_a_picture_in_two_coco_files_keeps_the_objects_of_both(brew_run: Run, coco_set: Path, tmp_path: Path) -> None:
     annotation = {"image_id": 9, "category_id": 3, "bbox": [6, 0, 2, 4], "segmentation": [[6, 0, 8, 0, 8, 4, 6, 4]]}
     image = {"id": 9, "file_name": "../train2017/é.png", "width": WIDTH, "height": HEIGHT}
     coco(coco_set / "annotations/instances_val2017.json", images=[image], annotations=[annotation])

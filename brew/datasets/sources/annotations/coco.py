@@ -27,7 +27,7 @@ _CROWD = 255  # in masks: pixels that say nothing of one object
 
 
 class _Outlines(NamedTuple):
-    """What a JSON file says of a picture: its (width, height), and (class, crowd, first byte, bytes) of each outline."""
+    """What a file says of a picture: its (width, height), and (class, crowd, first byte, bytes) of each outline."""
 
     source: str
     size: tuple[float, float] | None
