@@ -108,7 +108,9 @@ def test_quotes_that_swallow_lines(pile: Pile) -> None:
         opened(folder, 'a.png,x\nb.png,"y\nc.png,x\n', "list.csv")
     source = opened(folder, 'a.png,x\nb.png,"y\nc.png,z"\nc.png,x\n', "list.csv")
     assert source.labels == ("x",) and len(source.items) == 2
-    assert source.problems[0].reason.endswith(":2: its name or its label goes on in the next line: is a quote left open?")
+    assert source.problems[0].reason.endswith(
+        ":2: its name or its label goes on in the next line: is a quote left open?"
+    )
 
 
 def test_a_name_with_a_nul_is_a_problem(pile: Pile) -> None:

@@ -118,6 +118,29 @@ def test_masks_go_with_their_pictures(brew_run: Run, source: Path, tmp_path: Pat
         assert records(Path(f"parts/{part}_masks_lmdb")) == [masks[number] for number in numbers]
 
 
+def test_what_stands_beside_goes_into_every_format(brew_run: Run, source: Path, tmp_path: Path) -> None:
+    keys = [key for key, _ in records(source)]
+    masks = [(key, raw(np.full((1, 24, 24), number, np.uint8), None)) for number, key in enumerate(keys)]
+    write_lmdb(tmp_path / "all_masks_lmdb", masks)
+    write_lmdb(tmp_path / "all_other_lmdb", masks[:3])
+    outcome = brew_run("data", "split", "all_lmdb", "parts", "--val", "0.25", "--to", "hdf5")
+    assert outcome.code == 0 and "all_other_lmdb is left out: its records are not those" in outcome.err
+    with h5py.File("parts/val.h5") as file:
+        assert (file["data"][3] == picture(file["masks"][3, 0, 0, 0])).all()
+    assert brew_run("data", "sample", "parts/val.h5", "few_lmdb", "--count", "4").code == 0
+    few = [
+        int(np.frombuffer(Datum.FromString(value).data, np.uint8)[0]) for _, value in records(Path("few_masks_lmdb"))
+    ]
+    pixels = [Datum.FromString(value).data for _, value in records(Path("few_lmdb"))]
+    assert pixels == [picture(number).tobytes() for number in few] and len(few) == 4
+    outcome = brew_run("data", "sample", "all_lmdb", "files", "--count", "4", "--to", "images")
+    assert outcome.code == 0 and "masks of all_lmdb is left out" in outcome.err
+    write_lmdb(tmp_path / "more_lmdb", [(b"99999999", raw(picture(99), 0))])
+    (tmp_path / "more_lmdb" / "labels.txt").write_text("cat\ndog\n")
+    outcome = brew_run("data", "merge", "all_lmdb", "more_lmdb", "sum_lmdb")
+    assert outcome.code == 0 and "all_lmdb: values beside its records are left out: masks, other" in outcome.err
+
+
 def test_float_labels_get_a_database_of_their_own(brew_run: Run, tmp_path: Path) -> None:
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["data"] = np.arange(24, dtype=np.float32).reshape(4, 6)
@@ -220,6 +243,33 @@ def test_samples(brew_run: Run, source: Path) -> None:
 def test_samples_that_cannot_be(brew_run: Run, source: Path, asked: list[str]) -> None:
     outcome = brew_run("data", "sample", "all_lmdb", "x_lmdb", *asked)
     assert outcome.code == 2 and not Path("x_lmdb").exists(), outcome.err
+
+
+def test_boxes_get_new_numbers_alone_where_all_do(brew_run: Run, tmp_path: Path, source: Path) -> None:
+    at, datum = placement((24, 24), None, "warp"), Datum.FromString(raw(picture(0), None))
+    both, one = ([Box(label, 0, 0, 9, 9) for label in some] for some in ((1, 3), (3,)))
+    values = [annotated_datum(datum, boxes, at).SerializeToString() for boxes in (both, one, one)]
+    write_lmdb(tmp_path / "boxes_lmdb", [(b"%d" % number, value) for number, value in enumerate(values)])
+    (tmp_path / "boxes_lmdb" / "labels.txt").write_text("background\ncat\nfox\ndog\n")
+    outcome = brew_run("data", "sample", "boxes_lmdb", "x_lmdb", "--label", "dog", "--relabel")
+    assert outcome.code == 2 and "boxes of other classes, too: cat" in outcome.err
+    assert brew_run("data", "sample", "boxes_lmdb", "x_lmdb", "--label", "dog", "--label", "cat", "--relabel").code == 0
+    found = [[g.group_label for g in AnnotatedDatum.FromString(v).annotation_group] for _, v in records(Path("x_lmdb"))]
+    assert found == [[1, 2], [2], [2]] and label_names(Path("x_lmdb")) == ("background", "cat", "dog")
+
+
+def test_a_record_with_boxes_that_is_broken(brew_run: Run, tmp_path: Path, source: Path) -> None:
+    for name, value in (("a", b"\x0a\xff"), ("b", raw(picture(1), 0))):
+        write_lmdb(tmp_path / f"{name}_lmdb", [(name.encode(), value)])
+        (tmp_path / f"{name}_lmdb" / "labels.txt").write_text(f"{name}\n")
+    outcome = brew_run("data", "merge", "b_lmdb", "a_lmdb", "x_lmdb")
+    assert outcome.code == 3 and "record 'a': its 2 bytes are no Datum" in outcome.err
+
+
+@pytest.mark.parametrize("label", ["²", "--5"])
+def test_a_class_that_is_no_number(brew_run: Run, source: Path, label: str) -> None:
+    outcome = brew_run("data", "show", "all_lmdb", f"--label={label}")
+    assert outcome.code == 2 and f'"{label}" is no class of all_lmdb' in outcome.err
 
 
 # --- merge ------------------------------------------------------------------------------------------------------------

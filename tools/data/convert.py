@@ -24,11 +24,11 @@ def verb(settings: Settings, source: Path, out: Path, to: str | None, overwrite:
     what is written (x_lmdb, x_leveldb, x.h5) unless --to does; "images" makes a folder of pictures for each class.
     Records are copied byte for byte between LMDB and LevelDB. The paths of what was written go to stdout.
     """
-    from brew.datasets.stored.conversions import conversions
+    from brew.datasets.stored.conversions import outputs_of
     from brew.datasets.stored.opening import open_stored
     from brew.datasets.stored.outputs import format_of, write_all
 
     format = format_of(out, to)
     with open_stored(source) as stored, bar(settings) as progress:
-        outputs = conversions(stored, out, format)
+        outputs = outputs_of(stored, out, format)
         print_paths(write_all(outputs, format, stored.names, overwrite=overwrite, progress=progress))

@@ -25,6 +25,7 @@ def verb(settings: Settings, paths: tuple[Path, ...], to: str | None, overwrite:
     first. Without names, numbers stay. Keys stay where they are in order and unique; else all get new numbers, which is
     told.
     """
+    from brew.datasets.stored.conversions import names_beside
     from brew.datasets.stored.merging import Merger
     from brew.datasets.stored.opening import open_stored
     from brew.datasets.stored.outputs import Output, format_of, write_all
@@ -41,6 +42,9 @@ def verb(settings: Settings, paths: tuple[Path, ...], to: str | None, overwrite:
             written = write_all(outputs, format, merger.names, overwrite=overwrite, progress=progress)
         if merger.renumber and format != "hdf5":
             say(settings, "the keys of the sources overlap: all records were numbered anew")
+        for stored in opened if format != "hdf5" or opened[0].kind != "HDF5" else ():
+            if others := names_beside(stored):
+                say(settings, f"{stored.path}: values beside its records are left out: {', '.join(others)}")
         for stored in merger.relabelled:
             say(settings, f"{stored.path}: its classes got the numbers of those of the same name before")
         if not merger.names:

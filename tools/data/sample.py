@@ -43,7 +43,8 @@ def verb(
     """
     _check(count, share, per_class, labels, relabel)
     from brew.datasets.stored.choosing import classes_of
-    from brew.datasets.stored.dividing import Survey, counts, outputs_of, relabelling, sample
+    from brew.datasets.stored.conversions import outputs_of
+    from brew.datasets.stored.dividing import Survey, counts, relabelling, sample
     from brew.datasets.stored.opening import open_stored
     from brew.datasets.stored.outputs import format_of, write_all
 
@@ -52,8 +53,8 @@ def verb(
         classes = classes_of(stored, labels)
         survey = Survey.of(stored, compare=False, progress=progress)
         numbers = sample(survey, classes=classes, count=count, share=share, per_class=per_class, seed=seed)
-        changes, names = relabelling(stored.names, classes) if relabel else ({}, stored.names)
-        outputs = outputs_of(stored, out, numbers, beside=format not in ("hdf5", "images"), relabel=changes)
+        changes, names = relabelling(survey, numbers, stored.names, classes) if relabel else ({}, stored.names)
+        outputs = outputs_of(stored, out, format, numbers, changes)
         written = write_all(outputs, format, names, overwrite=overwrite, progress=progress)
     classes_in_words = in_classes(counts(survey, numbers), stored.names)
     say(settings, f"{len(numbers)} of {stored.length} records" + (f" ({classes_in_words})" if classes_in_words else ""))

@@ -39,7 +39,8 @@ def verb(
     Every class is divided in the same shares. Records keep their keys and their order, and are copied byte for byte
     where the format stays. Databases beside SRC with other values of its records (x_masks_lmdb) are divided alike.
     """
-    from brew.datasets.stored.dividing import Survey, counts, outputs_of, parts
+    from brew.datasets.stored.conversions import outputs_of
+    from brew.datasets.stored.dividing import Survey, counts, parts
     from brew.datasets.stored.opening import open_stored
     from brew.datasets.stored.outputs import format_of, place_in, write_all
 
@@ -50,7 +51,7 @@ def verb(
         outputs = [
             output
             for part, numbers in divided.items()
-            for output in outputs_of(stored, place_in(out, part, format), numbers, beside=format != "hdf5")
+            for output in outputs_of(stored, place_in(out, part, format), format, numbers)
         ]
         written = write_all(outputs, format, stored.names, overwrite=overwrite, progress=progress)
     for part, numbers in divided.items():

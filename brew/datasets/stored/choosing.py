@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from itertools import islice
 from typing import TypeAlias
@@ -24,7 +25,7 @@ def classes_of(stored: Stored, wanted: Sequence[str]) -> set[int]:
     for text in wanted:
         if text in numbers:
             found.add(numbers[text])
-        elif text.lstrip("-").isdigit():
+        elif re.fullmatch(r"-?[0-9]{1,10}", text):
             found.add(int(text))
         else:
             known = did_you_mean(text, numbers) or (

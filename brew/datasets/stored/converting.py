@@ -12,6 +12,8 @@ from brew.errors import DataError
 
 from .entry import DATA, LABEL, Entry, look
 
+_ONLY_HDF5 = "only HDF5 holds more axes than three"
+
 
 def as_value(entry: Entry) -> bytes:
     """The bytes that a database holds: those there are, or a Datum of the row's main dataset. DataError."""
@@ -21,7 +23,7 @@ def as_value(entry: Entry) -> bytes:
     try:
         made = datum(seen.values)
     except DataError as error:
-        raise DataError(f"row {entry.name}: {error.message}", hint="only HDF5 holds more axes than three") from None
+        raise DataError(f"row {entry.name}: {error.message}", hint=_ONLY_HDF5) from None
     if seen.label is not None:
         made.label = seen.label
     return made.SerializeToString()
@@ -31,7 +33,10 @@ def beside(entry: Entry) -> dict[str, bytes]:
     """What stands in databases of their own: other datasets of a row, and labels that are several or no integers."""
     if entry.value is not None:
         return {}
-    return {name: datum(values).SerializeToString() for name, values in look(entry).more.items()}
+    try:
+        return {name: datum(values).SerializeToString() for name, values in look(entry).more.items()}
+    except DataError as error:
+        raise DataError(f"row {entry.name}: {error.message}", hint=_ONLY_HDF5) from None
 
 
 def as_row(entry: Entry) -> dict[str, npt.NDArray[Any]]:

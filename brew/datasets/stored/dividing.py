@@ -1,14 +1,10 @@
-"""Entries chosen and divided: parts by class in the same shares, samples, by a seed; copies of what stands beside."""
+"""Which entries are in which part: every class in the same shares, by a seed; samples likewise."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import compress
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +17,8 @@ from brew.errors import UsageError
 from brew.layer.random import Stream
 
 from .choosing import Progress
-from .entry import Entry, look, marks
-from .opening import Stored, open_stored, paired
-from .outputs import Output, sibling
-
-log = logging.getLogger("brew")
+from .entry import look, marks
+from .opening import Stored
 
 Numbers = npt.NDArray[np.intp]
 _STEP = 500  # entries between two calls of the progress
@@ -116,44 +109,6 @@ def _quotas(strata: dict[int | None, list[int]], count: int) -> dict[int | None,
     return quota
 
 
-def outputs_of(
-    stored: Stored, out: Path, numbers: Numbers | None, *, beside: bool = True, relabel: dict[int, int] | None = None
-) -> list[Output]:
-    """The copy of some entries (None: all), and those of the databases beside `stored` that have the same records."""
-    count = stored.length if numbers is None else len(numbers)
-    found = [Output(out, count, partial(selected, stored, numbers, relabel or {}))]
-    for name, path in paired(stored.path).items() if beside else ():
-        if _same_records(stored, path):
-            found.append(Output(sibling(out, name), count, partial(_of_path, path, numbers)))
-        else:
-            log.warning("%s is left out: its records are not those of %s", path, stored.path)
-    return found
-
-
-def _same_records(stored: Stored, path: Path) -> bool:
-    """Whether the first and the last key are the same, and the number of records."""
-    with open_stored(path) as other:
-        if other.length != stored.length:
-            return False
-        ends = sorted({0, stored.length - 1})
-        return [entry.key for entry in stored.pick(ends)] == [entry.key for entry in other.pick(ends)]
-
-
-def _of_path(path: Path, numbers: Numbers | None) -> Iterator[Entry]:
-    with open_stored(path) as stored:
-        yield from selected(stored, numbers, {})
-
-
-def selected(stored: Stored, numbers: Numbers | None, relabel: dict[int, int]) -> Iterator[Entry]:
-    """The entries of these numbers in their order, read front to back."""
-    entries: Iterator[Entry] = stored.scan()
-    if numbers is not None:
-        wanted = np.zeros(stored.length, np.bool_)
-        wanted[numbers] = True
-        entries = compress(entries, wanted.tolist())
-    return (entry.relabelled(relabel) for entry in entries) if relabel else entries
-
-
 def counts(survey: Survey, numbers: Numbers) -> Counter[int]:
     """How many of the entries are of each class; boxes count as often as they are."""
     found: Counter[int] = Counter()
@@ -163,7 +118,25 @@ def counts(survey: Survey, numbers: Numbers) -> Counter[int]:
     return found
 
 
-def relabelling(names: Sequence[str], classes: Collection[int]) -> tuple[dict[int, int], tuple[str, ...]]:
-    """New numbers from 0 for `classes` in their order, and the names in that order."""
-    numbers = {old: new for new, old in enumerate(sorted(classes))}
-    return numbers, tuple(names[old] for old in numbers if 0 <= old < len(names))
+def relabelling(
+    survey: Survey, chosen: Numbers, names: Sequence[str], classes: Collection[int]
+) -> tuple[dict[int, int], tuple[str, ...]]:
+    """New numbers from 0 for `classes` in their order, and the names in that order; with boxes 0 stays the background.
+
+    UsageError where an entry that was `chosen` has boxes of other classes, too: their numbers would be those of these.
+    """
+    boxed = [{box.label for box in survey.items[number].boxes or ()} for number in chosen.tolist()]
+    others = set().union(*boxed) - set(classes)
+    if others:
+        shown = ", ".join(_name(names, label) for label in sorted(others)[:5])
+        raise UsageError(
+            f"--relabel: the chosen records have boxes of other classes, too: {shown}",
+            hint="--label for these as well, or no --relabel",
+        )
+    kept = {0, *classes} if any(boxed) else set(classes)
+    numbers = {old: new for new, old in enumerate(sorted(kept))}
+    return numbers, tuple(_name(names, old) for old in numbers) if names else ()
+
+
+def _name(names: Sequence[str], label: int) -> str:
+    return names[label] if 0 <= label < len(names) else str(label)

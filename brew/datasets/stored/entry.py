@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from brew.data.datum import decode
 from brew.errors import DataError
 from brew.proto.brew_pb2 import AnnotatedDatum, Datum
 
+Message = TypeVar("Message", Datum, AnnotatedDatum)
 DATA, LABEL = "data", "label"
 _ANNOTATED = b"\x0a"  # the tag of AnnotatedDatum.datum; a Datum begins with a number
 _LONGEST_NAME = 500  # bytes in a key behind its number; LMDB takes 511 in all
@@ -58,11 +59,16 @@ class Entry:
 
     def datum(self) -> Datum:
         """The Datum of a database's record, that within an AnnotatedDatum too. DataError where there is none."""
+        return self._parsed(AnnotatedDatum).datum if self.annotated else self._parsed(Datum)
+
+    def annotation(self) -> AnnotatedDatum:
+        """The AnnotatedDatum of a record that is one. DataError where it is broken."""
+        return self._parsed(AnnotatedDatum)
+
+    def _parsed(self, kind: type[Message]) -> Message:
         assert self.value is not None
         try:
-            if self.annotated:
-                return AnnotatedDatum.FromString(self.value).datum
-            return Datum.FromString(self.value)
+            return kind.FromString(self.value)
         except DecodeError:
             raise DataError(f"record {self.name!r}: its {len(self.value)} bytes are no Datum") from None
 
@@ -88,7 +94,7 @@ class Entry:
                 return self
             datum.label = numbers.get(datum.label, datum.label)
             return Entry(self.key, datum.SerializeToString())
-        annotated = AnnotatedDatum.FromString(self.value)
+        annotated = self.annotation()
         for group in annotated.annotation_group:
             group.group_label = numbers.get(group.group_label, group.group_label)
         return Entry(self.key, annotated.SerializeToString())
@@ -136,12 +142,12 @@ def look(entry: Entry) -> Look:
 
 
 def marks(entry: Entry) -> tuple[Mark, ...]:
-    """The boxes of a record that can be decoded."""
+    """The boxes of a record. DataError."""
     if not entry.annotated:
         return ()
     return tuple(
         Mark(group.group_label, box.xmin, box.ymin, box.xmax, box.ymax, box.difficult)
-        for group in AnnotatedDatum.FromString(entry.value or b"").annotation_group
+        for group in entry.annotation().annotation_group
         for box in (annotation.bbox for annotation in group.annotation)
     )
 
