@@ -75,15 +75,23 @@ class Squares:
 
 
 def names_in(folder: Path, apart: Path) -> list[str]:
-    """The images in a folder and in those within it, but for the folder `apart`, in the order of their names."""
+    """The images in a folder and in those within it, but for the folder `apart`, in the order of their names.
+
+    DataError where there are none, and for a folder that cannot be read.
+    """
     own = os.path.realpath(apart)
     found: list[str] = []
-    for inside, folders, files in os.walk(folder):
+    for inside, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if os.path.realpath(Path(inside, name)) != own]
         found += [Path(inside, name).relative_to(folder).as_posix() for name in files if is_picture(name)]
     if not found:
         raise DataError(f"{folder} holds no image")
     return in_bytes_order(found)
+
+
+def _refuse(error: OSError) -> None:
+    """os.walk would pass over a folder that cannot be read."""
+    raise DataError(f"{error.filename} cannot be read: {reason(error)}") from None
 
 
 def names_of_list(file: Path, folder: Path) -> list[str]:
@@ -94,8 +102,8 @@ def names_of_list(file: Path, folder: Path) -> list[str]:
     names = []
     for _, line in read_lines(file, what="the list"):
         name = line.strip()
-        if name.startswith(str(folder)):
-            name = name[len(str(folder)) :].lstrip("/")
+        if name.startswith(f"{folder}/"):
+            name = name.removeprefix(f"{folder}/").lstrip("/")
         first = name
         while not _is_there(folder / name) and " " in name.replace("\t", " "):
             name = name.replace("\t", " ").rpartition(" ")[0].rstrip()
