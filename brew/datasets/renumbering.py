@@ -62,7 +62,10 @@ class Renumbered:
         return self._source.preparation
 
     def fit(self, items: Sequence[Item]) -> None:
+        before = self._source.items
         self._source.fit(items)
+        if self._source.items is not before:  # targets that were scaled
+            self.items = [self._renumbered(item) for item in self._source.items]
 
     def expect(self, items: Sequence[Item]) -> None:
         self._source.expect(items)

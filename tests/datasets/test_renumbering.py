@@ -46,3 +46,11 @@ def test_boxes_follow_and_masks_do_not(pile: Made) -> None:
 def test_classes_that_are_not_in_the_list(pile: Made) -> None:
     with pytest.raises(DataError, match=r'not among the 2 labels: cat .did you mean "cats"'):
         Renumbered(open_source(pile("cat/1.png", "dog/1.png")), ("cats", "dog"))
+
+
+def test_targets_that_a_source_scales_are_scaled(tmp_path: Path) -> None:
+    (tmp_path / "load.csv").write_text("load\n" + "".join(f"{number}\n" for number in range(100, 130)))
+    options = {"window": "3", "target": "load", "scale_target": "yes"}
+    source = Renumbered(open_source(tmp_path / "load.csv", "series", options), ("x",))
+    source.fit(source.items)
+    assert max(abs(item.targets[0]) for item in source.items) < 3

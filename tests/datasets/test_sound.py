@@ -14,6 +14,7 @@ from sounds import tone, wav
 from brew.datasets.features.preparation import preparation_of
 from brew.datasets.features.sound.kept import Kept
 from brew.datasets.features.sound.recordings import Sound
+from brew.datasets.features.words import Words
 from brew.datasets.sources.kinds import open_source
 from brew.errors import BrewError, DataError, UsageError
 
@@ -188,3 +189,19 @@ def test_a_source_can_be_pickled(tmp_path: Path) -> None:
         source = opened(path, features="raw", length="0.1", stride="0.05")
         again = pickle.loads(pickle.dumps(source))
         np.testing.assert_array_equal(again.read(again.items[1]).data, source.read(source.items[1]).data)
+
+
+def test_a_recording_that_a_list_names_twice_is_two_items(tmp_path: Path) -> None:
+    folder = recordings(tmp_path / "pile", ["a.wav", "b.wav"])
+    (folder / "list.csv").write_text("file,label\na.wav,x\na.wav,y\nb.wav,x\n")
+    assert [(item.name, item.label) for item in opened(folder / "list.csv").items] == [
+        ("a.wav", 0), ("a.wav", 1), ("b.wav", 0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [10**400, float("nan"), True])
+def test_numbers_of_a_file_that_are_none(number: object) -> None:
+    with pytest.raises(DataError, match="a list of numbers is expected"):
+        Words({"mean": [number]}).numbers("mean")
+    with pytest.raises(DataError, match="a number is expected"):
+        Words({"low": number}).number("low")

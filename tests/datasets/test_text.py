@@ -117,3 +117,24 @@ def test_a_text_for_a_trained_net(tmp_path: Path, reviews: Path, units: str) -> 
         assert prepare.prepare(thing)["data"].tolist() == source.read(source.items[0]).data.tolist()
     with pytest.raises(UsageError, match="a int is no text"):
         prepare.prepare(3)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"test_last": "0.2"}, "predict=next is expected"),
+        ({"stride": "3"}, "predict=next is expected"),
+        ({"lines": "yes"}, "one text file is expected"),
+    ],
+)
+def test_options_that_would_do_nothing(reviews: Path, options: dict[str, str], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        opened(reviews, **options)
+
+
+def test_an_empty_text_among_long_ones_is_a_problem(tmp_path: Path) -> None:
+    for name, content in (("a.txt", "one two three"), ("b.txt", "")):
+        (tmp_path / "pile").mkdir(exist_ok=True)
+        (tmp_path / "pile" / name).write_text(content)
+    source = opened(tmp_path / "pile")
+    assert [problem.name for problem in source.problems] == ["b.txt"] and source.items

@@ -114,7 +114,7 @@ def _numbers(thing: object, name: str) -> Array:
         if isinstance(thing, list | tuple):
             thing = [np.nan if is_absent(value) else value for value in thing]
         values = np.asarray(thing, np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{name} holds something else than numbers") from None
     if np.isinf(values).any():
         raise UsageError(f"{name} holds values that are no finite numbers")

@@ -61,12 +61,13 @@ class Texts(Pile):
         self._following = given.choice("predict", ("class", "next"), "class" if labelled else "next") == "next"
         if not labelled and not self._following:
             raise given.wrong("predict", "a source with classes: class folders, or a table with a target,")
+        self._check(given, path)
         self._prepared, self._measured = self._settings(given), False
         self.items = self._windows(items, given) if self._following else items
         if self._following:
             self.labels = ()
         if not self.items:
-            raise DataError(f"{path} holds no text of two units or more")
+            raise DataError(f"{path} holds no text of two units or more", hint=_first(self.problems))
         self.notes = [*self.notes, *self._told()]
 
     @staticmethod
@@ -164,6 +165,17 @@ class Texts(Pile):
         self.problems = problems
         return items
 
+    def _check(self, given: Options, path: Path) -> None:
+        """UsageError for options that would do nothing."""
+        is_table = path.is_file() and path.suffix.lower() in NAMED
+        unused = {"a table": () if is_table else ("text", "target", "header"),
+                  "one text file": ("lines",) if is_table or self._files is not None else (),
+                  "predict=next": () if self._following else ("stride", *parts_in_time.OPTIONS)}  # fmt: skip
+        for wanted, names in unused.items():
+            for name in names:
+                if name in given:
+                    raise given.wrong(name, wanted)
+
     def _settings(self, given: Options) -> TextPreparation:
         units = given.choice("units", (CHARACTERS, WORDS), CHARACTERS if self._following else WORDS)
         length = given.whole("length", 1, 1 << 20) or 128
@@ -177,7 +189,11 @@ class Texts(Pile):
         stride = given.whole("stride", 1, 1 << 20) or length
         found: list[Item] = []
         for item in items:
-            tokens = self._texts[item.name] = self._tokens(item.name)
+            try:
+                tokens = self._texts[item.name] = self._tokens(item.name)
+            except DataError as error:
+                self.problems = [*self.problems, Problem(item.name, str(error))]
+                continue
             if len(tokens) > _MOST_UNITS:
                 raise DataError(f"{item.name} has {len(tokens)} units; up to {_MOST_UNITS} are read: divide it")
             divided = parts_in_time.parts_in_time(given, np.arange(len(tokens), dtype=np.float64))
@@ -221,6 +237,10 @@ def is_text(name: str) -> bool:
     """Whether a file is called as a text is, and is not hidden."""
     path = PurePosixPath(name)
     return path.suffix.lower() in _TEXTS and not path.name.startswith(".")
+
+
+def _first(problems: Sequence[Problem]) -> str | None:
+    return f"{problems[0].name}: {problems[0].reason}" if problems else None
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
-
-import numpy as np
+from typing import Any, NoReturn, TypeGuard
 
 from brew.errors import DataError, Place, did_you_mean
 
@@ -40,7 +39,7 @@ class Words:
     def number(self, name: str) -> float:
         """A finite number."""
         value = self.value(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        if not _is_number(value):
             self.wrong(value, "a number", name)
         return float(value)
 
@@ -93,5 +92,8 @@ class Words:
         return tuple(Words(value, self.place, f"{self.where}: {name}") for value in values)
 
 
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and bool(np.isfinite(value))
+def _is_number(value: object) -> TypeGuard[int | float]:
+    try:
+        return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False

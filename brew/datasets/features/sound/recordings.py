@@ -189,7 +189,7 @@ def _items(
         if name in given:
             raise given.wrong(name, "a pattern, whose fields it can name,")
     if files.listed is not None:
-        return list(items_of(files).values()), files.listed.labels, files.listed.notes, []
+        return list(files.listed.items), files.listed.labels, files.listed.notes, []
     if "group" in given:
         raise given.wrong("group", "a pattern, one of whose fields it can be,")
     tree = class_tree(files.names, is_sound, "sounds")
