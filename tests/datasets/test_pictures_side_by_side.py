@@ -43,3 +43,11 @@ def test_classes_and_groups_in_names(pile: Pile) -> None:
 def test_expressions_that_cannot_be_used(pile: Pile, label: str, says: str) -> None:
     with pytest.raises(BrewError, match=says):
         open_source(pile("a.png"), "pictures", {"label": label})
+
+
+def test_groups_that_are_in_no_name(pile: Pile) -> None:
+    folder = pile("ann_1.png", "odd.png")
+    with pytest.raises(BrewError, match=r"finds no group in any name: ann_1\.png is one"):
+        open_source(folder, "pictures", {"group": r"speaker(\d)"})
+    source = open_source(folder, "pictures", {"group": r"^(\w+)_"})
+    assert list(source.notes) == ["pictures of no group by their names: odd.png"]

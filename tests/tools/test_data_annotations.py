@@ -531,3 +531,10 @@ def test_a_number_beyond_the_classes_is_an_error(brew_run: Run, tmp_path: Path) 
         colours = text(tmp_path / "colours.txt", line + "\n")
         outcome = brew_run("data", "import", str(tmp_path / "set"), str(tmp_path / "out"), "--set", f"colors={colours}")
         assert outcome.code == 3 and message in told(outcome.err) and "colours.txt:" in outcome.err
+
+
+def test_a_sign_that_is_a_digit_to_python_is_no_number_to_ignore(brew_run: Run, tmp_path: Path) -> None:
+    png(tmp_path / "set/images/a.png")
+    png(tmp_path / "set/masks/a.png")
+    outcome = brew_run("data", "import", str(tmp_path / "set"), str(tmp_path / "out"), "--set", "ignore=²")
+    assert outcome.code == 2 and "ignore=² is no number from 0 to 255" in outcome.err

@@ -289,6 +289,20 @@ def test_arrays_without_names_and_with_other_names(brew_run: Run, tmp_path: Path
     assert arrays(tmp_path / "odd/train_lmdb")[1] == [2, 1, 0]
 
 
+def test_labels_named_alone(brew_run: Run, tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", x=pixels(0, 3, 4, 4), beta=np.array([2, 1, 0]))
+    assert "labels=beta says" in refused(brew_run, tmp_path / "x.npz", tmp_path / "out", "--set", "labels=beta")
+    np.save(tmp_path / "x.npy", pixels(0, 3, 4, 4))
+    np.save(tmp_path / "beta.npy", np.array([2, 1, 0]))
+    imported(brew_run, tmp_path / "x.npy", tmp_path / "out", "--set", "labels=beta")
+    assert arrays(tmp_path / "out/train_lmdb")[1] == [2, 1, 0]
+
+
+def test_a_pipe_is_no_source(brew_run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "is of no kind that can be imported" in refused(brew_run, tmp_path / "pipe", tmp_path / "out")
+
+
 def header(text: str, more: bytes = b"") -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + more
 

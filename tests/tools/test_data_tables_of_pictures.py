@@ -99,6 +99,13 @@ def test_parquet_with_plain_bytes(
     assert label_names(tmp_path / "out") == names and ("there are no labels" in said) == (labels is None)
 
 
+def test_parquet_of_which_a_table_has_no_labels(brew_run: Run, tmp_path: Path) -> None:
+    for name, columns in (("a", {"cls": ["x"]}), ("b", {}), ("c", {"cls": ["y"]})):
+        parquet(tmp_path / f"set/{name}.parquet", {"jpg": pictures(1), **columns})
+    said = imported(brew_run, tmp_path / "set", tmp_path / "out")
+    assert "there are no labels in some of the tables" in said and label_names(tmp_path / "out") == ("x", "y")
+
+
 def test_parquet_with_targets(brew_run: Run, tmp_path: Path) -> None:
     columns = {"image": pictures(2), "label": [[0.5, 1.5], [2.0, 3.0]]}
     imported(brew_run, parquet(tmp_path / "set.parquet", columns), tmp_path / "out")

@@ -42,8 +42,14 @@ class Pictures(Pile):
         missing = [name for name, (own, _) in found.items() if label is not None and own is None]
         if len(missing) == len(pictures):
             raise UsageError(f"--set label={options['label']} finds no class in any name: {pictures[0]} is one")
+        if group is not None and not any(together for _, together in found.values()):
+            raise UsageError(f"--set group={options['group']} finds no group in any name: {pictures[0]} is one")
         self.problems = [Problem(name, f"{options['label']} finds no class in its name") for name in missing]
         self.labels = class_order(own for own, _ in found.values() if own is not None)
+        alone = [name for name, (_, together) in found.items() if group is not None and together is None]
+        if alone:
+            more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
+            self.notes += [f"pictures of no group by their names: {', '.join(alone[:3])}{more}"]
         numbers = {name: number for number, name in enumerate(self.labels)}
         self.items = [
             Item(name, label=None if own is None else numbers[own], group=together)

@@ -85,7 +85,7 @@ class Masks(Pile):
         self._colors = _colors(files, options.get("colors"))
         self.labels = self._colors.names if self._colors else listed(files, options.get("classes")) or ()
         ignore = options.get("ignore")
-        if ignore is not None and not (ignore.isdigit() and int(ignore) <= _MOST):
+        if ignore is not None and not (ignore.isascii() and ignore.isdigit() and int(ignore) <= _MOST):
             raise UsageError(f"ignore={ignore} is no number from 0 to {_MOST}")
         self._ignored = None if ignore is None else int(ignore)
         pairs = _pairs(files.names, told)

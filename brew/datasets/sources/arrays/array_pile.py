@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from brew.datasets.sources.items import Content, Item, Part, Pile, file_stamp
 from brew.datasets.sources.trees import PARTS
-from brew.errors import DataError
+from brew.errors import DataError, UsageError
 
 from .rows import Labels, PictureForm, Rows, picture_form
 
@@ -105,9 +105,11 @@ class ArrayPile(Pile):
 
 def pairs_by_names(names: Iterable[str], options: Mapping[str, str]) -> tuple[list[Pair], list[str]]:
     """Which arrays are data and which their labels, by their names (x_train and y_train, images and labels), and those
-    that are neither. Options `data` and `labels` name them where names do not tell.
+    that are neither. Options `data` and `labels` name them where names do not tell. UsageError for `labels` alone.
     """
     names = list(names)
+    if "labels" in options and "data" not in options:
+        raise UsageError(f"labels={options['labels']} says what the labels of one array are: data=NAME says which")
     if "data" in options:
         labels = options.get("labels")
         return [Pair(None, options["data"], labels)], [name for name in names if name not in (options["data"], labels)]

@@ -75,7 +75,7 @@ class Cifar(ArrayPile):
         try:
             if path.is_dir():
                 names = {entry.name for folder in _folders(path) for entry in folder.iterdir()}
-            elif tarfile.is_tarfile(path):
+            elif path.is_file() and tarfile.is_tarfile(path):
                 with regular.opened(path) as file, tarfile.open(fileobj=file, mode="r|*") as archive:
                     names = {member.name.rpartition("/")[2] for member, _ in zip(archive, range(12), strict=False)}
             else:

@@ -57,9 +57,12 @@ class NumpyFiles(ArrayPile):
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
         self.path = path
         names = _names(path)
+        if path.suffix == ".npy" and "labels" in options:
+            options = {"data": path.stem, **options}
         pairs, others = pairs_by_names(names, options)
         if not pairs and _UNNAMED[0] in names:
-            pairs, others = [Pair(None, _UNNAMED[0], _UNNAMED[1] if _UNNAMED[1] in names else None)], names[2:]
+            pairs = [Pair(None, _UNNAMED[0], _UNNAMED[1] if _UNNAMED[1] in names else None)]
+            others = [name for name in names if name not in _UNNAMED]
         if path.suffix == ".npy" and "data" not in options:
             own = [pair for pair in pairs if pair.data == path.stem]
             pairs, others = own or [Pair(None, path.stem, None)], []

@@ -240,12 +240,11 @@ def _class_names(table: _Table) -> tuple[str, ...]:
 def _one_set(path: Path, columns: list[Labels | None]) -> tuple[tuple[str, ...], list[str]]:
     """The classes of all tables together: those of each are the same, or texts of which all are taken."""
     sets = list(dict.fromkeys(labels.names for labels in columns if labels and labels.names))
-    if any(labels is None for labels in columns):
-        return (sets[0] if sets else ()), ["there are no labels in some of the tables"]
+    notes = ["there are no labels in some of the tables"] if any(labels is None for labels in columns) else []
     if len(sets) < 2:
-        return (sets[0] if sets else ()), []
+        return (sets[0] if sets else ()), notes
     together = tuple(in_bytes_order({name for names in sets for name in names}))
-    return together, [f"the tables name different classes: all {len(together)} of them are taken"]
+    return together, [*notes, f"the tables name different classes: all {len(together)} of them are taken"]
 
 
 def _part(name: str) -> Part | None:
