@@ -94,7 +94,7 @@ def predicted(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> 
     """The predictions (outer, inner) for scores (outer, classes, inner) and labels (outer, inner): ClassScores."""
     if np.isnan(scores).any():
         return _predicted(scores, truth)
-    best = scores.argmax(axis=1)
+    best: npt.NDArray[np.intp] = scores.argmax(axis=1)
     own = np.take_along_axis(scores, truth[:, None], 1)
     tied = (best == truth) & ((scores >= own).sum(axis=1) > 1)
     if tied.any():
