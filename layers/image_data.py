@@ -55,6 +55,10 @@ class ImageData(PrefetchingLayer):
         if (images.new_height == 0) != (images.new_width == 0):
             text = f"new_height is {images.new_height} and new_width {images.new_width}: both are needed, or none"
             raise self.error(text, "image_data_param", "new_width" if images.new_width else "new_height")
+        if images.new_height and param.transform_param.is_mask:
+            hint = "transform_param { resize_param { height width } } takes the nearest pixel of a mask"
+            text = "new_height and new_width mix neighbours, and a mask's pixels are numbers of classes"
+            raise self.error(text, "image_data_param", "new_height", hint=hint)
         self.transformer = Transformer(param.transform_param, context, self.name, self.type)
         self._image: Shape = ()
         self._bad = BadRecords(images.max_bad_records, self.name)
@@ -62,6 +66,8 @@ class ImageData(PrefetchingLayer):
         self.warn_of_idle_fields("image_data_param", moved)
         moved = {f: f"; image_data_param.{f} does it" for f in ("shuffle", "batch_size", "source", "max_bad_records")}
         self.warn_of_idle_fields("data_param", moved)
+        color = "; image_data_param.is_color says how many channels"
+        self.warn_of_idle_fields("transform_param", {"force_color": color, "force_gray": color})
 
     @classmethod
     def image_channels(cls, param: LayerParameter) -> int:

@@ -16,6 +16,7 @@ from .augment import settings, sizes
 from .augment.augmenter import Augmenter
 from .augment.draws import Draws
 from .augment.plan import Plan
+from .augment.sizes import crop_of
 from .augment.view import Bytes
 from .datum import Pixels
 
@@ -100,13 +101,6 @@ class Augmentation:
         image = np.asarray(pixels, np.uint8)
         plan = self.plan(image, draws, start)
         return np.ascontiguousarray(self.augmenter.applied(image, plan, draws))
-
-
-def crop_of(param: TransformationParameter) -> tuple[int, int] | None:
-    """(height, width) of the crop, None where there is none."""
-    if param.crop_h:
-        return param.crop_h, param.crop_w
-    return (param.crop_size, param.crop_size) if param.crop_size else None
 
 
 def moving(param: TransformationParameter) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 
 from brew.cpu import threads
+from brew.errors import ResourceError
 
 
 class Crew:
@@ -36,7 +37,14 @@ class Crew:
 
         if pieces < 2:
             take()
-        working = [self._pool.submit(take) for _ in range(min(self.number, pieces) if pieces > 1 else 0)]
+        try:
+            working = [self._pool.submit(take) for _ in range(min(self.number, pieces) if pieces > 1 else 0)]
+        except RuntimeError as error:
+            errors[-1] = error  # those that did start begin nothing more
+            raise ResourceError(
+                f"no thread can be started to decode: {error}",
+                hint="--threads asks for fewer; ulimit -a and the cgroup show limits of memory and threads",
+            ) from None
         return lambda: _finish(working, errors)
 
     def each(self, task: Callable[[int], None], pieces: int) -> None:

@@ -21,7 +21,8 @@ from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
 
 from .augment.draws import Draws
-from .augmentation import Augmentation, Start, crop_of, moving, tell_idle
+from .augment.sizes import crop_of
+from .augmentation import Augmentation, Start, moving, tell_idle
 from .datum import Pixels
 from .images.decoding import ImageRule
 from .images.mean_file import read_mean

@@ -326,6 +326,13 @@ def test_the_net_of_the_manual_learns_from_shares(here):
         ),
         ("rand_augment_param { magnitude: 11 } crop_size: 9", 2, "magnitude is 11, from 0 to 10 is expected"),
         ("blur_param { sigma_lower: 3 } crop_size: 9", 2, "sigma_upper is 2, at least sigma_lower, 3, is expected"),
+        ("blur_param { sigma_upper: 1e9 } crop_size: 9", 2, "sigma_upper is 1e.09, from 0.01 to 100 is expected"),
+        ("random_resize_param { min_size: 9 max_size: 90000 } crop_size: 9", 2, "max_size is 90000, from 1 to 65500"),
+        (
+            "noise_param { saltpepper_param { fraction: -1 } } crop_size: 9",
+            2,
+            "fraction is -1, from 0 to 1 is expected",
+        ),
         ("color_jitter_param { hue: 0.7 } crop_size: 9", 2, "hue is 0.7, from 0 to 0.5 is expected"),
         ("mix_param { mixup_alpha: 1 } crop_size: 9", 2, "classes is 0, from 1 to"),
         ("mix_param { classes: 3 } crop_size: 9", 2, "mix_param mixes nothing"),

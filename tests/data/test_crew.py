@@ -6,6 +6,7 @@ import pytest
 
 from brew.cpu import threads
 from brew.data.crew import Crew
+from brew.errors import ResourceError
 
 
 @pytest.fixture(params=[1, 3])
@@ -44,3 +45,12 @@ def test_the_first_error_is_raised_and_nothing_is_begun_behind_it(crew):
         crew.each(task, 1000)
     assert len(begun) <= 5 + crew.number
     crew.each(begun.append, 1)  # and it works on
+
+
+def test_threads_that_cannot_start_are_an_error_with_a_remedy(crew, monkeypatch):
+    def refused(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(ResourceError, match="no thread can be started to decode"):
+        crew.each(lambda _: None, 2)

@@ -153,6 +153,10 @@ def test_what_is_wrong_is_placed(folder, caplog):
     ):
         with pytest.raises(NetError, match=rf'net.prototxt:1:\d+: layer "d" \(ImageData\): {what}'):
             image_data(folder, fields)
+    with pytest.raises(NetError, match="new_height and new_width mix neighbours"):
+        image_data(folder, "new_height: 3 new_width: 3", "transform_param { is_mask: true }")
+    image_data(folder, outside="transform_param { force_gray: true }")
+    assert "force_gray has no effect, as in Caffe; image_data_param.is_color" in caplog.text
     (folder / "list.txt").write_text("\n0.png 0\n1.png 3000000000\n")
     with pytest.raises(DataError, match=r"list.txt:3: .*3000000000 does not fit"):
         image_data(folder).infer_shapes([])

@@ -39,6 +39,7 @@ class Augmenter:
 
     def __init__(self, param: TransformationParameter, *, training: bool, mean: Sequence[float]) -> None:
         self.param, self.training = param, training
+        self._crop = sizes.crop_of(param)
         self.mean = mean or (0.0,)
 
     @property
@@ -78,13 +79,6 @@ class Augmenter:
         if param.HasField("resize_param") and param.resize_param.resize_mode != param.resize_param.FIT_SMALL_SIZE:
             return param.resize_param.height, param.resize_param.width
         return None if varies else self.frame(None, (0, 0, height, width), height, width).bordered
-
-    @property
-    def _crop(self) -> tuple[int, int] | None:
-        param = self.param
-        if param.crop_size:
-            return param.crop_size, param.crop_size
-        return (param.crop_h, param.crop_w) if param.crop_h else None
 
     def canvas(self, draws: Draws | None, height: int, width: int) -> Rectangle:
         """What a record of this size lies on: top, left, bottom, right in its pixels."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from brew.layer.random import Stream
 
+# A new purpose goes to the end: each has its numbers by its place, and those behind it would get others.
 PURPOSES = (
     "resize", "expand", "crop", "affine", "flip", "distort", "jitter", "rand_augment", "noise", "blur", "gaussian",
     "jpeg", "erase", "mix", "sample", "place",

@@ -28,7 +28,7 @@ _LIMITS: dict[str, dict[str, tuple[float, float]]] = {
     },
     "expand_param": {"prob": (0, 1), "max_expand_ratio": (1, 100)},
     "emit_constraint": {"emit_overlap": (0, 1)},
-    "random_resize_param": {"min_size": (1, 65500)},
+    "random_resize_param": {"min_size": (1, 65500), "max_size": (1, 65500)},
     "random_aspect_ratio_param": {
         "min_area_ratio": (0, 1), "max_area_ratio": (0, 1), "aspect_ratio_change": (1, 100),
         "max_attempt": (0, MOST_ATTEMPTS),
@@ -46,7 +46,7 @@ _LIMITS: dict[str, dict[str, tuple[float, float]]] = {
         "gray_prob": (0, 1),
     },
     "rand_augment_param": {"prob": (0, 1), "operations": (0, 14), "magnitude": (0, MOST_MAGNITUDE)},
-    "blur_param": {"prob": (0, 1), "sigma_lower": (0.01, 100)},
+    "blur_param": {"prob": (0, 1), "sigma_lower": (0.01, 100), "sigma_upper": (0.01, 100)},
     "gaussian_noise_param": {"prob": (0, 1), "std_lower": (0, 255)},
     "jpeg_param": {"prob": (0, 1), "quality_lower": (1, 100), "quality_upper": (1, 100)},
     "erase_param": {
@@ -95,6 +95,9 @@ def check(param: TransformationParameter, wrong: Wrong) -> None:
         if not name or param.HasField(name):
             path = [name] if name else []
             _in_order(getattr(param, name) if name else param, pairs, lambda t, f, path=path: wrong(t, *path, f))
+    fraction = param.noise_param.saltpepper_param.fraction
+    if not 0 <= fraction <= 1:
+        raise wrong(f"fraction is {fraction:g}, from 0 to 1 is expected", "noise_param", "saltpepper_param", "fraction")
     _sizes(param, wrong)
     if param.HasField("mix_param"):
         mix = param.mix_param

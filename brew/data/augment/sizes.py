@@ -42,6 +42,13 @@ class Target:
     border: Rectangle = (0, 0, 0, 0)
 
 
+def crop_of(param: TransformationParameter) -> tuple[int, int] | None:
+    """(height, width) of the crop, None where there is none."""
+    if param.crop_h:
+        return param.crop_h, param.crop_w
+    return (param.crop_size, param.crop_size) if param.crop_size else None
+
+
 def warped(param: TransformationParameter) -> tuple[int, int] | None:
     """(height, width) that resize_param brings every image to, whatever its own; None where it does not."""
     resize = param.resize_param

@@ -26,7 +26,6 @@ from brew.layer.random import Stream
 
 from .rows import Mixed, Rows, Which, mixing_of, open_rows
 
-_LOOKED_AT = 1 << 20  # numbers that are read to check labels
 _DEFLATE_LIMIT = 1032  # no dataset stored whole can be smaller than its size by more than this
 
 

@@ -15,8 +15,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from brew import prototxt
-from brew.data.augment.sizes import warped
-from brew.data.augmentation import crop_of
+from brew.data.augment.sizes import crop_of, warped
 from brew.errors import NetError
 from brew.files import regular
 from brew.files.overwriting import Kind
