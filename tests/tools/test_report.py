@@ -93,6 +93,15 @@ def test_several_labels_and_values(folder: Path, trained: Run) -> None:
     assert "Largest errors" in text and "Predicted over true" in text and "says 3, 1, 0<br>is 4, 2, 1" in text
 
 
+def test_ignored_labels_are_no_mistakes(folder: Path, trained: Run) -> None:
+    labels = np.eye(3)[Y]
+    labels[[2, 5]] = -1  # the items that the net has wrong
+    ignoring = HEADS["labels"].replace('top: "loss"', 'top: "loss" loss_param { ignore_label: -1 }')
+    write_net(folder, ignoring, X - 1.5, labels)
+    text = trained()
+    assert "exact_match" in text and "misses" not in text and "wrongly" not in text
+
+
 def test_a_segmentation_shows_maps(folder: Path, trained: Run) -> None:
     pictures = np.zeros((6, 3, 4, 5))
     pictures[:, 1, :2] = 9
