@@ -204,6 +204,12 @@ def test_the_page_of_weights(folder: Path, brew_run: Run) -> None:
     text = page(folder / "s_iter_4_report.html")
     assert "<b>0.6667</b><span>accuracy</span>" in text and "train/loss" in text
     assert brew_run("report", "s.prototxt", "--weights", "gone.caffemodel").code == 3
+    for nameless in (".", ""):
+        assert "names no file" in brew_run("report", "s.prototxt", "--weights", nameless).err
+    Path("plain").write_bytes(Path("s_iter_4.caffemodel").read_bytes())
+    assert brew_run("report", "s.prototxt", "--weights", "plain").out in ("plain_report.html\n", "")
+    nowhere = brew_run("report", "s.prototxt", "--weights", "s_iter_4.caffemodel", "--out", "no/r.html")
+    assert nowhere.code == 7 and "there is no folder no" in nowhere.err
 
 
 def test_names_cannot_break_out_of_the_page(folder: Path, trained: Run) -> None:
