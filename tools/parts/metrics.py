@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .table import render
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from brew.prototxt.placed import PlacedLayer
     from brew.solver.scoring.scoring import HeadScoring, Scoring
 
@@ -57,9 +59,10 @@ def class_table(each: HeadScoring) -> tuple[list[str], list[list[int | float]]]:
     from brew.solver.scoring.values import ValueScores
 
     scores = each.scores
+    columns: list[npt.NDArray[Any]]
     if isinstance(scores, ValueScores):
         titles = ["number", "mae", "rmse", "r2"]
-        columns = scores.per_number() if scores.classes > 1 and scores.items else []
+        columns = [*scores.per_number()] if scores.classes > 1 and scores.items else []
     else:
         shown = ["precision", "recall", "f1", *(["iou"] if each.places > 1 else [])]
         ranked = {name: values for name, values in scores.ranked().items() if len(values) == scores.classes}
