@@ -125,7 +125,9 @@ def _headlines(trained: Trained, tested: Sequence[TestResults]) -> list[tuple[st
 def _results(trained: Trained, tested: Sequence[TestResults], test: bool) -> list[str]:
     if not test:
         return [
-            html.section("Results", html.note("The nets were not tested for this page: the training was interrupted."))
+            html.section(
+                "Results", html.note("The nets were not tested for this page: the training did not reach its end.")
+            )
         ]
     if not tested:
         return [html.section("Results", html.note("The solver has no test net."))]
