@@ -61,9 +61,10 @@ def test_case_by_winograd(name: str, monkeypatch: pytest.MonkeyPatch):
 
 
 def check(name: str, device: str, engine: str, fuse: bool) -> None:
-    stored = np.load(CASES / f"{name}.npz")
+    with np.load(CASES / f"{name}.npz") as file:
+        stored = dict(file)
     by_kind: dict[str, dict[str, np.ndarray]] = {}
-    for key in stored.files:
+    for key in stored:
         kind, _, rest = key.partition("/")
         by_kind.setdefault(kind, {})[rest] = stored[key]
     phase = ["TRAIN", "TEST"].index(str(stored["phase"]))

@@ -190,7 +190,7 @@ def test_a_table_keeps_its_functions(made: Made) -> None:
 def test_addresses_are_asked_for_where_functions_are_kept() -> None:
     files = (path for room in ("brew/cpu", "brew/net", "layers") for path in (ROOT / room).rglob("*.py"))
     asking = {path.name for path in files if re.search(r"\.address\b", path.read_text())}
-    assert asking == {"compiler.py", "slots.py", "team.py"}
+    assert asking == {"calls.py", "compiler.py", "slots.py", "team.py"}
 
 
 # --- nets of ever new sizes -------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ OTHERS = {
     "type", "name", "input", "engine", "stage", "not_stage", "bottom", "top", "lr_policy", "regularization_type",
     "larc_policy", "best", "max_time", "max_memory", "weights_sha256", "brew_version", "average_sha256", "layer", "dtype",
     "value", "crop_mode", "det_crop_mode", "module", "param_str", "param", "solver_type", "draws_with",
+    "test_metrics", "display_name",
 }  # fmt: skip
 
 

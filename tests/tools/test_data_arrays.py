@@ -73,7 +73,7 @@ def test_idx(brew_run: Run, tmp_path: Path, packed: bool) -> None:
         made[part] = images, labels
         for kind, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
             content = idx(array)
-            (folder / f"{name}-{kind}{end}").write_bytes(gzip.compress(content) if packed else content)
+            (folder / f"{name}-{kind}{end}").write_bytes(gzip.compress(content, mtime=0) if packed else content)
     imported(brew_run, folder, tmp_path / "out")
     for part, (images, labels) in made.items():
         found, found_labels = arrays(tmp_path / f"out/{part}_lmdb")
@@ -89,11 +89,15 @@ IMAGES = idx(pixels(0, 4, 5, 4))
     ("images", "labels", "message"),
     [
         (IMAGES[:-1], None, "has 95 bytes; by its beginning 96 are expected"),
-        (gzip.compress(IMAGES[:-1]), None, "unpacks to 95 bytes; by its beginning 96 are expected"),
-        (gzip.compress(IMAGES + b"x"), None, "unpacks to more bytes; by its beginning 96 are expected"),
-        (gzip.compress(IMAGES)[:-9], None, "cannot be unpacked"),
+        (gzip.compress(IMAGES[:-1], mtime=0), None, "unpacks to 95 bytes; by its beginning 96 are expected"),
+        (gzip.compress(IMAGES + b"x", mtime=0), None, "unpacks to more bytes; by its beginning 96 are expected"),
+        (gzip.compress(IMAGES, mtime=0)[:-9], None, "cannot be unpacked"),
         (IMAGES[:7], None, "ends within the lengths of its 3 axes"),
-        (gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 1 << 31, 1 << 15, 1 << 15)), None, "which gzip cannot do"),
+        (
+            gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 1 << 31, 1 << 15, 1 << 15), mtime=0),
+            None,
+            "which gzip cannot do",
+        ),
         (struct.pack(">HBB3I", 0, 8, 3, 1 << 31, 0, 0), None, "there is nothing in it"),
         (IMAGES, idx(np.zeros(3, np.uint8)), "has 4 records and 3 labels"),
         (IMAGES, b"nothing", "there are no labels"),

@@ -43,8 +43,12 @@ def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def started(*arguments: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", BREW, "data", "import", *map(str, arguments)]
+# As slow as a disk over a network.
+SLOWLY = "import time; import brew.datasets.sources.folders as s; r = s.read_file; s.read_file = lambda p: (time.sleep(0.004), r(p))[1]; "
+
+
+def started(*arguments: object, slowly: bool = False) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOWLY * slowly + BREW, "data", "import", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -84,7 +88,7 @@ def test_two_kills_change_nothing(tmp_path: Path) -> None:
 
 def test_an_interrupted_import_goes_on(tmp_path: Path) -> None:
     pile, journal = make_pile(tmp_path, 1500), tmp_path / ".out.importing" / "journal"
-    process = started(pile, tmp_path / "out")
+    process = started(pile, tmp_path / "out", slowly=True)
     while process.poll() is None and not (journal.exists() and '"part"' in journal.read_text()):
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)

@@ -81,8 +81,8 @@ def target() -> Target:
 
 
 class Function:
-    """A function in memory. Its code is freed with it, so what has its address holds it too: `bound` (.team) and
-    tables (.slots) do, and nobody else asks for the address."""
+    """A function in memory. Its code is freed with it, so what has its address holds it too: `bound` (.team),
+    tables (.slots) and calls on pixels (brew.cpu.pixels) do, and nothing else asks for the address."""
 
     def __init__(self, address: int, engine: Any) -> None:
         self.address, self._engine = address, engine

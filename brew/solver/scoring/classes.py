@@ -92,6 +92,19 @@ class ClassScores:
 
 def predicted(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
     """The predictions (outer, inner) for scores (outer, classes, inner) and labels (outer, inner): ClassScores."""
+    if np.isnan(scores).any():
+        return _predicted(scores, truth)
+    best: npt.NDArray[np.intp] = scores.argmax(axis=1)
+    own = np.take_along_axis(scores, truth[:, None], 1)
+    tied = (best == truth) & ((scores >= own).sum(axis=1) > 1)
+    if tied.any():
+        outer, inner = np.nonzero(tied)
+        best[tied] = _predicted(scores[outer, :, inner][:, :, None], truth[tied][:, None])[:, 0]
+    return best
+
+
+def _predicted(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """The same with ties and NaN, which count as the highest."""
     rivals = np.array(scores)
     rivals[np.isnan(rivals)] = np.inf
     at = truth[:, None]

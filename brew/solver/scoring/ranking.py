@@ -55,8 +55,7 @@ class Ranking:
         place = (np.clip(np.where(known, odds, 0), -_REACH, _REACH) + _REACH) * ((bins - 1) / (2 * _REACH))
         index = np.rint(place).astype(np.int64) + np.arange(self.classes) * bins
         for truth in (0, 1):
-            chosen = index[known & (right == bool(truth))]
-            self._counts[truth] += np.bincount(chosen, minlength=self.classes * bins).reshape(self.classes, bins)
+            np.add.at(self._counts[truth].reshape(-1), index[known & (right == bool(truth))], 1)
 
     def results(self) -> tuple[Floats, Floats]:
         """The area under the ROC curve (classes) and the average precision (classes).
