@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from brew.errors import UsageError
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.gpu import device_for, gpu_option
 from brew.tools.parts.live import bar
-from brew.tools.parts.net_options import engine_option, threads_option
+from brew.tools.parts.net_options import engine_option, names, threads_option
 from brew.tools.parts.output import echo
 
 
@@ -37,17 +38,18 @@ def verb(
     The test nets of the solver are tested with the weights.
     """
     device = device_for(gpu) or "cpu"
-    from brew.files.overwriting import check
-    from brew.page.page import KIND
+    from brew.page.page import check_page
     from brew.page.training import report_weights
     from brew.reports.curves.reading import read_run
     from brew.reports.curves.series import Run
 
     from .train import configured
 
-    first = Path(weights.split(",")[0])
-    page = Path(out) if out else first.with_name(f"{first.name.removesuffix('.h5').rpartition('.')[0]}_report.html")
-    check(page, KIND)
+    first = Path(next(iter(names(weights)), ""))
+    if not first.name:
+        raise UsageError(f'--weights "{weights}" names no file')
+    page = Path(out) if out else first.with_name(f"{Path(first.name.removesuffix('.h5')).stem}_report.html")
+    check_page(page)
     run = read_run(told) if told else Run(first.stem, {})
     with bar(settings) as progress:
         report_weights(configured(solver, changes, {}), weights, run, page, device=device, progress=progress)

@@ -113,10 +113,11 @@ class _Collector:
             counted = np.maximum((truth >= 0).sum(axis=1), 1)
             return truth, guess, ((truth != guess) & (truth >= 0)).sum(axis=1) / counted
         if isinstance(scores, LabelScores):
-            chances = seen.scores if scores.chances else 1 / (1 + np.exp(-np.asarray(seen.scores, np.float64)))
-            off = np.abs(chances - seen.labels)
-            wrong = seen.outcome != (seen.labels >= 0.5)
-            return seen.labels, seen.outcome, np.where(wrong, off, 0.0).max(axis=1)
+            counted = scores.counted(seen.labels)  # what is ignored is shown as neither true nor predicted
+            labels, guess = np.where(counted, seen.labels, 0), seen.outcome & counted
+            chances = seen.scores if scores.chances else odds.chances_of_labels(seen.scores)
+            wrong = counted & (guess != (labels >= 0.5))
+            return labels, guess, np.where(wrong, np.abs(chances - labels), 0.0).max(axis=1)
         room = max(0, POINTS - len(self.points))
         pairs = zip(seen.labels.ravel()[:room].tolist(), seen.scores.ravel()[:room].tolist(), strict=True)
         self.points += list(pairs)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
+from brew.errors import ResourceError
 from brew.files import regular
 from brew.files.atomic import replacing
-from brew.files.overwriting import Kind
+from brew.files.overwriting import Kind, check
 from brew.net import engine
 from brew.net.net import Net
 from brew.plain_text import one_line
@@ -49,6 +50,13 @@ def _ours(path: Path) -> bool:
 
 
 KIND = Kind("a report", _ours)
+
+
+def check_page(path: Path) -> None:
+    """ResourceError where a page could not be written to `path`: before the work for it begins."""
+    check(path, KIND)
+    if not path.parent.is_dir():
+        raise ResourceError(f"cannot write a report to {path}: there is no folder {path.parent}")
 
 
 def write(trained: Trained, path: str | Path, *, test: bool = True) -> None:
@@ -117,7 +125,9 @@ def _headlines(trained: Trained, tested: Sequence[TestResults]) -> list[tuple[st
 def _results(trained: Trained, tested: Sequence[TestResults], test: bool) -> list[str]:
     if not test:
         return [
-            html.section("Results", html.note("The nets were not tested for this page: the training was interrupted."))
+            html.section(
+                "Results", html.note("The nets were not tested for this page: the training did not reach its end.")
+            )
         ]
     if not tested:
         return [html.section("Results", html.note("The solver has no test net."))]

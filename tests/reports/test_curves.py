@@ -139,7 +139,10 @@ def test_what_is_no_training_is_one_error(tmp_path: Path, content: bytes) -> Non
         "max_epochs: 1e999 is max_iter: 5",
         "I9999 99:99:99.9 1 a] Iteration 5, lr = 1e999",
         '{"iteration": 1' + "0" * 400 + ', "kind": "train", "loss": 1}',
+        '{"iteration": 1' + "0" * 400 + ', "kind": "train", "epoch": 0.5}',
         '{"iteration": 9, "kind": "train", "loss": 1' + "0" * 400 + "}",
+        '{"iteration": 9, "kind": "train", "loss": 1, "time": NaN, "epoch": NaN}',
+        "Iteration 5, Testing net (#" + "9" * 5000 + ")",
         '{"iteration": 1, "kind": "test", "net": -7, "outputs": {"a": "b", "c": 1e999, "d": true}}',
         '{"iteration": true, "kind": "train", "loss": 1}',
         '{"a": ' + "[" * 100_000,
@@ -258,6 +261,18 @@ def test_odd_values_are_drawn(numbers: list[float], log: bool) -> None:
     assert "nan" not in svg(chart)
 
 
+@pytest.mark.parametrize("numbers", [[1e-17], [1e-300, 1.0, 1e300], [-1.7e308, 1.7e308], [5e-324, 1e-99]])
+@pytest.mark.parametrize("log", [False, True])
+def test_numbers_beyond_those_of_a_net_are_drawn(numbers: list[float], log: bool) -> None:
+    records = [{"kind": "train", "iteration": number, "loss": loss} for number, loss in enumerate(numbers)]
+    ElementTree.fromstring(svg(draw([from_records(records, "run")], ["loss"], log=log)))
+
+
+def test_times_that_are_no_numbers_leave_the_others() -> None:
+    told = [{"kind": "train", "iteration": n, "loss": 1.0, "time": when} for n, when in enumerate([np.nan, 5.0, 7.0])]
+    assert from_records(told, "run").series["train/loss"].seconds[1:].tolist() == [0, 2]
+
+
 def test_names_cannot_break_out_of_the_picture() -> None:
     text = svg(draw([run_of("<script>\u202e", train_loss=[1.0, 2.0]), run_of("b", train_loss=[1.0, 2.0])], ["loss"]))
     assert "<script>" not in text and "\u202e" not in text
@@ -273,7 +288,7 @@ def test_an_image_shows_the_curve_in_its_colour() -> None:
 
 def test_only_pictures_that_brew_drew_are_replaced(tmp_path: Path) -> None:
     chart = draw([run_of(train_loss=[3.0, 2.0])])
-    for name in ("a.svg", "a.png"):
+    for name in ("a.svg", "a.png", "a.jpg", "a.gif"):
         files.write(chart, tmp_path / name)
         files.write(chart, tmp_path / name)
     (tmp_path / "own.svg").write_text("<svg></svg>")

@@ -203,10 +203,10 @@ def test_a_net_without_layers() -> None:
 
 def test_svg_is_xml_with_all_names() -> None:
     parsed = net(SMALL.replace('name: "relu"', 'name: "<relu>&"'))
-    root = ElementTree.fromstring(svg(draw(parsed.layer), "a < b"))
+    root = ElementTree.fromstring(svg(draw(parsed.layer), "a < b\x01"))
     texts = {element.text for element in root.iter("{http://www.w3.org/2000/svg}text")}
     assert {"conv", "ReLU   <relu>&", "Pooling · ave 1 x 3", "label"} <= texts
-    assert root.findtext("{http://www.w3.org/2000/svg}title") == "a < b"
+    assert root.findtext("{http://www.w3.org/2000/svg}title") == r"a < b\x01"
 
 
 def test_png_has_the_cards_where_they_belong() -> None:

@@ -70,6 +70,7 @@ def test_a_predicted_class_without_labels_counts_with_0() -> None:
         ([np.nan, 2, 1], 0, 1),  # and so does NaN, its own
         ([3, np.nan, 1], 0, 1),  # or another's
         ([-np.inf, -np.inf, -np.inf], 2, 0),
+        ([-np.inf, -np.inf, -np.inf], 0, 1),
     ],
 )
 def test_ties_and_nan_count_against_the_net(scores: list[float], label: int, expected: int) -> None:
@@ -187,6 +188,32 @@ def test_r2_does_not_cancel_far_from_0() -> None:
         scorer.add(guess[part], truth[part])
     expected = 1 - ((guess - truth) ** 2).sum() / ((truth - truth.mean()) ** 2).sum()
     assert scorer.results()["r2"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_r2_of_targets_that_differ_by_little_of_their_size() -> None:
+    scorer = ValueScores(1, ["r2"])
+    scorer.add(np.full((2, 1), 1.7e9), np.array([[1.7e9 - 128], [1.7e9 + 128]]))  # neighbours in float32, nearly
+    assert scorer.results() == {"r2": 0.0}
+
+
+def test_a_number_that_is_nan_is_not_left_out_of_r2() -> None:
+    scorer = ValueScores(2, ["r2"])
+    scorer.add(np.array([[1.0, np.nan], [4.0, np.nan]]), np.array([[1.0, 1.0], [4.0, 2.0]]))
+    assert np.isnan(scorer.results()["r2"])
+
+
+def test_a_probability_that_rounding_made_more_than_1_is_ranked() -> None:
+    scorer = LabelScores(1, ["auc"], chances=True, ignore=None)
+    scorer.add(np.array([[1 + 1e-7], [0.5], [0.2]]), np.array([[0.0], [1.0], [0.0]]))
+    assert scorer.results() == {"auc": 0.5}
+
+
+def test_scores_that_are_not_finite_warn_of_nothing() -> None:
+    scores = np.array([[np.inf, 1.0, np.inf], [np.nan, 0.0, 1.0], [-np.inf] * 3, [-1e30, 1e30, 0]])
+    with np.errstate(all="raise", under="ignore"):
+        odds.of_scores(scores)
+        odds.chances(scores)
+        odds.chances_of_labels(scores)
 
 
 def test_nothing_counted_is_nan() -> None:

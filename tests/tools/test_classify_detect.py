@@ -85,6 +85,7 @@ def test_mistakes_of_classify(brew_run: Run) -> None:
     assert brew_run("classify", *MODEL, "img/red.jpg", "s.npy", "--mean_file=deploy.prototxt").code == 3
     write_npy("mean.npy", np.zeros((2, 1, 1), np.float32))
     assert brew_run("classify", *MODEL, "img/red.jpg", "s.npy", "--mean_file=mean.npy").code == 2
+    assert brew_run("classify", *MODEL, "img/red.jpg", ".").code == 0 and Path("..npy").is_file()  # as NumPy names it
     Path("mine.npy").write_text("mine")
     assert brew_run("classify", *MODEL, "img/red.jpg", "mine.npy").code == 7
     assert brew_run("classify", *MODEL, "--gpu", "img/red.jpg", "s.npy").code in (0, 6)
@@ -128,4 +129,7 @@ def test_mistakes_of_detect(brew_run: Run) -> None:
     assert brew_run(*said, "w.csv", "o.csv").code == 3
     Path("w.csv").write_text("filename,xmin,ymin,xmax,ymax\nimg/red.jpg,90,90,99,99\n")
     assert brew_run(*said, "--context_pad=0", "w.csv", "o.csv").code == 2
+    Path("w.csv").write_text(f"filename,xmin,ymin,xmax,ymax\n{'a' * 200_000},0,0,4,4\n")
+    long = brew_run(*said, "w.csv", "o.csv")
+    assert long.code == 3 and "w.csv:2" in long.err and "field larger" in long.err
     assert not Path("o.csv").exists()

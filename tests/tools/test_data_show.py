@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from brew.data.databases.lmdb_writer import write_lmdb
 from brew.datasets.annotated import annotated_datum
 from brew.datasets.geometry import placement
 from brew.datasets.sources.items import Box
-from brew.proto.brew_pb2 import Datum, NetParameter
+from brew.proto.brew_pb2 import AnnotatedDatum, Datum, NetParameter, NormalizedBBox
 from brew.reports.sheets.colours import class_colour
 
 Run = Callable[..., "object"]
@@ -126,6 +128,28 @@ def test_boxes_are_drawn_where_they_are(brew_run: Run, tmp_path: Path, monkeypat
     assert f'<rect x="50.0" y="0.0" width="50.0" height="50.0" fill="none" stroke="{second}"' in text
     assert brew_run("data", "show", "boxes_lmdb", "--label", "2").code == 0
     assert brew_run("data", "show", "boxes_lmdb", "--label", "3").code == 2
+
+
+def test_a_box_whose_side_is_no_number_is_not_drawn(
+    brew_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    record = AnnotatedDatum(datum=datum(solid(RED)))
+    record.annotation_group.add(group_label=1).annotation.add().bbox.CopyFrom(
+        NormalizedBBox(xmin=math.nan, ymin=0, xmax=1, ymax=math.inf)
+    )
+    write_lmdb(tmp_path / "db", [(b"0", record.SerializeToString())])
+    assert brew_run("data", "show", "db", "--out", "s.png").code == 0
+    assert count_of(tmp_path / "s.png", RED) > 1000
+
+
+def test_names_with_control_characters_leave_an_svg_whole(brew_run: Run, database: Path) -> None:
+    write_lmdb(database.with_name("odd"), [(b"a\n\x01<script>", datum(solid(RED), 0).SerializeToString())])
+    (database.with_name("odd") / "labels.txt").write_text("x\x01\x0c\u202e<script>\n")
+    assert brew_run("data", "show", "odd", "--out", "s.svg").code == 0
+    text = Path("s.svg").read_text()
+    ElementTree.fromstring(text)
+    assert "\u202e" not in text and "<script>" not in text
 
 
 def test_masks_beside_a_database_are_laid_over_it(brew_run: Run, database: Path, tmp_path: Path) -> None:

@@ -90,6 +90,9 @@ def test_mistakes(brew_run: Run) -> None:
     outcome = brew_run("parse_log", "other.txt", "out")
     assert outcome.code == 3 and "no line begins with a time" in outcome.err
     assert brew_run("parse_log", "none.log", "out").code == 3
+    odd = f"I0101 00:00:00.1 1 a] Iteration 1\nI0101 00:00:00.1 1 a] Test net output #{'9' * 5000}: a = 1\n"
+    Path("odd.log").write_text(odd)
+    assert brew_run("parse_log", "odd.log", "out").code == 0
     assert brew_run("parse_log", "le.log", "nowhere").code == 2
     assert brew_run("parse_log", "le.log", "out", "--delimiter=ab").code == 2
     Path("out/le.log.train").write_text("mine\n")

@@ -93,6 +93,15 @@ def test_several_labels_and_values(folder: Path, trained: Run) -> None:
     assert "Largest errors" in text and "Predicted over true" in text and "says 3, 1, 0<br>is 4, 2, 1" in text
 
 
+def test_ignored_labels_are_no_mistakes(folder: Path, trained: Run) -> None:
+    labels = np.eye(3)[Y]
+    labels[[2, 5]] = -1  # the items that the net has wrong
+    ignoring = HEADS["labels"].replace('top: "loss"', 'top: "loss" loss_param { ignore_label: -1 }')
+    write_net(folder, ignoring, X - 1.5, labels)
+    text = trained()
+    assert "exact_match" in text and "misses" not in text and "wrongly" not in text
+
+
 def test_a_segmentation_shows_maps(folder: Path, trained: Run) -> None:
     pictures = np.zeros((6, 3, 4, 5))
     pictures[:, 1, :2] = 9
@@ -195,6 +204,12 @@ def test_the_page_of_weights(folder: Path, brew_run: Run) -> None:
     text = page(folder / "s_iter_4_report.html")
     assert "<b>0.6667</b><span>accuracy</span>" in text and "train/loss" in text
     assert brew_run("report", "s.prototxt", "--weights", "gone.caffemodel").code == 3
+    for nameless in (".", ""):
+        assert "names no file" in brew_run("report", "s.prototxt", "--weights", nameless).err
+    Path("plain").write_bytes(Path("s_iter_4.caffemodel").read_bytes())
+    assert brew_run("report", "s.prototxt", "--weights", "plain").out in ("plain_report.html\n", "")
+    nowhere = brew_run("report", "s.prototxt", "--weights", "s_iter_4.caffemodel", "--out", "no/r.html")
+    assert nowhere.code == 7 and "there is no folder no" in nowhere.err
 
 
 def test_names_cannot_break_out_of_the_page(folder: Path, trained: Run) -> None:

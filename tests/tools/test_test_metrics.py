@@ -63,6 +63,12 @@ def test_values(folder: Path, tested: Run) -> None:
     write_net(folder, HEADS["values"], X, X + 1)
     out = tested("--metrics", "all").out
     assert "mae = 1\n" in out and "rmse = 1\n" in out and "r2 = " in out
+    assert "ant" not in out  # labels.txt names classes, not the numbers of an item
+
+
+def test_one_label_is_counted_as_1(folder: Path, tested: Run) -> None:
+    write_net(folder, HEADS["classes"], X, np.array([0, 1, 1, 2, 2, 2]))
+    assert "0 ant       1     0.5" in tested("--metrics", "per_class").out
 
 
 def test_blobs_are_named_where_no_loss_compares_them(folder: Path, tested: Run) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .table import render
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from brew.prototxt.placed import PlacedLayer
     from brew.solver.scoring.scoring import HeadScoring, Scoring
 
@@ -18,9 +20,10 @@ _UNDEFINED = "nan: there is nothing to compute it from"
 
 def metric_lines(scoring: Scoring, layers: Sequence[PlacedLayer], asked: Sequence[str]) -> list[str]:
     """`name = value` of every metric, and the tables that are asked for or small."""
-    names = class_names(layers)
+    known = class_names(layers)
     lines = []
     for each in scoring.heads:
+        names = _names_for(each, known)
         results = each.scores.results()
         lines += ["", f'metrics of "{each.head.scores}" against "{each.head.labels}", {_counted(each)}']
         lines += [f"{name} = {value:.6g}" for name, value in results.items()]
@@ -41,20 +44,31 @@ def class_names(layers: Sequence[PlacedLayer]) -> tuple[str, ...]:
     return names_of_layers(source.param for source in layers)
 
 
-def class_table(each: HeadScoring) -> tuple[list[str], list[list[float]]]:
-    """The titles and the rows, one for each class, label or number of an item, of a table; NaN for what never came."""
+def _names_for(each: HeadScoring, known: Sequence[str]) -> Sequence[str]:
+    """The names of what a head tells apart: the numbers of an item are no classes."""
+    from brew.solver.scoring.heads import VALUES
+
+    return () if each.head.task == VALUES else known
+
+
+def class_table(each: HeadScoring) -> tuple[list[str], list[list[int | float]]]:
+    """The titles and the rows, one for each class, label or number of an item, of a table; NaN for what never came.
+
+    Counts are whole numbers.
+    """
     from brew.solver.scoring.values import ValueScores
 
     scores = each.scores
+    columns: list[npt.NDArray[Any]]
     if isinstance(scores, ValueScores):
         titles = ["number", "mae", "rmse", "r2"]
-        columns = scores.per_number() if scores.classes > 1 and scores.items else []
+        columns = [*scores.per_number()] if scores.classes > 1 and scores.items else []
     else:
         shown = ["precision", "recall", "f1", *(["iou"] if each.places > 1 else [])]
         ranked = {name: values for name, values in scores.ranked().items() if len(values) == scores.classes}
         titles = ["class", "labels", *shown, *ranked]
-        columns = [scores.counts.labels.astype(float), *map(scores.counts.per_class, shown), *ranked.values()]
-    return titles, [list(map(float, row)) for row in zip(*columns, strict=True)]
+        columns = [scores.counts.labels, *map(scores.counts.per_class, shown), *ranked.values()]
+    return titles, [[value.item() for value in row] for row in zip(*columns, strict=True)]
 
 
 def name_of(number: int, names: Sequence[str]) -> str:
@@ -66,9 +80,10 @@ def facts(scoring: Scoring | None, outputs: dict[str, float], layers: Sequence[P
     """The figures for `--json`: NaN, which JSON lacks, is null."""
     from brew.solver.scoring.classes import ClassScores
 
-    names = class_names(layers) if scoring is not None else ()
+    known = class_names(layers) if scoring is not None else ()
     heads = []
     for each in scoring.heads if scoring is not None else []:
+        names = _names_for(each, known)
         titles, rows = class_table(each)
         head: dict[str, Any] = {
             "scores": each.head.scores, "labels": each.head.labels, "task": each.head.task, "items": each.scores.items,
@@ -105,11 +120,15 @@ def _counted(each: HeadScoring) -> str:
     return f"{each.scores.items:,} {'labels' if each.places > 1 else 'items'}"
 
 
-def figure(value: float) -> str:
-    """A figure of a table: a count whole, others with four digits behind the point, a dash where there is none."""
-    if math.isnan(value):
-        return "-"
-    return f"{value:.0f}" if value == round(value) and abs(value) > 1 else f"{value:.4f}"
+def figure(value: int | float) -> str:
+    """A figure of a table: a count whole, others with four digits behind the point, a dash where there is none.
+
+    >>> figure(1), figure(1.0), figure(math.nan)
+    ('1', '1.0000', '-')
+    """
+    if isinstance(value, int):
+        return str(value)
+    return "-" if math.isnan(value) else f"{value:.4f}"
 
 
 def _or_null(value: float) -> float | None:

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from brew.errors import BrewError, ResourceError
+from brew.errors import BrewError
 
 from .command import Settings
 from .live import bar
@@ -29,12 +29,9 @@ class Reporting:
         self.path = None if path is None else Path(path or f"{prefix}_report.html")
         self._recorded: Recorded | None = None
         if self.path is not None:
-            from brew.files.overwriting import check
-            from brew.page.page import KIND
+            from brew.page.page import check_page
 
-            check(self.path, KIND)
-            if not self.path.parent.is_dir():
-                raise ResourceError(f"cannot write a report to {self.path}: there is no folder {self.path.parent}")
+            check_page(self.path)
 
     def begin(self, solver: Solver) -> None:
         """Record the training from here on."""

@@ -56,7 +56,7 @@ def verb(
     from brew.files.overwriting import check
 
     prepared, dims = Preparation(**given), whole_numbers("--images_dim", images_dim, 2)
-    out = out if out.suffix == ".npy" else out.with_name(f"{out.name}.npy")  # as NumPy names it
+    out = out if out.suffix == ".npy" else Path(f"{out}.npy")  # as NumPy names it
     check(out, NPY_KIND)
     names = read_labels(Path(labels)) if labels else ()
     images = _Images(source.expanduser(), ext)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,7 @@ Windows = list[tuple[str, list[list[int]]]]  # by image, in the order of their f
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUTPUT", type=click.Path(path_type=Path))
 @pycaffe_options
-@click.option(
-    "--crop-mode", type=Choice(("list", "selective_search")), default="selective_search", help="Whose windows."
-)
+@click.option("--crop-mode", type=Choice(_MODES), default="selective_search", help="Whose windows.")
 @click.option("--context-pad", type=click.IntRange(0), default=16, metavar="N", help="Pixels around a window (16).")
 @click.pass_obj
 def verb(settings: Settings, /, source: Path, out: Path, crop_mode: str, context_pad: int, **given: Any) -> None:
@@ -96,13 +94,13 @@ def _read(source: Path, *, need_windows: bool) -> Windows:
         raise InputError(f"{source} cannot be read: {error.strerror or error}") from None
     if kind == ".txt":
         return [(line.strip(), []) for line in text.split("\n") if line.strip()]
-    rows = csv.reader(io.StringIO(text), skipinitialspace=True)
-    titles = [title.strip().lower() for title in next(rows, [])]
+    rows = _rows(text, source)
+    titles = [title.strip().lower() for title in next(rows, (1, []))[1]]
     if missing := [title for title in ("filename", *_SIDES) if title not in titles]:
         text = f"the first line has no column {', '.join(missing)}"
         raise InputError(text, place=Place(str(source), 1), hint="filename,xmin,ymin,xmax,ymax is expected")
     found: dict[str, list[list[int]]] = {}
-    for row in rows:
+    for line, row in rows:
         if not any(cell.strip() for cell in row):
             continue
         try:
@@ -110,8 +108,18 @@ def _read(source: Path, *, need_windows: bool) -> Windows:
             found.setdefault(row[titles.index("filename")].strip(), []).append(sides)
         except (IndexError, ValueError, OverflowError):
             text = f"{len(titles)} columns with numbers for {', '.join(_SIDES)} are expected"
-            raise InputError(text, place=Place(str(source), rows.line_num)) from None
+            raise InputError(text, place=Place(str(source), line)) from None
     return list(found.items())
+
+
+def _rows(text: str, source: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with the number of its last line. InputError for what csv cannot read."""
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise InputError(f"this is no table: {error}", place=Place(str(source), reader.line_num)) from None
 
 
 def _kind(is_csv: bool) -> Any:
@@ -135,7 +143,10 @@ def _write(out: Path, found: Sequence[dict[str, Any]], is_csv: bool) -> None:
         names = np.array([str(each["filename"]).encode("utf-8", "surrogateescape") for each in found])
         write_datasets(out, {"filename": names, "window": windows, "prediction": scores})
         return
-    with replacing(out, _kind(is_csv)) as temporary, temporary.open("w", newline="", errors="surrogateescape") as file:
+    with (
+        replacing(out, _kind(is_csv)) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["filename", *_SIDES, *(f"class{number}" for number in range(scores.shape[1]))])
         for each, window, row in zip(found, windows.tolist(), scores, strict=True):

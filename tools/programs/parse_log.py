@@ -18,8 +18,7 @@ _log = logging.getLogger("brew")
 @click.argument("file", metavar="LOG", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="[OUTDIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--delimiter", default=",", metavar="CHAR", help="Stands between columns of CSV files (,).")
-@click.pass_context
-def verb(context: click.Context, file: Path, folder: Path | None, delimiter: str) -> None:
+def verb(file: Path, folder: Path | None, delimiter: str) -> None:
     """Make tables of a training's log, Caffe's or of brew train.
 
     With OUTDIR, as parse_log.py: LOG.train and LOG.test there, CSV files with the columns NumIters, Seconds,

@@ -19,7 +19,7 @@ _LOSS = re.compile(
     re.I,
 )
 _RATE = re.compile(rf"\bIteration (?P<iteration>\d+), lr = {_NUMBER}", re.I)
-_TEST = re.compile(r"\bIteration (?P<iteration>\d+), Testing net \(#(?P<net>\d+)\)", re.I)
+_TEST = re.compile(r"\bIteration (?P<iteration>\d+), Testing net \(#(?P<net>\d{1,6})\)", re.I)
 _OUTPUT = re.compile(rf"\b(?P<phase>Train|Test) net (?:output #\d+|metric): (?P<name>.+?) = {_NUMBER}(?=\s|$)", re.I)
 _TEST_LOSS = re.compile(rf"\bTest loss: {_NUMBER}", re.I)
 _OLD_SCORE = re.compile(rf"\bTest score #(?P<number>\d+): {_NUMBER}", re.I)  # of Caffe before 2014

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from brew.plain_text import one_line
-from brew.reports.drawing.png import KINDS
+from brew.reports.drawing.png import encoded
 
 from .marks import Chart, Colour, Dot, Line, Point, Text, light
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-SOFTWARE = "Brew, curves of a training"  # stands in PNG files, by which our own are known
+SOFTWARE = "Brew, curves of a training"  # stands in files, by which our own are known
 _SCALE = 2  # pixels of the file for one of the chart
 _FINE = 2  # pixels drawn for one of the file, along each axis, so that edges are smooth
 _ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}  # Pillow's names
@@ -23,18 +22,12 @@ _ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}  # Pillow's names
 def image(chart: Chart, ending: str = "png") -> bytes:
     """The bytes of a file of the kind that `ending` is the usual one of, two pixels a side for one of the chart."""
     from PIL import Image, ImageDraw
-    from PIL.PngImagePlugin import PngInfo
 
     scale = _SCALE * _FINE
     drawn = Image.new("RGB", (round(chart.width * scale), round(chart.height * scale)), light("paper"))
     _Pen(ImageDraw.Draw(drawn), scale).draw(chart)
     smooth = drawn.resize((drawn.width // _FINE, drawn.height // _FINE), Image.Resampling.BOX)
-    file = io.BytesIO()
-    kind = KINDS[ending.lower()]
-    notes = PngInfo()
-    notes.add_text("Software", SOFTWARE)
-    smooth.save(file, kind, **({"pnginfo": notes} if kind == "PNG" else {}))
-    return file.getvalue()
+    return encoded(smooth, ending, SOFTWARE)
 
 
 class _Pen:

@@ -129,9 +129,9 @@ def _metrics(path: Path, recorder: Recorder) -> None:
 
 def _record(recorder: Recorder, record: Mapping[str, Any]) -> None:
     """A line of metrics.jsonl. What is not as Brew writes it is passed by."""
-    iteration, when = record.get("iteration"), _number(record.get("time"))
+    iteration, when = _number(record.get("iteration")), _number(record.get("time"))
     kind, outputs = record.get("kind"), record.get("outputs")
-    if not isinstance(iteration, int) or isinstance(iteration, bool) or kind not in ("train", "test"):
+    if iteration is None or not isinstance(record["iteration"], int) or kind not in ("train", "test"):
         return
     values = outputs if isinstance(outputs, dict) else {}
     if kind == "test":
@@ -144,7 +144,7 @@ def _record(recorder: Recorder, record: Mapping[str, Any]) -> None:
             recorder.add(f"train/{name}", iteration, when, _number(record[name]))
     for name, value in values.items():
         recorder.add(output_name(name), iteration, when, _number(value))
-    if (epoch := _number(record.get("epoch"))) and iteration:
+    if (epoch := _number(record.get("epoch")) or 0.0) > 0 and iteration:
         recorder.epoch = iteration / epoch
 
 

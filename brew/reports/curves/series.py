@@ -16,9 +16,8 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 RESERVED = ("loss", "rate", "images_per_second", "data_wait_seconds")  # names of train/ that an output cannot take
-
-
 _MOST = 1e15  # iterations
+_LARGEST = 1e100  # of values: far beyond all that a net computes with, and charts can still reckon with it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,15 +62,17 @@ class Recorder:
     def add(self, name: str, iteration: float, when: float | None, value: float | None) -> None:
         """A value at `iteration`, told at `when` (seconds of any clock; None where there is none).
 
-        An iteration that no training reaches is passed by.
+        An iteration that no training reaches is passed by. Values over 1e100 count as infinite, below 1e-100 as 0.
         """
         if not 0 <= iteration < _MOST:
             return
         points = self._values.setdefault(name, [])
         while points and points[-1][0] >= iteration:
             points.pop()
-        number = value if value is not None and math.isfinite(value) else math.nan
-        points.append((iteration, math.nan if when is None else self._elapsed(when), number))
+        number = value if value is not None and abs(value) < _LARGEST else math.nan
+        number = 0.0 if abs(number) < 1 / _LARGEST else number
+        seconds = self._elapsed(when) if when is not None and math.isfinite(when) else math.nan
+        points.append((iteration, seconds, number))
 
     def _elapsed(self, when: float) -> float:
         self._start = when if self._start is None else self._start

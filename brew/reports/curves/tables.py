@@ -20,7 +20,7 @@ Row = dict[str, float]
 
 _NUMBER = r"([-+]?(?:nan|inf(?:inity)?|\d*\.?\d+(?:e[-+]?\d+)?))"
 _ITERATION = re.compile(r"Iteration (\d+)")
-_OUTPUT = re.compile(rf"(Train|Test) net output #(\d+): (\S+) = {_NUMBER}", re.I)
+_OUTPUT = re.compile(rf"(Train|Test) net output #(\d{{1,6}}): (\S+) = {_NUMBER}", re.I)
 _RATE = re.compile(rf"lr = {_NUMBER}", re.I)
 _LOSS = re.compile(rf"Iteration (\d+).*, loss = {_NUMBER}", re.I)
 _TESTING = re.compile(r"Iteration (\d+), Testing net")

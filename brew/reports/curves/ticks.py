@@ -71,7 +71,7 @@ def logarithmic(low: float, high: float) -> Axis:
     span = math.log10(high / low)
     if span < 0.3:
         axis = linear(low, high)
-        return Axis(axis.low, axis.high, tuple(t for t in axis.ticks if t > 0), axis.texts, is_log=True)
+        return Axis(axis.low, axis.high, axis.ticks, axis.texts, is_log=True)
     written = (1, 2, 5) if span < 2.6 else (1,)
     every = max(1, math.ceil(span / 8))
     marks = [(digit, decade) for decade in decades for digit in range(1, 10) if every == 1 or digit == 1]
@@ -136,8 +136,7 @@ def _multiples(low: float, high: float, step: float) -> tuple[float, ...]:
 
 def _apart(low: float, high: float) -> tuple[float, float]:
     """Two ends that differ by more than rounding."""
-    least = max(abs(low), abs(high), 1e-12) * 1e-6
-    if high - low > least:
+    if high - low > max(abs(low), abs(high)) * 1e-6:
         return low, high
-    around = max(abs(low) * 0.1, 1e-6)
+    around = abs(low) * 0.1 or 1e-6
     return low - around, high + around

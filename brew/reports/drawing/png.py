@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from brew.errors import UsageError
 
@@ -12,12 +12,13 @@ from .picture import DETAIL, TITLE, Curve, Frame, Picture, Placed, strips_of
 from .rows import Point
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
 KINDS = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF", "webp": "WEBP"}
 
-SOFTWARE = "Brew, drawing of a net"  # stands in PNG files, by which our own are known
+SOFTWARE = "Brew, drawing of a net"  # stands in files, by which our own are known
 _SCALE = 1.5  # pixels of the file for one of the picture
 _FINE = 2  # pixels drawn for one of the file, along each axis, so that edges are smooth
 _MOST = 60e6  # pixels drawn
@@ -29,19 +30,28 @@ def image(picture: Picture, ending: str = "png") -> bytes:
 
     A file has 1.5 pixels a side for one of the picture, fewer where it would have over fifteen million.
     """
-    from PIL import Image, ImageDraw
-    from PIL.PngImagePlugin import PngInfo
+    from PIL import Image as images
+    from PIL import ImageDraw
 
     if ending.lower() not in KINDS:
         raise UsageError(f'no image is written as ".{ending}"; known are {", ".join(KINDS)}')
     scale = min(_SCALE * _FINE, (_MOST / (picture.width * picture.height)) ** 0.5)
-    drawn = Image.new("RGB", (round(picture.width * scale), round(picture.height * scale)), PAPER)
+    drawn = images.new("RGB", (round(picture.width * scale), round(picture.height * scale)), PAPER)
     _Pen(ImageDraw.Draw(drawn), scale).draw(picture)
-    smooth = drawn.resize((drawn.width // _FINE, drawn.height // _FINE), Image.Resampling.BOX)
-    file = io.BytesIO()
-    kind, notes = KINDS[ending.lower()], PngInfo()
-    notes.add_text("Software", SOFTWARE)
-    smooth.save(file, kind, **({"pnginfo": notes} if kind == "PNG" else {}))
+    smooth = drawn.resize((drawn.width // _FINE, drawn.height // _FINE), images.Resampling.BOX)
+    return encoded(smooth, ending, SOFTWARE)
+
+
+def encoded(drawn: Image, ending: str, mark: str) -> bytes:
+    """The bytes of an image file of one of KINDS. Those of PNG, JPEG and GIF say `mark`, by which our own are known."""
+    from PIL.PngImagePlugin import PngInfo
+
+    file, kind = io.BytesIO(), KINDS[ending.lower()]
+    notes: dict[str, Any] = {"comment": mark} if kind in ("JPEG", "GIF") else {}
+    if kind == "PNG":
+        notes["pnginfo"] = PngInfo()
+        notes["pnginfo"].add_text("Software", mark)
+    drawn.save(file, kind, **notes)
     return file.getvalue()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
+from brew.plain_text import one_line
+
 from .colours import FAINT, FILL_AND_EDGE, FRAME_EDGE, FRAME_FILL, INK, LINE, PAPER
 from .picture import DETAIL, TITLE, Curve, Frame, Picture, Placed, strips_of
 from .rows import Point
@@ -17,7 +19,7 @@ def svg(picture: Picture, title: str = "") -> str:
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{picture.width:.0f}" height="{picture.height:.0f}" '
         f'viewBox="0 0 {picture.width:.0f} {picture.height:.0f}" font-family="{_FONT}" font-size="{DETAIL:g}" '
-        f'text-anchor="middle" fill="{FAINT}">\n<title>{escape(title)}</title>\n'
+        f'text-anchor="middle" fill="{FAINT}">\n<title>{escape(one_line(title))}</title>\n'
         f'<defs><marker id="{END}" markerWidth="8" markerHeight="8" refX="6.5" refY="4" orient="auto">'
         f'<path d="M0,1 L7,4 L0,7 z" fill="{LINE}"/></marker></defs>\n'
         f'<rect width="100%" height="100%" fill="{PAPER}"/>'

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from brew.data.images.masks import decode_mask
 from brew.datasets.stored.entry import Entry, Look, Mark, look
 from brew.datasets.stored.opening import open_stored
+from brew.plain_text import one_line
 
 from .cards import Box, Card, Frame, Sheet
 from .colours import IGNORED, RGB, under_mask
@@ -63,8 +64,12 @@ def sheet_of(
     entries: Sequence[Entry], title: str, *, names: Sequence[str] = (), notes: Sequence[str] = (),
     masks: Masks | None = None, drawn: Drawn | None = None, others: Mapping[str, Path] | None = None,
 ) -> Sheet:  # fmt: skip
-    """The sheet of `entries`, whose classes have these `names`; `others` as in `looks_at`. DataError."""
+    """The sheet of `entries`, whose classes have these `names`; `others` as in `looks_at`. DataError.
+
+    Every text of it is in one line, without control characters, which no SVG may have.
+    """
     masks = masks or {}
+    names = [one_line(name) for name in names]
     cards = []
     shown: set[int] = set()
     for number, (entry, seen) in enumerate(zip(entries, looks_at(entries, others or {}), strict=True)):
@@ -83,7 +88,7 @@ def sheet_of(
         notes = [*notes, f"left: as stored; beside it {times}as the net gets it: {drawn.what}",
                  f"values from {drawn.low:.4g} to {drawn.high:.4g}; mean and scale are undone here"]  # fmt: skip
     legend = [(label, _name(names, label)) for label in sorted(shown - ({0} if masks else set()))][:_MOST_LEGEND]
-    return Sheet(title, notes, cards, legend, names)
+    return Sheet(one_line(title), [one_line(note) for note in notes], cards, legend, names)
 
 
 def _draws(drawn: Drawn | None, number: int) -> list[tuple[npt.NDArray[Any], tuple[Mark, ...]]]:
@@ -98,9 +103,11 @@ def _as_stored(values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> RGB:
 
 
 def _boxes(marks: Sequence[Mark], names: Sequence[str]) -> tuple[Box, ...]:
+    """Those that have a place: a side may be no number."""
     return tuple(
         Box((m.left, m.top, m.right, m.bottom), m.label, _name(names, m.label) + (" *" if m.difficult else ""))
         for m in marks
+        if not np.isnan([m.left, m.top, m.right, m.bottom]).any()
     )
 
 
@@ -108,7 +115,7 @@ def _card(seen: Look, frames: Sequence[Frame], names: Sequence[str]) -> Card:
     words = [_name(names, seen.label)] if seen.label is not None else []
     title = "; ".join(filter(None, [*words, _others(seen, names)]))
     facts = f"{'x'.join(map(str, seen.values.shape)) or 'number'} · {kind_of(seen)} · {_bytes(seen.size)}"
-    return Card(frames, title, seen.label, seen.key, facts, seen.size)
+    return Card(frames, one_line(title), seen.label, one_line(seen.key), one_line(facts), seen.size)
 
 
 def _others(seen: Look, names: Sequence[str]) -> str:

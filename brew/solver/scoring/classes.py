@@ -81,7 +81,7 @@ class ClassScores:
                 found[name] = counts.macro("iou")
             elif name in ranked:
                 found[name] = mean_of_known(ranked[name])
-            elif name not in names.TABLES:
+            else:
                 found[name] = counts.micro(whole) if kind == "micro" else counts.macro(whole)
         return found
 
@@ -113,6 +113,8 @@ def _predicted(scores: npt.NDArray[np.floating], truth: npt.NDArray[np.intp]) ->
     np.put_along_axis(rivals, at, -np.inf, 1)
     others = np.arange(scores.shape[1])[None, :, None] != at
     best = np.where(others, rivals, -np.inf).argmax(axis=1)
+    if scores.shape[1] > 1:
+        best += best == truth  # no other is higher than -inf: class 0 is the label, and class 1 the first other
     highest = np.take_along_axis(rivals, best[:, None], 1)
     found = (highest < own)[:, 0] if scores.shape[1] > 1 else np.ones(truth.shape, np.bool_)
     return np.where(found, truth, best)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from brew.errors import DataError
 
-from . import names, odds
+from . import odds
 from .classes import Floats, mean_of_known
 from .confusion import Confusion
 from .ranking import Ranking
@@ -31,9 +31,7 @@ class LabelScores:
         """Count one pass; returns what is predicted (items, labels)."""
         if np.isnan(targets).any():
             raise DataError("a label is NaN; 0 or 1 is expected")
-        counted = np.ones(targets.shape, np.bool_)
-        if self.ignore is not None:
-            counted = targets.astype(np.int64) != self.ignore
+        counted = self.counted(targets)
         truth, guess = targets >= 0.5, scores > (0.5 if self.chances else 0.0)
         self.counts.hits += (truth & guess & counted).sum(axis=0)
         self.counts.labels += (truth & counted).sum(axis=0)
@@ -48,6 +46,12 @@ class LabelScores:
             self.ranking.add(found, truth, counted)
         return guess
 
+    def counted(self, targets: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Which targets are not ignored."""
+        if self.ignore is None:
+            return np.ones(targets.shape, np.bool_)
+        return np.asarray(targets.astype(np.int64) != self.ignore)
+
     def results(self) -> dict[str, float]:
         """The metrics that are wanted, by name; NaN where there is nothing to compute one from."""
         counts, ranked = self.counts, self.ranked()
@@ -60,7 +64,7 @@ class LabelScores:
                 found[name] = self._exact / self.items if self.items else float("nan")
             elif name in ranked:
                 found[name] = mean_of_known(ranked[name])
-            elif name not in names.TABLES:
+            else:
                 found[name] = counts.micro(whole) if kind == "micro" else counts.macro(whole)
         return found
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .classes import mean_of_known
-
 Floats = npt.NDArray[np.float64]
 
 
@@ -14,7 +12,7 @@ class ValueScores:
     """Sums the errors of outputs (items, numbers), pass after pass, in float64.
 
     mean and spread (numbers) are of the targets: the spread is the sum of squared distances from the mean, kept by
-    Chan, Golub and LeVeque's update (1983), which does not cancel.
+    Chan, Golub and LeVeque's update (1983), which does not cancel. lowest and highest (numbers) are the targets' too.
     """
 
     def __init__(self, numbers: int, wanted: list[str]) -> None:
@@ -22,6 +20,7 @@ class ValueScores:
         self.items = 0
         self.absolute, self.squared = np.zeros(numbers), np.zeros(numbers)
         self.mean, self.spread = np.zeros(numbers), np.zeros(numbers)
+        self.lowest, self.highest = np.full(numbers, np.inf), np.full(numbers, -np.inf)
 
     def add(self, outputs: npt.NDArray[np.floating], targets: npt.NDArray[np.floating]) -> Floats:
         """Count one pass; returns the errors (items, numbers)."""
@@ -29,6 +28,7 @@ class ValueScores:
         errors = np.asarray(outputs, np.float64) - truth
         self.absolute += np.abs(errors).sum(axis=0)
         self.squared += (errors * errors).sum(axis=0)
+        self.lowest, self.highest = np.minimum(self.lowest, truth.min(0)), np.maximum(self.highest, truth.max(0))
         count, before = len(truth), self.items
         mean = truth.mean(axis=0)
         apart = mean - self.mean
@@ -40,14 +40,15 @@ class ValueScores:
     def results(self) -> dict[str, float]:
         """The metrics that are wanted, by name; NaN where there is nothing to compute one from."""
         if not self.items:
-            return {name: float("nan") for name in self.wanted if name in ("mae", "rmse", "r2")}
+            return dict.fromkeys(self.wanted, float("nan"))
         total = self.items * self.classes
+        differ = self.lowest < self.highest
         found = {
             "mae": float(self.absolute.sum()) / total,
             "rmse": float(np.sqrt(self.squared.sum() / total)),
-            "r2": mean_of_known(self.r2()),
+            "r2": float(self.r2()[differ].mean()) if differ.any() else float("nan"),
         }
-        return {name: found[name] for name in self.wanted if name in found}
+        return {name: found[name] for name in self.wanted}
 
     def per_number(self) -> list[Floats]:
         """mae, rmse and r2 of each number of an item (numbers)."""
@@ -55,6 +56,5 @@ class ValueScores:
 
     def r2(self) -> Floats:
         """1 less the squared errors over the spread, of each number; NaN where its targets are all alike."""
-        alike = self.spread <= 1e-12 * self.items * np.maximum(self.mean**2, 1e-300)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(alike, np.nan, 1 - self.squared / self.spread)
+            return np.where(self.lowest < self.highest, 1 - self.squared / self.spread, np.nan)
