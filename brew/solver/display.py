@@ -43,7 +43,7 @@ class Display:
     def _rate(self) -> float:
         """The rate before the first update: for a training that was resumed at its end."""
         schedule = self.training.schedule
-        return schedule.rate(self.training.iter, self.training.losses.mean() if schedule.reads_loss else None)
+        return schedule.rate_ahead(self.training.iter, self.training.losses.mean() if schedule.reads_loss else None)
 
     def show(self, current_rate: float) -> None:
         """Log the present iteration, after its passes and before its update, and tell the event."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -220,6 +221,10 @@ class RateSchedule:
             found = self._policy(iteration)
         self.last_rate = max(found, self._floor)
         return self.last_rate
+
+    def rate_ahead(self, iteration: int, loss: float | None = None) -> float:
+        """What `rate` would give, to be looked at: no step is taken."""
+        return copy(self).rate(iteration, loss)
 
     def _take_steps(self, iteration: int, loss: float | None) -> None:
         """Under "multistep" at most one, when the next stepvalue is reached; "step" computes them."""
