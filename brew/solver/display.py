@@ -33,7 +33,7 @@ class Display:
         self._since, self._from = time.perf_counter(), self.training.iter
 
     def last(self) -> None:
-        """Log the loss of one more forward after the last update, and its rate, so that no column of a log is short."""
+        """Log the loss of one more forward, as Caffe does, and a rate, so that a log has one for each loss."""
         training = self.training
         training.net.run_forward()
         training.losses.add(0, 1)

@@ -264,10 +264,7 @@ class RateSchedule:
             state.lowest_loss, state.last_event = self.lowest_loss, self.last_event
 
     def restore(self, current_step: int, iteration: int, state: ResumeState | None) -> None:
-        """Go on at `iteration` with the state that `save` stored. In Caffe's it is missing: "plateau" then restarts.
-
-        `iteration` is the one that comes next.
-        """
+        """Go on with what `save` stored; `iteration` is next. In Caffe's states it is missing: "plateau" restarts."""
         self.current_step = current_step
         known = state is not None and state.HasField("lowest_loss")
         self.lowest_loss = state.lowest_loss if state is not None and known else math.inf
