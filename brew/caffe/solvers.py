@@ -62,7 +62,7 @@ class Solver:
         """The learning rate of the coming iteration; under "plateau" of the last one."""
         schedule = self._solver.schedule
         schedule.read_again()
-        return schedule.last_rate if schedule.reads_loss else schedule.rate(self.iter)
+        return schedule.last_rate if schedule.reads_loss else schedule.rate_ahead(self.iter)
 
     def step(self, iterations: int) -> None:
         """Do `iterations` updates, with the displays, tests and snapshots that fall due."""

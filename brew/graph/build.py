@@ -147,7 +147,7 @@ class Builder:
             slot.wanted = blob.learned and (slot.lr_mult != 0 or self.force_backward)
 
     def _share(self, node: Node, slot: ParamNode, owner: ParamNode) -> None:
-        """Check that `slot` may live in `owner`'s memory, and merge the multipliers that both state."""
+        """Check that `slot` may live in `owner`'s memory; both get the multipliers that either states."""
         mine, theirs = slot.declared.shape, owner.declared.shape
         permissive = slot.spec.share_mode == ParamSpec.PERMISSIVE
         if (count(mine) != count(theirs)) if permissive else (mine != theirs):

@@ -42,5 +42,5 @@ class Notice(Generic[P]):
 net_built: Notice[[SelectedNet, Graph]] = Notice()
 # A training's nets stand: the train net and the test nets, and what all of them are made of.
 training_built: Notice[[Sequence[tuple[SelectedNet, Graph]], Sequence[NetDefinition]]] = Notice()
-# The first step of a train net: the layers whose weights are not what their fillers make, and the weight_decay.
+# A solver begins to step: its train net, the layers whose weights a constant filler has not made, and the weight_decay.
 training_begins: Notice[[SelectedNet, Graph, Container[str], float]] = Notice()

@@ -38,7 +38,8 @@ class Context:
     """What a layer may know of the net it stands in.
 
     `place("pooling_param", "pad")` is the field's position in the file, `folder` the prototxt's; `seed` keys random
-    numbers; `choices` says which of several ways to take; `bottoms` are the file's names of blobs read from Splits.
+    numbers; `choices` says which of several ways to take; `bottoms` are the names that the file gives the layer's
+    bottoms, where its message names tops of Splits instead.
     """
 
     phase: int = TEST
@@ -124,7 +125,7 @@ class Implementation(Generic[L]):
 class Layer:
     """What one layer computes. Subclasses register with `@register_layer` and state the facts below.
 
-    In brackets stands what reads a fact, below `brew`.
+    In brackets stand the modules and rooms below `brew` that read a fact.
 
     type, bottoms, tops   the type's name in files; how many bottoms and tops it takes (layer.registry,
                           graph.layer_checks)
@@ -134,14 +135,15 @@ class Layer:
                           memory.recompute)
     no_gradient           bottoms that can never get a gradient, such as labels (graph.build, graph.layer_checks)
     is_loss               the first top has loss weight 1 unless the file says otherwise, and may be left unnamed
-                          (graph.layer_checks, graph.build)
+                          (graph, solver.scoring, checks, predictor)
     once                  forward cannot run twice in one pass: it writes a file, or its effects are unknown
-                          (memory.recompute)
-    is_filled             the caller writes the tops, between passes: they are the inputs of the net (graph.build,
-                          net.run.step)
-    is_split              every top is the bottom under another name; nets put such layers in (messages: graph and net)
+                          (net.run.step)
+    is_filled             the caller writes the tops, between passes: they are the inputs of the net (graph,
+                          net.run.step, predictor, page)
+    is_split              every top is the bottom under another name; nets put such layers in (graph.layer_checks and
+                          net, for messages and tables)
     rewrites              every forward writes every element of the tops, every backward those of the gradients it gives
-                          (graph.versions, memory.uses, net.run.fusion)
+                          (graph.versions, memory.uses, net.run.blobs, net.run.fusion)
     writes_bottoms        forward may write into its bottoms (net.run.step, memory.recompute)
     has_own_state         `own_state` has something for snapshots (solver.snapshots.resume)
     keeps_to_itself       it has state between batches that no snapshot holds: a resume starts it anew, and says so
@@ -150,20 +152,23 @@ class Layer:
     keeps_signs           where a gradient passes, a top in place has the sign of its bottom (graph.versions)
     only_moves            every element of a top is an element of a bottom: in part, in another order or shape (checks)
     weights_in            the message with `num_output`, `weight_filler` and `bias_term`: its parameters are weights and
-                          a bias; "": none is (checks)
+                          a bias; "": none is (checks, page)
 
     Facts of losses and scores, and what a net to deploy is made by (graph.rewriting, where nothing else stands):
 
-    least_probability     the loss replaces smaller probabilities by this; 0: it takes none (solver.training.stuck)
-    labels_are_classes    its second bottom holds numbers of classes, of which the first has the scores of each (checks)
+    least_probability     the loss replaces smaller probabilities by this; 0: it takes none (solver, checks)
+    labels_are_classes    its second bottom holds numbers of classes, of which the first has the scores of each
+                          (solver.scoring, checks)
     axis_in               the message whose `axis` tells where these classes are; "": all numbers of an item are
-                          (also solver.training.stuck, checks)
+                          (also solver, checks)
     probabilities         the type of layer that makes the probabilities that a loss is over; "": none does
-    is_score              it compares scores with labels, its last bottom
+                          (also solver.scoring, checks)
+    is_score              it compares scores with labels, its last bottom (also checks, predictor)
     for_training          a deployed net has no use for it (nor for losses)
     batch_in_message      its message has the shape of a batch, and a batch of another size does as well
                           (graph.data_shapes)
     fills_tops            the fillers in its message make its tops; in other layers they start parameters
+                          (also page)
     """
 
     type: ClassVar[str]

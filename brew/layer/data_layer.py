@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 class RandomChoices:
     """The choices of a data layer that depend on random numbers.
 
-    `records` of the source (None: they are not read in order), the `source` itself, the parameters that their `order`
-    depends on besides random numbers (`in_words` goes behind "records come"), and the shape of an image (channels,
-    height, width) before a random `crop` (height, width; () is none) or `mirror`; `geometry` has what else moves its
-    pixels, as field and text. Layers of one `order` that draw the same numbers take the same records.
+    Layers of one `order` that draw the same numbers take the same records.
+
+    records      how many the source has; None: they are not read in order
+    source       what they are read from
+    order        the settings that their order depends on, besides random numbers; `in_words` goes behind "records come"
+    shuffled     their order depends on random numbers
+    image        the shape (channels, height, width) of an image before crops
+    crop         (height, width) of a random crop; (): none
+    mirror       images are mirrored by chance
+    passes_over  bad records may be left out, which shifts those behind them
+    geometry     what else moves pixels, as field and text
     """
 
     records: int | None = None

@@ -1,4 +1,4 @@
-"""Layer and solver types by name.
+"""Layer types and engines by name.
 
 A type's module is imported when a net names it: the file is the snake case of the type, found by listing `layers/`,
 so that adding a layer touches no list. Third-party packages add types through the entry point group `brew.layers`.

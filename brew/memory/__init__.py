@@ -10,9 +10,11 @@ exposed     a host view was given out: it stays valid, and what the caller write
 resting     exposed, but nobody holds a view: it is brought up to date when it is asked for again (given.py)
 permanent   the memory has elements of its own for good, because it was exposed or is fixed
 fixed       permanent from the start and never to grow: a part of the array that holds all parameters of a net
+            (`net.parameters.arena`, which nothing uses in turns)
 arena       what all other memories use in turns: for each type one stretch, which is one array (arena.py)
 piece       a part of a stretch, at its offset; in use in spans of moments (uses.py). Moments count what runs in a pass:
             each step forward, again where its values are recomputed, and backward (pass_schedule.py)
+turn        a step, or a fused group in its place, with the spans of moments in which it runs (uses.py)
 lease       the right of a memory, or of a step, to use a piece. A memory that outgrows its piece leaves the lease; the
             arena is stale then, and the next pass begins with another
 intact      no other piece has been written over the values of this one

@@ -38,7 +38,7 @@ class Memory:
     def __init__(
         self, dtype: npt.DTypeLike, device: str, flat: Array | None = None, stamps: Stamps | None = None
     ) -> None:
-        """`flat` is existing memory to live in (a piece of an arena), on `device`; `stamps` are the net's, if any."""
+        """`flat` is memory to live in (a parameter's), on `device`; `stamps` are the net's, if any."""
         self.dtype = np.dtype(dtype)
         self.device = device
         self.stamps = stamps or Stamps()
@@ -80,7 +80,7 @@ class Memory:
         if size <= self.capacity:
             return False
         if self.fixed:
-            raise ValueError(f"memory of {self.capacity} elements is part of an arena and cannot grow to {size}")
+            raise ValueError(f"a parameter's memory of {self.capacity} elements is fixed and cannot grow to {size}")
         self.leave()
         moves = self.capacity > 0
         if not self.mirrored:

@@ -20,11 +20,11 @@ from .plannable import PlannableGroup, PlannableStep
 
 @dataclass(slots=True)
 class Use:
-    """A memory of the net: the moments that touch it, and whether the first of them writes it without reading it.
+    """A memory of the net, and the moments that touch it, from the `first` to the `last`.
 
-    `size` are the most elements that a moment needs of it.
-
-    Where its values are recomputed, `later` are the moments from then on, and `first` to `last` those before.
+    size     the most elements that a moment needs of it
+    written  the first moment writes it without reading it
+    later    where its values are recomputed, the moments from then on; `first` to `last` are those before
     """
 
     memory: Memory

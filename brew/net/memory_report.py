@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MemoryReport:
-    """Bytes by purpose. `largest` lists the layers that need most: (name, bytes of tops and parameters).
+    """Bytes by purpose.
 
-    batch  items in a pass; 0 where the net has no batch
-    arena  memory that unread blobs, scratch and conversions between layouts use in turns (brew.memory.plan)
+    data, gradients  of the blobs that have memory of their own
+    workspace        buffers that layers keep from call to call
+    arena            what other blobs, scratch, and copies in other layouts use in turns (brew.memory.plan)
+    batch            items in a pass; 0 where the net has no batch
+    largest          the layers that need most: (name, bytes of tops and parameters)
     """
 
     data: int

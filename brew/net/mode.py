@@ -1,6 +1,6 @@
-"""Process-wide defaults: pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed, and the engine.
+"""Process-wide defaults: pycaffe's set_mode_cpu, set_mode_gpu, set_device and set_random_seed; the engine; fusion.
 
-They hold for nets and solvers made without a `device`, `seed` or `engine` of their own.
+They hold for nets and solvers made without a `device`, `seed`, `engine` or `fuse` of their own.
 """
 
 from __future__ import annotations

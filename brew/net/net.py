@@ -160,7 +160,7 @@ class Net:
     # --- running --------------------------------------------------------------------------------------------------
 
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
-        """Run layers `start` to `end` (inclusive; default all) forward, without reading anything back."""
+        """Run layers `start` to `end` (inclusive; default all) forward. Of the values only host views are read back."""
         end = len(self.layers) - 1 if end is None else end
         self._begin_at(start, end)
         with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
@@ -181,7 +181,7 @@ class Net:
         self._host_views.download()
 
     def forward_backward(self) -> None:
-        """Forward, then backward, through all layers: Caffe's ForwardBackward, but nothing is read back."""
+        """Forward, then backward, through all layers: Caffe's ForwardBackward, but the loss is not read back."""
         forward, backward = self._around_forward, self._around_backward
         if forward.before or forward.after or backward.before or backward.after:
             self.run_forward()

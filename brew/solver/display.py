@@ -33,7 +33,7 @@ class Display:
         self._since, self._from = time.perf_counter(), self.training.iter
 
     def last(self) -> None:
-        """Log the loss of one more forward after the last update, and its rate, so that no column of a log is short."""
+        """Log the loss of one more forward, as Caffe does, and a rate, so that a log has one for each loss."""
         training = self.training
         training.net.run_forward()
         training.losses.add(0, 1)
@@ -43,7 +43,7 @@ class Display:
     def _rate(self) -> float:
         """The rate before the first update: for a training that was resumed at its end."""
         schedule = self.training.schedule
-        return schedule.rate(self.training.iter, self.training.losses.mean() if schedule.reads_loss else None)
+        return schedule.rate_ahead(self.training.iter, self.training.losses.mean() if schedule.reads_loss else None)
 
     def show(self, current_rate: float) -> None:
         """Log the present iteration, after its passes and before its update, and tell the event."""

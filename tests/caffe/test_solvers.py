@@ -74,6 +74,15 @@ def test_a_rate_that_is_changed_between_steps_counts(solver_file: str) -> None:
     np.testing.assert_array_equal(solver.net.params["ip"][0].data, before)
 
 
+def test_looking_at_a_rate_takes_no_step(solver_file: str) -> None:
+    solver = caffe.SGDSolver(solver_file)
+    solver.param.lr_policy, solver.param.base_lr, solver.param.gamma = "multistep", 8, 0.5
+    solver.param.stepvalue.extend([0, 0])  # "multistep" takes one in an iteration
+    assert [solver.lr for _ in range(3)] == [4, 4, 4]
+    solver.apply_update()
+    assert solver.lr == 2
+
+
 def test_callbacks_stand_around_the_passes(solver_file: str) -> None:
     solver, calls = fed(caffe.SGDSolver(solver_file)), []
     weights = solver.net.params["ip"][0]

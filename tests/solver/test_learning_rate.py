@@ -68,6 +68,25 @@ def test_momentum_is_mended_in_a_linear_warm_up_only() -> None:
     assert [quadratic.momentum_scale(i) for i in range(6)] == [1] * 6
 
 
+def test_momentum_is_not_mended_for_a_rise_that_the_floor_hides() -> None:
+    schedule = RateSchedule(parameters('base_lr: 8 lr_policy: "fixed" warmup_iter: 8 min_lr: 3'))
+    assert [schedule.rate(i) for i in range(6)] == [3, 3, 3, 3, 4, 5]
+    assert [schedule.momentum_scale(i) for i in range(6)] == [1, 1, 1, 1, 4 / 3, 5 / 4]
+
+
+def test_a_policy_that_is_changed_between_steps_counts() -> None:
+    param = parameters('base_lr: 8 lr_policy: "fixed"')
+    schedule = RateSchedule(param)
+    assert schedule.rate(0) == 8
+    param.lr_policy, param.gamma, param.stepsize, param.min_lr = "step", 0.5, 2, 3
+    schedule.read_again()
+    assert [schedule.rate(i) for i in range(1, 5)] == [8, 4, 4, 3]
+    param.lr_policy, param.gamma = "plateau", 0.25
+    param.plateau_winsize.append(1)
+    schedule.read_again()
+    assert schedule.reads_loss
+
+
 PLATEAU = 'base_lr: 8 gamma: 0.5 lr_policy: "plateau" plateau_winsize: 2 plateau_winsize: 3'
 LOSSES = [5, 4, 4, 4, 4, 3, 3, 3.5, 9, 9, 9, 9]
 DROPS = [

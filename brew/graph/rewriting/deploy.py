@@ -45,7 +45,10 @@ NET_KIND = Kind("a net", holds_net, lambda path: regular.head(path, len(_MADE)) 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The net, and notes for the head of its file: its inputs, and what was left out; `assumed` as in a Summary."""
+    """The net, and notes for the head of its file: its inputs, and what was left out.
+
+    `assumed` tells of shapes that were not read from data (DataShapes).
+    """
 
     net: NetParameter
     notes: tuple[str, ...]

@@ -228,7 +228,7 @@ def _linked(step: Step, after: Step) -> bool:
 
 
 def _overwrites_another(members: Sequence[Step]) -> bool:
-    """Whether its top lies where the group reads something else than its first bottom and what it has made."""
+    """Whether a top of the group lies where it reads something else than its first bottom and what it has made."""
     inside = {members[0].bottoms[0], *(step.tops[0] for step in members)}
     outside = {blob for step in members for blob in step.bottoms} - inside
     written = {step.tops[0].data_memory for step in members}

@@ -17,7 +17,7 @@ class MemoryPlanner:
 
     kept   blobs that have memory of their own
     reuse  the others lie in bytes that are used in turns; False: everything can be read after a pass
-    again  layers may run forward twice for less memory (brew.memory.recompute)
+    again  `RunOptions.recompute`, where there is something to gain
     """
 
     def __init__(

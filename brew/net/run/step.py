@@ -102,10 +102,10 @@ class Step:
     def prepare(self, scratch: Scratch) -> None:
         """Choose the implementation for the current shapes and layouts, and ask it for its buffers."""
         self.shapes = self.current_shapes()
-        homes = [b.data_memory.layout for b in self.bottoms]
+        given = [b.data_memory.layout for b in self.bottoms]
         for implementation in self.candidates:
             try:
-                prepared = implementation.prepare_in(homes, self.shapes, self.wanted)
+                prepared = implementation.prepare_in(given, self.shapes, self.wanted)
             except Unsupported:
                 continue
             self.implementation = implementation

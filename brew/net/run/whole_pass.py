@@ -39,7 +39,7 @@ class _Calls:
         self._made_at = _NEVER
 
     def _stand(self, stamp: int, calls: list[Call], turns: list[int]) -> None:
-        """With these, which are right as of the stamp `stamp` of all blobs."""
+        """Take these calls; they are right while the latest stamp of all blobs is `stamp`."""
         self.calls, self.turns = calls, turns
         self._made_at = (stamp, self._scratch.stamp)
 
@@ -86,8 +86,8 @@ class WholePass(_Calls):
 class RoundTrip(_Calls):
     """Forward and backward as one list of calls.
 
-    That leaves out the Python between two passes. It is slow, because the layers have driven the interpreter out of the
-    processor's cache.
+    That leaves out the Python between the two. There it is slow, because the layers have driven the interpreter out of
+    the processor's cache.
     """
 
     def __init__(self, forward: WholePass, backward: WholePass, binding: Binding) -> None:

@@ -12,7 +12,9 @@ from . import resume
 
 
 class Bookmark:
-    """The state of `training` when the present test began, so that it can go back; snapshots store it while it is set.
+    """The state of `training` when the present test, or the present iteration's passes, began, so that it can go back.
+
+    Snapshots store it while it is set.
 
     A resumed run begins with all tests of the iteration, however many had been done, so the test nets' data and the
     best score have to be as they were before the first.
@@ -32,7 +34,7 @@ class Bookmark:
         return None if self._read is None else self._read()
 
     def set(self) -> None:
-        """Note the state before the tests of an iteration. Interrupted tests begin again from the state noted first."""
+        """Note the state before the tests or passes of an iteration; where one is noted already, go back to it."""
         if self.is_set:
             self.go_back()
         else:

@@ -1,8 +1,10 @@
 """Exact resume: everything a training depends on, into a solver state and back (docs/decisions/0004).
 
-Weights, history, iteration and learning-rate state are stored as Caffe stores them. Our own field has the seed, the
-number of passes, the loss window, the position behind the *consumed* records of every data layer of every net, the
-state that layers carry from batch to batch (LSTM), and the ways that passes go where there are several.
+Weights, history, iteration and current_step are stored as Caffe stores them. Our own field, ResumeState, has the seed,
+the number of passes, the loss window, the position behind the *consumed* records of every data layer of every net, the
+state that layers carry from batch to batch (LSTM), the ways that passes go where there are several, the state of
+"plateau", the best test, counts of seconds and skipped updates, and the names and digests of the files beside it. What
+is added to it is written in `noted` and put back in `restore`, and in `rewind` where a test changes it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ STATE = Kind("a solver state", _is_state)
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPaths:
-    """The files of one snapshot: weights and state always, their moving average where there is one."""
+    """The files of one snapshot: weights and state always, the weights' moving average where there is one."""
 
     weights: Path
     state: Path
@@ -162,7 +162,7 @@ def _belonging(name: str, digest: str, state: str | Path) -> Path | None:
         return None
     written = Path(name)
     beside = Path(state).parent / written.name
-    places = [place for name in dict.fromkeys((written, beside)) for place in (name, old_name(name)) if place.is_file()]
+    places = [place for path in dict.fromkeys((written, beside)) for place in (path, old_name(path)) if place.is_file()]
     if not places:
         raise WeightsError(f"{state}: its weights {written} are gone, and there is no {beside}")
     if digest:

@@ -1,1 +1,1 @@
-"""A training: its nets, settings, rates and losses, and the events that end it."""
+"""A training: its nets, settings, rates, losses and events, and what ends it early."""

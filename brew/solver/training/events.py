@@ -9,7 +9,7 @@ from typing import TypeAlias, get_args
 
 @dataclass(frozen=True, slots=True)
 class Iterated:
-    """An iteration ended. `loss` is the smoothed one, None where it was not read back; `seconds` since the last."""
+    """An iteration ended. `loss` is the smoothed one, None where it was not read back; `seconds` it took."""
 
     iteration: int
     loss: float | None
@@ -54,8 +54,8 @@ class Snapshotted:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The training ended after `iteration` updates; `reason` is one word: "max_iter", "request", "patience". It took
-    `seconds`, and `waited` so many of them for data."""
+    """The training ended after `iteration` updates; `reason` is one word: "max_iter", "request", "patience",
+    "max_time" or "diverged". It took `seconds`, and `waited` so many of them for data."""
 
     iteration: int
     reason: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import copy
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -195,15 +196,16 @@ class RateSchedule:
         self.lowest_loss = math.inf
         self.last_event = 0
         self.last_rate = 0.0
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Read all fields anew: they may have been changed between two steps of a solver."""
+        param = self.param
         self.reads_loss = bool(param.lr_policy == "plateau")
         self._policy = POLICIES[param.lr_policy].rates(param)
         self._stepped = param.lr_policy in STEPPED
         self._warm, self._linear = warmup_length(param), param.warmup_iter
         self._floor = param.min_lr if param.HasField("min_lr") else -math.inf
-
-    def read_again(self) -> None:
-        """The policy's fields may have been changed: read them anew."""
-        self._policy = POLICIES[self.param.lr_policy].rates(self.param)
 
     def rate(self, iteration: int, loss: float | None = None) -> float:
         """The rate of `iteration`, counted from 0; takes the steps that are due. Called once an iteration, in order.
@@ -219,6 +221,10 @@ class RateSchedule:
             found = self._policy(iteration)
         self.last_rate = max(found, self._floor)
         return self.last_rate
+
+    def rate_ahead(self, iteration: int, loss: float | None = None) -> float:
+        """What `rate` would give, to be looked at: no step is taken."""
+        return copy(self).rate(iteration, loss)
 
     def _take_steps(self, iteration: int, loss: float | None) -> None:
         """Under "multistep" at most one, when the next stepvalue is reached; "step" computes them."""
@@ -242,15 +248,15 @@ class RateSchedule:
             self.current_step, self.last_event = self.current_step + 1, iteration
 
     def momentum_scale(self, iteration: int) -> float:
-        """The factor of SGD's momentum in `iteration`: in a linear warm-up, the rate over the one before.
+        """The factor of SGD's momentum in `iteration`: in a linear warm-up, the rate over the one before (with min_lr).
 
         SGD's history holds steps that are already times the rate; in a warm-up the old ones are too small (Goyal et
         al., 1706.02677, 2.2; Intel Caffe). 1 where the rate before was 0.
         """
         if not 0 < iteration < self._linear:
             return 1.0
-        before = warmup_rate(self.param, iteration - 1)
-        return warmup_rate(self.param, iteration) / before if before > 0 else 1.0
+        before, now = (max(warmup_rate(self.param, i), self._floor) for i in (iteration - 1, iteration))
+        return now / before if before > 0 else 1.0
 
     def save(self, state: ResumeState) -> None:
         """Store the state of "plateau" in `state`; `current_step` has a field in Caffe's own."""
@@ -258,10 +264,7 @@ class RateSchedule:
             state.lowest_loss, state.last_event = self.lowest_loss, self.last_event
 
     def restore(self, current_step: int, iteration: int, state: ResumeState | None) -> None:
-        """Go on at `iteration` with the state that `save` stored. In Caffe's it is missing: "plateau" then restarts.
-
-        `iteration` is the one that comes next.
-        """
+        """Go on with what `save` stored; `iteration` is next. In Caffe's states it is missing: "plateau" restarts."""
         self.current_step = current_step
         known = state is not None and state.HasField("lowest_loss")
         self.lowest_loss = state.lowest_loss if state is not None and known else math.inf

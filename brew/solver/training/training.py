@@ -1,4 +1,4 @@
-"""A training: its nets, its update rule, its iteration. brew.solver.solver has the loop."""
+"""A training: its nets, its update rule, their state. The loop over it: brew.solver.iteration, brew.solver.solver."""
 
 from __future__ import annotations
 

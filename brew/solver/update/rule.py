@@ -19,7 +19,7 @@ from brew.proto.brew_pb2 import SolverParameter
 
 from .trust_ratio import TrustRatio
 
-PIECE = 1 << 15  # elements: a piece of weights, gradient, history and scratch stays in the cache
+PIECE = 1 << 15  # elements that one block of threads updates on CUDA; brew.cpu.workers has the CPU's
 L1, L2 = "L1", "L2"
 
 
@@ -137,6 +137,6 @@ def segments(parameters: Parameters, *, joined: bool = True) -> list[Segment]:
 
 
 def pieces(segment: Segment) -> Iterator[slice]:
-    """The segment in pieces that fit the cache."""
+    """The segment in pieces, one for each block of threads on CUDA."""
     for start in range(segment.start, segment.stop, PIECE):
         yield slice(start, min(start + PIECE, segment.stop))
