@@ -17,7 +17,7 @@ import rooms  # noqa: E402
 WIDTH, ROW, BOX_WIDTH, BOX = 1000, 78, 132, 42
 COLUMN = {  # the middle of each box; arrows over several floors pass between the others
     "files": 250, "cuda": 640, "model_zoo": 920, "prototxt": 110, "layer": 520, "cpu": 330, "memory": 500, "ops": 770,
-    "testing": 920, "data": 290, "python_layer": 610, "graph": 190, "layers": 850, "net": 430, "solver": 560,
+    "testing": 920, "data": 290, "python_layer": 610, "graph": 240, "layers": 850, "net": 430, "solver": 560,
     "caffe": 450, "datasets": 76, "checks": 620, "reports": 300, "solvers": 770, "tools": 480, "predictor": 920,
     "page": 200,
 }  # fmt: skip
