@@ -71,7 +71,7 @@ class ImageData(PrefetchingLayer):
 
     @classmethod
     def image_channels(cls, param: LayerParameter) -> int:
-        return 3 if param.image_data_param.is_color else 1
+        return 3 if param.image_data_param.is_color and not param.transform_param.is_mask else 1
 
     @classmethod
     def image_size(cls, param: LayerParameter) -> tuple[int, int] | None:
@@ -91,7 +91,7 @@ class ImageData(PrefetchingLayer):
         transform = self.param.transform_param
         rule = ImageRule(images.is_color, not images.is_color, transform.upright, transform.decode_at_least)
         cache = ImageCache(self.param.data_param.cache_mib, self.name)
-        return ImageFiles(listed, prefix, rule, size, cache)
+        return ImageFiles(listed, prefix, rule, size, cache, masks=transform.is_mask)
 
     def infer_shapes(self, bottom: Sequence[Shape]) -> list[Shape]:
         """Reads the first image that can be read: it gives the size."""

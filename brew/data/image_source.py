@@ -19,6 +19,7 @@ from .crew import Crew
 from .image_list import ImageList, remedy
 from .images.cache import ImageCache
 from .images.decoding import IN_COLOR, ImageRule, read_image
+from .images.masks import read_mask
 from .images.resize import resize
 from .order import Order
 from .prefetch import Batch
@@ -28,6 +29,7 @@ from .transformer import Transformer
 @dataclass(frozen=True, slots=True)
 class ImageFiles:
     """The files of a list and how they are read: `prefix` before each name, how they are decoded, and their size.
+    Of masks the pixels are labels, whatever the rule.
 
     What `load` made once is taken from the `cache`, where there is one.
     """
@@ -37,6 +39,7 @@ class ImageFiles:
     rule: ImageRule = IN_COLOR
     size: tuple[int, int] | None = None  # height, width; None: as it is
     cache: ImageCache | None = None
+    masks: bool = False
 
     def path(self, number: int) -> Path:
         path = Path(self.prefix + self.images.names[number])
@@ -62,7 +65,8 @@ class ImageFiles:
     def _read(self, number: int) -> npt.NDArray[np.uint8]:
         path = self.path(number)
         try:
-            return read_image(path, self.rule, place=self.images.place(number))
+            place = self.images.place(number)
+            return read_mask(path, place=place) if self.masks else read_image(path, self.rule, place=place)
         except DataError as error:
             error.hint = error.hint or (None if is_there(str(path), Path()) else remedy(self.images.names[number]))
             raise

@@ -170,3 +170,18 @@ def test_what_is_wrong_is_placed(folder, caplog):
         image_data(folder).infer_shapes([])
     image_data(folder, "mirror: true")
     assert 'layer "d": mirror has no effect, as in Caffe; transform_param.mirror does it' in caplog.text
+
+
+def test_of_a_mask_with_a_palette_the_numbers_count(folder):
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    picture = Image.fromarray(labels)
+    picture.putpalette([channel for index in range(256) for channel in (255 - index, index // 2, 7)])
+    picture.save(folder / "images" / "mask.png")
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(folder / "images" / "colours.png")
+    (folder / "list.txt").write_text("\nmask.png 0\n")
+    layer = image_data(folder, "batch_size: 1", "transform_param { is_mask: true }")
+    assert layer.infer_shapes([])[0] == (1, 1, 3, 4)
+    assert (layer.next_batch()[0][0, 0] == labels).all()
+    (folder / "list.txt").write_text("\ncolours.png 0\n")
+    with pytest.raises(DataError, match=r"list.txt:2: .*is a mask in colours \(mode RGB\)"):
+        image_data(folder, "batch_size: 1", "transform_param { is_mask: true }").infer_shapes([])

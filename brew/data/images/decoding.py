@@ -79,9 +79,15 @@ def read_image(path: Path, rule: ImageRule, *, place: Place | None = None, data:
 
     DataError with the path, at `place` (the line that names it), when it cannot be read or decoded.
     """
+    with placed(path, place):
+        return decode(regular.read_bytes(path) if data is None else data, rule)
+
+
+@contextmanager
+def placed(path: Path, place: Place | None) -> Iterator[None]:
+    """Errors of reading and decoding file `path` become DataError, at `place`."""
     try:
-        data = regular.read_bytes(path) if data is None else data
-        return decode(data, rule)
+        yield
     except BadImage as error:
         raise DataError(f"image {path} {error}", place=place) from None
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
