@@ -294,7 +294,8 @@ def test_a_cache_changes_no_number_and_saves_decoding(tmp_path, fields, monkeypa
         for came, expected in zip(cached.next_batch(), batch, strict=True):
             assert np.array_equal(came, expected)
     cached.close()
-    assert sorted(decoded) == [b"%08d" % i for i in range(6)]
+    assert set(decoded) == {b"%08d" % i for i in range(6)}
+    assert len(decoded) <= 8, "of 36; a record that is twice in a batch may meet two threads"
 
 
 def test_what_would_hasten_it(tmp_path, monkeypatch):

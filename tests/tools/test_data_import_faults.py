@@ -49,7 +49,13 @@ SLOWLY = "import time; import brew.datasets.sources.folders as s; r = s.read_fil
 
 def started(*arguments: object, slowly: bool = False) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", SLOWLY * slowly + BREW, "data", "import", *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # Shells let what runs in the background ignore SIGINT, and these tests may run there.
+    return subprocess.Popen(command, cwd=ROOT, text=True, preexec_fn=_heeds_sigint, **pipes)
+
+
+def _heeds_sigint() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
