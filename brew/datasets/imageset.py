@@ -21,6 +21,7 @@ from brew.data.images.resize import resize
 from brew.errors import DataError, UsageError
 from brew.files import regular
 from brew.files.atomic import reason
+from brew.files.paths import is_there
 from brew.layer import shape_text
 from brew.layer.random import Stream
 from brew.proto.brew_pb2 import Datum
@@ -219,18 +220,11 @@ def _prefix(root: str, images: ImageList) -> str:
     """`root`, or the folder of that name where only in it images are found."""
     names = images.names[:_LOOKED_UP]
     if root and not root.endswith("/"):
-        plain, inside = (any(_is_there(before + name) for name in names) for before in (root, f"{root}/"))
+        plain, inside = (any(is_there(before + name, Path()) for name in names) for before in (root, f"{root}/"))
         if inside and not plain:
             log.info("%s is taken for the folder %s/", root, root)
             return f"{root}/"
     return root
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return Path(name).expanduser().exists()
-    except (OSError, RuntimeError, ValueError):
-        return False
 
 
 def _ending(name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from brew.data.databases.new import check_target
 from brew.errors import DataError
 from brew.files import regular
+from brew.files.atomic import sync_folder
 
 from .description import FILE, MARK, written_names
 from .staging import Staging
@@ -50,8 +51,8 @@ def put_in_place(staging: Staging, out: Path) -> tuple[str, ...]:
             staging.ready.replace(out)
         else:
             _move(staging, out)
-    _sync(out)
-    _sync(out.parent)
+    sync_folder(out)
+    sync_folder(out.parent)
     return tuple(written_names(out / FILE))
 
 
@@ -66,18 +67,8 @@ def _move(staging: Staging, out: Path) -> None:
         for name in dict.fromkeys([FILE, *written_names(described / FILE), *names]):
             if os.path.lexists(out / name):
                 (out / name).replace(staging.replaced / name)
-        _sync(out)
+        sync_folder(out)
         gone.touch()
     for name in names:
         (staging.ready / name).replace(out / name)
     staging.ready.rmdir()
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -111,17 +111,17 @@ def _put_in_place(temporaries: Sequence[Path], targets: Sequence[Path]) -> None:
         for path in before:
             _set_aside(path)
         if before:
-            _sync_folder(record.parent)
+            sync_folder(record.parent)
         for temporary, target in zip(temporaries, targets, strict=True):
             temporary.replace(target)
             done.append(target)
             if target is not record:
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
     except OSError:
         _take_back(before, [path for path in done if path not in before])
         raise
     # From here on the new files count. While the rename may not be on disk, the old ones stay.
-    _sync_folder(record.parent)
+    sync_folder(record.parent)
     for path in before:
         _remove(old_name(path))
 
@@ -154,7 +154,7 @@ def _remove(path: Path) -> None:
         log.warning("%s is left behind: %s", path, reason(error))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where folders can be opened (not on Windows)."""
     if os.name == "nt":
         return

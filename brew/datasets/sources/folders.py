@@ -16,7 +16,20 @@ from .trees import class_tree, in_bytes_order, is_picture
 _LOOKED_AT = 10_000  # files, to recognise a folder
 
 
-class ClassFolders(Pile):
+class FolderPile(Pile):
+    """Pictures that are files below the folder `path`: an item's name is that of its file."""
+
+    def stamp(self, item: Item) -> str:
+        return file_stamp(self.path / item.name)
+
+    def size(self, item: Item) -> int | None:
+        return (self.path / item.name).stat().st_size
+
+    def read(self, item: Item) -> Content:
+        return Content(read_file(self.path / item.name))
+
+
+class ClassFolders(FolderPile):
     """The pictures in a folder of class folders. A class is everything below its folder."""
 
     kind = "class folders"
@@ -40,15 +53,6 @@ class ClassFolders(Pile):
             return any("/" in name and is_picture(name) for name in islice(files_below(path), _LOOKED_AT))
         except OSError:
             return False
-
-    def stamp(self, item: Item) -> str:
-        return file_stamp(self.path / item.name)
-
-    def size(self, item: Item) -> int | None:
-        return (self.path / item.name).stat().st_size
-
-    def read(self, item: Item) -> Content:
-        return Content(read_file(self.path / item.name))
 
 
 def read_file(path: Path) -> bytes:

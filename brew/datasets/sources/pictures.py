@@ -10,14 +10,14 @@ from typing import ClassVar
 
 from brew.errors import DataError, UsageError
 
-from .folders import files_below, read_file
-from .items import Content, Item, Pile, Problem, file_stamp
+from .folders import FolderPile, files_below
+from .items import Item, Problem
 from .trees import class_order, is_picture, left_out
 
 _LOOKED_AT = 10_000  # files, to recognise a folder
 
 
-class Pictures(Pile):
+class Pictures(FolderPile):
     """All pictures below a folder. `label` and `group` find the class and the group of each in its name."""
 
     kind = "pictures"
@@ -66,15 +66,6 @@ class Pictures(Pile):
             )
         except OSError:
             return False
-
-    def stamp(self, item: Item) -> str:
-        return file_stamp(self.path / item.name)
-
-    def size(self, item: Item) -> int | None:
-        return (self.path / item.name).stat().st_size
-
-    def read(self, item: Item) -> Content:
-        return Content(read_file(self.path / item.name))
 
 
 def _pattern(options: Mapping[str, str], name: str) -> re.Pattern[str] | None:

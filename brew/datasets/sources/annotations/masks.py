@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from brew.data.images.decoding import BadImage, decode_image
 from brew.data.images.masks import decode_mask
-from brew.datasets.sources.items import Content, Item, Part, Pile
+from brew.datasets.sources.items import Content, Item, Part
 from brew.datasets.sources.trees import PARTS, in_bytes_order, is_picture
 from brew.errors import DataError, UsageError
 
@@ -19,7 +19,7 @@ from .class_names import LISTS, listed, numbered_lines
 from .colors import LISTS as COLORS
 from .colors import Colors, read_colors
 from .files import Files
-from .piles import HOLDERS, files_of
+from .piles import FilesPile, files_of, held_by
 from .told import Told
 
 # Folders of masks, and endings of their names; where both lie in one folder, the ending tells.
@@ -62,7 +62,7 @@ _COLORS_HINT = "--set colors=FILE says which colour is which class"
 _Key: TypeAlias = tuple[str, str, Part | None]
 
 
-class Masks(Pile):
+class Masks(FilesPile):
     """Folders of pictures and of masks, with the same names but for their endings: images/ and masks/, train/ and
     trainannot/, JPEGImages/ and SegmentationClass/, either of them in parts.
 
@@ -78,9 +78,7 @@ class Masks(Pile):
     }
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
-        files = files_of(path)
-        if files is None:
-            raise DataError(f"{path} is not {HOLDERS}")
+        files = held_by(path)
         self.path, self._files, told = path, files, Told()
         self._colors = _colors(files, options.get("colors"))
         self.labels = self._colors.names if self._colors else listed(files, options.get("classes")) or ()
@@ -118,9 +116,6 @@ class Masks(Pile):
     def stamp(self, item: Item) -> str:
         return f"{self._files.stamp(item.name)}/{self._files.stamp(item.mask or '')}"
 
-    def size(self, item: Item) -> int | None:
-        return self._files.size(item.name)
-
     def read(self, item: Item) -> Content:
         assert item.mask is not None
         data, mask = self._files.read(item.name), self._files.read(item.mask)
@@ -130,9 +125,6 @@ class Masks(Pile):
             hint = _COLORS_HINT if self._colors is None and "in colours" in str(error) else None
             raise DataError(f"the mask {self._files.place(item.mask)} {error}", hint=hint) from None
         return Content(data, mask=numbers)
-
-    def close(self) -> None:
-        self._files.close()
 
     def _numbers(self, mask: bytes) -> npt.NDArray[np.uint8]:
         """The classes of a mask's pixels, (1, height, width)."""

@@ -7,14 +7,14 @@ from itertools import islice
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
-from brew.datasets.sources.items import Box, Content, Item, Part, Pile, Problem
+from brew.datasets.sources.items import Box, Item, Part, Problem
 from brew.datasets.sources.trees import PARTS
 from brew.errors import DataError, Place, UsageError
 
 from .boxes import BadBox, Corners, tidy
 from .class_names import listed, numbered_lines, of_objects
 from .files import Files, folder_of, inside
-from .piles import HOLDERS, files_of
+from .piles import FilesPile, files_of, held_by
 from .told import Told
 from .xml_tree import Node, read_xml
 
@@ -32,7 +32,7 @@ class _Object(NamedTuple):
     place: Place
 
 
-class Voc(Pile):
+class Voc(FilesPile):
     """Pictures with the XML files of their objects: folders Annotations, JPEGImages and ImageSets, of one year or more,
     or XML files beside pictures, as tools write them.
 
@@ -46,9 +46,7 @@ class Voc(Pile):
     }
 
     def __init__(self, path: Path, options: Mapping[str, str]) -> None:
-        files = files_of(path)
-        if files is None:
-            raise DataError(f"{path} is not {HOLDERS}")
+        files = held_by(path)
         self.path, self._files, self._told = path, files, Told()
         origin = options.get("origin", "0")
         if origin not in ("0", "1"):
@@ -80,18 +78,6 @@ class Voc(Pile):
             return False
         finally:
             files.close()
-
-    def stamp(self, item: Item) -> str:
-        return self._files.stamp(item.name)
-
-    def size(self, item: Item) -> int | None:
-        return self._files.size(item.name)
-
-    def read(self, item: Item) -> Content:
-        return Content(self._files.read(item.name))
-
-    def close(self) -> None:
-        self._files.close()
 
     def _pictures(self, problems: list[Problem]) -> dict[str, tuple[list[_Object], Part | None]]:
         """By picture: its objects and its part."""

@@ -8,14 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
-from brew.datasets.sources.items import Box, Content, Item, Part, Pile, Problem
+from brew.datasets.sources.items import Box, Item, Part, Problem
 from brew.datasets.sources.trees import PARTS, is_picture
 from brew.errors import DataError, Place
 
 from .boxes import BadBox, Corners, tidy
 from .class_names import LISTS, listed, numbered_lines, of_objects
 from .files import Files, folder_of
-from .piles import HOLDERS, files_of
+from .piles import FilesPile, held_by
 from .told import Told
 from .yolo_settings import YoloSettings, is_settings, read_settings
 
@@ -24,7 +24,7 @@ _LOOKED_AT = 40  # text files, to recognise a pile
 _FARTHEST = 2.0  # shares; what lies beyond is in pixels
 
 
-class Yolo(Pile):
+class Yolo(FilesPile):
     """Folders images and labels, or labels beside the pictures; a data.yaml, or a list of the classes. Outlines become
     the boxes around them.
 
@@ -71,18 +71,6 @@ class Yolo(Pile):
             return any(_is_labels(files, name) for name in islice(labels, _LOOKED_AT))
         except (OSError, DataError):
             return False
-
-    def stamp(self, item: Item) -> str:
-        return self._files.stamp(item.name)
-
-    def size(self, item: Item) -> int | None:
-        return self._files.size(item.name)
-
-    def read(self, item: Item) -> Content:
-        return Content(self._files.read(item.name))
-
-    def close(self) -> None:
-        self._files.close()
 
     def _objects(self, problems: list[Problem]) -> dict[str, tuple[list[Box], Part | None, Place | None]]:
         """By picture: its boxes, its part, the place of the first one."""
@@ -184,8 +172,6 @@ def _files_and_settings(path: Path) -> tuple[Files, str | None]:
     if path.suffix.lower() in (".yaml", ".yml") and not path.is_dir():
         files = Files(path.parent)
         return files, path.name if is_settings(files, path.name) else None
-    found = files_of(path)
-    if found is None:
-        raise DataError(f"{path} is not {HOLDERS}")
+    found = held_by(path)
     tops = [name for name in found.first_names() if name.count("/") < 2 and name.lower().endswith((".yaml", ".yml"))]
     return found, next((name for name in tops if is_settings(found, name)), None)
