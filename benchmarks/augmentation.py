@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.cpu import threads
-from brew.cpu.pixels.windows import bring
+from brew.cpu.pixels.windows import WindowCopy
 from brew.data.augment import boxes
 from brew.data.augment.augmenter import Augmenter
 from brew.data.augment.draws import Draws
@@ -54,7 +54,7 @@ def pictures() -> list[npt.NDArray[np.uint8]]:
 def brew_job() -> Job:
     augmenter = Augmenter(parse(SSD, TransformationParameter).message, training=True, mean=MEAN)
     images = [image.transpose(2, 0, 1) for image in pictures()]
-    mean, where = np.array(MEAN, np.float32).reshape(3, 1, 1), np.array(BOXES, np.float64)
+    copy, where = WindowCopy(np.array(MEAN, np.float32).reshape(3, 1, 1), 1.0), np.array(BOXES, np.float64)
 
     def job(number: int) -> object:
         image, draws = images[number % PICTURES], Draws(1, "data", number)
@@ -65,8 +65,8 @@ def brew_job() -> Job:
         view = augmenter.frame(draws, (top, left, top + rows, left + columns), HEIGHT, WIDTH)
         view = view.cropped(0, 0, SIDE, SIDE, mirrored=draw.chance(0.5), flipped=False)
         plan = augmenter.plan(image, draws, view)
-        out = np.empty((1, 3, SIDE, SIDE), np.float32)
-        bring([augmenter.applied(image, plan, draws)], None, mean, 1.0, out)
+        out = np.empty((3, SIDE, SIDE), np.float32)
+        copy.one(augmenter.applied(image, plan, draws), (0, 0, False), out)
         return out, boxes.clipped(boxes.moved(where, plan.points), SIDE, SIDE)
 
     return job

@@ -81,17 +81,27 @@ def decode_batch(records: Sequence[Record], rule: ImageRule) -> tuple[Pixels | l
     Pixels come in one array (records, channels, height, width) where all records are raw bytes of one size, else
     in a list.
     """
-    raw = decode_raw(records)
+    raw = RawDatums()(records)
     if raw is not None:
         return raw
     decoded = [decode(record, rule) for record in records]
     return [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64)
 
 
-def decode_raw(records: Sequence[Record]) -> tuple[Pixels, Labels] | None:
-    """The same where all records are raw bytes of one size, without a parser's objects; None where they are not."""
-    template = _Template.of(records[0])
-    return None if template is None else template.decode([value for _, value in records])
+class RawDatums:
+    """Decodes batches of records that are raw bytes of one size, without a parser's objects."""
+
+    def __init__(self) -> None:
+        self._template: _Template | None = None  # of the last batch: the next one is most often written alike
+
+    def __call__(self, records: Sequence[Record]) -> tuple[Pixels, Labels] | None:
+        """Pixels (records, channels, height, width) and labels; None where the records are anything else."""
+        values = [value for _, value in records]
+        found = None if self._template is None else self._template.decode(values)
+        if found is None:
+            self._template = _Template.of(records[0])
+            found = None if self._template is None else self._template.decode(values)
+        return found
 
 
 def _pixels(key: bytes, datum: Datum, rule: ImageRule) -> Pixels:
@@ -165,15 +175,15 @@ class _Template:
             whole = np.frombuffer(b"".join(values), np.uint8).reshape(-1, length)
             if length < end or (whole[:, :start] != np.frombuffer(head, np.uint8)).any():
                 return None
-            tails = (
-                np.ascontiguousarray(whole[:, end:]).view(f"V{length - end}")[:, 0].tolist() if length > end else [b""]
-            )
+            tails = [b""] * len(values)
+            if length > end:
+                tails = np.ascontiguousarray(whole[:, end:]).view(f"V{length - end}")[:, 0].tolist()
             pixels = whole[:, start:end]
         try:
-            labels = [_labels[tail] for tail in tails]
+            labels = np.array([_labels[tail] for tail in tails], np.int64)
         except ValueError:
             return None
-        return pixels.reshape(-1, *self.shape), np.array(np.broadcast_to(labels, len(values)), np.int64)
+        return pixels.reshape(-1, *self.shape), labels
 
 
 class _Labels(dict[bytes, int]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.data.databases.database import Database, Record
+from brew.data.databases.database import Database, Record, Records
 from brew.errors import BrewError, DataError, Place
 from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .crew import Crew
-from .datum import Labels, Pixels, decode, decode_raw
+from .datum import Labels, Pixels, RawDatums, decode
 from .images.cache import ImageCache
 from .prefetch import Batch
 from .transformer import Transformer
@@ -45,7 +45,7 @@ class RecordSource:
     def __init__(
         self,
         database: Database,
-        records: Generator[Record, None, None],
+        records: Records,
         transformer: Transformer,
         batch_size: int,
         start: int,
@@ -62,6 +62,7 @@ class RecordSource:
         self._bad = bad
         self._cache = cache
         self._crew = Crew()
+        self._raw = RawDatums()
         self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
         self._shape: Shape | None = None  # of images of the last batch
 
@@ -102,7 +103,7 @@ class RecordSource:
 
     def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
         """Whether the records are raw bytes of one size, and in the batch."""
-        raw = decode_raw(records)
+        raw = self._raw(records)
         if raw is None:
             return False
         pixels, labels = raw

@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
+from functools import cache
 from itertools import count, islice
 
-from brew.data.databases.database import Database, Record
+from brew.data.databases.database import Database, Record, Records
 
 from .order import Mixing, Order
 
@@ -32,7 +33,7 @@ class Keys:
         return bytes(self._text[self._ends[number] : self._ends[number + 1]])
 
 
-def shuffled(database: Database, start: int, *, seed: int, name: str, window: int = 0) -> Generator[Record, None, None]:
+def shuffled(database: Database, start: int, *, seed: int, name: str, window: int = 0) -> Records:
     """All records without end, every epoch in an order of its own, from record `start` (counted over epochs) on.
 
     The order is a function of the seed, the layer's `name` and the epoch. All keys are read first (not the values);
@@ -42,21 +43,20 @@ def shuffled(database: Database, start: int, *, seed: int, name: str, window: in
     come in any order, and the records of 16 runs mixed; a window ahead, runs are read as they lie there, so that the
     system has them in memory when single records are taken.
     """
-    keys = Keys(database.keys())
+    keys = cache(lambda: Keys(database.keys()))
     mixing = Mixing(-(-window // _RUNS), _RUNS) if window else None
 
     def wanted(*, in_blocks: bool = False) -> Iterator[bytes]:
-        order = Order(len(keys), shuffle=True, rand_skip=0, seed=seed, name=name, mixing=mixing)
+        order = Order(len(keys()), shuffle=True, rand_skip=0, seed=seed, name=name, mixing=mixing)
         for record in count(start, _STRETCH):
-            yield from map(keys.__getitem__, order.numbers(record, _STRETCH, in_blocks=in_blocks))
+            yield from map(keys().__getitem__, order.numbers(record, _STRETCH, in_blocks=in_blocks))
 
-    with closing(database.read(wanted())) as records:
-        if mixing is None:
-            yield from records
-            return
-        with closing(database.read(wanted(in_blocks=True))) as ahead:
-            for _ in islice(ahead, min(window, len(keys))):
+    def mixed() -> Generator[Record, None, None]:
+        with closing(database.read(wanted())) as records, closing(database.read(wanted(in_blocks=True))) as ahead:
+            for _ in islice(ahead, min(window, len(keys()))):
                 pass
             for record in records:
                 yield record
                 next(ahead)
+
+    return database.read(wanted()) if mixing is None else mixed()

@@ -14,7 +14,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.cpu.pixels.windows import bring
+from brew.cpu.pixels.windows import Window, WindowCopy
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.layer.random import Stream
@@ -60,7 +60,16 @@ class Transformer:
     alive.
     """
 
-    def __init__(self, param: TransformationParameter, context: Context, name: str, kind: str) -> None:
+    def __init__(
+        self,
+        param: TransformationParameter,
+        context: Context,
+        name: str,
+        kind: str,
+        *,
+        mean: npt.NDArray[np.float32] | None = None,
+    ) -> None:
+        """`mean` stands for the contents of mean_file, which is not read then."""
         self.param = param
         self.phase = context.phase
         self.seed: SupportsIndex = context.seed
@@ -76,17 +85,18 @@ class Transformer:
         if param.HasField("mean_file") and param.mean_value:
             raise self._error("mean_file and mean_value cannot both be set", "mean_value")
         self.scale: float = param.scale
-        self.mean: npt.NDArray[np.float32] | None = None
-        if param.HasField("mean_file"):
+        self.mean = mean
+        if mean is None and param.HasField("mean_file"):
             place = context.place("transform_param", "mean_file")
             self.mean = read_mean(param.mean_file, context.folder, f'layer "{name}": mean_file', place)
-        elif param.mean_value:
+        elif mean is None and param.mean_value:
             self.mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
         tell_idle(param, self._tell)
         means = [] if self.mean is None else self.mean.mean((1, 2)).tolist()
         augmentation = Augmentation(param, self.phase, means, self._wrong)
         self.augmentation = augmentation if augmentation.acts else None
         self.labels = LabelTop(param, self.phase, self._wrong)
+        self._copy = WindowCopy(self.mean, self.scale)
 
     @property
     def random_crop(self) -> Shape:
@@ -154,19 +164,9 @@ class Transformer:
         DataError, with `name(i)` of the image, where one cannot be augmented.
         """
         if self.augmentation is not None:
-            images = self._all_augmented(images, first, name)
+            images = [self._augmented(image, first + number, name) for number, image in enumerate(images)]
         windows = self._windows(images, first) if (self.crop or self.random) and not self._crops_before else None
-        if bring(images, windows, self.mean, self.scale, out):
-            return
-        rows, columns, mirrors = windows or np.zeros((3, len(images)), np.int64)
-        if not isinstance(images, np.ndarray) or self.random:
-            for image, row, column, mirror, y in zip(images, rows, columns, mirrors, out, strict=True):
-                self._one(image, int(row), int(column), bool(mirror), y)
-        else:
-            self._one(images, int(rows[0]), int(columns[0]), False, out)
-        if self.scale != 1:
-            with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss shows it
-                np.multiply(out, out.dtype.type(self.scale), out=out)
+        self._copy(images, windows, out)
 
     def place(self, image: Pixels, number: int, out: npt.NDArray[Any]) -> None:
         """Transform one image, record number `number`, into `out` (channels, height, width), its slot of a batch.
@@ -176,7 +176,10 @@ class Transformer:
         shape = self.output_shape(image.shape)
         if shape != out.shape:
             raise DataError(f"it is {shape_text(shape)}, the batch has images of {shape_text(out.shape)}")
-        self([image], number, out[None])
+        if self.augmentation is not None:
+            image = self._augmented(image, number)
+        window = (0, 0, False) if self._crops_before else self._window(image.shape[1], image.shape[2], number)
+        self._copy.one(image, window, out)
 
     def finish(
         self, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, first: int, name: Callable[[int], str]
@@ -188,62 +191,39 @@ class Transformer:
         """
         self.labels.write(tops, labels, name, lambda number: Draws(self.seed, self.draws, first + number))
 
-    def _all_augmented(
-        self, images: Pixels | Sequence[Pixels], first: int, name: Callable[[int], str] | None
-    ) -> list[Pixels]:
+    def _augmented(self, image: Pixels, number: int, name: Callable[[int], str] | None = None) -> Pixels:
         assert self.augmentation is not None
-        changed = []
-        for number, image in enumerate(images):
-            draws = Draws(self.seed, self.draws, first + number)
-            try:
-                changed.append(self.augmentation(image, draws, self.start(first + number)))
-            except DataError as error:
-                of = f"{name(number)}: " if name is not None else ""
-                raise DataError(f"{of}{error.message}", hint=error.hint) from None
-        return changed
+        try:
+            return self.augmentation(image, Draws(self.seed, self.draws, number), self.start(number))
+        except DataError as error:
+            of = f"{name(number)}: " if name is not None else ""
+            raise DataError(f"{of}{error.message}", hint=error.hint) from None
 
     def start(self, number: int) -> Start:
         """Where the crop of record `number` begins, by its size, and whether it is mirrored."""
+        return lambda height, width: self._window(height, width, number)
 
-        def of(height: int, width: int) -> tuple[int, int, bool]:
-            rows, columns, mirrors = self._starts(np.array([[height, width]], np.uint64), number, 1)
-            return int(rows[0]), int(columns[0]), bool(mirrors[0])
-
-        return of
-
-    def _one(self, x: Pixels, row: int, column: int, mirror: bool, y: npt.NDArray[Any]) -> None:
-        """One image, or a batch of them that are treated alike, without the scale."""
-        height, width = y.shape[-2:]
-        window = (..., slice(row, row + height), slice(column, column + width))
-        mean = self.mean
-        if mean is not None and mean.shape[1:] != (1, 1):
-            mean = mean[window]
-        x = x[window]
-        if mirror:
-            x = x[..., ::-1]
-            mean = mean[..., ::-1] if mean is not None else None
-        if mean is None:
-            y[...] = x
-        else:
-            np.subtract(x, mean, out=y, casting="same_kind")
+    def _window(self, height: int, width: int, number: int) -> Window:
+        """Where the window of record `number`, of this size, begins, and whether it is mirrored."""
+        words = self._words(number, 1)[0].tolist() if self.random else [0] * _WORDS
+        mirrored = bool(words[0] & self.param.mirror)
+        if self.crop is None:
+            return 0, 0, mirrored
+        spare = height - self.crop[0], width - self.crop[1]
+        if self.phase == TRAIN:
+            return words[1] % (spare[0] + 1), words[2] % (spare[1] + 1), mirrored
+        return spare[0] // 2, spare[1] // 2, mirrored
 
     def _windows(self, images: Pixels | Sequence[Pixels], first: int) -> tuple[_Numbers, _Numbers, _Numbers]:
-        """Where every record's window starts (row, column) and whether (1) it is mirrored."""
-        if isinstance(images, np.ndarray):
-            sizes = np.array([images.shape[-2:]], np.uint64)
-        else:
-            sizes = np.array([image.shape[-2:] for image in images], np.uint64)
-        return self._starts(sizes, first, len(images))
-
-    def _starts(self, sizes: npt.NDArray[np.uint64], first: int, count: int) -> tuple[_Numbers, _Numbers, _Numbers]:
-        """The same for images of these sizes (height, width), or of one."""
-        words = self._words(first, count) if self.random else np.zeros((count, _WORDS), np.uint64)
+        """The same of each of `images`, in arrays: rows, columns, and 1 where it is mirrored."""
+        words = self._words(first, len(images)) if self.random else np.zeros((len(images), _WORDS), np.uint64)
         mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(np.int64)
         if self.crop is None:
-            return np.zeros(count, np.int64), np.zeros(count, np.int64), mirrors
-        spare = sizes - np.array(self.crop, np.uint64)
+            return np.zeros(len(images), np.int64), np.zeros(len(images), np.int64), mirrors
+        listed = images[:1] if isinstance(images, np.ndarray) else images
+        spare = np.array([image.shape[-2:] for image in listed], np.uint64) - np.array(self.crop, np.uint64)
         starts = words[:, 1:3] % (spare + np.uint64(1)) if self.phase == TRAIN else spare // np.uint64(2)
-        rows, columns = np.broadcast_to(starts, (count, 2)).astype(np.int64).T
+        rows, columns = np.broadcast_to(starts, (len(images), 2)).astype(np.int64).T
         return rows, columns, mirrors
 
     def _words(self, first: int, count: int) -> npt.NDArray[np.uint64]:

@@ -127,11 +127,10 @@ class Preparation:
         mean = self._loaded
         values = mean if isinstance(mean, tuple) else ()
         param = TransformationParameter(crop_size=self._crop, mean_value=values, scale=scale)
-        transformer = Transformer(param, Context(TEST, self.dtype), self._model, "predictor")
-        if isinstance(mean, np.ndarray):
-            transformer.mean = mean
+        array = mean if isinstance(mean, np.ndarray) else None
+        if array is not None:
             param.mean_file = str(self.metadata.mean) if isinstance(self.metadata.mean, Path) else "(an array)"
-        return transformer
+        return Transformer(param, Context(TEST, self.dtype), self._model, "predictor", mean=array)
 
     # --- what is not known --------------------------------------------------------------------------------------------
 

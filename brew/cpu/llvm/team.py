@@ -59,7 +59,7 @@ def alone(function: compiler.Function) -> Callable[[Table], None]:
 
     def run(table: Table) -> None:
         _ = function
-        call(table.ctypes.data)
+        call(table.__array_interface__["data"][0])  # in half the time of `ctypes.data`
 
     return run
 

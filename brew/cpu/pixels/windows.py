@@ -6,8 +6,8 @@ In one pass, on the calling thread, outside the GIL. Channels may lie in planes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, partial
-from typing import TypeAlias
+from functools import cache, cached_property, partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,91 +16,163 @@ from brew.cpu.llvm.compiler import function, target, why_not
 from brew.cpu.llvm.slots import Table
 from brew.cpu.llvm.team import alone
 
+from .calls import address
 from .windows_code import JOB, TABLE, How, write
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Numbers: TypeAlias = npt.NDArray[np.int64]
+Window: TypeAlias = tuple[int, int, bool]  # first row, first column, mirrored
 Windows: TypeAlias = tuple[Numbers, Numbers, Numbers]
 Images: TypeAlias = Bytes | Floats | Sequence[Bytes | Floats]
+Array: TypeAlias = npt.NDArray[Any]
+Code: TypeAlias = Callable[[Table], None]
 
 _SIDE_BY_SIDE = (3, 4)  # channels
 
 
-def bring(
-    images: Images, windows: Windows | None, mean: Floats | None, scale: float, out: npt.NDArray[np.generic]
-) -> bool:
-    """The window of each of `images` (channels, height, width) into `out` (images, channels, rows, columns).
+class WindowCopy:
+    """Copies windows of images into a batch, less `mean` and times `scale`.
 
-    `windows` are the first row and the first column of each, and whether (1 or 0) it is mirrored; None: the images are
-    taken whole. `mean` is (channels, height, width), of whole images of one size, or (channels or 1, 1, 1). False where
-    nothing is done: no machine code here, another type or order of values, images of different strides, windows that
-    are very narrow or not inside.
+    `mean` is (channels, height, width), of whole images of one size, or (channels or 1, 1, 1), or None. NumPy computes
+    the same where there is no machine code: for values of other types or in another order, and for very narrow windows.
+    ValueError for a window that does not lie in its image, or has other channels.
     """
-    how = _how(images, mean, scale, out)
-    if how is None or not _inside(images, windows, out):
-        return False
-    channels, rows, columns = out.shape[1:]
-    channel, row, step = images[0].strides
-    jobs = np.zeros((len(images), JOB), np.int64)
-    if isinstance(images, np.ndarray):
-        jobs[:, 0] = np.arange(len(images)) * images.strides[0] + _address(images)
-    else:
-        jobs[:, 0] = [_address(image) for image in images]
-    if mean is not None and not how.pixel_mean:
-        mean = np.ascontiguousarray(np.broadcast_to(mean.reshape(-1, 1, 1), (channels, 1, 1)))
-    if mean is not None:
-        jobs[:, 1] = _address(mean)
-    mean_channel, mean_row, _ = (0, 0, 0) if mean is None else mean.strides
-    if windows is not None:
-        first_row, first_column, mirrored = windows
-        jobs[:, 0] += first_row * row + first_column * step
-        jobs[:, 1] += first_row * mean_row + first_column * 4 if how.pixel_mean else 0
-        jobs[:, 2] = mirrored
-    elif row == columns * step:
-        rows, columns = 1, rows * columns  # one row behind the other; a mean of pixels has as many
-    table = TABLE.table({
-        "images": len(images), "jobs": _address(jobs), "channels": channels, "rows": rows, "columns": columns,
-        "source_channel": channel, "source_row": row, "mean_channel": mean_channel, "mean_row": mean_row,
-        "target": _address(out), "target_image": out.strides[0], "scale": int(np.float32(scale).view(np.uint32)),
-    })  # fmt: skip
-    _code(how)(table)
-    return True
+
+    def __init__(self, mean: Floats | None, scale: float) -> None:
+        self._mean = mean if mean is None else np.ascontiguousarray(mean)
+        self._of_pixels = mean is not None and mean.shape[1:] != (1, 1)
+        self._of_channels = mean is not None and not self._of_pixels
+        self._scale = scale
+        self._means: dict[int, Floats] = {}  # by the number of channels
+        self._codes: dict[int, Code] = {}  # by the bytes from a pixel to its neighbour
+
+    def one(self, image: Bytes | Floats, window: Window, out: Array) -> None:
+        """The window of `image` (channels, height, width) into `out` (channels, rows, columns).
+
+        A batch of one, without arrays of numbers: decoding threads call it for every image.
+        """
+        row, column, mirrored = window
+        (channels, rows, columns), (channel, line, step) = out.shape, image.strides
+        if not (
+            0 <= row <= image.shape[1] - rows and 0 <= column <= image.shape[2] - columns and len(image) == channels
+        ):
+            raise ValueError(f"no window of {out.shape} at {row}, {column} in {image.shape}")
+        code = self.code(image, out)
+        if code is None:
+            self._by_numpy(image, window, out)
+            return
+        mean, mean_channel, mean_row = self._mean_of(channels)
+        at = address(image) + row * line + column * step
+        if self._of_pixels:
+            mean += row * mean_row + column * 4
+        numbers = [1, 0, channels, rows, columns, channel, line, mean_channel, mean_row, address(out), 0, self._factor]
+        table = np.array([*numbers, at, mean, mirrored], np.int64)  # the job lies behind the table
+        table[1] = address(table) + 8 * len(numbers)
+        code(table)
+
+    def __call__(self, images: Images, windows: Windows | None, out: Array) -> None:
+        """The window of each of `images` (channels, height, width) into `out` (images, channels, rows, columns).
+
+        `windows` are the first row and the first column of each, and whether (1 or 0) it is mirrored; None: the images
+        are taken whole.
+        """
+        _check(images, windows, out)
+        code = self.code(images[0], out[0])
+        if code is None or not _alike(images):
+            self._all_by_numpy(images, windows, out)
+            return
+        (channels, rows, columns), (channel, line, step) = out.shape[1:], images[0].strides
+        mean, mean_channel, mean_row = self._mean_of(channels)
+        jobs = np.empty((len(images), JOB), np.int64)
+        if isinstance(images, np.ndarray):
+            jobs[:, 0] = np.arange(len(images)) * images.strides[0] + address(images)
+        else:
+            jobs[:, 0] = [address(image) for image in images]
+        jobs[:, 1:] = mean, 0
+        if windows is not None:
+            first_row, first_column, mirrored = windows
+            jobs[:, 0] += first_row * line + first_column * step
+            jobs[:, 1] += first_row * mean_row + first_column * 4 if self._of_pixels else 0
+            jobs[:, 2] = mirrored
+        elif line == columns * step:
+            rows, columns = 1, rows * columns  # one row behind the other; a mean of pixels has as many
+        code(TABLE.table({
+            "images": len(images), "jobs": address(jobs), "channels": channels, "rows": rows, "columns": columns,
+            "source_channel": channel, "source_row": line, "mean_channel": mean_channel, "mean_row": mean_row,
+            "target": address(out), "target_image": out.strides[0], "scale": self._factor,
+        }))  # fmt: skip
+
+    @cached_property
+    def _factor(self) -> int:
+        """The bits of the scale."""
+        return int(np.float32(self._scale).view(np.uint32))
+
+    def code(self, image: Bytes | Floats, out: Array) -> Code | None:
+        """The machine code for images like this one; None where there is none."""
+        if why_not() is not None or image.dtype != np.uint8 or out.dtype != np.float32 or not out.flags.c_contiguous:
+            return None
+        channel, _, step = image.strides
+        beside = step in _SIDE_BY_SIDE and channel == 1 and len(image) == step
+        if out.shape[-1] < target().width or step < 1 or (step > 1 and not beside):
+            return None
+        if step not in self._codes:
+            self._codes[step] = _code(How(step, self._of_pixels, self._of_channels, self._scale != 1))
+        return self._codes[step]
+
+    def _mean_of(self, channels: int) -> tuple[int, int, int]:
+        """Where the mean's numbers lie for images of so many channels, and its strides."""
+        if self._mean is None:
+            return 0, 0, 0
+        if self._of_pixels:
+            return address(self._mean), self._mean.strides[0], self._mean.strides[1]
+        mean = self._means.get(channels)
+        if mean is None:
+            mean = np.ascontiguousarray(np.broadcast_to(self._mean, (channels, 1, 1)))
+            mean = self._means.setdefault(channels, mean)  # another thread may have been faster: its array stays
+        return address(mean), 0, 0
+
+    def _all_by_numpy(self, images: Images, windows: Windows | None, out: Array) -> None:
+        rows, columns, mirrors = np.zeros((3, len(images)), np.int64) if windows is None else windows
+        same = all((numbers == numbers[0]).all() for numbers in (rows, columns, mirrors))
+        if isinstance(images, np.ndarray) and same:
+            self._by_numpy(images, (int(rows[0]), int(columns[0]), bool(mirrors[0])), out)
+            return
+        for image, row, column, mirrored, y in zip(images, rows, columns, mirrors, out, strict=True):
+            self._by_numpy(image, (int(row), int(column), bool(mirrored)), y)
+
+    def _by_numpy(self, x: Bytes | Floats, window: Window, y: Array) -> None:
+        """One image, or many that are treated alike."""
+        row, column, mirrored = window
+        height, width = y.shape[-2:]
+        inside = (..., slice(row, row + height), slice(column, column + width))
+        x, mean = x[inside], self._mean[inside] if self._mean is not None and self._of_pixels else self._mean
+        if mirrored:
+            x, mean = x[..., ::-1], mean if mean is None else mean[..., ::-1]
+        if mean is None:
+            y[...] = x
+        else:
+            np.subtract(x, mean, out=y, casting="same_kind")
+        if self._scale != 1:
+            with np.errstate(over="ignore"):  # infinity, as in Caffe; the loss shows it
+                np.multiply(y, y.dtype.type(self._scale), out=y)
 
 
-def _address(array: npt.NDArray[np.generic]) -> int:
-    """Of its first element; quicker than by `ctypes`."""
-    address: int = array.__array_interface__["data"][0]
-    return address
-
-
-def _inside(images: Images, windows: Windows | None, out: npt.NDArray[np.generic]) -> bool:
-    """Whether every window lies in its image, which has as many channels as `out`."""
+def _check(images: Images, windows: Windows | None, out: Array) -> None:
+    """ValueError unless every window lies in its image, which has as many channels as `out`."""
     shapes = [images.shape[1:]] if isinstance(images, np.ndarray) else [image.shape for image in images]
-    if windows is None:
-        return all(shape == out.shape[1:] for shape in shapes)
+    rows, columns = (0, 0) if windows is None else windows[:2]
     sizes: Numbers = np.array(shapes, np.int64).T
-    ends = windows[0] + out.shape[2], windows[1] + out.shape[3]
-    return bool((sizes[0] == out.shape[1]).all() and (ends[0] <= sizes[1]).all() and (ends[1] <= sizes[2]).all())
+    rooms = sizes[1] - rows - out.shape[2], sizes[2] - columns - out.shape[3], rows, columns
+    if (sizes[0] != out.shape[1]).any() or any(np.less(room, 0).any() for room in rooms) or len(images) != len(out):
+        raise ValueError(f"a window of {out.shape[1:]} does not lie in its image, one of {set(shapes)}")
 
 
-def _how(images: Images, mean: Floats | None, scale: float, out: npt.NDArray[np.generic]) -> How | None:
-    """The variant of the code; None where there is none."""
-    if why_not() is not None or out.dtype != np.float32 or not out.flags.c_contiguous or out.shape[-1] < target().width:
-        return None
-    first = images[0]
-    channel, _, step = first.strides
-    if step > 1 and not (step in _SIDE_BY_SIDE and channel == 1 and len(first) == step):
-        return None
-    listed = images[:1] if isinstance(images, np.ndarray) else images
-    if step < 1 or any(i.dtype != np.uint8 or i.strides != first.strides for i in listed):
-        return None
-    of_pixels = mean is not None and mean.shape[1:] != (1, 1)
-    if of_pixels and not (mean is not None and mean.flags.c_contiguous):
-        return None
-    return How(step, of_pixels, mean is not None and not of_pixels, scale != 1)
+def _alike(images: Images) -> bool:
+    """Whether all are bytes with the strides of the first one."""
+    return isinstance(images, np.ndarray) or all(i.dtype == np.uint8 and i.strides == images[0].strides for i in images)
 
 
 @cache
-def _code(how: How) -> Callable[[Table], None]:
+def _code(how: How) -> Code:
     return alone(function(how.name, partial(write, how=how)))

@@ -83,17 +83,17 @@ class _Window:
         last = of["columns"] - w.width
 
         def vectors(column: Int) -> None:
-            pixels = w.load_bytes(source + column * step, step * w.width)
-            at = (last - column if self.mirror else column) * 4
+            at = last - column if self.mirror else column  # the target is written from left to right: memory likes that
+            pixels = w.load_bytes(source + at * step, step * w.width)
             for number, target in enumerate(targets):
                 value = pixels.floats(number, step)
                 if self.how.pixel_mean:
-                    value = value - w.load(maps[number] + column * 4)
+                    value = value - w.load(maps[number] + at * 4)
                 if means:
                     value = value - means[number]
                 if self.scale is not None:
                     value = value * self.scale
-                w.store(target + at, value.reversed() if self.mirror else value)
+                w.store(target + column * 4, value.reversed() if self.mirror else value)
 
         several = _TOGETHER if step == 1 else 1
         whole = last - last % (several * w.width)

@@ -65,14 +65,7 @@ class LevelDB(Database):
         with self._database.iterator(include_value=False) as keys:
             return sum(1 for _ in keys)
 
-    def records(self, start: int = 0) -> Generator[Record, None, None]:
-        """As Database.records, without counting the records unless `start` needs it."""
-        skip = start % self.length if start else 0
-        while True:
-            yield from self.scan(skip)
-            skip = 0
-
-    def scan(self, skip: int) -> Iterator[Record]:
+    def scan(self, skip: int) -> Generator[Record, None, None]:
         start: bytes | None = None
         if skip:
             with self._database.iterator(include_value=False) as keys:

@@ -173,15 +173,8 @@ class PlainLevelDB(Database):
         """Counted by a walk over all records: LevelDB keeps no number."""
         return sum(1 for _ in self._all())
 
-    def records(self, start: int = 0) -> Generator[Record, None, None]:
-        """As Database.records, without counting the records unless `start` needs it."""
-        skip = start % self.length if start else 0
-        while True:
-            yield from self.scan(skip)
-            skip = 0
-
-    def scan(self, skip: int) -> Iterator[Record]:
-        return islice(self._all(), skip, None)
+    def scan(self, skip: int) -> Generator[Record, None, None]:
+        yield from islice(self._all(), skip, None)
 
     def keys(self) -> Iterator[bytes]:
         return (key for key, _ in self._all())

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 from brew.errors import DataError
 from brew.files import regular
 
-from .database import Database, Record
+from .database import Database, Reading, Record
 from .lmdb_pages import check_pages
 
 T = TypeVar("T")
@@ -130,7 +130,10 @@ class LMDB(Database):
     def length(self) -> int:
         return self._length
 
-    def scan(self, skip: int) -> Iterator[Record]:
+    def scan(self, skip: int) -> Reading:
+        return Reading(self._scan(skip))
+
+    def _scan(self, skip: int) -> Generator[list[Record], None, None]:
         import lmdb
 
         last: list[bytes] = []
@@ -161,12 +164,16 @@ class LMDB(Database):
 
         try:
             with self._transaction() as transaction:
-                yield from self._watched(transaction.cursor().iternext(keys=True, values=False))
+                for few in self._watched(transaction.cursor().iternext(keys=True, values=False)):
+                    yield from few
         except lmdb.Error as error:
             raise self._damaged("among its keys", error) from None
 
-    def read(self, keys: Iterable[bytes]) -> Generator[Record, None, None]:
+    def read(self, keys: Iterable[bytes]) -> Reading:
         """All in one transaction: writes of other processes are not seen."""
+        return Reading(self._read(keys))
+
+    def _read(self, keys: Iterable[bytes]) -> Generator[list[Record], None, None]:
         import lmdb
 
         wanted, number = iter(keys), 1
@@ -181,7 +188,7 @@ class LMDB(Database):
                 if len(records) < len(few):
                     there = {key for key, _ in records}
                     raise self.gone(next(key for key in few if key not in there))
-                yield from records
+                yield records
                 number = _few(records[-1])
 
     @contextmanager
@@ -195,8 +202,8 @@ class LMDB(Database):
             with _Environments.inside:
                 transaction.abort()
 
-    def _watched(self, items: Iterable[T], many: Callable[[T], int] = lambda _: _KEYS) -> Iterator[T]:
-        """A cursor's items, a few at a time; the file is measured before: reading a missing page kills the process
+    def _watched(self, items: Iterable[T], many: Callable[[T], int] = lambda _: _KEYS) -> Iterator[list[T]]:
+        """A cursor's items, a few at a time. The file is measured before: reading a missing page kills the process
         (SIGBUS). `many` says by the last one how many are a few; those in front of an error come before it."""
         iterator, number = iter(items), 1
         while True:
@@ -207,7 +214,8 @@ class LMDB(Database):
                     few.extend(islice(iterator, number))
             finally:
                 then = many(few[-1]) if few else 1
-                yield from few
+                if few:
+                    yield few
             if len(few) < number:
                 return
             number = then

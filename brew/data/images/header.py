@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _START = b"\xff\xd8"
 _SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # markers of a frame, whatever its kind
@@ -12,8 +12,7 @@ _SCAN, _END, _EXIF = 0xDA, 0xD9, 0xE1
 _ORIENTATION, _SHORT = 0x0112, 3  # of EXIF: the tag, and the type of its value
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """Size in pixels, channels, bits a channel, and EXIF's orientation (1 to 8; 1 where there is none)."""
 
     height: int
