@@ -106,13 +106,15 @@ class Session:
         self.holds = self._holds()
         self.start()
         if off > 2:
-            self.net.after_forward(self._round)
+            self.net.after_forward(lambda number: self._round(number, backward=False))
+            self.net.after_backward(lambda number: self._round(number, backward=True))
 
-    def _round(self, number: int) -> None:
+    def _round(self, number: int, *, backward: bool) -> None:
         """Move what a layer has made by about what float32 would round; whole numbers have no rest to round."""
-        for name in self.net.top_names[self.net.layers[number].name]:
-            values = self.net.blobs[name].data
-            noise = np.random.default_rng([self.off, number]).standard_normal(values.shape)
+        layer = self.net.layers[number].name
+        for name in (self.net.bottom_names if backward else self.net.top_names)[layer]:
+            values = self.net.blobs[name].diff if backward else self.net.blobs[name].data
+            noise = np.random.default_rng([self.off, number, backward]).standard_normal(values.shape)
             values *= 1 + (values != np.round(values)) * _ROUNDS * noise
 
     def make(self, share: Net | None = None) -> Net:

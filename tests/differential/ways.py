@@ -127,7 +127,10 @@ def check(case: Case, ways: list[Way]) -> Checked:
             if not unspoilt:
                 return Checked([Failure(REFERENCE, error=f"reads memory that nobody has written: {bad}")])
             return Checked(dropped=f"the reference is not finite, or large: {bad}")
-        scale = Scale(reference, lambda: [*_off(case, 1, 2), run(case, ROUNDED)], lambda: _off(case, 3, 4, 5, 6))
+        scale = Scale(
+            reference, lambda: [*_off(case, 1, 2), run(case, ROUNDED)],
+            lambda: [*_off(case, 3, 4, 5, 6), *_off(case, 3, 4, way=ROUNDED)],
+        )  # fmt: skip
         plain = Scale(reference, lambda: _off(case, 1, 2), lambda: _off(case, 3, 4, 5, 6))
         result = Checked()
         for way in ways:
@@ -173,13 +176,13 @@ def _one(case: Case, way: Way, scale: Scale) -> Failure | None:
     return Failure(way, differences) if differences else None
 
 
-def _off(case: Case, *numbers: int) -> list[Outcome]:
+def _off(case: Case, *numbers: int, way: Way = REFERENCE) -> list[Outcome]:
     """The reference on inputs that are a little off: a kink that float32 may fall on either side of shows.
 
     From the third number on, what layers make is off too, by what float32 rounds: an MVN of values that are nearly alike
-    makes much of that.
+    makes much of that, of values or of gradients.
     """
-    return [run(case, REFERENCE, off=number) for number in numbers]
+    return [run(case, way, off=number) for number in numbers]
 
 
 def _trained(case: Case) -> Scale:

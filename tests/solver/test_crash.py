@@ -38,7 +38,7 @@ def test_two_hundred_kills_change_nothing(tmp_path: Path):
     report = crash(tmp_path, "kills", 200, 2026)
     assert report["kills"] == 200
     assert report["inside"] >= 40
-    assert report["runs"] >= 4
+    assert report["runs"] >= 2
 
 
 @pytest.mark.parametrize("snapshot_format", ["BINARYPROTO", "HDF5"])
