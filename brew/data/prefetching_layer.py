@@ -88,6 +88,10 @@ class PrefetchingLayer(DataLayer):
     def waited(self) -> float:  # type: ignore[override]
         return self._waited + (self._prefetcher.waited if self._prefetcher is not None else 0.0)
 
+    @property
+    def buffers(self) -> int:  # type: ignore[override]
+        return max(self.ahead, 1) + 1  # one is with the net
+
     def next_shapes(self) -> list[Shape]:
         return [top.shape for top in self._batches().peek().tops]
 

@@ -54,6 +54,7 @@ class DataLayer(Layer):
 
     brings_images  its first top is images, as its `transform_param` makes them
     waited         seconds that passes have waited for its batches so far, the first of a run apart
+    buffers        batches that it holds beside its tops, at most
     """
 
     bottoms = exactly(0)
@@ -61,6 +62,7 @@ class DataLayer(Layer):
     brings_images: ClassVar[bool] = False
     batch_size: int
     waited: float = 0.0
+    buffers: int = 0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from brew.errors import ResourceError
 from brew.layer import count
+from brew.layer.data_layer import DataLayer
 from brew.units import mib
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class MemoryReport:
 
     data, gradients  of the blobs that have memory of their own
     workspace        buffers that layers keep from call to call
+    batches          that data layers hold, read ahead
     arena            what other blobs, scratch, and copies in other layouts use in turns (brew.memory.plan)
     batch            items in a pass; 0 where the net has no batch
     largest          the layers that need most: (name, bytes of tops and parameters)
@@ -34,13 +36,14 @@ class MemoryReport:
     history: int
     workspace: int
     arena: int = 0
+    batches: int = 0
     batch: int = 0
     largest: tuple[tuple[str, int], ...] = ()
 
     @property
     def total(self) -> int:
         blobs = self.data + self.gradients + self.arena
-        return blobs + self.params + self.param_gradients + self.history + self.workspace
+        return blobs + self.params + self.param_gradients + self.history + self.workspace + self.batches
 
     def largest_batch(self, free: int) -> int | None:
         """An estimate of the largest batch that fits in `free` bytes; all but the parameters grows with the batch.
@@ -68,6 +71,7 @@ class MemoryReport:
             ("solver history", self.history),
             ("workspace", self.workspace),
             ("used in turns", self.arena),
+            ("batches read ahead", self.batches),
         ]
         return "Memory: " + (", ".join(f"{name} {mib(size)}" for name, size in parts if mib(size) != mib(0)) or mib(0))
 
@@ -100,9 +104,16 @@ def predict(
         history=params * history_slots,
         workspace=executor.kept_bytes,
         arena=plan.arena.bytes,
+        batches=_batches(graph) * itemsize,
         batch=_batch(graph),
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
+
+
+def _batches(graph: Graph) -> int:
+    """Values in the batches that data layers hold beside their tops."""
+    layers = ((node.layer, node.tops) for node in graph.nodes if isinstance(node.layer, DataLayer))
+    return sum(layer.buffers * sum(count(graph.blobs[top].shape) for top in tops) for layer, tops in layers)
 
 
 def _batch(graph: Graph) -> int:
@@ -132,8 +143,14 @@ def _too_much(report: MemoryReport, what: str) -> ResourceError:
     largest = ", ".join(f"{name} {mib(size)}" for name, size in report.largest)
     return ResourceError(
         f"{what}; the largest layers: {largest}",
-        hint="a smaller batch_size, with iter_size for the same effective batch, needs less",
+        hint=_remedy(report),
     )
+
+
+def _remedy(report: MemoryReport) -> str:
+    if report.batches > report.total // 2:
+        return f"prefetch is how many batches are read ahead, here {mib(report.batches)}; fewer need less"
+    return "a smaller batch_size, with iter_size for the same effective batch, needs less"
 
 
 class Budget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from brew import prototxt
 from brew.errors import ResourceError, SolverError
 from brew.net.memory_report import Budget
 from brew.net.net import Net
-from brew.proto.brew_pb2 import NetParameter, SolverParameter
+from brew.proto.brew_pb2 import Datum, NetParameter, SolverParameter
 from brew.solver.solver import Solver
 from brew.units import mib
 
@@ -58,3 +59,18 @@ def test_a_budget_is_of_the_nets_it_is_handed_to() -> None:
     assert budget.spent == 2 * needed
     with pytest.raises(ResourceError, match=r"a net needs .* beside the .* of the nets before it, max_memory is"):
         net(budget)
+
+
+def test_batches_read_ahead_count(make_lmdb: Callable[..., Path]) -> None:
+    folder = make_lmdb([Datum(channels=1, height=2, width=5, data=bytes(10)) for _ in range(3)])
+    text = 'layer {{ name: "data" type: "Data" top: "x" top: "t" data_param {{ source: "{}" batch_size: 8 prefetch: {} }} }}'
+
+    def net(prefetch: int) -> Net:
+        return Net(prototxt.parse(text.format(folder, prefetch), NetParameter))
+
+    batch = 8 * (10 + 1) * 4
+    assert [net(ahead).memory.batches for ahead in (0, 1, 4)] == [2 * batch, 2 * batch, 5 * batch]
+    assert net(4).memory.total - net(1).memory.total == 3 * batch
+    with pytest.raises(ResourceError, match="are free; the largest layers") as caught:
+        net(300_000_000)
+    assert caught.value.hint is not None and "prefetch is how many batches are read ahead" in caught.value.hint
