@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from brew import cuda
 from brew.data.hdf5.writer import write_datasets
+from brew.files.paths import expanded
 from brew.layer import Arrays, Context, Implementation, Layer, Shape, exactly
 from brew.layer.registry import register_layer
 from brew.proto.brew_pb2 import LayerParameter
@@ -41,7 +41,7 @@ class HDF5Output(Layer):
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
-        self.path = Path(param.hdf5_output_param.file_name).expanduser()
+        self.path = expanded(param.hdf5_output_param.file_name)
         if not param.hdf5_output_param.file_name:
             raise self.error("file_name is empty: the file to write is expected", "hdf5_output_param", "file_name")
         if not self.path.parent.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from brew.errors import BrewError, DataError, Place
-from brew.files.paths import is_there
+from brew.files.paths import expanded, is_there
 from brew.layer import Shape
 
 from .bad_records import BadRecords
@@ -42,10 +41,7 @@ class ImageFiles:
     masks: bool = False
 
     def path(self, number: int) -> Path:
-        path = Path(self.prefix + self.images.names[number])
-        with suppress(RuntimeError):  # a ~ that is no user's home is part of a name
-            return path.expanduser()
-        return path
+        return expanded(self.prefix + self.images.names[number])
 
     def load(self, number: int) -> npt.NDArray[np.uint8]:
         """Image `number` (channels, height, width), BGR or gray; DataError, placed in the list."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from brew.errors import DataError, Place
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.proto.brew_pb2 import LayerParameter
 
 FILE = "labels.txt"
@@ -34,7 +35,7 @@ def names_of_layers(layers: Iterable[LayerParameter]) -> tuple[str, ...]:
     """The names beside the sources of a net's data layers: of the first layer that has any."""
     for layer in layers:
         for source in (layer.data_param.source, layer.hdf5_data_param.source, layer.image_data_param.source):
-            if source and (names := label_names(Path(source).expanduser())):
+            if source and (names := label_names(expanded(source))):
                 return names
     return ()
 

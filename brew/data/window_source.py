@@ -15,6 +15,7 @@ import numpy.typing as npt
 from brew.cpu import threads
 from brew.errors import DataError, Place
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.layer.random import Stream
 
 from .images.decoding import IN_COLOR, read_image
@@ -119,7 +120,7 @@ class WindowImages:
             y[window] *= y.dtype.type(self.scale)
 
     def _image(self, number: int) -> npt.NDArray[np.uint8]:
-        path = Path(self.prefix + self.windows.names[number]).expanduser()
+        path = expanded(self.prefix + self.windows.names[number])
         place = self.windows.place(self.windows.lines[number])
         known = None if self.contents is None else self.contents.get(number)
         if known is None and self.contents is not None:

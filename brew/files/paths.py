@@ -13,6 +13,11 @@ log = logging.getLogger("brew")
 _SHOWN = 200  # characters of a path in a message
 
 
+def expanded(name: str | os.PathLike[str]) -> Path:
+    """The path, with the home folder for ~ or ~user. The name of no user stays as it is: no such file will be there."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 (Path.expanduser raises RuntimeError for it)
+
+
 def find(written: str, folder: Path, *, what: str, place: Place | None = None, hint: str | None = None) -> Path:
     """The existing file or folder that `written` names.
 
@@ -22,11 +27,11 @@ def find(written: str, folder: Path, *, what: str, place: Place | None = None, h
     if not written:
         raise DataError(f"{what} is empty: a path is expected", place=place, hint=hint)
     try:
-        first = Path(written).expanduser()
+        first = expanded(written)
         second = folder / first
         first_is_there, second_is_there = first.exists(), second.exists()
-    except (OSError, RuntimeError) as error:  # a name too long, a folder that may not be entered, no such user
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:  # a name too long, a folder that may not be entered
+        reason = error.strerror or str(error)
         raise DataError(f"{what}: {written[:_SHOWN]} cannot be looked up: {reason}", place=place) from None
     if first_is_there:
         return first
@@ -46,13 +51,13 @@ def find_prefix(root: str, name: str, folder: Path, *, what: str, place: Place |
     No separator is put behind `root`. Raises DataError when `name` is in neither place.
     """
     found = find(root + name, folder, what=what, place=place)
-    return root if found == Path(root + name).expanduser() else f"{folder}{os.sep}{root}"
+    return root if found == expanded(root + name) else f"{folder}{os.sep}{root}"
 
 
 def is_there(name: str, folder: Path) -> bool:
     """Whether `find` would find `name`."""
     try:
-        path = Path(name).expanduser()
+        path = expanded(name)
         return path.exists() or (folder / path).exists()
-    except (OSError, RuntimeError, ValueError):
+    except (OSError, ValueError):
         return False

@@ -10,6 +10,7 @@ from pathlib import Path
 import brew.model_zoo
 from brew.data import labels
 from brew.errors import BrewError, DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
+from brew.files.paths import expanded
 from brew.files.weights import recognising, stored_net
 from brew.files.weights.reading import Weights
 from brew.graph.definition import NetDefinition, define
@@ -48,7 +49,7 @@ def find(source: str | Path, weights: Weights | None) -> Found:
     DataError where it cannot be read.
     """
     try:
-        return _found(source, Path(source).expanduser(), weights)
+        return _found(source, expanded(source), weights)
     except BrewError:  # a RuntimeError too
         raise
     except (OSError, RuntimeError) as error:  # a folder that may not be entered, a name too long, no such user

@@ -27,6 +27,7 @@ from brew import cuda
 from brew.data.images.decoding import BadImage, array_pixels, decode_image, image_pixels, is_pillow
 from brew.errors import BrewError, DataError, UsageError
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.layer import Shape, shape_text
 
 from .preparation import Bytes, Preparation
@@ -176,7 +177,7 @@ class Reader:
 
     def _file(self, path: Path) -> Bytes:
         try:
-            content = regular.read_bytes(path.expanduser())
+            content = regular.read_bytes(expanded(path))
         except BrewError:
             raise
         except (OSError, ValueError, RuntimeError) as error:

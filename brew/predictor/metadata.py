@@ -20,6 +20,7 @@ from brew.datasets.features import model_yaml
 from brew.datasets.features.preparation import Preparation as Things
 from brew.errors import DataError, Place, UsageError, did_you_mean
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.graph.definition import NetDefinition
 from brew.graph.states import filter_layers, merged_state
 from brew.layer import TEST, TRAIN
@@ -118,7 +119,7 @@ def _crop(value: Any, folder: Path) -> int:
 
 def _mean(value: Any, folder: Path) -> Mean:
     if isinstance(value, str | Path):
-        return folder / Path(value).expanduser()
+        return folder / expanded(value)
     if isinstance(value, np.ndarray):
         return tuple(value.tolist()) if value.ndim == 1 else value
     if isinstance(value, int | float):
@@ -140,7 +141,7 @@ def _order(value: Any, folder: Path) -> str:
 
 def _labels(value: Any, folder: Path) -> tuple[str, ...] | Path:
     if isinstance(value, str | Path):
-        return folder / Path(value).expanduser()
+        return folder / expanded(value)
     return tuple(str(label) for label in value)
 
 
@@ -222,7 +223,7 @@ def of_import(definition: NetDefinition) -> Metadata:
         for source in filter_layers(definition.net.layers, merged_state(phase, definition.net.shell.state)):
             param = source.param
             for written in filter(None, (param.data_param.source, param.hdf5_data_param.source)):
-                first = Path(written).expanduser()
+                first = expanded(written)
                 there = first if first.exists() else definition.folder / first
                 if (there.parent / model_yaml.FILE).is_file():
                     return of_model_yaml(there.parent)
@@ -240,7 +241,7 @@ def of_training(definition: NetDefinition) -> Metadata:
     transform = param.transform_param
     mean: Mean = tuple(transform.mean_value)
     if transform.mean_file:
-        first, second = Path(transform.mean_file).expanduser(), definition.folder / transform.mean_file
+        first, second = expanded(transform.mean_file), definition.folder / transform.mean_file
         mean = second if second.exists() and not first.exists() else first
     transformed = Metadata(
         size=warped(transform) or cls.image_size(param),

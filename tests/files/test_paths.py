@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from brew.errors import DataError
-from brew.files.paths import find
+from brew.files.paths import expanded, find
 
 
 def test_working_directory_then_folder(tmp_path, monkeypatch, caplog):
@@ -31,3 +33,11 @@ def test_absolute_and_home(tmp_path, monkeypatch):
         find(f"{tmp_path}/nowhere", tmp_path, what="x")
     with pytest.raises(DataError, match="x is empty"):
         find("", tmp_path, what="x")
+
+
+def test_the_home_of_nobody_is_a_name_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expanded("~/x") == tmp_path / "x"
+    assert expanded("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+    with pytest.raises(DataError, match="x: there is no ~nobody-of-that-name/x; looked for"):
+        find("~nobody-of-that-name/x", tmp_path, what="x")

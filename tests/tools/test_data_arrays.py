@@ -63,6 +63,18 @@ def idx(array: Array, code: int = 8) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, code, array.ndim, *array.shape) + array.tobytes()
 
 
+def test_idx_of_a_name_that_only_holds_the_letters_of_a_part(brew_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for name, count in (("latest", 4), ("Testing", 3)):
+        images, labels = pixels(count, count, 5, 4), np.arange(count, dtype=np.uint8)
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx(labels))
+    imported(brew_run, folder, tmp_path / "out")
+    assert arrays(tmp_path / "out/train_lmdb")[1] == [0, 1, 2, 3]
+    assert arrays(tmp_path / "out/test_lmdb")[1] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_idx(brew_run: Run, tmp_path: Path, packed: bool) -> None:
     folder, end = tmp_path / "mnist", ".gz" if packed else ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from brew.errors import InputError, UsageError
+from brew.files.paths import expanded
 from brew.tools.parts.command import Command, Settings
 from brew.tools.parts.live import bar
 from brew.tools.parts.output import echo
@@ -59,7 +60,7 @@ def verb(
     out = out if out.suffix == ".npy" else Path(f"{out}.npy")  # as NumPy names it
     check(out, NPY_KIND)
     names = read_labels(Path(labels)) if labels else ()
-    images = _Images(source.expanduser(), ext)
+    images = _Images(expanded(source), ext)
     prepared.use_device()
     from brew.caffe.classifier import Classifier
 

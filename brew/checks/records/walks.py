@@ -21,6 +21,7 @@ from brew.data.list_lines import UTF_16
 from brew.datasets.stored.entry import Entry, look
 from brew.errors import BrewError, DataError
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.files.signatures import noun_of
 from brew.layer import shape_text
 
@@ -124,7 +125,7 @@ def _refuse(error: DataError) -> Fact:
 
 def _is_there(name: str) -> bool:
     try:
-        return Path(name).expanduser().exists()
+        return expanded(name).exists()
     except (OSError, RuntimeError):
         return False
 

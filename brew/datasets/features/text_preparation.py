@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from brew.errors import DataError, UsageError
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.layer import Shape
 
 from .preparation import CONT, DATA
@@ -116,7 +117,7 @@ class TextPreparation:
 
 def _read(path: Path) -> str:
     try:
-        return regular.read_text(path.expanduser(), "utf-8-sig")
+        return regular.read_text(expanded(path), "utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path} is no text in UTF-8") from None
     except (OSError, ValueError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from brew.errors import DataError, Place
 from brew.files import regular
+from brew.files.paths import expanded
 
 from .folders import read_file
 from .items import Content, Item, Part, Pile, Problem, file_stamp
@@ -108,7 +109,7 @@ class FileList(Pile):
         """The folder in which the first picture that is anywhere is found; DataError where none is."""
         column = self._columns.image
         names = [row.cells[column] for row in table.rows[:_FIRST] if len(row.cells) > column and row.cells[column]]
-        roots = [Path(said).expanduser()] if said is not None else [self.path.parent, Path()]
+        roots = [expanded(said)] if said is not None else [self.path.parent, Path()]
         for name in names:
             for root in roots:
                 if os.path.lexists(root / (name + self._ending)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from brew.datasets.features.standard import NOTHING, Standard
 from brew.datasets.features.words import Words
 from brew.errors import DataError, UsageError
 from brew.files import regular
+from brew.files.paths import expanded
 from brew.layer import Shape, shape_text
 
 from .files import decode
@@ -144,7 +144,7 @@ def _bytes(thing: object) -> tuple[str, bytes]:
     if isinstance(thing, bytes | bytearray | memoryview):
         return "the sound", bytes(thing)
     if isinstance(thing, str | os.PathLike):
-        path = Path(thing).expanduser()
+        path = expanded(thing)
         try:
             return str(path), regular.read_bytes(path)
         except (OSError, ValueError) as error:

@@ -98,4 +98,6 @@ def _is_idx(path: Path) -> bool:
 
 
 def _part(name: str) -> Part | None:
-    return next((part for word, part in _PARTS if word in name.lower()), None)
+    """The part with whose name a word of the file's name begins: "latest" is no test."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return next((part for start, part in _PARTS if any(word.startswith(start) for word in words)), None)
