@@ -65,17 +65,25 @@ def _list_kinds(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     "--resize", type=Choice(["warp", "fit", "pad", "shorter", "crop"]), default="warp", help="How (warp): see above."
 )
 @click.option("--encoded/--raw", default=None, help="Store encoded pictures, or pixels (encoded unless resized).")
-@click.option("--upright", is_flag=True, help="Turn pictures as the mark of their camera says.")
+@click.option("--upright", is_flag=True, help="Turn pictures as their EXIF orientation says.")
 @click.option("--gray/--color", default=None, help="One channel, or three (gray where all pictures are).")
 @click.option(
-    "--val", type=click.FloatRange(0, 1, max_open=True), default=0, metavar="SHARE", help="Of it for val (0)."
+    "--val",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0,
+    metavar="SHARE",
+    help="The share of the items for val (0).",
 )
 @click.option(
-    "--test", type=click.FloatRange(0, 1, max_open=True), default=0, metavar="SHARE", help="Of it for test (0)."
+    "--test",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0,
+    metavar="SHARE",
+    help="The share of the items for test (0).",
 )
 @click.option("--compare/--no-compare", default=True, help="Keep pictures that are nearly the same in one part (yes).")
 @click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=1701, metavar="N", help="Of division and order (1701)."
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1701, metavar="N", help="Seed of division and order (1701)."
 )
 @click.option("--shuffle/--no-shuffle", default=True, help="Order of the part train: by the seed, or the source's.")
 @click.option("--max-bad", type=click.IntRange(0), default=0, metavar="N", help="Items that may be left out (0).")

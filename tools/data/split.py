@@ -17,8 +17,8 @@ _SHARE = click.FloatRange(0, 1, max_open=True)
 @click.command(name="split", cls=Command)
 @click.argument("source", type=click.Path(path_type=Path), metavar="SRC")
 @click.argument("out", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--val", type=_SHARE, default=0, metavar="SHARE", help="Of it for val (0).")
-@click.option("--test", type=_SHARE, default=0, metavar="SHARE", help="Of it for test (0).")
+@click.option("--val", type=_SHARE, default=0, metavar="SHARE", help="The share of the items for val (0).")
+@click.option("--test", type=_SHARE, default=0, metavar="SHARE", help="The share of the items for test (0).")
 @click.option("--compare/--no-compare", default=True, help="Pictures that are nearly the same stay together (they do).")
 @seed_option
 @copy_options
