@@ -9,7 +9,7 @@ from pathlib import Path
 
 import brew.model_zoo
 from brew.data import labels
-from brew.errors import BrewError, DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
+from brew.errors import DataError, InputError, NetError, Place, UsageError, WeightsError, did_you_mean
 from brew.files.paths import expanded
 from brew.files.weights import recognising, stored_net
 from brew.files.weights.reading import Weights
@@ -50,11 +50,8 @@ def find(source: str | Path, weights: Weights | None) -> Found:
     """
     try:
         return _found(source, expanded(source), weights)
-    except BrewError:  # a RuntimeError too
-        raise
-    except (OSError, RuntimeError) as error:  # a folder that may not be entered, a name too long, no such user
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"{str(source)[:_SHOWN]} cannot be read: {reason}") from None
+    except OSError as error:  # a folder that may not be entered, a name too long
+        raise DataError(f"{str(source)[:_SHOWN]} cannot be read: {error.strerror or error}") from None
 
 
 def _found(source: str | Path, path: Path, weights: Weights | None) -> Found:
