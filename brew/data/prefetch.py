@@ -39,6 +39,11 @@ class Batch:
         return self.tops
 
 
+def buffers(ahead: int) -> int:
+    """The batches that a prefetcher holds: those ahead, or the one that is made, and the consumer's."""
+    return max(ahead, 1) + 1
+
+
 class Prefetcher:
     """Keeps up to `ahead` batches ready; with `ahead` 0 each is made when it is asked for, in the caller's thread.
 
@@ -56,7 +61,7 @@ class Prefetcher:
         self._begun = False
         self._free: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
-        for _ in range(max(ahead, 1) + 1):  # one is with the consumer
+        for _ in range(buffers(ahead)):
             self._free.put(make())
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] | None = None

@@ -16,7 +16,7 @@ from brew.layer import Context, Shape
 from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
-from .prefetch import Batch, Prefetcher
+from .prefetch import Batch, Prefetcher, buffers
 
 log = logging.getLogger("brew")
 
@@ -90,7 +90,7 @@ class PrefetchingLayer(DataLayer):
 
     @property
     def buffers(self) -> int:  # type: ignore[override]
-        return max(self.ahead, 1) + 1  # one is with the net
+        return buffers(self.ahead)
 
     def next_shapes(self) -> list[Shape]:
         return [top.shape for top in self._batches().peek().tops]

@@ -178,9 +178,7 @@ class Reader:
     def _file(self, path: Path) -> Bytes:
         try:
             content = regular.read_bytes(expanded(path))
-        except BrewError:
-            raise
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise DataError(f"image {str(path)[:_SHOWN]} cannot be read: {reason}") from None
         return self._decoded(f"image {path}", decode_image, content)

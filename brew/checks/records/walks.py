@@ -21,7 +21,7 @@ from brew.data.list_lines import UTF_16
 from brew.datasets.stored.entry import Entry, look
 from brew.errors import BrewError, DataError
 from brew.files import regular
-from brew.files.paths import expanded
+from brew.files.paths import is_there
 from brew.files.signatures import noun_of
 from brew.layer import shape_text
 
@@ -69,7 +69,7 @@ def walk(source: Path, start: int, limits: Limits, measurer: Measurer | None = N
         noun = noun or "a file of unknown kind"
         raise DataError(f"this is {noun}; the folder of an LMDB or LevelDB, HDF5, or a list of files is expected")
     first = next((line.strip() for line in head.decode("utf-8-sig", "replace").splitlines() if line.strip()), "")
-    if any(_is_there(str(path)) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
+    if any(is_there(str(path), Path()) and _is_hdf5(path) for path in (Path(first), source.parent / first)):
         return Walk("HDF5", None, _hdf5(read_list(source, what="source", place=None), limits, measurer))
     if re.fullmatch("# *[0-9]+", first):
         raise DataError("this seems to be a list of windows (WindowData); those are not checked")
@@ -105,7 +105,7 @@ def _images(source: Path, start: int, limits: Limits, measurer: Measurer) -> Wal
     listed = ImageList.read(source, what="source", wrong=wrong)
     prefix = limits.root
     if prefix is None:
-        here = any(_is_there(name) for name in listed.names[:_LOOKED_UP])
+        here = any(is_there(name, Path()) for name in listed.names[:_LOOKED_UP])
         prefix = "" if here else f"{source.parent}/"
     files = ImageFiles(listed, prefix)
     looks = (_look(files, line, found, measurer) for line, found in islice(numbered(listed, wrong), start, None))
@@ -121,13 +121,6 @@ def _look(files: ImageFiles, line: int, found: int | DataError, measurer: Measur
 
 def _refuse(error: DataError) -> Fact:
     raise DataError(error.message.removeprefix("source: "), hint=error.hint)
-
-
-def _is_there(name: str) -> bool:
-    try:
-        return expanded(name).exists()
-    except (OSError, RuntimeError):
-        return False
 
 
 def _image(files: ImageFiles, number: int, measurer: Measurer) -> Fact:

@@ -15,6 +15,12 @@ from .writer import Writer
 Table = npt.NDArray[np.int64]
 
 
+def address(array: npt.NDArray[Any]) -> int:
+    """Where the array's first value lies (`array.ctypes.data`, in half the time)."""
+    place: int = array.__array_interface__["data"][0]
+    return place
+
+
 class _Calling(np.ndarray[Any, np.dtype[np.int64]]):
     """A table with addresses of functions: it keeps them in memory."""
 

@@ -6,7 +6,6 @@ import ctypes
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +35,6 @@ def call(name: str, write: Callable[[PixelWriter], None], slots: Slots, values: 
     """Run the function that `write` writes, on a table of these values; their arrays are the caller's to keep."""
     table = (ctypes.c_int64 * len(slots.names))(*[values[name] for name in slots.names])
     _entry(name, write)[0](ctypes.addressof(table))
-
-
-def address(array: npt.NDArray[Any]) -> int:
-    """Where the array's first value lies (`array.ctypes.data`, in half the time)."""
-    place: int = array.__array_interface__["data"][0]
-    return place
 
 
 class _Scratch(threading.local):

@@ -17,7 +17,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .calls import WIDEST, Bytes, address, call, native, scratch
+from brew.cpu.llvm.slots import address
+
+from .calls import WIDEST, Bytes, call, native, scratch
 from .colours_code import COLOURS, MIXED, NUMBERS, SCALED, TURNED, write_colours
 
 Planes: TypeAlias = npt.NDArray[np.float32]

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .calls import WIDEST, Bytes, address, call, native, scratch
+from brew.cpu.llvm.slots import address
+
+from .calls import WIDEST, Bytes, call, native, scratch
 from .resampling_code import ACROSS, DOWN, FOUR, write_across, write_down
 
 SLACK = 4  # bytes that may be read behind a window's last one, and must be there

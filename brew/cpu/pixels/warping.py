@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .calls import Bytes, address, call, native
+from brew.cpu.llvm.slots import address
+
+from .calls import Bytes, call, native
 from .warping_code import WARP, write_warp
 
 BEFORE, BEHIND, SLACK = 1, 2, 4  # pixels of surroundings on either side of a source, bytes behind its last one

@@ -6,17 +6,16 @@ In one pass, on the calling thread, outside the GIL. Channels may lie in planes 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from brew.cpu.llvm.compiler import function, target, why_not
-from brew.cpu.llvm.slots import Table
+from brew.cpu.llvm.slots import Table, address
 from brew.cpu.llvm.team import alone
 
-from .calls import address
 from .windows_code import JOB, TABLE, How, write
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
@@ -42,8 +41,7 @@ class WindowCopy:
     def __init__(self, mean: Floats | None, scale: float) -> None:
         self._mean = mean if mean is None else np.ascontiguousarray(mean)
         self._of_pixels = mean is not None and mean.shape[1:] != (1, 1)
-        self._of_channels = mean is not None and not self._of_pixels
-        self._scale = scale
+        self._scale, self._bits = scale, int(np.float32(scale).view(np.uint32))
         self._means: dict[int, Floats] = {}  # by the number of channels
         self._codes: dict[int, Code] = {}  # by the bytes from a pixel to its neighbour
 
@@ -66,7 +64,7 @@ class WindowCopy:
         at = address(image) + row * line + column * step
         if self._of_pixels:
             mean += row * mean_row + column * 4
-        numbers = [1, 0, channels, rows, columns, channel, line, mean_channel, mean_row, address(out), 0, self._factor]
+        numbers = [1, 0, channels, rows, columns, channel, line, mean_channel, mean_row, address(out), 0, self._bits]
         table = np.array([*numbers, at, mean, mirrored], np.int64)  # the job lies behind the table
         table[1] = address(table) + 8 * len(numbers)
         code(table)
@@ -100,13 +98,8 @@ class WindowCopy:
         code(TABLE.table({
             "images": len(images), "jobs": address(jobs), "channels": channels, "rows": rows, "columns": columns,
             "source_channel": channel, "source_row": line, "mean_channel": mean_channel, "mean_row": mean_row,
-            "target": address(out), "target_image": out.strides[0], "scale": self._factor,
+            "target": address(out), "target_image": out.strides[0], "scale": self._bits,
         }))  # fmt: skip
-
-    @cached_property
-    def _factor(self) -> int:
-        """The bits of the scale."""
-        return int(np.float32(self._scale).view(np.uint32))
 
     def code(self, image: Bytes | Floats, out: Array) -> Code | None:
         """The machine code for images like this one; None where there is none."""
@@ -117,7 +110,8 @@ class WindowCopy:
         if out.shape[-1] < target().width or step < 1 or (step > 1 and not beside):
             return None
         if step not in self._codes:
-            self._codes[step] = _code(How(step, self._of_pixels, self._of_channels, self._scale != 1))
+            of_channels = self._mean is not None and not self._of_pixels
+            self._codes[step] = _code(How(step, self._of_pixels, of_channels, self._scale != 1))
         return self._codes[step]
 
     def _mean_of(self, channels: int) -> tuple[int, int, int]:
