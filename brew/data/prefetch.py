@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import queue
 import threading
 import time
@@ -14,6 +16,9 @@ import numpy.typing as npt
 
 from brew.errors import ResourceError
 from brew.layer import Shape, count
+
+_PATIENCE = 1.0  # seconds that the collector waits for a thread to end
+_running: dict[threading.Thread, tuple[queue.SimpleQueue[Batch | None], threading.Event]] = {}  # to be stopped at exit
 
 
 class Batch:
@@ -63,8 +68,9 @@ class Prefetcher:
         self._ready: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
         for _ in range(buffers(ahead)):
             self._free.put(make())
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
-        self._stop: Callable[[], object] | None = None
+        self._stop: weakref.finalize[..., Prefetcher] | None = None
         self._next: Batch | BaseException | None = None
         self._taken: Batch | None = None
 
@@ -92,12 +98,14 @@ class Prefetcher:
 
     def close(self) -> None:
         """Stop the thread and wait for it; no batch can be had after it."""
-        if self._stop is not None:
-            self._stop()
+        if self._stop is not None and self._thread is not None:
+            self._stop.detach()
+            self._stop = None
+            _stop(self._thread, self._free, self._stopped, None)
 
     def abandon(self) -> None:
         """Forget the thread, in a child process: it is the parent's."""
-        if isinstance(self._stop, weakref.finalize):
+        if self._stop is not None:
             self._stop.detach()
         self._stop = None
 
@@ -120,20 +128,23 @@ class Prefetcher:
                 return error
             return batch
         if self._thread is None:
-            stopped = threading.Event()
             # Daemonic, so that a program that forgets to close can end; stopped and joined before the interpreter
-            # shuts down, so that it never runs in a half-destroyed one.
-            work = (self._fill, self._free, self._ready, stopped)
+            # shuts down, so that it never runs in a half-destroyed one. The collector waits for a moment alone: it may
+            # run on a thread that has the lock for which this one waits.
+            work = (self._fill, self._free, self._ready, self._stopped)
             self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
+            _running[self._thread] = self._free, self._stopped
             try:
                 self._thread.start()
             except RuntimeError as error:
+                del _running[self._thread]
                 self._thread = None
                 raise ResourceError(
                     f"no thread can be started to read ahead: {error}",
                     hint="prefetch: 0 reads without one; ulimit -a and the cgroup show limits of memory and threads",
                 ) from None
-            self._stop = weakref.finalize(self, _stop, self._thread, self._free, stopped)
+            self._stop = weakref.finalize(self, _stop, self._thread, self._free, self._stopped, _PATIENCE)
+            self._stop.atexit = False
         return self._ready.get()
 
 
@@ -144,17 +155,31 @@ def _work(
     stopped: threading.Event,
 ) -> None:
     """The thread: fill free batches until told to stop or until an error."""
-    while (batch := free.get()) is not None and not stopped.is_set():
-        try:
+    try:
+        while (batch := free.get()) is not None and not stopped.is_set():
             fill(batch)
-        except BaseException as error:
-            ready.put(error)
-            return
-        ready.put(batch)
+            ready.put(batch)
+    except BaseException as error:
+        ready.put(error)
+    finally:
+        _running.pop(threading.current_thread(), None)
 
 
-def _stop(thread: threading.Thread, free: queue.SimpleQueue[Batch | None], stopped: threading.Event) -> None:
+def _stop(
+    thread: threading.Thread, free: queue.SimpleQueue[Batch | None], stopped: threading.Event, patience: float | None
+) -> None:
+    """Tell the thread to end, and wait for it so many seconds, or as long as it takes."""
     stopped.set()
     free.put(None)
     if thread is not threading.current_thread():  # the collector may run anywhere
-        thread.join()
+        thread.join(patience)
+
+
+def _end_all() -> None:
+    for thread, work in list(_running.items()):
+        _stop(thread, *work, None)
+
+
+atexit.register(_end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.clear)  # the threads are the parent's

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -55,6 +56,26 @@ def test_two_readers_of_one_folder(folder):
     b.close()
     second.close()
     open_database(folder).close()
+
+
+@pytest.mark.timeout(60)
+def test_the_collector_may_give_one_back_while_another_is_opened(folder, make_lmdb, monkeypatch):
+    other = make_lmdb([b"x"], name="other")
+    circle = [open_database(folder)]
+    circle.append(circle)
+    check = lmdb_source.check_pages
+
+    def collecting(file):
+        circle.clear()
+        gc.collect()
+        check(file)
+
+    monkeypatch.setattr(lmdb_source, "check_pages", collecting)
+    database = open_database(other)
+    held = [path for _, path in lmdb_source._Environments.open]
+    assert folder.resolve() not in held and other.resolve() in held
+    assert not lmdb_source._Environments.returned
+    database.close()
 
 
 def test_needs_no_lock_file(folder):

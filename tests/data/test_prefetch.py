@@ -83,6 +83,33 @@ def test_a_forgotten_one_ends_its_thread():
     assert running is None or not running.is_alive()
 
 
+@pytest.mark.timeout(60)
+def test_one_that_the_collector_finds_under_a_lock_for_which_its_thread_waits():
+    lock, began, ended = threading.RLock(), threading.Event(), threading.Event()
+
+    def fill(batch):
+        began.set()
+        with lock:
+            ended.set()
+
+    def forget():
+        circle = [Prefetcher(fill, lambda: Batch(np.float32, 1), 2, "forgotten")]
+        circle.append(circle)
+        asked = threading.Thread(target=circle[0].next, daemon=True)
+        asked.start()
+        assert began.wait(10)
+        assert not ended.is_set()
+        return weakref.ref(circle[0])
+
+    with lock:
+        one = forget()
+        prefetcher = one()
+        finalizer = prefetcher._stop
+        del prefetcher
+        finalizer()  # as the collector calls it: on this thread, which has the lock
+    assert ended.wait(10)
+
+
 def test_a_forgotten_net_ends_its_threads(tmp_path: Path):
     lmdb = Path(__file__).parents[1] / "fixtures" / "conformance" / "data" / "raw_lmdb"
     (tmp_path / "list.txt").write_text("a.png 0\n")

@@ -10,6 +10,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -32,6 +33,9 @@ _SETTLED = 2.0  # seconds: a later write may leave the same time stamp
 class _Environments:
     """The environments open in this process: LMDB allows one per folder, which all nets share.
 
+    The collector gives environments back, too, and it may run wherever this thread or another has the lock: nothing
+    waits for it there. What is given back goes to `returned`, and a call that has the lock closes it.
+
     A thread holds `inside` while it is in LMDB's code, and the process while it forks: in the child, an environment
     that another thread was in could not be closed.
     """
@@ -39,6 +43,7 @@ class _Environments:
     lock = threading.Lock()
     inside = threading.RLock()
     open: ClassVar[dict[tuple[int, Path], tuple[Any, int]]] = {}  # by process: a child's are its own
+    returned: ClassVar[deque[tuple[int, Path]]] = deque()
     checked: ClassVar[set[tuple[int, ...]]] = set()  # files found whole: a net opens its source more than once
 
     @classmethod
@@ -46,19 +51,23 @@ class _Environments:
         import lmdb
 
         key = os.getpid(), path.resolve()
-        with cls.lock:
-            environment, users = cls.open.get(key, (None, 0))
-            if environment is None:
-                cls._check(path / "data.mdb")
-                try:
-                    with cls.inside:
-                        environment = lmdb.open(
-                            str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
-                        )
-                except (lmdb.Error, OSError) as error:
-                    raise DataError(f"LMDB {path} cannot be opened: {error}") from None
-            cls.open[key] = environment, users + 1
-            return environment
+        try:
+            with cls.lock:
+                cls._take_back()
+                environment, users = cls.open.get(key, (None, 0))
+                if environment is None:
+                    cls._check(path / "data.mdb")
+                    try:
+                        with cls.inside:
+                            environment = lmdb.open(
+                                str(path), readonly=True, create=False, lock=False, readahead=False, max_spare_txns=1
+                            )
+                    except (lmdb.Error, OSError) as error:
+                        raise DataError(f"LMDB {path} cannot be opened: {error}") from None
+                cls.open[key] = environment, users + 1
+                return environment
+        finally:
+            cls._settle()
 
     @classmethod
     def _check(cls, file: Path) -> None:
@@ -75,9 +84,24 @@ class _Environments:
 
     @classmethod
     def give_back(cls, key: tuple[int, Path]) -> None:
-        if key[0] != os.getpid():
-            return  # the parent's, in a child made by fork
-        with cls.lock:
+        if key[0] == os.getpid():  # else the parent's, in a child made by fork
+            cls.returned.append(key)
+            cls._settle()
+
+    @classmethod
+    def _settle(cls) -> None:
+        """See to what was given back, unless another call has the lock: that one does, then."""
+        while cls.returned and cls.lock.acquire(blocking=False):
+            try:
+                cls._take_back()
+            finally:
+                cls.lock.release()
+
+    @classmethod
+    def _take_back(cls) -> None:
+        """Close what was given back and has no user left; the caller has the lock."""
+        while cls.returned:
+            key = cls.returned.popleft()
             environment, users = cls.open.pop(key)
             if users > 1:
                 cls.open[key] = environment, users - 1
@@ -99,6 +123,7 @@ def _forget() -> None:
     for environment, _ in _Environments.open.values():
         environment.close()
     _Environments.open.clear()
+    _Environments.returned.clear()
 
 
 if hasattr(os, "register_at_fork"):
