@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from pathlib import Path
 
@@ -92,21 +93,14 @@ def test_one_that_the_collector_finds_under_a_lock_for_which_its_thread_waits():
         with lock:
             ended.set()
 
-    def forget():
-        circle = [Prefetcher(fill, lambda: Batch(np.float32, 1), 2, "forgotten")]
-        circle.append(circle)
-        asked = threading.Thread(target=circle[0].next, daemon=True)
-        asked.start()
-        assert began.wait(10)
-        assert not ended.is_set()
-        return weakref.ref(circle[0])
-
+    prefetcher = Prefetcher(fill, lambda: Batch(np.float32, 1), 2, "forgotten")
     with lock:
-        one = forget()
-        prefetcher = one()
-        finalizer = prefetcher._stop
-        del prefetcher
-        finalizer()  # as the collector calls it: on this thread, which has the lock
+        threading.Thread(target=prefetcher.next, daemon=True).start()
+        assert began.wait(10)
+        while prefetcher._stop is None:  # the other thread is about to set it
+            time.sleep(0.001)
+        prefetcher._stop()  # as the collector calls it: on this thread, which has the lock
+        assert not ended.is_set()
     assert ended.wait(10)
 
 
