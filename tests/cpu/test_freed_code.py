@@ -304,7 +304,9 @@ t.compiler._made = t.compiler.Made(32)
 for number in range(300):
     t.passed(t.made_of(t.text(t.random.Random(number))), number)
     if number == 100:
+        t.gc.collect()
         before = t.mappings()
+t.gc.collect()  # what waits for the collector still is a matter of chance
 print(len(t.compiler._made), t.mappings() - before)
 """
 
@@ -315,7 +317,7 @@ print(len(t.compiler._made), t.mappings() - before)
 def test_a_process_lives_through_sizes_without_end() -> None:
     """Each net takes about one function, three mappings, that no net before it has had."""
     functions, more = in_a_process(NETS)
-    assert functions <= 32 + 16
+    assert functions <= 32
     assert more < 60
 
 
