@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from brew.cpu.pixels.held import HeldWindows
 from brew.data.bad_records import BadRecords
 from brew.data.databases.database import Database, Record
 from brew.data.databases.opening import open_database
@@ -79,7 +80,7 @@ class Data(PrefetchingLayer):
             )  # fmt: skip
         finally:
             database.close()
-        self._image = pixels.shape
+        self._image, self.holds_bytes = pixels.shape, self.transformer.holds(pixels.shape, pixels.dtype)
         image = self.transformer.output_shape(pixels.shape)
         self.transformer.labels.check(len(self.param.top), self.batch_size)
         return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)][: len(self.param.top)]
@@ -124,6 +125,9 @@ class Data(PrefetchingLayer):
             transformer.param.mirror, self._bad.most > 0, "shuffled" if shuffled else "in order",
             transformer.geometry,
         )  # fmt: skip
+
+    def held(self) -> HeldWindows | None:
+        return self.transformer.held()
 
     def open_source(self, record: int) -> RecordSource:
         self.transformer.seed, self.transformer.draws = self.seed, self.draws

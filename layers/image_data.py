@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+import numpy as np
+
+from brew.cpu.pixels.held import HeldWindows
 from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
@@ -100,6 +103,7 @@ class ImageData(PrefetchingLayer):
         )
         self._image = first
         self.transformer.labels.check(len(self.param.top), self.batch_size)
+        self.holds_bytes = self.transformer.holds(first, np.uint8)
         image = self.transformer.output_shape(first)
         return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)]
 
@@ -139,6 +143,9 @@ class ImageData(PrefetchingLayer):
         if size is not None:
             found.append(f"images that are {size[0]} x {size[1]} already (convert_imageset, brew data import)")
         return found
+
+    def held(self) -> HeldWindows | None:
+        return self.transformer.held()
 
     def open_source(self, record: int) -> ImageSource:
         self.transformer.seed, self.transformer.draws = self.seed, self.draws

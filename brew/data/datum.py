@@ -21,7 +21,8 @@ from .images.decoding import AS_STORED, BadImage, ImageRule
 from .images.decoding import decode as decode_image
 from .images.header import jpeg_header
 
-Pixels: TypeAlias = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Pixels: TypeAlias = Bytes | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 _MOST_LABELS = 1 << 16  # remembered
@@ -94,7 +95,7 @@ class RawDatums:
     def __init__(self) -> None:
         self._template: _Template | None = None  # of the last batch: the next one is most often written alike
 
-    def __call__(self, records: Sequence[Record]) -> tuple[Pixels, Labels] | None:
+    def __call__(self, records: Sequence[Record]) -> tuple[Bytes, Labels] | None:
         """Pixels (records, channels, height, width) and labels; None where the records are anything else."""
         values = [value for _, value in records]
         found = None if self._template is None else self._template.decode(values)
@@ -163,7 +164,7 @@ class _Template:
         whole = shape == (datum.channels, datum.height, datum.width) and len(before.ListFields()) == len(shape)
         return cls(value[:start], shape, size) if whole and value[start : start + size] == datum.data else None
 
-    def decode(self, values: Sequence[bytes]) -> tuple[Pixels, Labels] | None:
+    def decode(self, values: Sequence[bytes]) -> tuple[Bytes, Labels] | None:
         """All records at once; None where one of them differs in more than pixels and label."""
         head, start, end, length = self.head, len(self.head), len(self.head) + self.size, len(values[0])
         if len(set(map(len, values))) > 1:  # labels of other lengths

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.held import Layout
 from brew.errors import BrewError, DataError, Place
 from brew.files.paths import expanded, is_there
 from brew.layer import Shape
@@ -21,7 +23,7 @@ from .images.decoding import IN_COLOR, ImageRule, read_image
 from .images.masks import read_mask
 from .images.resize import resize
 from .order import Order
-from .prefetch import Batch
+from .prefetch import Batch, Top
 from .transformer import Transformer
 
 
@@ -85,50 +87,59 @@ class ImageSource:
         self._record = start
         self._bad = bad
         self._crew = Crew()
-        self._shape: Shape | None = None  # of images of the last batch
+        self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
     def fill(self, batch: Batch) -> None:
         numbers = self._order.numbers(self._record, self._batch_size)
         batch.passed = 0
         try:
-            self._fill_all(numbers, batch)
+            images, tops = self._fill_all(numbers, batch)
         except BrewError:  # once more, one after the other: bad images are passed over in their order
-            numbers = self._fill_good(batch)
+            numbers, images, tops = self._fill_good(batch)
         name = partial(_named, self._files, numbers)
-        self._transformer.finish(batch.tops, self._files.images.labels[numbers], self._record, name)
+        self._transformer.finish(images, tops, self._files.images.labels[numbers], self._record, name)
         self._record += len(numbers) + batch.passed
         batch.name = name
 
-    def _fill_all(self, numbers: list[int], batch: Batch) -> None:
+    def _fill_all(self, numbers: list[int], batch: Batch) -> tuple[Top, list[npt.NDArray[Any]]]:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
         first: int = 0
-        if self._shape is None or len(numbers) == 1:
+        if self._form is None or len(numbers) == 1:
             image = self._files.load(numbers[0])
-            self._shape = self._transformer.output_shape(image.shape)
+            self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
             first = 1
-        data, _ = batch.take([(len(numbers), *self._shape), self._transformer.labels.shape(len(numbers))])
+        images, tops = self._tops(batch, *self._form)
         if first:
-            self._transformer.place(image, self._record, data[0])
+            self._transformer.place(image, self._record, images, 0)
 
         def put(piece: int) -> None:
             number = first + piece
-            self._transformer.place(self._files.load(numbers[number]), self._record + number, data[number])
+            self._transformer.place(self._files.load(numbers[number]), self._record + number, images, number)
 
         self._crew.each(put, len(numbers) - first)
+        return images, tops
 
-    def _fill_good(self, batch: Batch) -> list[int]:
-        """Fill the batch with the next images that can be read; the numbers of those it holds then."""
-        numbers, images, batch.passed = self._bad.read(
+    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
+        """The batch's images, as bytes in a layout or as numbers, and labels."""
+        return batch.hold(
+            [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)][: batch.count], layout
+        )
+
+    def _fill_good(self, batch: Batch) -> tuple[list[int], Top, list[npt.NDArray[Any]]]:
+        """Fill the batch with the next images that can be read; the numbers of those it holds then, and its tops."""
+        numbers, loaded, batch.passed = self._bad.read(
             self._order.onward(self._record), self._batch_size, self._files.load,
             key=lambda number: number, epoch=lambda: len(self._files.images.names),
         )  # fmt: skip
         try:
-            self._shape = self._transformer.batch_shape(images, lambda i: f"image {self._files.path(numbers[i])}")
+            shape = self._transformer.batch_shape(loaded, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        data, _ = batch.take([(len(images), *self._shape), self._transformer.labels.shape(len(images))])
-        self._transformer(images, self._record, data, partial(_named, self._files, numbers))
-        return numbers
+        self._form = shape, self._transformer.layout(loaded[0])
+        images, tops = self._tops(batch, shape, None)
+        assert isinstance(images, np.ndarray)
+        self._transformer(loaded, self._record, images, partial(_named, self._files, numbers))
+        return numbers, images, tops
 
     def close(self) -> None:
         self._crew.close()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.held import HeldWindows
 from brew.errors import DataError
 from brew.layer import TRAIN, Shape
 from brew.proto.brew_pb2 import MixParameter, TransformationParameter
@@ -32,6 +33,11 @@ class LabelTop:
         self._param = param.mix_param if param.HasField("mix_param") else None
         self._training, self._wrong = phase == TRAIN, wrong
 
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed, so that they have to be numbers."""
+        return self._param is not None and self._training
+
     def shape(self, records: int) -> Shape:
         return (records,) if self._param is None else (records, self._param.classes)
 
@@ -45,19 +51,24 @@ class LabelTop:
 
     def write(
         self,
-        tops: Sequence[npt.NDArray[Any]],
+        images: Array | HeldWindows,
+        tops: Sequence[Array],
         labels: npt.ArrayLike,
         name: Callable[[int], str],
         draws: Callable[[int], Draws],
     ) -> None:
-        """Write the second top, and mix both in TRAIN; DataError for labels that are no class of mix_param's."""
+        """Write the other `tops` than `images`, and mix both where it `mixes`.
+
+        DataError for labels that are no class of mix_param's.
+        """
         if self._param is None:
-            for top in tops[1:]:
+            for top in tops:
                 top[...] = labels
             return
-        tops[1][...] = soft_labels(labels, self._param, name, smoothed=self._training)
-        if self._training:
-            mixed(tops[0], tops[1], self._param, draws)
+        tops[0][...] = soft_labels(labels, self._param, name, smoothed=self._training)
+        if self.mixes:
+            assert isinstance(images, np.ndarray)
+            mixed(images, tops[0], self._param, draws)
 
 
 def soft_labels(

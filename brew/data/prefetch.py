@@ -9,13 +9,16 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.held import HeldWindows, Layout
 from brew.errors import ResourceError
 from brew.layer import Shape, count
+
+Top: TypeAlias = npt.NDArray[Any] | HeldWindows
 
 _PATIENCE = 1.0  # seconds that the collector waits for a thread to end
 _running: dict[threading.Thread, tuple[queue.SimpleQueue[Batch | None], threading.Event]] = {}  # to be stopped at exit
@@ -24,24 +27,42 @@ _running: dict[threading.Thread, tuple[queue.SimpleQueue[Batch | None], threadin
 class Batch:
     """The buffers of one batch, one array per top. `take` gives them shapes; memory grows and never shrinks.
 
-    `passed` records were read and left out when it was filled; `name(i)` is its record number i in words.
+    Images of bytes can stay bytes: `held` takes the first array's place then. `passed` records were read and left out
+    when the batch was filled; `name(i)` is its record number i in words.
     """
 
-    def __init__(self, dtype: npt.DTypeLike, tops: int) -> None:
+    def __init__(self, dtype: npt.DTypeLike, tops: int, held: HeldWindows | None = None) -> None:
         self.count = tops
         self._storage = [np.empty(0, dtype) for _ in range(tops)]
-        self.tops: list[npt.NDArray[Any]] = []
+        self._held = held
+        self.tops: list[Top] = []
         self.passed = 0
         self.name: Callable[[int], str] = str
 
     def take(self, shapes: list[Shape]) -> list[npt.NDArray[Any]]:
         """The tops' arrays for batches of these shapes; their content is not defined."""
-        if [top.shape for top in self.tops] != shapes:
-            for i, shape in enumerate(shapes):
-                if self._storage[i].size < count(shape):
-                    self._storage[i] = np.empty(count(shape), self._storage[i].dtype)
-            self.tops = [s[: count(n)].reshape(n) for s, n in zip(self._storage, shapes, strict=True)]
-        return self.tops
+        arrays = [self._array(i, shape) for i, shape in enumerate(shapes)]
+        self.tops = [*arrays]
+        return arrays
+
+    def hold(self, shapes: list[Shape], layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
+        """The same as (images, the other tops' arrays).
+
+        Images are held as bytes in this layout; without one, or where the batch holds no bytes, they are an array.
+        """
+        if layout is None or self._held is None:
+            images, *arrays = self.take(shapes)
+            return images, arrays
+        self._held.take(shapes[0], layout)
+        arrays = [self._array(i, shape) for i, shape in enumerate(shapes) if i]
+        self.tops = [self._held, *arrays]
+        return self._held, arrays
+
+    def _array(self, number: int, shape: Shape) -> npt.NDArray[Any]:
+        size = count(shape)
+        if self._storage[number].size < size:
+            self._storage[number] = np.empty(size, self._storage[number].dtype)
+        return self._storage[number][:size].reshape(shape)
 
 
 def buffers(ahead: int) -> int:

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Protocol, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
-from brew.layer import Context, Shape
+from brew.cpu.pixels.held import HeldWindows
+from brew.layer import Context, Shape, count
 from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
-from .prefetch import Batch, Prefetcher, buffers
+from .prefetch import Batch, Prefetcher, Top, buffers
 
 log = logging.getLogger("brew")
 
@@ -45,14 +46,21 @@ def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], nam
     return None
 
 
+def _numbers(tops: Sequence[Top]) -> list[npt.NDArray[Any]]:
+    return [top if isinstance(top, np.ndarray) else top.numbers() for top in tops]
+
+
 class PrefetchingLayer(DataLayer):
     """A data layer over a `BatchSource`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
+
+    holds_bytes  batches that are read ahead have images as bytes, as the first record tells it
 
     The cursor counts consumed records, and those skipped between them, over epochs; records read ahead do not count.
     """
 
     section: ClassVar[str]
     ahead: int = 0
+    holds_bytes: bool = False
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -88,21 +96,36 @@ class PrefetchingLayer(DataLayer):
     def waited(self) -> float:  # type: ignore[override]
         return self._waited + (self._prefetcher.waited if self._prefetcher is not None else 0.0)
 
-    @property
-    def buffers(self) -> int:  # type: ignore[override]
-        return buffers(self.ahead)
+    def held(self) -> HeldWindows | None:
+        """What holds the images of one batch as bytes; None where batches are numbers."""
+        return None
+
+    def bytes_ahead(self, tops: Sequence[Shape]) -> int:
+        values, size = [count(shape) for shape in tops], self.context.dtype.itemsize
+        images = values[0] * (1 if self.holds_bytes else size)
+        return buffers(self.ahead) * (images + sum(values[1:]) * size)
 
     def next_shapes(self) -> list[Shape]:
         return [top.shape for top in self._batches().peek().tops]
 
     def next_batch(self) -> list[npt.NDArray[Any]]:
+        return _numbers(self._next())
+
+    def write_batch(self, tops: Sequence[npt.NDArray[Any]]) -> None:
+        for top, part in zip(tops, self._next(), strict=True):
+            if isinstance(part, np.ndarray):
+                np.copyto(top, part)
+            else:
+                part.write(top)
+
+    def _next(self) -> list[Top]:
         batch = self._batches().next()
         self._record += self.batch_size + batch.passed
         return batch.tops
 
     def not_finite(self) -> str | None:
         batch = self._prefetcher.taken if self._prefetcher is not None else None
-        return first_not_finite(batch.tops, self.param.top, batch.name) if batch is not None else None
+        return first_not_finite(_numbers(batch.tops), self.param.top, batch.name) if batch is not None else None
 
     def state(self) -> SourceState:
         return SourceState(layer=self.name, record=self._record, seed=self.seed)
@@ -141,7 +164,7 @@ class PrefetchingLayer(DataLayer):
             self._source = self.open_source(self._record)
             tops, dtype = len(self.param.top), self.context.dtype
             self._prefetcher = Prefetcher(
-                self._source.fill, lambda: Batch(dtype, tops), self.ahead, f"brew-{self.name}"
+                self._source.fill, lambda: Batch(dtype, tops, self.held()), self.ahead, f"brew-{self.name}"
             )
         return self._prefetcher
 

@@ -11,6 +11,10 @@ from brew.layer.data_layer import DataLayer
 log = logging.getLogger("brew")
 
 REMEDY = "records are channels x height x width: write image.transpose(2, 0, 1)"
+FORCE = (
+    "force_color: true in transform_param decodes all images as colour, force_gray: true as grey; records that are not "
+    "encoded stay as they were written"
+)
 _COLOURS = 3, 4  # channels an image may have, where the width should stand
 _LEAST = 8  # of height and width
 
@@ -25,6 +29,13 @@ def seems_channels_last(image: Shape) -> bool:
         return False
     height, width, channels = image
     return channels in _COLOURS and min(height, width) >= _LEAST and 1 <= 4 * height / width <= 16
+
+
+def channels_hint(image: Shape) -> str | None:
+    """A remedy where the number of channels of an image does not suit the mean."""
+    if seems_channels_last(image):
+        return REMEDY
+    return FORCE if image[0] in (1, *_COLOURS) else None
 
 
 def mistaken(layer: DataLayer) -> str | None:

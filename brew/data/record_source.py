@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.held import HeldWindows, Layout
 from brew.data.databases.database import Database, Record, Records
 from brew.errors import BrewError, DataError, Place
 from brew.layer import Shape
@@ -20,7 +21,7 @@ from .bad_records import BadRecords
 from .crew import Crew
 from .datum import Labels, Pixels, RawDatums, decode
 from .images.cache import ImageCache
-from .prefetch import Batch
+from .prefetch import Batch, Top
 from .transformer import Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
@@ -64,7 +65,7 @@ class RecordSource:
         self._crew = Crew()
         self._raw = RawDatums()
         self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
-        self._shape: Shape | None = None  # of images of the last batch
+        self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
     def fill(self, batch: Batch) -> None:
         records = self._read()
@@ -89,15 +90,15 @@ class RecordSource:
         except DataError as error:
             return error.with_place(self._place)
 
-    def _tops(self, batch: Batch, shape: Shape) -> list[npt.NDArray[Any]]:
-        """The batch's images and perhaps labels, for images of this shape."""
+    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
+        """The batch's images and perhaps labels, for images of this shape, as bytes in a layout or as numbers."""
         shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
-        return batch.take(shapes[: batch.count])
+        return batch.hold(shapes[: batch.count], layout)
 
-    def _finish(self, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
+    def _finish(self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
         """The labels of a batch whose images are there."""
         try:
-            self._transformer.finish(tops, labels, self._record, partial(_said, records))
+            self._transformer.finish(images, tops, labels, self._record, partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
 
@@ -107,56 +108,71 @@ class RecordSource:
         if raw is None:
             return False
         pixels, labels = raw
-        tops = self._tops(batch, self._transformer.output_shape(pixels[0].shape))
+        shape, layout = self._transformer.output_shape(pixels[0].shape), self._transformer.layout(pixels[0])
+        images, tops = self._tops(batch, shape, layout)
+        try:
+            if isinstance(images, HeldWindows) and self._transformer.augmentation is None:
+                self._transformer.refer(pixels, self._record, images)
+            else:
+                self._put_all(pixels, records, images)
+        except DataError as error:
+            raise self._placed(error) from None
+        self._finish(images, tops, labels, records)
+        return True
+
+    def _put_all(self, pixels: npt.NDArray[np.uint8], records: list[Record], images: Top) -> None:
+        """Transform the pixels of records into the batch's images, some by each thread."""
         many = max(1, _PIECE // pixels[0].size) if self._transformer.augmentation is None else _AUGMENTED
 
         def put(piece: int) -> None:
-            some = slice(piece * many, (piece + 1) * many)
-            name = partial(_said, records[some])
-            self._transformer(pixels[some], self._record + some.start, tops[0][some], name)
+            some = range(len(records))[piece * many : (piece + 1) * many]
+            if isinstance(images, np.ndarray):
+                part = slice(some.start, some.stop)
+                name = partial(_said, records[part])
+                self._transformer(pixels[part], self._record + some.start, images[part], name)
+                return
+            for number in some:
+                name = partial(_said, records, number)
+                self._transformer.place(pixels[number], self._record + number, images, number, name)
 
-        try:
-            self._crew.each(put, -(-len(records) // many))
-        except DataError as error:
-            raise self._placed(error) from None
-        self._finish(tops, labels, records)
-        return True
+        self._crew.each(put, -(-len(records) // many))
 
     def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
         """All records into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
         first: int = 0
         labels = np.zeros(len(records), np.int64)
-        if self._shape is None or len(records) == 1:
+        if self._form is None or len(records) == 1:
             pixels, labels[0] = self._decode(records[0])
-            self._shape = self._transformer.output_shape(pixels.shape)
+            self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
             first = 1
-        tops = self._tops(batch, self._shape)
+        images, tops = self._tops(batch, *self._form)
         if first:
-            self._transformer.place(pixels, self._record, tops[0][0])
+            self._transformer.place(pixels, self._record, images, 0)
 
         def put(piece: int) -> None:
             number = first + piece
             pixels, labels[number] = self._decode(records[number])
-            self._transformer.place(pixels, self._record + number, tops[0][number])
+            self._transformer.place(pixels, self._record + number, images, number)
 
         finish = self._crew.start(put, len(records) - first)
         try:
             self._coming = self._read()
         finally:
             finish()
-        self._finish(tops, labels, records)
+        self._finish(images, tops, labels, records)
 
     def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
         """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
-        records, images, labels, passed = self._decode_good(records)
+        records, decoded, labels, passed = self._decode_good(records)
         try:
-            shape = self._transformer.batch_shape(images, partial(_said, records))
-            tops = self._tops(batch, shape)
-            self._transformer(images, self._record, tops[0], partial(_said, records))
+            shape = self._transformer.batch_shape(decoded, partial(_said, records))
+            images, tops = self._tops(batch, shape, None)
+            assert isinstance(images, np.ndarray)
+            self._transformer(decoded, self._record, images, partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
-        self._shape = shape
-        self._finish(tops, labels, records)
+        self._form = shape, self._transformer.layout(decoded[0])
+        self._finish(images, tops, labels, records)
         batch.passed = passed
         return records
 

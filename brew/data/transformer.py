@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import index
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from brew.cpu.pixels.held import HeldWindows, Layout, can_hold, layout
 from brew.cpu.pixels.windows import Window, WindowCopy
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context, Shape, shape_text
@@ -27,14 +29,11 @@ from .datum import Pixels
 from .images.decoding import ImageRule
 from .images.mean_file import read_mean
 from .mixing import LabelTop
-from .record_shape import REMEDY, seems_channels_last
+from .prefetch import Top
+from .record_shape import FORCE, REMEDY, channels_hint, seems_channels_last
 
 log = logging.getLogger("brew")
 
-_FORCE = (
-    "force_color: true in transform_param decodes all images as colour, force_gray: true as grey; records that are not "
-    "encoded stay as they were written"
-)
 _WORDS = 4  # random words per record: mirror, row, column, one to spare
 _STRETCH = 256  # records whose words are drawn at once
 
@@ -76,7 +75,7 @@ class Transformer:
         self._name = name
         self.draws = name  # the key of the random numbers: two layers may draw alike
         self._kind = kind
-        self._place = context.place
+        self._place, self._dtype = context.place, context.dtype
         self.crop = crop_of(param)  # (height, width)
         self.rule = ImageRule(param.force_color, param.force_gray, param.upright, param.decode_at_least)
         self._drawn: tuple[tuple[int, str] | None, int, npt.NDArray[np.uint64]] = None, 0, np.empty((0, 0), np.uint64)
@@ -143,7 +142,7 @@ class Transformer:
             if image.shape[0] != images[0].shape[0]:
                 raise DataError(
                     f"{name(number)} has {image.shape[0]} channels, the batch begins with {images[0].shape[0]}",
-                    hint=_FORCE,
+                    hint=FORCE,
                 )
             if image.shape != images[0].shape and self.output_shape(image.shape) != expected:
                 raise DataError(
@@ -164,39 +163,65 @@ class Transformer:
         DataError, with `name(i)` of the image, where one cannot be augmented.
         """
         if self.augmentation is not None:
-            images = [self._augmented(image, first + number, name) for number, image in enumerate(images)]
+            images = [self._augmented(image, first + i, name and partial(name, i)) for i, image in enumerate(images)]
         windows = self._windows(images, first) if (self.crop or self.random) and not self._crops_before else None
         self._copy(images, windows, out)
 
-    def place(self, image: Pixels, number: int, out: npt.NDArray[Any]) -> None:
-        """Transform one image, record number `number`, into `out` (channels, height, width), its slot of a batch.
+    def place(self, image: Pixels, number: int, images: Top, slot: int, name: Callable[[], str] | None = None) -> None:
+        """Transform one image, record number `number`, into its slot of a batch's images.
 
-        Any thread may call it: the result is a function of image and number. DataError where it has another size.
+        Any thread may call it: the result is a function of image and number. DataError where it has another size, is no
+        bytes in a batch of bytes, or, with its name, where it cannot be augmented.
         """
         shape = self.output_shape(image.shape)
-        if shape != out.shape:
-            raise DataError(f"it is {shape_text(shape)}, the batch has images of {shape_text(out.shape)}")
+        if shape != images.shape[1:]:
+            raise DataError(f"it is {shape_text(shape)}, the batch has images of {shape_text(images.shape[1:])}")
         if self.augmentation is not None:
-            image = self._augmented(image, number)
+            image = self._augmented(image, number, name)
         window = (0, 0, False) if self._crops_before else self._window(image.shape[1], image.shape[2], number)
-        self._copy.one(image, window, out)
+        if isinstance(images, np.ndarray):
+            self._copy.one(image, window, images[slot])
+        elif image.dtype == np.uint8:
+            images.put(slot, np.asarray(image, np.uint8), window)
+        else:
+            raise DataError("its pixels are float_data, the batch's are bytes")
+
+    def refer(self, images: npt.NDArray[np.uint8], first: int, held: HeldWindows) -> None:
+        """Transform a batch of bytes that is not augmented: `held` refers to `images`, which must not change."""
+        windows = self._windows(images, first) if self.crop or self.random else None
+        held.refer(images, windows, self.crop or images.shape[2:])
+
+    def held(self) -> HeldWindows | None:
+        """What holds the images of a batch as bytes; None where they have to be numbers."""
+        return None if self.labels.mixes or self._dtype != np.float32 else HeldWindows(self._copy)
+
+    def holds(self, image: Shape, dtype: npt.DTypeLike) -> bool:
+        """Whether a batch of such images is held as bytes."""
+        return self.held() is not None and can_hold(dtype, self.output_shape(image)[2])
+
+    def layout(self, image: Pixels) -> Layout | None:
+        """How a batch that begins with this image is held; None where it is numbers."""
+        if not self.holds(image.shape, image.dtype):
+            return None
+        return layout(image) if self.augmentation is None else "planes"  # as augmented images are
 
     def finish(
-        self, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, first: int, name: Callable[[int], str]
-    ) -> None:
+        self, images: Top, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, first: int,
+        name: Callable[[int], str],
+    ) -> None:  # fmt: skip
         """Write the labels of a batch whose images are there, and mix both where mix_param says so.
 
         `first` is the first record's number, `name(i)` names the i-th of the batch. DataError for labels that are no
         class of mix_param's.
         """
-        self.labels.write(tops, labels, name, lambda number: Draws(self.seed, self.draws, first + number))
+        self.labels.write(images, tops, labels, name, lambda number: Draws(self.seed, self.draws, first + number))
 
-    def _augmented(self, image: Pixels, number: int, name: Callable[[int], str] | None = None) -> Pixels:
+    def _augmented(self, image: Pixels, number: int, name: Callable[[], str] | None) -> Pixels:
         assert self.augmentation is not None
         try:
             return self.augmentation(image, Draws(self.seed, self.draws, number), self.start(number))
         except DataError as error:
-            of = f"{name(number)}: " if name is not None else ""
+            of = f"{name()}: " if name is not None else ""
             raise DataError(f"{of}{error.message}", hint=error.hint) from None
 
     def start(self, number: int) -> Start:
@@ -244,13 +269,13 @@ class Transformer:
             if mean[0] not in (1, image[0]):
                 channels = f"{image[0]} channel{'s' * (image[0] != 1)}"
                 text = f"{mean[0]} values of mean_value for images of {channels}: one, or one a channel"
-                raise self._error(text, "mean_value", hint=_channels_hint(image))
+                raise self._error(text, "mean_value", hint=channels_hint(image))
         elif mean != image:
             raise self._error(
                 f"the mean file {self.param.mean_file} has the shape {shape_text(mean)}, the images (before the "
                 f"crop) have {shape_text(image)}",
                 "mean_file",
-                hint=_channels_hint(image) if mean[0] != image[0] else None,
+                hint=channels_hint(image) if mean[0] != image[0] else None,
             )
 
     def _error(self, message: str, field: str, hint: str | None = None) -> NetError:
@@ -265,10 +290,3 @@ class Transformer:
 
     def _said(self, message: str) -> str:
         return f'layer "{self._name}" ({self._kind}): {message}'
-
-
-def _channels_hint(image: Shape) -> str | None:
-    """A remedy where the number of channels of an image does not suit the mean."""
-    if seems_channels_last(image):
-        return REMEDY
-    return _FORCE if image[0] in (1, 3, 4) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
 import numpy.typing as npt
 
 from .arity import exactly
@@ -54,7 +55,6 @@ class DataLayer(Layer):
 
     brings_images  its first top is images, as its `transform_param` makes them
     waited         seconds that passes have waited for its batches so far, the first of a run apart
-    buffers        batches that it holds beside its tops, at most
     """
 
     bottoms = exactly(0)
@@ -62,7 +62,6 @@ class DataLayer(Layer):
     brings_images: ClassVar[bool] = False
     batch_size: int
     waited: float = 0.0
-    buffers: int = 0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -98,6 +97,16 @@ class DataLayer(Layer):
     def next_batch(self) -> list[npt.NDArray[Any]]:
         """The next batch, one host array per top, valid until the next call; moves the cursor behind it."""
         raise NotImplementedError
+
+    def write_batch(self, tops: Sequence[npt.NDArray[Any]]) -> None:
+        """Write the next batch into these host arrays, one per top, of the shapes of `next_shapes`; moves the cursor as
+        `next_batch` does. Without a copy of its own where the layer can do so."""
+        for top, batch in zip(tops, self.next_batch(), strict=True):
+            np.copyto(top, batch)
+
+    def bytes_ahead(self, tops: Sequence[Shape]) -> int:
+        """Memory of the batches that it holds beside its tops, at most, where they have these shapes."""
+        return 0
 
     def epoch(self) -> int | None:
         """Records in one pass over the data; None where there is no such number (windows drawn at random)."""

@@ -104,16 +104,16 @@ def predict(
         history=params * history_slots,
         workspace=executor.kept_bytes,
         arena=plan.arena.bytes,
-        batches=_read_ahead(graph) * itemsize,
+        batches=_read_ahead(graph),
         batch=_batch(graph),
         largest=tuple(sorted(per_layer, key=lambda item: -item[1])[:5]),
     )
 
 
 def _read_ahead(graph: Graph) -> int:
-    """Values in the batches that data layers hold beside their tops."""
+    """Bytes of the batches that data layers hold beside their tops."""
     layers = ((node.layer, node.tops) for node in graph.nodes if isinstance(node.layer, DataLayer))
-    return sum(layer.buffers * sum(count(graph.blobs[top].shape) for top in tops) for layer, tops in layers)
+    return sum(layer.bytes_ahead([graph.blobs[top].shape for top in tops]) for layer, tops in layers)
 
 
 def _batch(graph: Graph) -> int:

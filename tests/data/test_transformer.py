@@ -137,12 +137,12 @@ def test_a_slot_is_filled_as_in_its_batch(text):
     whole = apply(t, X, 250)
     for i in (11, 0, 7, 3):
         y = np.full_like(whole[0], np.nan)
-        transformer(text, TRAIN).place(X[i], 250 + i, y)
+        transformer(text, TRAIN).place(X[i], 250 + i, y[None], 0)
         assert np.array_equal(y, whole[i])
-        t.place(np.asfortranarray(X[i]), 250 + i, y)
+        t.place(np.asfortranarray(X[i]), 250 + i, y[None], 0)
         assert np.array_equal(y, whole[i])
 
 
 def test_a_slot_of_another_size_is_refused():
     with pytest.raises(DataError, match="it is 3 x 8 x 7, the batch has images of 3 x 8 x 6"):
-        transformer("").place(X[0], 0, np.empty((3, 8, 6), np.float32))
+        transformer("").place(X[0], 0, np.empty((1, 3, 8, 6), np.float32), 0)

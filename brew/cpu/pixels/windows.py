@@ -23,6 +23,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Window: TypeAlias = tuple[int, int, bool]  # first row, first column, mirrored
 Windows: TypeAlias = tuple[Numbers, Numbers, Numbers]
+Jobs: TypeAlias = Numbers  # (images, JOB)
 Images: TypeAlias = Bytes | Floats | Sequence[Bytes | Floats]
 Array: TypeAlias = npt.NDArray[Any]
 Code: TypeAlias = Callable[[Table], None]
@@ -76,12 +77,14 @@ class WindowCopy:
         are taken whole.
         """
         _check(images, windows, out)
-        code = self.code(images[0], out[0])
-        if code is None or not _alike(images):
+        if not _alike(images) or self.code(images[0], out[0]) is None:
             self._all_by_numpy(images, windows, out)
             return
-        (channels, rows, columns), (channel, line, step) = out.shape[1:], images[0].strides
-        mean, mean_channel, mean_row = self._mean_of(channels)
+        self.write(self.jobs(images, windows), images[0], out)
+
+    def jobs(self, images: Images, windows: Windows | None) -> Jobs:
+        """What `write` is to do for the windows of `images`, a row of numbers for each."""
+        mean, mean_row = self.mean_at(0, 0, len(images[0])), self._mean_of(len(images[0]))[2]
         jobs = np.empty((len(images), JOB), np.int64)
         if isinstance(images, np.ndarray):
             jobs[:, 0] = np.arange(len(images)) * images.strides[0] + address(images)
@@ -90,13 +93,27 @@ class WindowCopy:
         jobs[:, 1:] = mean, 0
         if windows is not None:
             first_row, first_column, mirrored = windows
+            _, line, step = images[0].strides
             jobs[:, 0] += first_row * line + first_column * step
             jobs[:, 1] += first_row * mean_row + first_column * 4 if self._of_pixels else 0
             jobs[:, 2] = mirrored
-        elif line == columns * step:
+        return jobs
+
+    def mean_at(self, row: int, column: int, channels: int) -> int:
+        """Where the mean of a window lies that begins there."""
+        mean, _, line = self._mean_of(channels)
+        return mean + row * line + column * 4 if self._of_pixels else mean
+
+    def write(self, jobs: Jobs, like: Bytes | Floats, out: Array) -> None:
+        """Do `jobs`, on images that lie in memory as `like` does, into `out`; there must be `code` for both."""
+        code = self.code(like, out[0])
+        assert code is not None
+        (channels, rows, columns), (channel, line, step) = out.shape[1:], like.strides
+        _, mean_channel, mean_row = self._mean_of(channels)
+        if line == columns * step and mean_row in (0, 4 * columns) and not jobs[:, 2].any():
             rows, columns = 1, rows * columns  # one row behind the other; a mean of pixels has as many
         code(TABLE.table({
-            "images": len(images), "jobs": address(jobs), "channels": channels, "rows": rows, "columns": columns,
+            "images": len(jobs), "jobs": address(jobs), "channels": channels, "rows": rows, "columns": columns,
             "source_channel": channel, "source_row": line, "mean_channel": mean_channel, "mean_row": mean_row,
             "target": address(out), "target_image": out.strides[0], "scale": self._bits,
         }))  # fmt: skip
