@@ -81,12 +81,13 @@ def picture(number: int) -> bytes:
     return stream.getvalue()
 
 
-def data_layer(text: str) -> Any:
-    """A Data layer that has begun to read ahead."""
+def feed(text: str, stack: ExitStack) -> Callable[[], object]:
+    """Brings the next batch of a Data layer, which reads ahead, to where a net has it."""
     param = parse(f'name: "data" type: "Data" top: "data" top: "label" {text}', LayerParameter).message
     layer = layer_class("Data")(param, Context(phase=TRAIN, seed=1))
-    layer.infer_shapes([])
-    return layer
+    tops = [np.empty(shape, np.float32) for shape in layer.infer_shapes([])]
+    stack.callback(layer.close)
+    return lambda: layer.write_batch(tops)
 
 
 # --- compressed images ----------------------------------------------------------------------------------------------
@@ -100,10 +101,9 @@ def jpegs(folder: Path, stack: ExitStack) -> list[Contestant]:
                for i, data in enumerate(pictures))  # fmt: skip
     write_lmdb(folder / "jpeg_lmdb", records)
     means = " ".join(f"mean_value: {value}" for value in MEAN)
-    layer = data_layer(f"""data_param {{ source: "{folder}/jpeg_lmdb" batch_size: {BATCH} backend: LMDB }}
-                           transform_param {{ crop_size: {CROP} mirror: true {means} }}""")
-    stack.callback(layer.close)
-    return [alone(pictures, stack), Contestant("brew", layer.next_batch, BATCH), *loaders(pictures, stack)]
+    brew = feed(f"""data_param {{ source: "{folder}/jpeg_lmdb" batch_size: {BATCH} backend: LMDB }}
+                    transform_param {{ crop_size: {CROP} mirror: true {means} }}""", stack)  # fmt: skip
+    return [alone(pictures, stack), Contestant("brew", brew, BATCH), *loaders(pictures, stack)]
 
 
 def alone(pictures: list[bytes], stack: ExitStack) -> Contestant:
@@ -187,10 +187,9 @@ def raw(folder: Path, stack: ExitStack) -> list[Contestant]:
         ("brew, mean, crop 28, mirror", f"{means} crop_size: 28 mirror: true", ""),
         ("brew, mean, shuffle", means, "shuffle: true"),
     ):
-        layer = data_layer(f"""data_param {{ source: "{folder}/raw_lmdb" batch_size: {RAW_BATCH} backend: LMDB {more} }}
-                               transform_param {{ {transform} }}""")
-        stack.callback(layer.close)
-        found.append(Contestant(name, layer.next_batch, RAW_BATCH))
+        brew = feed(f"""data_param {{ source: "{folder}/raw_lmdb" batch_size: {RAW_BATCH} backend: LMDB {more} }}
+                        transform_param {{ {transform} }}""", stack)  # fmt: skip
+        found.append(Contestant(name, brew, RAW_BATCH))
     return found
 
 
