@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -91,15 +92,16 @@ class ImageSource:
 
     def fill(self, batch: Batch) -> None:
         numbers = self._order.numbers(self._record, self._batch_size)
-        batch.passed = 0
+        places: Sequence[int] = range(self._batch_size)
         try:
             images, tops = self._fill_all(numbers, batch)
         except BrewError:  # once more, one after the other: bad images are passed over in their order
-            numbers, images, tops = self._fill_good(batch)
-        name = partial(_named, self._files, numbers)
-        self._transformer.finish(images, tops, self._files.images.labels[numbers], self._record, name)
+            numbers, places, images, tops = self._fill_good(batch)
+        batch.name = partial(_named, self._files, numbers)
+        batch.passed = places[-1] + 1 - len(numbers)
+        records = [self._record + place for place in places]
+        self._transformer.finish(images, tops, self._files.images.labels[numbers], records, batch.name)
         self._record += len(numbers) + batch.passed
-        batch.name = name
 
     def _fill_all(self, numbers: list[int], batch: Batch) -> tuple[Top, list[npt.NDArray[Any]]]:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
@@ -125,9 +127,12 @@ class ImageSource:
             [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)][: batch.count], layout
         )
 
-    def _fill_good(self, batch: Batch) -> tuple[list[int], Top, list[npt.NDArray[Any]]]:
-        """Fill the batch with the next images that can be read; the numbers of those it holds then, and its tops."""
-        numbers, loaded, batch.passed = self._bad.read(
+    def _fill_good(self, batch: Batch) -> tuple[list[int], list[int], Top, list[npt.NDArray[Any]]]:
+        """Fill the batch with the next images that can be read.
+
+        The numbers of those it holds then, where they stand among all that were tried, and the tops.
+        """
+        numbers, loaded, places = self._bad.read(
             self._order.onward(self._record), self._batch_size, self._files.load,
             key=lambda number: number, epoch=lambda: len(self._files.images.names),
         )  # fmt: skip
@@ -135,11 +140,12 @@ class ImageSource:
             shape = self._transformer.batch_shape(loaded, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        self._form = shape, self._transformer.layout(loaded[0])
-        images, tops = self._tops(batch, shape, None)
-        assert isinstance(images, np.ndarray)
-        self._transformer(loaded, self._record, images, partial(_named, self._files, numbers))
-        return numbers, images, tops
+        self._form = shape, self._transformer.layout_of_all(loaded)
+        images, tops = self._tops(batch, *self._form)
+        for slot, (image, place) in enumerate(zip(loaded, places, strict=True)):
+            name = partial(_named, self._files, numbers, slot)
+            self._transformer.place(image, self._record + place, images, slot, name)
+        return numbers, places, images, tops
 
     def close(self) -> None:
         self._crew.close()

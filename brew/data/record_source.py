@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
@@ -76,7 +76,7 @@ class RecordSource:
             try:
                 self._fill_encoded(records, batch)
             except BrewError:  # once more, one after the other: bad records are passed over in their order
-                records = self._fill_good(records, batch)
+                records, batch.passed = self._fill_good(records, batch)
         batch.name = partial(_named, [key for key, _ in records], self._database.path)
         self._record += len(records) + batch.passed
 
@@ -95,10 +95,14 @@ class RecordSource:
         shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
         return batch.hold(shapes[: batch.count], layout)
 
-    def _finish(self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
-        """The labels of a batch whose images are there."""
+    def _finish(
+        self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record],
+        numbers: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        """The labels of a batch whose images are there. Without `numbers`, the records follow one another."""
+        numbers = numbers or range(self._record, self._record + len(records))
         try:
-            self._transformer.finish(images, tops, labels, self._record, partial(_said, records))
+            self._transformer.finish(images, tops, labels, numbers, partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
 
@@ -161,31 +165,34 @@ class RecordSource:
             finish()
         self._finish(images, tops, labels, records)
 
-    def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
-        """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
-        records, decoded, labels, passed = self._decode_good(records)
+    def _fill_good(self, records: list[Record], batch: Batch) -> tuple[list[Record], int]:
+        """Fill the batch with those of `records` that can be decoded and the next ones.
+
+        The records it holds then, and how many were passed over. Each has the number it has where none is bad.
+        """
+        records, decoded, labels, places = self._decode_good(records)
+        numbers = [self._record + place for place in places]
         try:
             shape = self._transformer.batch_shape(decoded, partial(_said, records))
-            images, tops = self._tops(batch, shape, None)
-            assert isinstance(images, np.ndarray)
-            self._transformer(decoded, self._record, images, partial(_said, records))
+            self._form = shape, self._transformer.layout_of_all(decoded)
+            images, tops = self._tops(batch, *self._form)
+            for slot, (pixels, number) in enumerate(zip(decoded, numbers, strict=True)):
+                self._transformer.place(pixels, number, images, slot, partial(_said, records, slot))
         except DataError as error:
             raise self._placed(error) from None
-        self._form = shape, self._transformer.layout(decoded[0])
-        self._finish(images, tops, labels, records)
-        batch.passed = passed
-        return records
+        self._finish(images, tops, labels, records, numbers)
+        return records, places[-1] + 1 - len(records)
 
-    def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, int]:
-        """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
+    def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, list[int]]:
+        """Those of `records` that can be decoded and the next ones, decoded, and where they stand among all."""
         try:
-            good, decoded, passed = self._bad.read(
+            good, decoded, places = self._bad.read(
                 chain(records, self._early(), self._records), self._batch_size, self._decode_placed,
                 key=lambda record: record[0], epoch=lambda: self._database.length,
             )  # fmt: skip
         except DataError as error:
             raise error.with_place(self._place) from None
-        return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), passed
+        return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), places
 
     def _early(self) -> Iterator[Record]:
         """The records that were read for the next batch; those that are not taken stay there."""
