@@ -24,12 +24,12 @@ def test_every_piece_once(crew, pieces):
     assert sorted(done) == list(range(pieces))
 
 
-def test_threads_work_side_by_side_and_the_caller_goes_on(monkeypatch):
+def test_threads_work_side_by_side_and_the_caller_joins_them(monkeypatch):
     monkeypatch.setattr(threads, "decoders", lambda: 2)
-    crew, meet = Crew(), threading.Barrier(3, timeout=20)
-    finish = crew.start(lambda _: meet.wait(), 2)
-    meet.wait()  # all three are there at once
-    finish()
+    crew, meet = Crew(), threading.Barrier(2, timeout=20)
+    finish = crew.start(lambda _: meet.wait(), 3)
+    meet.wait()  # the other thread has begun, and the caller does something else
+    finish()  # the caller takes part: each of the other pieces waits for one more thread
     crew.close()
 
 
