@@ -100,7 +100,7 @@ def ready(layer: Any, stack: ExitStack) -> Callable[[], object]:
     """Waits until the next batch is ready for that: windows of bytes, and labels."""
     source = layer.open_source(0)
     stack.callback(source.close)
-    ahead = Prefetcher(source.fill, lambda: Batch(np.float32, 2, layer.transformer.held()), layer.ahead, "ready")
+    ahead = Prefetcher(source.begin, lambda: Batch(np.float32, 2, layer.transformer.held()), layer.ahead, "ready")
     stack.callback(ahead.close)
     return ahead.next
 

@@ -19,6 +19,7 @@ class Crew:
 
     def __init__(self) -> None:
         self.number = threads.decoders()
+        self._closed = False
         self._pool = ThreadPoolExecutor(max(1, self.number - 1), "brew-decode")
 
     def start(self, task: Callable[[int], None], pieces: int) -> Callable[[], None]:
@@ -29,7 +30,8 @@ class Crew:
         numbers, errors = count(), dict[int, BaseException]()
 
         def take() -> None:
-            while not errors and (number := next(numbers)) < pieces:  # `next` of a counter is one step for all threads
+            # `next` of a counter is one step for all threads.
+            while not (errors or self._closed) and (number := next(numbers)) < pieces:
                 try:
                     task(number)
                 except BaseException as error:  # raised by who waits
@@ -57,4 +59,6 @@ class Crew:
         self.start(task, pieces)()
 
     def close(self) -> None:
+        """What has been started and not finished is left as it is."""
+        self._closed = True
         self._pool.shutdown()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,10 @@ from .images.decoding import IN_COLOR, ImageRule, read_image
 from .images.masks import read_mask
 from .images.resize import resize
 from .order import Order
-from .prefetch import Batch, Top
+from .prefetch import Batch, Finish, Top
 from .transformer import Transformer
+
+Tops: TypeAlias = tuple[Top, list[npt.NDArray[Any]]]  # images, and the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +92,17 @@ class ImageSource:
         self._crew = Crew()
         self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        """Images are read at once, if the batch before has told their form."""
         numbers = self._order.numbers(self._record, self._batch_size)
+        if self._form is None or len(numbers) == 1:
+            return partial(self._end, numbers, batch, partial(self._fill_from_first, numbers, batch))
+        return partial(self._end, numbers, batch, self._begin_all(numbers, batch))
+
+    def _end(self, numbers: list[int], batch: Batch, finish: Callable[[], Tops]) -> None:
         places: Sequence[int] = range(self._batch_size)
         try:
-            images, tops = self._fill_all(numbers, batch)
+            images, tops = finish()
         except BrewError:  # once more, one after the other: bad images are passed over in their order
             numbers, places, images, tops = self._fill_good(batch)
         batch.name = partial(_named, self._files, numbers)
@@ -103,25 +111,33 @@ class ImageSource:
         self._transformer.finish(images, tops, self._files.images.labels[numbers], records, batch.name)
         self._record += len(numbers) + batch.passed
 
-    def _fill_all(self, numbers: list[int], batch: Batch) -> tuple[Top, list[npt.NDArray[Any]]]:
+    def _begin_all(self, numbers: list[int], batch: Batch) -> Callable[[], Tops]:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
-        first: int = 0
-        if self._form is None or len(numbers) == 1:
-            image = self._files.load(numbers[0])
-            self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
-            first = 1
+        assert self._form is not None
         images, tops = self._tops(batch, *self._form)
-        if first:
-            self._transformer.place(image, self._record, images, 0)
 
-        def put(piece: int) -> None:
-            number = first + piece
+        def put(number: int) -> None:
             self._transformer.place(self._files.load(numbers[number]), self._record + number, images, number)
 
-        self._crew.each(put, len(numbers) - first)
+        read = self._crew.start(put, len(numbers))
+
+        def finish() -> Tops:
+            read()
+            return images, tops
+
+        return finish
+
+    def _fill_from_first(self, numbers: list[int], batch: Batch) -> Tops:
+        """The same where nothing has told the shape but the first image."""
+        image = self._files.load(numbers[0])
+        self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
+        if len(numbers) > 1:
+            return self._begin_all(numbers, batch)()
+        images, tops = self._tops(batch, *self._form)
+        self._transformer.place(image, self._record, images, 0)
         return images, tops
 
-    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
+    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> Tops:
         """The batch's images, as bytes in a layout or as numbers, and labels."""
         return batch.hold(
             [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)][: batch.count], layout

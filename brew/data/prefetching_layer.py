@@ -17,7 +17,7 @@ from brew.layer import Context, Shape, count
 from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
-from .prefetch import Batch, Prefetcher, Top, buffers
+from .prefetch import Batch, Finish, Prefetcher, Top, buffers
 from .transformer import Transformer
 
 log = logging.getLogger("brew")
@@ -29,7 +29,9 @@ _SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_pa
 class BatchSource(Protocol):
     """Fills batch after batch, from a given record on; already opened. It must not refer to its layer."""
 
-    def fill(self, batch: Batch) -> None: ...
+    def begin(self, batch: Batch) -> Finish:
+        """Begin to fill the batch behind the one before, which is filled; the call that is returned ends it."""
+        ...
 
     def close(self) -> None: ...
 
@@ -172,7 +174,7 @@ class PrefetchingLayer(DataLayer):
             tops, dtype = len(self.param.top), self.context.dtype
             held = self.transformer.held if self.transformer is not None else lambda: None
             self._prefetcher = Prefetcher(
-                self._source.fill, lambda: Batch(dtype, tops, held()), self.ahead, f"brew-{self.name}"
+                self._source.begin, lambda: Batch(dtype, tops, held()), self.ahead, f"brew-{self.name}"
             )
         return self._prefetcher
 

@@ -19,9 +19,9 @@ from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .crew import Crew
-from .datum import Labels, Pixels, RawDatums, decode
+from .datum import Bytes, Labels, Pixels, RawDatums, decode
 from .images.cache import ImageCache
-from .prefetch import Batch, Top
+from .prefetch import Batch, Finish, Top
 from .transformer import Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
@@ -67,16 +67,27 @@ class RecordSource:
         self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
         self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        """What is decoded begins at once, if the batch before has told the form of images."""
+        if self._form is None:
+            return lambda: self._begun(batch)()
+        return self._begun(batch)
+
+    def _begun(self, batch: Batch) -> Finish:
         records = self._read()
         if isinstance(records, BrewError):
             raise records
+        raw = self._raw(records)
+        if raw is not None:
+            return partial(self._end, records, batch, partial(self._fill_raw, records, raw, batch))
+        return partial(self._end, records, batch, self._begin_encoded(records, batch))
+
+    def _end(self, records: list[Record], batch: Batch, finish: Finish) -> None:
         batch.passed = 0
-        if not self._fill_raw(records, batch):
-            try:
-                self._fill_encoded(records, batch)
-            except BrewError:  # once more, one after the other: bad records are passed over in their order
-                records, batch.passed = self._fill_good(records, batch)
+        try:
+            finish()
+        except BrewError:  # once more, one after the other: bad records are passed over in their order
+            records, batch.passed = self._fill_good(records, batch)
         batch.name = partial(_named, [key for key, _ in records], self._database.path)
         self._record += len(records) + batch.passed
 
@@ -106,11 +117,8 @@ class RecordSource:
         except DataError as error:
             raise self._placed(error) from None
 
-    def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
-        """Whether the records are raw bytes of one size, and in the batch."""
-        raw = self._raw(records)
-        if raw is None:
-            return False
+    def _fill_raw(self, records: list[Record], raw: tuple[Bytes, Labels], batch: Batch) -> None:
+        """The batch of records that are raw bytes of one size."""
         pixels, labels = raw
         shape, layout = self._transformer.output_shape(pixels[0].shape), self._transformer.layout(pixels[0])
         images, tops = self._tops(batch, shape, layout)
@@ -122,7 +130,6 @@ class RecordSource:
         except DataError as error:
             raise self._placed(error) from None
         self._finish(images, tops, labels, records)
-        return True
 
     def _put_all(self, pixels: npt.NDArray[np.uint8], records: list[Record], images: Top) -> None:
         """Transform the pixels of records into the batch's images, some by each thread."""
@@ -141,29 +148,38 @@ class RecordSource:
 
         self._crew.each(put, -(-len(records) // many))
 
-    def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
+    def _begin_encoded(self, records: list[Record], batch: Batch) -> Finish:
         """All records into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
-        first: int = 0
-        labels = np.zeros(len(records), np.int64)
         if self._form is None or len(records) == 1:
-            pixels, labels[0] = self._decode(records[0])
-            self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
-            first = 1
+            return partial(self._fill_from_first, records, batch)
+        labels = np.zeros(len(records), np.int64)
         images, tops = self._tops(batch, *self._form)
-        if first:
-            self._transformer.place(pixels, self._record, images, 0)
 
-        def put(piece: int) -> None:
-            number = first + piece
+        def put(number: int) -> None:
             pixels, labels[number] = self._decode(records[number])
             self._transformer.place(pixels, self._record + number, images, number)
 
-        finish = self._crew.start(put, len(records) - first)
-        try:
-            self._coming = self._read()
-        finally:
-            finish()
-        self._finish(images, tops, labels, records)
+        decoded = self._crew.start(put, len(records))
+
+        def finish() -> None:
+            try:
+                self._coming = self._read()
+            finally:
+                decoded()
+            self._finish(images, tops, labels, records)
+
+        return finish
+
+    def _fill_from_first(self, records: list[Record], batch: Batch) -> None:
+        """The same where nothing has told the shape but the first record."""
+        pixels, label = self._decode(records[0])
+        self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
+        if len(records) > 1:
+            self._begin_encoded(records, batch)()
+            return
+        images, tops = self._tops(batch, *self._form)
+        self._transformer.place(pixels, self._record, images, 0)
+        self._finish(images, tops, np.array([label]), records)
 
     def _fill_good(self, records: list[Record], batch: Batch) -> tuple[list[Record], int]:
         """Fill the batch with those of `records` that can be decoded and the next ones.

@@ -191,7 +191,7 @@ def test_a_bad_record_in_every_batch_for_ever() -> None:
     )
     expected = itertools.cycle(range(9))
     for _ in range(1500):
-        source.fill(batch)
+        source.begin(batch)()
         assert batch.tops[1].tolist() == list(itertools.islice(expected, 5))
     source.close()
 
@@ -199,8 +199,8 @@ def test_a_bad_record_in_every_batch_for_ever() -> None:
 def test_an_error_behind_a_bad_record_comes_when_it_is_reached() -> None:
     values = [*map(jpeg, range(4)), b"no Datum", *map(jpeg, range(4, 7)), DataError("the disk is gone")]
     source, batch = encoded_source(values, 4, 3), Batch("f4", 2)
-    source.fill(batch)
+    source.begin(batch)()
     assert batch.tops[1].tolist() == [0, 1, 2, 3]
     with pytest.raises(DataError, match="the disk is gone"):
-        source.fill(batch)
+        source.begin(batch)()
     source.close()
