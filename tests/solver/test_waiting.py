@@ -50,13 +50,13 @@ def trained(make_lmdb, tmp_path, monkeypatch, caplog):
 
 @pytest.mark.parametrize("prefetch", [0, 2])
 def test_a_slow_source(trained, prefetch, monkeypatch):
-    fill = RecordSource.fill
+    begin = RecordSource.begin
 
     def slow(self, batch):
         time.sleep(0.04)
-        fill(self, batch)
+        return begin(self, batch)
 
-    monkeypatch.setattr(RecordSource, "fill", slow)
+    monkeypatch.setattr(RecordSource, "begin", slow)
     messages, lines = trained(prefetch)
     [told] = [m for m in messages if m.startswith("Waited for data")]
     waited, of, percent = map(float, re.findall(r"[\d.]+", told))
