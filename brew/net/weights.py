@@ -42,12 +42,7 @@ def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool
     file has no layer that fits. With `ignore_mismatched`, layers of other shapes are left as they are.
     """
     names = paths(files)
-    plans = [_plan(parameters, path) for path in names]
-    mismatched = [p.report for plan in plans for p in plan if p.report.outcome is Outcome.MISMATCHED]
-    if mismatched and not ignore_mismatched:
-        raise _misfit(mismatched)
-    for path, plan in zip(names, plans, strict=True):
-        _check_any(parameters, path, plan)
+    plans = _checked(parameters, names, ignore_mismatched)
     for plan in plans:
         for planned in plan:
             if planned.report.outcome is Outcome.COPIED:
@@ -62,6 +57,22 @@ def copy_into(parameters: Parameters, files: Weights, *, ignore_mismatched: bool
             (name, blob.data_memory.host(blob.shape)) for name, blobs in parameters.by_layer.items() for blob in blobs
         )
     return report
+
+
+def check(parameters: Parameters, files: Weights) -> None:
+    """The errors of `copy_into`, and nothing is copied."""
+    _checked(parameters, paths(files), ignore_mismatched=False)
+
+
+def _checked(parameters: Parameters, names: Sequence[str], ignore_mismatched: bool) -> list[list[_Planned]]:
+    """By file, what is to be done with its layers."""
+    plans = [_plan(parameters, path) for path in names]
+    mismatched = [p.report for plan in plans for p in plan if p.report.outcome is Outcome.MISMATCHED]
+    if mismatched and not ignore_mismatched:
+        raise _misfit(mismatched)
+    for path, plan in zip(names, plans, strict=True):
+        _check_any(parameters, path, plan)
+    return plans
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,3 +141,14 @@ def test_a_state_with_nothing_left_to_train(fields: str, told: bool, caplog: pyt
     assert ("there is nothing left to train" in caplog.text) == told
     assert ("--set max_iter=6" in caplog.text) == told
     running.close()
+
+
+def test_a_history_that_does_not_fit_leaves_the_weights_as_they_are() -> None:
+    stored = state("Adam", named=False)  # by its numbers two arrays a parameter
+    made = solver("SGD")
+    before = [blob.data.copy() for blobs in made.net.params.values() for blob in blobs]
+    with pytest.raises(WeightsError, match="history blobs"):
+        made.restore(stored)
+    after = [blob.data for blobs in made.net.params.values() for blob in blobs]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    made.close()

@@ -10,7 +10,8 @@ is added to it is written in `noted` and put back in `restore`, and in `rewind` 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ import numpy.typing as npt
 
 from brew import cuda
 from brew.errors import WeightsError
+from brew.files.weights.stored import StoredState
 from brew.layer import Array
 from brew.layer.data_layer import DataLayer
+from brew.net import weights
 from brew.net.net import Net
 from brew.net.weights import Misfit
 from brew.proto.brew_pb2 import CarriedState, NamedChoice, ResumeState, SourceState
@@ -102,15 +105,14 @@ def restore(
     for name, number in (("iteration", state.iter), ("current_step", state.current_step)):
         if not 0 <= number < 1 << 31:
             raise WeightsError(f"{path}: its {name} is {number}; from 0 to {(1 << 31) - 1} is expected")
-    if not reset_history:
-        history.check_type(training, state, path)
     files = snapshot.weights_of(state, path)
+    if not reset_history:
+        _check_history(training, state, path, files)
     if files is not None:
         _take_weights(training.net, files)
     if reset_history:
         history.reset(training)
     else:
-        history.check(training, state, path)
         history.restore(training, state)
     check_loaded(training.net.parameters, str(path), training.update.history)
     if training.average is not None:
@@ -131,9 +133,27 @@ def restore(
         )  # fmt: skip
 
 
-def _take_weights(net: Net, files: Path) -> None:
+def _check_history(training: Training, state: StoredState, path: str | Path, files: Path | None) -> None:
+    """WeightsError where the history does not fit, before anything is changed; about the weights where these do not."""
+    history.check_type(training, state, path)
     try:
+        history.check(training, state, path)
+    except WeightsError:
+        if files is not None:
+            with _hint_at_weights(files):
+                weights.check(training.net.parameters, files)
+        raise
+
+
+def _take_weights(net: Net, files: Path) -> None:
+    with _hint_at_weights(files):
         net.copy_from(files)
+
+
+@contextmanager
+def _hint_at_weights(files: Path) -> Iterator[None]:
+    try:
+        yield
     except Misfit as error:
         error.hint = (
             f"the net has changed since the snapshot; --weights {files} --ignore-mismatched takes over what fits"
