@@ -73,14 +73,17 @@ class Data(PrefetchingLayer):
         """Opens the database: the first record that can be decoded gives the size."""
         database = self._open()
         try:
-            _, [pixels], _ = self._bad.read(
+            [record], [pixels], _ = self._bad.read(
                 database.records(), 1, lambda record: self._decode(database, record),
                 key=lambda record: record[0], epoch=lambda: database.length,
             )  # fmt: skip
         finally:
             database.close()
-        self._image, self.holds_bytes = pixels.shape, self.transformer.holds(pixels.shape, pixels.dtype)
+        self._image = pixels.shape
         image = self.transformer.output_shape(pixels.shape)
+        if self.transformer.holds(pixels.shape, pixels.dtype):
+            whole = not encoding(record) and self.transformer.augmentation is None  # the records' bytes, as they are
+            self.image_bytes = count(pixels.shape if whole else image)
         self.transformer.labels.check(len(self.param.top), self.batch_size)
         return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)][: len(self.param.top)]
 

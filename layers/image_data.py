@@ -102,8 +102,8 @@ class ImageData(PrefetchingLayer):
         )
         self._image = first
         self.transformer.labels.check(len(self.param.top), self.batch_size)
-        self.holds_bytes = self.transformer.holds(first, np.uint8)
         image = self.transformer.output_shape(first)
+        self.image_bytes = count(image) if self.transformer.holds(first, np.uint8) else 0
         return [(self.batch_size, *image), self.transformer.labels.shape(self.batch_size)]
 
     def epoch(self) -> int:

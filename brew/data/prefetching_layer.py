@@ -53,7 +53,7 @@ class PrefetchingLayer(DataLayer):
     """A data layer over a `BatchSource`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
     transformer  makes the images of batches; None where records are taken as they are
-    holds_bytes  batches that are read ahead have images as bytes, as the first record tells it
+    image_bytes  of an image in a batch that is read ahead as bytes, as the first record tells it; 0: as numbers
 
     The cursor counts consumed records, and those skipped between them, over epochs; records read ahead do not count.
     """
@@ -61,7 +61,7 @@ class PrefetchingLayer(DataLayer):
     section: ClassVar[str]
     ahead: int = 0
     transformer: Transformer | None = None
-    holds_bytes: bool = False
+    image_bytes: int = 0
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
         super().__init__(param, context)
@@ -100,7 +100,7 @@ class PrefetchingLayer(DataLayer):
 
     def bytes_ahead(self, tops: Sequence[Shape]) -> int:
         values, size = [count(shape) for shape in tops], self.context.dtype.itemsize
-        images = values[0] * (1 if self.holds_bytes else size)
+        images = tops[0][0] * self.image_bytes or values[0] * size
         return buffers(self.ahead) * (images + sum(values[1:]) * size)
 
     def next_shapes(self) -> list[Shape]:

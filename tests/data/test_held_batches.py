@@ -77,7 +77,7 @@ def test_the_same_numbers_as_batches_of_numbers(tmp_path, make, text, phase):
     held = layer(tmp_path, text, map(make, range(9)), phase)
     plain = layer(tmp_path, text, None, phase, np.float64)  # these whole numbers are exact in both types
     again = layer(tmp_path, text, None, phase)
-    assert held.holds_bytes and not plain.holds_bytes
+    assert held.image_bytes and not plain.image_bytes
     if make is raw:
         assert isinstance(held._batches().peek().tops[0], HeldWindows)
     for ours, theirs in zip(written(held, 5), written(plain, 5), strict=True):
@@ -104,7 +104,12 @@ def test_bytes_and_floats_in_one_database(tmp_path, order):
 def test_memory_of_batches_read_ahead(tmp_path):
     shapes = [(4, 3, 24, 29), (4,)]
     images = 4 * 3 * 24 * 29
-    assert layer(tmp_path, "", map(raw, range(9))).bytes_ahead(shapes) == 5 * (images + 16)
+    assert layer(tmp_path, "", map(encoded, range(9))).bytes_ahead(shapes) == 5 * (images + 16)
+    cropped = [(4, 3, 20, 20), (4,)]
+    assert layer(tmp_path, "crop_size: 20").bytes_ahead(cropped) == 5 * (4 * 3 * 20 * 20 + 16)
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    assert layer(folder, "crop_size: 20", map(raw, range(9))).bytes_ahead(cropped) == 5 * (images + 16)  # whole
     assert layer(tmp_path, "", None, dtype=np.float64).bytes_ahead(shapes) == 5 * (8 * images + 32)
     mixing = layer(tmp_path, "mix_param { classes: 9 mixup_alpha: 1 }")
     assert mixing.bytes_ahead([shapes[0], (4, 9)]) == 5 * 4 * (images + 36)
