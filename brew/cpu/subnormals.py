@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import mmap
 import platform
 import sys
 import threading
@@ -26,9 +27,6 @@ from .library import library, why_not
 
 log = logging.getLogger("brew")
 
-_FLUSH = 1 << 15 | 1 << 6  # of MXCSR: results to 0, and operands
-_PLACE = 28  # of MXCSR in glibc's fenv_t on x86-64, in bytes
-_SIZE = 32
 _TINY = np.finfo(np.float32).tiny  # asked here: numpy warns where finfo is first asked while subnormals are flushed
 _SAMPLE = 1 << 14  # values of a blob that are looked at
 _MANY = 0.01  # of them
@@ -36,17 +34,42 @@ _MANY = 0.01  # of them
 T = TypeVar("T")
 
 
+# The register can be read and written by two instructions alone, and C's libraries put the x87's state around them,
+# which takes ten times as long. What is called gets an address, in rdi, as System V's convention says.
+_FLUSH = bytes.fromhex(
+    "0fae1f"  # stmxcsr [rdi]: as it is, to be put back
+    "8b07 0d40800000 894704"  # or with bits 15 and 6, results and operands that are subnormal are 0: at rdi + 4
+    "0fae5704 c3"  # ldmxcsr [rdi + 4]
+)
+_LOAD = bytes.fromhex("0fae17 c3")  # ldmxcsr [rdi]
+
+
+class _Code:
+    """The two functions, in memory that may be run. OSError where the system refuses that."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self._memory.write(_FLUSH + _LOAD)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        if libc.mprotect(start, mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC):
+            raise OSError(ctypes.get_errno(), "mprotect")
+        function = ctypes.PYFUNCTYPE(None, ctypes.c_void_p)
+        self.load_at = start + len(_FLUSH)
+        self.flush, self.load = function(start), function(self.load_at)
+
+
 @cache
-def _library() -> Any:
-    """The C library's fegetenv and fesetenv; None where fenv_t is not known to be glibc's on x86-64."""
-    if sys.platform != "linux" or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+def _code() -> _Code | None:
+    """None where they are not known, or cannot be run: numbers stay as they are then."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
         return None
     try:
-        library = ctypes.CDLL("libm.so.6")
-        _ = library.fesetenv, library.fegetenv
-    except (OSError, AttributeError):
+        return _Code()
+    except OSError as error:
+        log.debug("subnormal numbers are computed with: %s", error)
         return None
-    return library
 
 
 @cache
@@ -71,34 +94,28 @@ class Flushed:
     def __init__(self) -> None:
         self.depth, self.alone = 0, False
         self._team: tuple[int, int | None] = (1, None)  # that has been told: its threads, and the process's fork
-        self._library = _library()
-        if self._library is not None:
-            self._before, self._inside = (ctypes.create_string_buffer(_SIZE) for _ in range(2))
-            self._known = b""
-            self._set = ctypes.cast(self._library.fesetenv, ctypes.c_void_p).value
+        self._code = _code()
+        self._registers = (ctypes.c_uint32 * 2)()  # as it was, and as it is inside
+        self._place = ctypes.addressof(self._registers)
 
     def __enter__(self) -> None:
         self.depth += 1
-        if self.depth > 1 or self._library is None:
+        if self.depth > 1 or self._code is None:
             return
-        self._library.fegetenv(self._before)
-        if self._before.raw != self._known:
-            self._known = self._before.raw
-            control = int.from_bytes(self._known[_PLACE:], "little") | _FLUSH
-            self._inside.raw = self._known[:_PLACE] + control.to_bytes(_SIZE - _PLACE, "little")
-        self._library.fesetenv(self._inside)
+        self._code.flush(self._place)
         team = (threads.held(), Inherited.thread)
         if team != self._team and not self.alone and _openmp() is not None:
             self._tell(team)
 
     def __exit__(self, *_: object) -> None:
         self.depth -= 1
-        if self.depth == 0 and self._library is not None:
-            self._library.fesetenv(self._before)
+        if self.depth == 0 and self._code is not None:
+            self._code.load(self._place)
 
     def _tell(self, team: tuple[int, int | None]) -> None:
         """Threads that come later begin with the register of the one that starts them, which is this one in a pass."""
-        told = self._set, ctypes.addressof(self._inside), team[0], 0
+        assert self._code is not None
+        told = self._code.load_at, self._place + 4, team[0], 0
         if Inherited.thread is None:
             _openmp()(*told)
         else:  # OpenMP runs beside this thread

@@ -44,6 +44,7 @@ class Arena:
     pieces  all pieces of this arena
     sizes   elements of each stretch, by type
     stale   a lease has become too small: the next pass begins with another arena
+    tick    grows with whatever runs
     """
 
     def __init__(self, pieces: Sequence[Piece], sizes: Mapping[np.dtype[Any], int], moments: int, device: str) -> None:
@@ -51,7 +52,7 @@ class Arena:
         self.pieces, self.sizes, self.device = pieces, sizes, device
         self.stale = False
         self._flats: dict[np.dtype[Any], Array] = {}
-        self._tick, self._ticks = 0, [0] * moments
+        self.tick, self._ticks = 0, [0] * moments
 
     @property
     def bytes(self) -> int:
@@ -74,16 +75,16 @@ class Arena:
 
     def ran(self, first: int, count: int = 1) -> None:
         """Note that the steps of these moments have run."""
-        self._tick += 1
+        self.tick += 1
         for moment in range(first, first + count):
-            self._ticks[moment] = self._tick
+            self._ticks[moment] = self.tick
 
     def ran_turns(self, first: int, turns: Sequence[int]) -> None:
         """Note that one step has run for each of `turns`, from moment `first` on; steps with the same number, counted
         from 0, ran together."""
-        begun = self._tick + 1
+        begun = self.tick + 1
         self._ticks[first : first + len(turns)] = [*map(begun.__add__, turns)]
-        self._tick = begun + (turns[-1] if turns else 0)
+        self.tick = begun + (turns[-1] if turns else 0)
 
     def has_run(self, moment: int) -> bool:
         """Whether the step of `moment` has run since the latest forward pass began."""
@@ -91,7 +92,7 @@ class Arena:
 
     @property
     def ever_ran(self) -> bool:
-        return self._tick > 0
+        return self.tick > 0
 
     def intact(self, piece: Piece) -> bool:
         """Whether no other piece has been written over the last values of this one."""

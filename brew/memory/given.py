@@ -28,7 +28,8 @@ class GivenViews:
             self._host = host
             self._base = np.frombuffer(host.data, host.dtype) if host.size else host
         assert self._base is not None
-        return self._base[: count(shape)].reshape(shape)
+        size = count(shape)
+        return (self._base if self._base.size == size else self._base[:size]).reshape(shape)
 
     @property
     def _held(self) -> bool:

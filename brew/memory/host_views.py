@@ -30,6 +30,11 @@ class HostViews:
         for memory in self._all():
             memory.download()
 
+    @property
+    def any(self) -> bool:
+        """Whether there are such views now."""
+        return bool(self._all())
+
     def _all(self) -> list[Memory]:
         """Every memory that has a host view of its own, once."""
         if self._looked_at != self._stamps.latest:

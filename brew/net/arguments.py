@@ -83,6 +83,22 @@ def recomputes(recompute: bool, keep: Iterable[str] | None) -> bool:
     return recompute and keep is not None
 
 
+def write_inputs(blobs: Mapping[str, Blob], inputs: Sequence[str], given: Mapping[str, npt.ArrayLike]) -> None:
+    """Fill the `inputs` of a net, all of them; UsageError for other names, and as `write`."""
+    if set(given) != set(inputs):
+        raise UsageError(f"forward was given {sorted(given)}; the net's inputs are {list(inputs)}")
+    for name, value in given.items():
+        write(blobs[name], value, "data")
+
+
+def write_gradients(blobs: Mapping[str, Blob], outputs: Sequence[str], given: Mapping[str, npt.ArrayLike]) -> None:
+    """Fill the gradients of some `outputs` of a net; UsageError for other names, and as `write`."""
+    for name, value in given.items():
+        if name not in outputs:
+            raise UsageError(f'"{name}" is not an output; outputs are {list(outputs)}')
+        write(blobs[name], value, "diff")
+
+
 def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
     """Fill `blob`, its "data" or "diff", from the caller's `value`; UsageError for another shape."""
     array = np.asarray(value)
@@ -95,11 +111,13 @@ def write(blob: Blob, value: npt.ArrayLike, which: str) -> None:
 
 def views(blobs: Mapping[str, Blob], names: Iterable[str], which: str) -> dict[str, npt.NDArray[Any]]:
     """By name, the "data" or "diff" of some of a net's blobs; UsageError for a name that is none."""
-    names = list(names)
+    found = {}
     for name in names:
-        if name not in blobs:
+        blob = blobs.get(name)
+        if blob is None:
             raise UsageError(f'the net has no blob "{name}"', hint=did_you_mean(name, blobs))
-    return {name: getattr(blobs[name], which) for name in names}
+        found[name] = getattr(blob, which)
+    return found
 
 
 def set_input_arrays(layers: Iterable[Layer], data: npt.ArrayLike, labels: npt.ArrayLike, net: str) -> None:
@@ -114,10 +132,13 @@ def set_input_arrays(layers: Iterable[Layer], data: npt.ArrayLike, labels: npt.A
     raise UsageError(f'net "{net}" has no MemoryData layer: set_input_arrays has nothing to fill')
 
 
-def layer_number(layers: Sequence[Layer], name: str | None, default: int) -> int:
-    """The number of the first layer of this name; `default` for None. UsageError for a name that no layer has."""
+def layer_number(layers: Sequence[Layer], name: str | None, default: int | None = None) -> int:
+    """The number of the first layer of this name; for None `default`, or the last one.
+
+    UsageError for a name that no layer has.
+    """
     if name is None:
-        return default
+        return len(layers) - 1 if default is None else default
     names = [layer.name for layer in layers]
     if name not in names:
         raise UsageError(f'the net has no layer "{name}"', hint=did_you_mean(name, names))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from brew.cpu.subnormals import flushed
 from brew.data.pairs import pair_and_log
-from brew.errors import UsageError
 from brew.graph import notices, versions
 from brew.graph.build import build
 from brew.graph.definition import NetDefinition, NetLike, select
@@ -29,14 +28,15 @@ from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
-from . import memory_report, mode, table
-from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
+from . import arguments, memory_report, mode, table
+from .arguments import layer_number
 from .debug_info import DebugInfo
 from .engine import chosen
 from .loss_terms import LossTerms
 from .memory_report import Budget
 from .outputs import Output
 from .parameters import Parameters
+from .steady import SteadyPass
 
 if TYPE_CHECKING:
     from brew.files.weights.reading import Weights
@@ -98,7 +98,7 @@ class Net:
         choices: Choices | None = None,
         budget: Budget | None = None,
     ) -> None:
-        number, weights, level, stages = in_order(args, phase, weights, level, stages)
+        number, weights, level, stages = arguments.in_order(args, phase, weights, level, stages)
         self.device, self.dtype = device or mode.default_device(), np.dtype(dtype)
         self.seed = in_use(seed if seed is not None else mode.default_seed())
         self.choices = choices or Choices()
@@ -115,7 +115,7 @@ class Net:
         self._trained = history_slots > 0
         self.options = RunOptions(
             self.device, self.engine, fuse=mode.default_fuse() if fuse is None else fuse,
-            keep=readable(keep, self.outputs, self.blobs), recompute=recomputes(recompute, keep),
+            keep=arguments.readable(keep, self.outputs, self.blobs), recompute=arguments.recomputes(recompute, keep),
         )  # fmt: skip
         slots, stamps = self.parameters.slots, self.parameters.stamps
         self.executor = assemble(graph, self._blob_list, slots, self.parameters.changes, stamps, self.options)
@@ -154,6 +154,7 @@ class Net:
         executor, views = self.executor, self._host_views
         self._around_forward = LayerCallbacks(executor.forward_through, executor.forward, views)
         self._around_backward = LayerCallbacks(executor.backward_through, executor.backward, views)
+        self._steady = SteadyPass(executor, self._around_forward, views, self.parameters, trained=self._trained)
         self.debug_info = DebugInfo(self.executor.steps, self.parameters, self._around_forward, self._around_backward)
         self.debug_info.on = self.source.debug_info
 
@@ -162,10 +163,13 @@ class Net:
     def run_forward(self, start: int = 0, end: int | None = None) -> None:
         """Run layers `start` to `end` (inclusive; default all) forward. Of the values only host views are read back."""
         end = len(self.layers) - 1 if end is None else end
+        if start == 0 and end == len(self.layers) - 1 and self._steady.run():
+            return
         self._begin_at(start, end)
         with flushed(), np.errstate(all="ignore"):  # overflow and 0/0 give inf and nan, as they do in Caffe
             self._around_forward.run(start, end)
         self._host_views.download()
+        self._steady.note()
 
     def _begin_at(self, start: int, end: int) -> None:
         self._host_views.upload()
@@ -182,8 +186,7 @@ class Net:
 
     def forward_backward(self) -> None:
         """Forward, then backward, through all layers: Caffe's ForwardBackward, but the loss is not read back."""
-        forward, backward = self._around_forward, self._around_backward
-        if forward.before or forward.after or backward.before or backward.after:
+        if self._around_forward.watched or self._around_backward.watched:
             self.run_forward()
             self.run_backward()
             return
@@ -230,16 +233,15 @@ class Net:
         names; from `start` on, nothing before it is computed again.
         """
         if inputs:
-            if set(inputs) != set(self.inputs):
-                raise UsageError(f"forward was given {sorted(inputs)}; the net's inputs are {self.inputs}")
-            for name, value in inputs.items():
-                write(self.blobs[name], value, "data")
-        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end, len(self.layers) - 1))
-        return views(self.blobs, [*(self.outputs if end is None else self.top_names[end]), *(blobs or ())], "data")
+            arguments.write_inputs(self.blobs, self.inputs, inputs)
+        if start is not None or end is not None or not self._steady.run():
+            self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end))
+        tops = self.outputs if end is None else self.top_names[end]
+        return arguments.views(self.blobs, [*tops, *blobs] if blobs else tops, "data")
 
     def set_input_arrays(self, data: npt.ArrayLike, labels: npt.ArrayLike) -> None:
         """Give the first MemoryData layer its data (n x channels x height x width) and n labels."""
-        set_input_arrays(self.data_layers, data, labels, self.name)
+        arguments.set_input_arrays(self.data_layers, data, labels, self.name)
 
     def backward(
         self, diffs: Iterable[str] | None = None, start: str | None = None, end: str | None = None,
@@ -249,14 +251,11 @@ class Net:
 
         Keyword arguments are gradients for output blobs.
         """
-        for name, value in tops.items():
-            if name not in self.outputs:
-                raise UsageError(f'"{name}" is not an output; outputs are {self.outputs}')
-            write(self.blobs[name], value, "diff")
-        first, last = layer_number(self.layers, start, len(self.layers) - 1), layer_number(self.layers, end, 0)
-        self.run_backward(first, last)
-        made = self.graph.inputs if end is None else self.graph.nodes[last].bottoms
-        return {self._blob_list[b].name: self._blob_list[b].diff for b in made} | views(self.blobs, diffs or (), "diff")
+        arguments.write_gradients(self.blobs, self.outputs, tops)
+        last = layer_number(self.layers, end, 0)
+        self.run_backward(layer_number(self.layers, start), last)
+        made = [self._blob_list[b] for b in (self.graph.inputs if end is None else self.graph.nodes[last].bottoms)]
+        return {blob.name: blob.diff for blob in made} | arguments.views(self.blobs, diffs or (), "diff")
 
     def reshape(self) -> None:
         """Carry new input shapes through the whole net, without computing."""

@@ -155,12 +155,17 @@ class Parameters:
 
     def note_changes(self, *, trained: bool = False) -> None:
         """One more change where they are `trained`, or the host may have written to them since this was called last."""
+        written = self.exposed and any([memory.given.used() for memory in self._exposed])  # all are asked
+        if trained or written:
+            self.changes.number += 1
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the host has had views of any, and may write to them."""
         if self._looked_at != self.stamps.latest:
             self._exposed = [slot.data_memory for slot in self.slots if slot.data_memory.exposed]
             self._looked_at = self.stamps.latest
-        written = bool(self._exposed) and any([memory.given.used() for memory in self._exposed])  # all are asked
-        if trained or written:
-            self.changes.number += 1
+        return bool(self._exposed)
 
     def clear_gradients(self) -> None:
         """Set every gradient and its host view to zero; host views of data are left for the next pass."""

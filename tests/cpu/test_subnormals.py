@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import sys
 import threading
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from brew.cpu.workers import Workers
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 
-HERE = platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
+HERE = platform.machine() == "x86_64" and sys.platform == "linux"
 SUBNORMAL = np.float32(1e-39)
 NET = """
 layer { name: "x" type: "Input" top: "x" input_param { shape { dim: 2 dim: 16 dim: 20 dim: 20 } } }

@@ -22,9 +22,14 @@ class LayerCallbacks:
         self.after: list[Callback] = []
         self._together, self._single, self._views = together, single, views
 
+    @property
+    def watched(self) -> bool:
+        """Whether there are callbacks."""
+        return bool(self.before or self.after)
+
     def run(self, start: int, end: int, step: int = 1) -> None:
         """Run layers `start` to `end` (inclusive); one by one while there are callbacks."""
-        if not (self.before or self.after):
+        if not self.watched:
             self._together(start, end)
             return
         for number in range(start, end + step, step):

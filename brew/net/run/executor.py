@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -36,6 +37,7 @@ class Executor:
         self._reading = [step for step in steps if step.reads_data]
         self._planned_at = -1  # the latest stamp then
         self._lent = False
+        self._look_at = 0.0  # whether the machine is busy
 
     @property
     def kept_bytes(self) -> int:
@@ -49,20 +51,37 @@ class Executor:
 
         UsageError where that needs values that have been overwritten since.
         """
-        if self._openmp is not None:
-            threads.openmp_threads(self._openmp)
-            busy.look(self._openmp)
-        if number:
-            written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.is_split for t in s.tops}
-            for blob in self.memory.gone(number):
-                name = written.get(blob.name, blob.name)
-                raise UsageError(
-                    f'forward from a layer in the middle needs "{name}", whose memory others have used',
-                    hint="name it in keep=[...], or make the net without",
-                )
+        if not number:
+            self.plan_shapes(end)
+            self.begin_again()
             return
-        self.plan_shapes(end)
+        self._tell_threads()
+        written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.is_split for t in s.tops}
+        for blob in self.memory.gone(number):
+            name = written.get(blob.name, blob.name)
+            raise UsageError(
+                f'forward from a layer in the middle needs "{name}", whose memory others have used',
+                hint="name it in keep=[...], or make the net without",
+            )
+
+    def begin_again(self) -> None:
+        """One more pass, of shapes that the memory is planned for."""
+        self._tell_threads()
         self.passes.next()
+
+    def _tell_threads(self) -> None:
+        if self._openmp is None:
+            return
+        threads.openmp_threads(self._openmp)
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + busy.PERIOD
+            busy.look(self._openmp)
+
+    @property
+    def reads_data(self) -> bool:
+        """Whether a step reads records, whose shapes are asked for before every pass."""
+        return bool(self._reading)
 
     def plan_shapes(self, end: int | None = None) -> None:
         """Carry the shapes of what comes next through the net, and plan the memory anew where it has become too small.

@@ -30,6 +30,7 @@ class _Calls:
         self.calls: list[Call] = []
         self.turns: list[int] = []
         self._made_at = _NEVER
+        self._ran_at = -1  # the arena's tick behind the calls of the last run
 
     @property
     def stands(self) -> bool:
@@ -42,14 +43,22 @@ class _Calls:
         """Take these calls; they are right while the latest stamp of all blobs is `stamp`."""
         self.calls, self.turns = calls, turns
         self._made_at = (stamp, self._scratch.stamp)
+        self._ran_at = -1
 
     def run(self, arena: Arena) -> None:
         """All calls. If one fails, everything counts as overwritten."""
         try:
             for call in self.calls:
                 call()
-        finally:
-            arena.ran_turns(self._first, self.turns)
+        except BaseException:
+            self._note(arena)
+            raise
+        if arena.tick != self._ran_at:  # else these calls were the last ones, too, and stand noted
+            self._note(arena)
+
+    def _note(self, arena: Arena) -> None:
+        arena.ran_turns(self._first, self.turns)
+        self._ran_at = arena.tick
 
 
 class WholePass(_Calls):
