@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from brew.cpu.pixels.held import HeldWindows
 from brew.data.bad_records import BadRecords
 from brew.data.databases.database import Database, Record
 from brew.data.databases.opening import open_database
@@ -62,7 +61,7 @@ class Data(PrefetchingLayer):
         self._place = context.place("data_param", "source")
         self._image: Shape = ()
         self._records = 0  # not counted yet
-        self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        self.transformer: Transformer = Transformer(param.transform_param, context, self.name, self.type)
         self._bad = BadRecords(data.max_bad_records, self.name)
         self._cache = ImageCache(data.cache_mib, self.name)
         if data.shuffle_window and not data.shuffle:
@@ -125,9 +124,6 @@ class Data(PrefetchingLayer):
             transformer.param.mirror, self._bad.most > 0, "shuffled" if shuffled else "in order",
             transformer.geometry,
         )  # fmt: skip
-
-    def held(self) -> HeldWindows | None:
-        return self.transformer.held()
 
     def open_source(self, record: int) -> RecordSource:
         self.transformer.seed, self.transformer.draws = self.seed, self.draws

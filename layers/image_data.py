@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from brew.cpu.pixels.held import HeldWindows
 from brew.data.bad_records import BadRecords
 from brew.data.feed import feeds
 from brew.data.image_list import ImageList
@@ -62,7 +61,7 @@ class ImageData(PrefetchingLayer):
             hint = "transform_param { resize_param { height width } } takes the nearest pixel of a mask"
             text = "new_height and new_width mix neighbours, and a mask's pixels are numbers of classes"
             raise self.error(text, "image_data_param", "new_height", hint=hint)
-        self.transformer = Transformer(param.transform_param, context, self.name, self.type)
+        self.transformer: Transformer = Transformer(param.transform_param, context, self.name, self.type)
         self._image: Shape = ()
         self._bad = BadRecords(images.max_bad_records, self.name)
         moved = {f: f"; transform_param.{f} does it" for f in ("scale", "mean_file", "crop_size", "mirror")}
@@ -143,9 +142,6 @@ class ImageData(PrefetchingLayer):
         if size is not None:
             found.append(f"images that are {size[0]} x {size[1]} already (convert_imageset, brew data import)")
         return found
-
-    def held(self) -> HeldWindows | None:
-        return self.transformer.held()
 
     def open_source(self, record: int) -> ImageSource:
         self.transformer.seed, self.transformer.draws = self.seed, self.draws

@@ -38,30 +38,32 @@ class BadRecords:
         *,
         key: Callable[[_Item], Hashable],
         epoch: Callable[[], int],
-    ) -> tuple[list[_Item], list[_Record], int]:
-        """The first `count` of `items` for which `read` raises no DataError, their results, and the number of items
-        skipped before the last of them.
+    ) -> tuple[list[_Item], list[_Record], list[int]]:
+        """The first `count` of `items` for which `read` raises no DataError, their results, and where they stand among
+        `items`.
 
         `items` may go on for ever; `key` tells an item from others, `epoch` gives the number of different ones.
         DataError when more are bad than may be, or all of them.
         """
         good: list[_Item] = []
         records: list[_Record] = []
-        passed = in_a_row = 0
-        for item in items:
+        places: list[int] = []
+        in_a_row = 0
+        for place, item in enumerate(items):
             try:
                 records.append(read(item))
             except DataError as error:
                 self._count(key(item), error)
-                passed, in_a_row = passed + 1, in_a_row + 1
+                in_a_row += 1
                 if in_a_row > 2 * epoch():  # in any order, each has been tried
                     raise DataError(f"{error.message}; no other record is any better", place=error.place) from None
                 continue
             good.append(item)
+            places.append(place)
             in_a_row = 0
             if len(good) == count:
                 break
-        return good, records, passed
+        return good, records, places
 
     def _count(self, key: Hashable, error: DataError) -> None:
         if self.most == 0:

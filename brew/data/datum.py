@@ -26,6 +26,7 @@ Pixels: TypeAlias = Bytes | npt.NDArray[np.float32]
 Labels: TypeAlias = npt.NDArray[np.int64]
 
 _MOST_LABELS = 1 << 16  # remembered
+_SIZES = b"\x08\x10\x18"  # the tags of Datum.channels, height and width (fields 1 to 3, numbers)
 _DATA = 0x22  # the tag of Datum.data (field 4, bytes)
 
 
@@ -36,6 +37,9 @@ def decode(record: Record, rule: ImageRule = AS_STORED) -> tuple[Pixels, int]:
     Datum without pixels, and an encoded image that cannot be decoded.
     """
     key, value = record
+    found = _encoded(value)
+    if found is not None:
+        return _decoded(key, found[0], rule), found[1]
     datum = Datum()
     try:
         datum.ParseFromString(value)
@@ -107,10 +111,7 @@ class RawDatums:
 
 def _pixels(key: bytes, datum: Datum, rule: ImageRule) -> Pixels:
     if datum.encoded:
-        try:
-            return decode_image(datum.data, rule)
-        except BadImage as error:
-            raise _bad(key, f"its encoded image {error}") from None
+        return _decoded(key, datum.data, rule)
     shape = datum.channels, datum.height, datum.width
     if min(shape) <= 0:
         raise _bad(key, "its size is {} x {} x {} (channels x height x width)".format(*shape))
@@ -128,6 +129,40 @@ def _pixels(key: bytes, datum: Datum, rule: ImageRule) -> Pixels:
         sizes = " x ".join(map(str, shape))
         raise _bad(key, f"it says {sizes} (channels x height x width), that is {needed} values, and has {pixels.size}")
     return pixels.reshape(shape)
+
+
+def _encoded(value: bytes) -> tuple[memoryview, int] | None:
+    """The compressed image in a Datum, not copied, and the label.
+
+    None for a Datum of any other kind, and where its fields are not in the order of their numbers.
+    """
+    try:
+        at = 0
+        while value[at] in _SIZES:
+            _, at = _varint(value, at + 1)
+        if value[at] != _DATA:
+            return None
+        size, start = _varint(value, at + 1)
+        end = start + size
+        return memoryview(value)[start:end], _labels_of_images[value[end:]]
+    except (IndexError, ValueError):
+        return None
+
+
+def _varint(value: bytes, at: int) -> tuple[int, int]:
+    """The number that is written there, and where it ends."""
+    number = shift = 0
+    while value[at] > 127:
+        number |= (value[at] & 127) << shift
+        shift, at = shift + 7, at + 1
+    return number | value[at] << shift, at + 1
+
+
+def _decoded(key: bytes, data: bytes | memoryview, rule: ImageRule) -> Pixels:
+    try:
+        return decode_image(data, rule)
+    except BadImage as error:
+        raise _bad(key, f"its encoded image {error}") from None
 
 
 def _bad(key: bytes, what: str) -> DataError:
@@ -188,21 +223,25 @@ class _Template:
 
 
 class _Labels(dict[bytes, int]):
-    """The labels in the bytes behind raw Datums' pixels; ValueError where these say anything else."""
+    """The labels in the bytes behind Datums' pixels, raw or `encoded`; ValueError where these say anything else."""
+
+    def __init__(self, *, encoded: bool) -> None:
+        super().__init__()
+        self._encoded = encoded
 
     def __missing__(self, tail: bytes) -> int:
         try:
             datum = Datum.FromString(tail)
         except DecodeError:
             raise ValueError from None
-        if datum.encoded or not all(field.name in ("label", "encoded") for field, _ in datum.ListFields()):
+        if datum.encoded != self._encoded or {field.name for field, _ in datum.ListFields()} - {"label", "encoded"}:
             raise ValueError
         if len(self) < _MOST_LABELS:
             self[tail] = datum.label
         return datum.label
 
 
-_labels = _Labels()
+_labels, _labels_of_images = _Labels(encoded=False), _Labels(encoded=True)
 
 
 def _field(size: int) -> bytes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +24,10 @@ from .images.decoding import IN_COLOR, ImageRule, read_image
 from .images.masks import read_mask
 from .images.resize import resize
 from .order import Order
-from .prefetch import Batch, Top
+from .prefetch import Batch, Finish, Top
 from .transformer import Transformer
+
+Tops: TypeAlias = tuple[Top, list[npt.NDArray[Any]]]  # images, and the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,45 +92,63 @@ class ImageSource:
         self._crew = Crew()
         self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        """Images are read at once, if the batch before has told their form."""
         numbers = self._order.numbers(self._record, self._batch_size)
-        batch.passed = 0
-        try:
-            images, tops = self._fill_all(numbers, batch)
-        except BrewError:  # once more, one after the other: bad images are passed over in their order
-            numbers, images, tops = self._fill_good(batch)
-        name = partial(_named, self._files, numbers)
-        self._transformer.finish(images, tops, self._files.images.labels[numbers], self._record, name)
-        self._record += len(numbers) + batch.passed
-        batch.name = name
-
-    def _fill_all(self, numbers: list[int], batch: Batch) -> tuple[Top, list[npt.NDArray[Any]]]:
-        """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
-        first: int = 0
         if self._form is None or len(numbers) == 1:
-            image = self._files.load(numbers[0])
-            self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
-            first = 1
-        images, tops = self._tops(batch, *self._form)
-        if first:
-            self._transformer.place(image, self._record, images, 0)
+            return partial(self._end, numbers, batch, partial(self._fill_from_first, numbers, batch))
+        return partial(self._end, numbers, batch, self._begin_all(numbers, batch))
 
-        def put(piece: int) -> None:
-            number = first + piece
+    def _end(self, numbers: list[int], batch: Batch, finish: Callable[[], Tops]) -> None:
+        places: Sequence[int] = range(self._batch_size)
+        try:
+            images, tops = finish()
+        except BrewError:  # once more, one after the other: bad images are passed over in their order
+            numbers, places, images, tops = self._fill_good(batch)
+        batch.name = partial(_named, self._files, numbers)
+        batch.passed = places[-1] + 1 - len(numbers)
+        records = [self._record + place for place in places]
+        self._transformer.finish(images, tops, self._files.images.labels[numbers], records, batch.name)
+        self._record += len(numbers) + batch.passed
+
+    def _begin_all(self, numbers: list[int], batch: Batch) -> Callable[[], Tops]:
+        """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
+        assert self._form is not None
+        images, tops = self._tops(batch, *self._form)
+
+        def put(number: int) -> None:
             self._transformer.place(self._files.load(numbers[number]), self._record + number, images, number)
 
-        self._crew.each(put, len(numbers) - first)
+        read = self._crew.start(put, len(numbers))
+
+        def finish() -> Tops:
+            read()
+            return images, tops
+
+        return finish
+
+    def _fill_from_first(self, numbers: list[int], batch: Batch) -> Tops:
+        """The same where nothing has told the shape but the first image."""
+        image = self._files.load(numbers[0])
+        self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
+        if len(numbers) > 1:
+            return self._begin_all(numbers, batch)()
+        images, tops = self._tops(batch, *self._form)
+        self._transformer.place(image, self._record, images, 0)
         return images, tops
 
-    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
+    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> Tops:
         """The batch's images, as bytes in a layout or as numbers, and labels."""
         return batch.hold(
             [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)][: batch.count], layout
         )
 
-    def _fill_good(self, batch: Batch) -> tuple[list[int], Top, list[npt.NDArray[Any]]]:
-        """Fill the batch with the next images that can be read; the numbers of those it holds then, and its tops."""
-        numbers, loaded, batch.passed = self._bad.read(
+    def _fill_good(self, batch: Batch) -> tuple[list[int], list[int], Top, list[npt.NDArray[Any]]]:
+        """Fill the batch with the next images that can be read.
+
+        The numbers of those it holds then, where they stand among all that were tried, and the tops.
+        """
+        numbers, loaded, places = self._bad.read(
             self._order.onward(self._record), self._batch_size, self._files.load,
             key=lambda number: number, epoch=lambda: len(self._files.images.names),
         )  # fmt: skip
@@ -135,11 +156,12 @@ class ImageSource:
             shape = self._transformer.batch_shape(loaded, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        self._form = shape, self._transformer.layout(loaded[0])
-        images, tops = self._tops(batch, shape, None)
-        assert isinstance(images, np.ndarray)
-        self._transformer(loaded, self._record, images, partial(_named, self._files, numbers))
-        return numbers, images, tops
+        self._form = shape, self._transformer.layout_of_all(loaded)
+        images, tops = self._tops(batch, *self._form)
+        for slot, (image, place) in enumerate(zip(loaded, places, strict=True)):
+            name = partial(_named, self._files, numbers, slot)
+            self._transformer.place(image, self._record + place, images, slot, name)
+        return numbers, places, images, tops
 
     def close(self) -> None:
         self._crew.close()

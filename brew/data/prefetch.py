@@ -19,6 +19,7 @@ from brew.errors import ResourceError
 from brew.layer import Shape, count
 
 Top: TypeAlias = npt.NDArray[Any] | HeldWindows
+Finish: TypeAlias = Callable[[], None]
 
 _PATIENCE = 1.0  # seconds that the collector waits for a thread to end
 _running: dict[threading.Thread, tuple[queue.SimpleQueue[Batch | None], threading.Event]] = {}  # to be stopped at exit
@@ -73,18 +74,19 @@ def buffers(ahead: int) -> int:
 class Prefetcher:
     """Keeps up to `ahead` batches ready; with `ahead` 0 each is made when it is asked for, in the caller's thread.
 
-    `fill(batch)` fills the next batch; it must not refer to the object that owns the prefetcher, or that could never be
-    collected. An error in it is raised by the call that would have got the batch, and by every later one.
+    `begin(batch)` begins to fill the next batch, with threads of its own where it has any, and the call that it returns
+    takes part in that up to the end. It must not refer to the object that owns the prefetcher, or that could never be
+    collected. An error in either is raised by the call that would have got the batch, and by every later one.
 
     `waited` counts the seconds that calls waited for batches, but for the first one, before which the source opens.
     """
 
-    def __init__(self, fill: Callable[[Batch], None], make: Callable[[], Batch], ahead: int, name: str) -> None:
-        self._fill = fill
+    def __init__(self, begin: Callable[[Batch], Finish], make: Callable[[], Batch], ahead: int, name: str) -> None:
+        self._begin = begin
         self._ahead = ahead
         self._name = name
         self.waited = 0.0
-        self._begun = False
+        self._had_one = False
         self._free: queue.SimpleQueue[Batch | None] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[Batch | BaseException] = queue.SimpleQueue()
         for _ in range(buffers(ahead)):
@@ -133,9 +135,9 @@ class Prefetcher:
     def _get(self) -> Batch | BaseException:
         is_there, began = not self._ready.empty(), time.perf_counter()
         came = self._made()
-        if self._begun and not is_there:
+        if self._had_one and not is_there:
             self.waited += time.perf_counter() - began
-        self._begun = True
+        self._had_one = True
         return came
 
     def _made(self) -> Batch | BaseException:
@@ -144,7 +146,7 @@ class Prefetcher:
             batch = self._free.get()
             assert batch is not None  # only `_stop` puts None, and there is no thread to stop
             try:
-                self._fill(batch)
+                self._begin(batch)()
             except Exception as error:
                 return error
             return batch
@@ -152,7 +154,7 @@ class Prefetcher:
             # Daemonic, so that a program that forgets to close can end; stopped and joined before the interpreter
             # shuts down, so that it never runs in a half-destroyed one. The collector waits for a moment alone: it may
             # run on a thread that has the lock for which this one waits.
-            work = (self._fill, self._free, self._ready, self._stopped)
+            work = (self._begin, self._free, self._ready, self._stopped)
             self._thread = threading.Thread(target=_work, args=work, name=self._name, daemon=True)
             _running[self._thread] = self._free, self._stopped
             try:
@@ -170,20 +172,39 @@ class Prefetcher:
 
 
 def _work(
-    fill: Callable[[Batch], None],
+    begin: Callable[[Batch], Finish],
     free: queue.SimpleQueue[Batch | None],
     ready: queue.SimpleQueue[Batch | BaseException],
     stopped: threading.Event,
 ) -> None:
-    """The thread: fill free batches until told to stop or until an error."""
+    """The thread: fill free batches until told to stop or until an error.
+
+    The next batch is begun before one is handed over: whoever waits for that one takes this thread's processor.
+    """
+    filled: Batch | None = None
     try:
-        while (batch := free.get()) is not None and not stopped.is_set():
-            fill(batch)
-            ready.put(batch)
+        while not stopped.is_set():
+            batch = _free_one(free, wait=filled is None)
+            try:
+                finish = begin(batch) if batch is not None else None
+            finally:
+                if filled is not None:
+                    ready.put(filled)
+                    filled = None
+            if finish is not None:
+                finish()
+                filled = batch
     except BaseException as error:
         ready.put(error)
     finally:
         _running.pop(threading.current_thread(), None)
+
+
+def _free_one(free: queue.SimpleQueue[Batch | None], *, wait: bool) -> Batch | None:
+    try:
+        return free.get(block=wait)
+    except queue.Empty:
+        return None
 
 
 def _stop(

@@ -17,7 +17,8 @@ from brew.layer import Context, Shape, count
 from brew.layer.data_layer import DataLayer
 from brew.proto.brew_pb2 import LayerParameter, SourceState
 
-from .prefetch import Batch, Prefetcher, Top, buffers
+from .prefetch import Batch, Finish, Prefetcher, Top, buffers
+from .transformer import Transformer
 
 log = logging.getLogger("brew")
 
@@ -28,7 +29,9 @@ _SECTIONS = "data_param", "image_data_param", "hdf5_data_param", "window_data_pa
 class BatchSource(Protocol):
     """Fills batch after batch, from a given record on; already opened. It must not refer to its layer."""
 
-    def fill(self, batch: Batch) -> None: ...
+    def begin(self, batch: Batch) -> Finish:
+        """Begin to fill the batch behind the one before, which is filled; the call that is returned ends it."""
+        ...
 
     def close(self) -> None: ...
 
@@ -46,13 +49,10 @@ def first_not_finite(tops: Sequence[npt.NDArray[Any]], names: Sequence[str], nam
     return None
 
 
-def _numbers(tops: Sequence[Top]) -> list[npt.NDArray[Any]]:
-    return [top if isinstance(top, np.ndarray) else top.numbers() for top in tops]
-
-
 class PrefetchingLayer(DataLayer):
     """A data layer over a `BatchSource`. Subclasses name their message, `section`, set `ahead` and write `open_source`.
 
+    transformer  makes the images of batches; None where records are taken as they are
     holds_bytes  batches that are read ahead have images as bytes, as the first record tells it
 
     The cursor counts consumed records, and those skipped between them, over epochs; records read ahead do not count.
@@ -60,6 +60,7 @@ class PrefetchingLayer(DataLayer):
 
     section: ClassVar[str]
     ahead: int = 0
+    transformer: Transformer | None = None
     holds_bytes: bool = False
 
     def __init__(self, param: LayerParameter, context: Context) -> None:
@@ -74,6 +75,7 @@ class PrefetchingLayer(DataLayer):
         self._prefetcher: Prefetcher | None = None
         self._process = 0  # that opened them
         self._waited = 0.0  # for batches of sources that were closed
+        self._numbers = np.empty(0, np.float32)  # of a batch that was held as bytes
 
     def elsewhere(self, field: str) -> str | None:
         """A hint where `field` is set in the message of another data layer, which this one does not read."""
@@ -96,10 +98,6 @@ class PrefetchingLayer(DataLayer):
     def waited(self) -> float:  # type: ignore[override]
         return self._waited + (self._prefetcher.waited if self._prefetcher is not None else 0.0)
 
-    def held(self) -> HeldWindows | None:
-        """What holds the images of one batch as bytes; None where batches are numbers."""
-        return None
-
     def bytes_ahead(self, tops: Sequence[Shape]) -> int:
         values, size = [count(shape) for shape in tops], self.context.dtype.itemsize
         images = values[0] * (1 if self.holds_bytes else size)
@@ -109,7 +107,15 @@ class PrefetchingLayer(DataLayer):
         return [top.shape for top in self._batches().peek().tops]
 
     def next_batch(self) -> list[npt.NDArray[Any]]:
-        return _numbers(self._next())
+        return [top if isinstance(top, np.ndarray) else self._as_numbers(top) for top in self._next()]
+
+    def _as_numbers(self, held: HeldWindows) -> npt.NDArray[Any]:
+        size = count(held.shape)
+        if self._numbers.size < size:
+            self._numbers = np.empty(size, np.float32)
+        out = self._numbers[:size].reshape(held.shape)
+        held.write(out)
+        return out
 
     def write_batch(self, tops: Sequence[npt.NDArray[Any]]) -> None:
         for top, part in zip(tops, self._next(), strict=True):
@@ -125,7 +131,10 @@ class PrefetchingLayer(DataLayer):
 
     def not_finite(self) -> str | None:
         batch = self._prefetcher.taken if self._prefetcher is not None else None
-        return first_not_finite(_numbers(batch.tops), self.param.top, batch.name) if batch is not None else None
+        if batch is None:
+            return None
+        tops = [top if isinstance(top, np.ndarray) else top.numbers() for top in batch.tops]
+        return first_not_finite(tops, self.param.top, batch.name)
 
     def state(self) -> SourceState:
         return SourceState(layer=self.name, record=self._record, seed=self.seed)
@@ -163,8 +172,9 @@ class PrefetchingLayer(DataLayer):
             self._process = os.getpid()
             self._source = self.open_source(self._record)
             tops, dtype = len(self.param.top), self.context.dtype
+            held = self.transformer.held if self.transformer is not None else lambda: None
             self._prefetcher = Prefetcher(
-                self._source.fill, lambda: Batch(dtype, tops, self.held()), self.ahead, f"brew-{self.name}"
+                self._source.begin, lambda: Batch(dtype, tops, held()), self.ahead, f"brew-{self.name}"
             )
         return self._prefetcher
 

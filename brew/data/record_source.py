@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from operator import itemgetter
@@ -19,9 +19,9 @@ from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .crew import Crew
-from .datum import Labels, Pixels, RawDatums, decode
+from .datum import Bytes, Labels, Pixels, RawDatums, decode
 from .images.cache import ImageCache
-from .prefetch import Batch, Top
+from .prefetch import Batch, Finish, Top
 from .transformer import Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
@@ -67,16 +67,27 @@ class RecordSource:
         self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
         self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        """What is decoded begins at once, if the batch before has told the form of images."""
+        if self._form is None:
+            return lambda: self._begun(batch)()
+        return self._begun(batch)
+
+    def _begun(self, batch: Batch) -> Finish:
         records = self._read()
         if isinstance(records, BrewError):
             raise records
+        raw = self._raw(records)
+        if raw is not None:
+            return partial(self._end, records, batch, partial(self._fill_raw, records, raw, batch))
+        return partial(self._end, records, batch, self._begin_encoded(records, batch))
+
+    def _end(self, records: list[Record], batch: Batch, finish: Finish) -> None:
         batch.passed = 0
-        if not self._fill_raw(records, batch):
-            try:
-                self._fill_encoded(records, batch)
-            except BrewError:  # once more, one after the other: bad records are passed over in their order
-                records = self._fill_good(records, batch)
+        try:
+            finish()
+        except BrewError:  # once more, one after the other: bad records are passed over in their order
+            records, batch.passed = self._fill_good(records, batch)
         batch.name = partial(_named, [key for key, _ in records], self._database.path)
         self._record += len(records) + batch.passed
 
@@ -95,18 +106,19 @@ class RecordSource:
         shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
         return batch.hold(shapes[: batch.count], layout)
 
-    def _finish(self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record]) -> None:
-        """The labels of a batch whose images are there."""
+    def _finish(
+        self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record],
+        numbers: Sequence[int] | None = None,
+    ) -> None:  # fmt: skip
+        """The labels of a batch whose images are there. Without `numbers`, the records follow one another."""
+        numbers = numbers or range(self._record, self._record + len(records))
         try:
-            self._transformer.finish(images, tops, labels, self._record, partial(_said, records))
+            self._transformer.finish(images, tops, labels, numbers, partial(_said, records))
         except DataError as error:
             raise self._placed(error) from None
 
-    def _fill_raw(self, records: list[Record], batch: Batch) -> bool:
-        """Whether the records are raw bytes of one size, and in the batch."""
-        raw = self._raw(records)
-        if raw is None:
-            return False
+    def _fill_raw(self, records: list[Record], raw: tuple[Bytes, Labels], batch: Batch) -> None:
+        """The batch of records that are raw bytes of one size."""
         pixels, labels = raw
         shape, layout = self._transformer.output_shape(pixels[0].shape), self._transformer.layout(pixels[0])
         images, tops = self._tops(batch, shape, layout)
@@ -118,7 +130,6 @@ class RecordSource:
         except DataError as error:
             raise self._placed(error) from None
         self._finish(images, tops, labels, records)
-        return True
 
     def _put_all(self, pixels: npt.NDArray[np.uint8], records: list[Record], images: Top) -> None:
         """Transform the pixels of records into the batch's images, some by each thread."""
@@ -137,55 +148,67 @@ class RecordSource:
 
         self._crew.each(put, -(-len(records) // many))
 
-    def _fill_encoded(self, records: list[Record], batch: Batch) -> None:
+    def _begin_encoded(self, records: list[Record], batch: Batch) -> Finish:
         """All records into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
-        first: int = 0
-        labels = np.zeros(len(records), np.int64)
         if self._form is None or len(records) == 1:
-            pixels, labels[0] = self._decode(records[0])
-            self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
-            first = 1
+            return partial(self._fill_from_first, records, batch)
+        labels = np.zeros(len(records), np.int64)
         images, tops = self._tops(batch, *self._form)
-        if first:
-            self._transformer.place(pixels, self._record, images, 0)
 
-        def put(piece: int) -> None:
-            number = first + piece
+        def put(number: int) -> None:
             pixels, labels[number] = self._decode(records[number])
             self._transformer.place(pixels, self._record + number, images, number)
 
-        finish = self._crew.start(put, len(records) - first)
-        try:
-            self._coming = self._read()
-        finally:
-            finish()
-        self._finish(images, tops, labels, records)
+        decoded = self._crew.start(put, len(records))
 
-    def _fill_good(self, records: list[Record], batch: Batch) -> list[Record]:
-        """Fill the batch with those of `records` that can be decoded and the next ones; the records it holds then."""
-        records, decoded, labels, passed = self._decode_good(records)
+        def finish() -> None:
+            try:
+                self._coming = self._read()
+            finally:
+                decoded()
+            self._finish(images, tops, labels, records)
+
+        return finish
+
+    def _fill_from_first(self, records: list[Record], batch: Batch) -> None:
+        """The same where nothing has told the shape but the first record."""
+        pixels, label = self._decode(records[0])
+        self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
+        if len(records) > 1:
+            self._begin_encoded(records, batch)()
+            return
+        images, tops = self._tops(batch, *self._form)
+        self._transformer.place(pixels, self._record, images, 0)
+        self._finish(images, tops, np.array([label]), records)
+
+    def _fill_good(self, records: list[Record], batch: Batch) -> tuple[list[Record], int]:
+        """Fill the batch with those of `records` that can be decoded and the next ones.
+
+        The records it holds then, and how many were passed over. Each has the number it has where none is bad.
+        """
+        records, decoded, labels, places = self._decode_good(records)
+        numbers = [self._record + place for place in places]
         try:
             shape = self._transformer.batch_shape(decoded, partial(_said, records))
-            images, tops = self._tops(batch, shape, None)
-            assert isinstance(images, np.ndarray)
-            self._transformer(decoded, self._record, images, partial(_said, records))
+            self._form = shape, self._transformer.layout_of_all(decoded)
+            images, tops = self._tops(batch, *self._form)
+            for slot, (pixels, number) in enumerate(zip(decoded, numbers, strict=True)):
+                self._transformer.place(pixels, number, images, slot, partial(_said, records, slot))
         except DataError as error:
             raise self._placed(error) from None
-        self._form = shape, self._transformer.layout(decoded[0])
-        self._finish(images, tops, labels, records)
-        batch.passed = passed
-        return records
+        self._finish(images, tops, labels, records, numbers)
+        return records, places[-1] + 1 - len(records)
 
-    def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, int]:
-        """Those of `records` that can be decoded and the next ones, decoded; how many were passed over."""
+    def _decode_good(self, records: list[Record]) -> tuple[list[Record], list[Pixels], Labels, list[int]]:
+        """Those of `records` that can be decoded and the next ones, decoded, and where they stand among all."""
         try:
-            good, decoded, passed = self._bad.read(
+            good, decoded, places = self._bad.read(
                 chain(records, self._early(), self._records), self._batch_size, self._decode_placed,
                 key=lambda record: record[0], epoch=lambda: self._database.length,
             )  # fmt: skip
         except DataError as error:
             raise error.with_place(self._place) from None
-        return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), passed
+        return good, [pixels for pixels, _ in decoded], np.array([label for _, label in decoded], np.int64), places
 
     def _early(self) -> Iterator[Record]:
         """The records that were read for the next batch; those that are not taken stay there."""

@@ -224,16 +224,20 @@ class Transformer:
             return None
         return layout(image) if self.augmentation is None else "planes"  # as augmented images are
 
+    def layout_of_all(self, images: Sequence[Pixels]) -> Layout | None:
+        """How a batch of these images is held."""
+        return self.layout(images[0]) if all(image.dtype == np.uint8 for image in images) else None
+
     def finish(
-        self, images: Top, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, first: int,
+        self, images: Top, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, numbers: Sequence[int],
         name: Callable[[int], str],
     ) -> None:  # fmt: skip
         """Write the labels of a batch whose images are there, and mix both where mix_param says so.
 
-        `first` is the first record's number, `name(i)` names the i-th of the batch. DataError for labels that are no
+        `numbers` are those of the records, `name(i)` names the i-th of the batch. DataError for labels that are no
         class of mix_param's.
         """
-        self.labels.write(images, tops, labels, name, lambda number: Draws(self.seed, self.draws, first + number))
+        self.labels.write(images, tops, labels, name, lambda number: Draws(self.seed, self.draws, numbers[number]))
 
     def _augmented(self, image: Pixels, number: int, name: Callable[[], str] | None) -> Pixels:
         assert self.augmentation is not None

@@ -20,7 +20,7 @@ from brew.layer.random import Stream
 
 from .images.decoding import IN_COLOR, read_image
 from .images.resize import resize
-from .prefetch import Batch
+from .prefetch import Batch, Finish
 from .window_list import WindowList, Windows
 
 _WORDS = 4  # random words per record: window, mirror, two to spare
@@ -164,7 +164,10 @@ class WindowSource:
         self._stream = Stream(seed, f"{name}/windows")
         self._workers = ThreadPoolExecutor(threads.decoders(), "brew-decode")
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        return partial(self._fill, batch)
+
+    def _fill(self, batch: Batch) -> None:
         count, crop = len(self._kinds), self._images.framing.crop
         data, label = batch.take([(count, 3, crop, crop), (count,)])
         words = self._stream.words(count * _WORDS, block=self._record).reshape(count, _WORDS)

@@ -116,6 +116,37 @@ def test_when_all_are_bad_it_ends(folder: Path, kind: str) -> None:
     source.close()
 
 
+@pytest.mark.parametrize("kind", ["Data", "ImageData"])
+def test_windows_of_good_records_are_those_of_a_layer_where_none_is_bad(folder: Path, kind: str) -> None:
+    """Whatever the size of the batch: a record has its own number, though others before it are passed over."""
+    found = []
+    for size in (1, 2, 3, 5, 7):
+        source = layer(folder, kind, f"batch_size: {size} max_bad_records: 3")
+        source.infer_shapes([])
+        records = [
+            (x.tobytes(), int(label))
+            for _ in range(-(-21 // size))
+            for x, label in zip(*source.next_batch(), strict=True)
+        ]
+        found.append(records[:21])
+        source.close()
+    assert [label for _, label in found[0]] == GOOD * 3
+    assert all(records == found[0] for records in found)
+    shuffled = np.random.default_rng(0).integers(0, 256, (3, 5, 5), np.uint8)
+    for i in BAD:  # now these are good, too
+        Image.fromarray(shuffled.transpose(1, 2, 0)).save(folder / f"{i}.png")
+    whole = [
+        (b"%02d" % i, Datum(channels=3, height=5, width=5, data=p.tobytes(), label=i).SerializeToString())
+        for i, p in enumerate(np.random.default_rng(i).integers(0, 256, (3, 5, 5), np.uint8) for i in range(COUNT))
+    ]
+    write_lmdb(folder / "lmdb", whole, overwrite=True)
+    source = layer(folder, kind, "batch_size: 10")
+    source.infer_shapes([])
+    every = [(x.tobytes(), int(label)) for _ in range(3) for x, label in zip(*source.next_batch(), strict=True)]
+    source.close()
+    assert [record for record in every if record[1] not in BAD] == found[0]
+
+
 def test_ten_are_told_and_the_others_counted(caplog: pytest.LogCaptureFixture) -> None:
     def read(number: int) -> int:
         if number % 2:
@@ -123,8 +154,8 @@ def test_ten_are_told_and_the_others_counted(caplog: pytest.LogCaptureFixture) -
         return number
 
     bad = BadRecords(150, "d")
-    good, made, passed = bad.read(iter(range(10**6)), 131, read, key=lambda n: n, epoch=lambda: 10**6)
-    assert good == made == list(range(0, 262, 2)) and passed == 130
+    good, made, places = bad.read(iter(range(10**6)), 131, read, key=lambda n: n, epoch=lambda: 10**6)
+    assert good == made == places == list(range(0, 262, 2))
     assert len(caplog.messages) == 11
     assert caplog.messages[9].endswith("number 19; more of them are counted only")
     assert caplog.messages[10] == "layer d: 100 bad records of at most 150 so far"
@@ -160,7 +191,7 @@ def test_a_bad_record_in_every_batch_for_ever() -> None:
     )
     expected = itertools.cycle(range(9))
     for _ in range(1500):
-        source.fill(batch)
+        source.begin(batch)()
         assert batch.tops[1].tolist() == list(itertools.islice(expected, 5))
     source.close()
 
@@ -168,8 +199,8 @@ def test_a_bad_record_in_every_batch_for_ever() -> None:
 def test_an_error_behind_a_bad_record_comes_when_it_is_reached() -> None:
     values = [*map(jpeg, range(4)), b"no Datum", *map(jpeg, range(4, 7)), DataError("the disk is gone")]
     source, batch = encoded_source(values, 4, 3), Batch("f4", 2)
-    source.fill(batch)
+    source.begin(batch)()
     assert batch.tops[1].tolist() == [0, 1, 2, 3]
     with pytest.raises(DataError, match="the disk is gone"):
-        source.fill(batch)
+        source.begin(batch)()
     source.close()

@@ -24,12 +24,12 @@ def test_every_piece_once(crew, pieces):
     assert sorted(done) == list(range(pieces))
 
 
-def test_threads_work_side_by_side_and_the_caller_goes_on(monkeypatch):
+def test_threads_work_side_by_side_and_the_caller_joins_them(monkeypatch):
     monkeypatch.setattr(threads, "decoders", lambda: 2)
-    crew, meet = Crew(), threading.Barrier(3, timeout=20)
-    finish = crew.start(lambda _: meet.wait(), 2)
-    meet.wait()  # all three are there at once
-    finish()
+    crew, meet = Crew(), threading.Barrier(2, timeout=20)
+    finish = crew.start(lambda _: meet.wait(), 3)
+    meet.wait()  # the other thread has begun, and the caller does something else
+    finish()  # the caller takes part: each of the other pieces waits for one more thread
     crew.close()
 
 
@@ -47,10 +47,31 @@ def test_the_first_error_is_raised_and_nothing_is_begun_behind_it(crew):
     crew.each(begun.append, 1)  # and it works on
 
 
-def test_threads_that_cannot_start_are_an_error_with_a_remedy(crew, monkeypatch):
+def test_threads_that_cannot_start_are_an_error_with_a_remedy(monkeypatch):
+    monkeypatch.setattr(threads, "decoders", lambda: 3)
+    crew = Crew()
+
     def refused(_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
     with pytest.raises(ResourceError, match="no thread can be started to decode"):
         crew.each(lambda _: None, 2)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_begun_and_not_finished_ends_with_the_crew(monkeypatch):
+    monkeypatch.setattr(threads, "decoders", lambda: 2)
+    crew, begun, held = Crew(), threading.Event(), threading.Event()
+    done = []
+
+    def task(number):
+        begun.set()
+        held.wait(20)
+        done.append(number)
+
+    crew.start(task, 1000)
+    assert begun.wait(20)
+    threading.Timer(0.05, held.set).start()
+    crew.close()
+    assert done == [0]

@@ -6,13 +6,14 @@ import sys
 import threading
 import time
 import weakref
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from brew.data.prefetch import Batch, Prefetcher
+from brew.data.prefetch import Batch, Finish, Prefetcher
 from brew.net.net import Net
 from brew.proto.brew_pb2 import NetParameter
 from brew.prototxt import parse
@@ -26,6 +27,9 @@ class Counter:
         self.bad = bad
         self.full = threading.Event()
 
+    def begin(self, batch: Batch) -> Finish:
+        return partial(self.fill, batch)
+
     def fill(self, batch: Batch) -> None:
         if self.made == self.bad:
             raise ValueError(f"bad batch {self.made}")
@@ -36,7 +40,7 @@ class Counter:
 
 
 def prefetcher(source: Counter, ahead: int) -> Prefetcher:
-    return Prefetcher(source.fill, lambda: Batch(np.float32, 1), ahead, "test")
+    return Prefetcher(source.begin, lambda: Batch(np.float32, 1), ahead, "test")
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
@@ -62,6 +66,36 @@ def test_runs_ahead_as_far_as_it_may():
     assert source.full.wait(10)  # one taken, three ready
     p.close()
     assert source.made == 4
+
+
+def test_the_next_batch_is_begun_before_one_is_handed_over():
+    told = []
+
+    def begin(batch):
+        number = len(told)
+        told.append("begun")
+        return lambda: batch.take([(1,)])[0].fill(number)
+
+    p = Prefetcher(begin, lambda: Batch(np.float32, 1), 2, "test")
+    assert p.next().tops[0].tolist() == [0] and len(told) >= 2
+    assert [p.next().tops[0][0] for _ in range(2)] == [1, 2]
+    p.close()
+
+
+def test_a_batch_that_cannot_be_begun_comes_after_the_one_before():
+    started = []
+
+    def begin(batch):
+        if started:
+            raise ValueError("no more")
+        started.append(batch)
+        return lambda: batch.take([(1,)])[0].fill(7)
+
+    p = Prefetcher(begin, lambda: Batch(np.float32, 1), 2, "test")
+    assert p.next().tops[0].tolist() == [7]
+    with pytest.raises(ValueError, match="no more"):
+        p.next()
+    p.close()
 
 
 @pytest.mark.parametrize("ahead", [0, 3])
@@ -93,7 +127,7 @@ def test_one_that_the_collector_finds_under_a_lock_for_which_its_thread_waits():
         with lock:
             ended.set()
 
-    prefetcher = Prefetcher(fill, lambda: Batch(np.float32, 1), 2, "forgotten")
+    prefetcher = Prefetcher(lambda batch: partial(fill, batch), lambda: Batch(np.float32, 1), 2, "forgotten")
     with lock:
         threading.Thread(target=prefetcher.next, daemon=True).start()
         assert began.wait(10)
@@ -129,7 +163,7 @@ def test_a_program_that_forgets_to_close_ends():
     program = """
 import numpy as np
 from brew.data.prefetch import Batch, Prefetcher
-p = Prefetcher(lambda batch: batch.take([(4,)]), lambda: Batch(np.float32, 1), 2, "x")
+p = Prefetcher(lambda batch: lambda: batch.take([(4,)]), lambda: Batch(np.float32, 1), 2, "x")
 p.next()
 """
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60)

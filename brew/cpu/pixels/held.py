@@ -53,10 +53,12 @@ class HeldWindows:
         """
         (row, column, mirrored), (channels, rows, columns) = window, self.shape[1:]
         part = image[:, row : row + rows, column : column + columns]
-        if min(row, column) < 0 or part.shape != self.shape[1:]:
+        if part.shape != self.shape[1:] or row < 0 or column < 0:
             raise ValueError(f"no window of {self.shape[1:]} at {row}, {column} in {image.shape}")
         self._images[number] = part
-        self._jobs[number, 1:] = self._copy.mean_at(row, column, channels), mirrored
+        if self._copy.of_pixels:
+            self._jobs[number, 1] = self._copy.mean_at(row, column, channels)
+        self._jobs[number, 2] = mirrored
 
     def refer(self, images: Bytes, windows: Windows | None, size: tuple[int, int]) -> None:
         """The whole batch: windows of this size (rows, columns) of `images`, which are kept and must not change."""

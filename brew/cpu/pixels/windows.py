@@ -37,11 +37,13 @@ class WindowCopy:
     `mean` is (channels, height, width), of whole images of one size, or (channels or 1, 1, 1), or None. NumPy computes
     the same where there is no machine code: for values of other types or in another order, and for very narrow windows.
     ValueError for a window that does not lie in its image, or has other channels.
+
+    of_pixels  the mean has a value for each pixel
     """
 
     def __init__(self, mean: Floats | None, scale: float) -> None:
         self._mean = mean if mean is None else np.ascontiguousarray(mean)
-        self._of_pixels = mean is not None and mean.shape[1:] != (1, 1)
+        self.of_pixels = mean is not None and mean.shape[1:] != (1, 1)
         self._scale, self._bits = scale, int(np.float32(scale).view(np.uint32))
         self._means: dict[int, Floats] = {}  # by the number of channels
         self._codes: dict[int, Code] = {}  # by the bytes from a pixel to its neighbour
@@ -63,7 +65,7 @@ class WindowCopy:
             return
         mean, mean_channel, mean_row = self._mean_of(channels)
         at = address(image) + row * line + column * step
-        if self._of_pixels:
+        if self.of_pixels:
             mean += row * mean_row + column * 4
         numbers = [1, 0, channels, rows, columns, channel, line, mean_channel, mean_row, address(out), 0, self._bits]
         table = np.array([*numbers, at, mean, mirrored], np.int64)  # the job lies behind the table
@@ -95,14 +97,14 @@ class WindowCopy:
             first_row, first_column, mirrored = windows
             _, line, step = images[0].strides
             jobs[:, 0] += first_row * line + first_column * step
-            jobs[:, 1] += first_row * mean_row + first_column * 4 if self._of_pixels else 0
+            jobs[:, 1] += first_row * mean_row + first_column * 4 if self.of_pixels else 0
             jobs[:, 2] = mirrored
         return jobs
 
     def mean_at(self, row: int, column: int, channels: int) -> int:
         """Where the mean of a window lies that begins there."""
         mean, _, line = self._mean_of(channels)
-        return mean + row * line + column * 4 if self._of_pixels else mean
+        return mean + row * line + column * 4 if self.of_pixels else mean
 
     def write(self, jobs: Jobs, like: Bytes | Floats, out: Array) -> None:
         """Do `jobs`, on images that lie in memory as `like` does, into `out`; there must be `code` for both."""
@@ -127,15 +129,15 @@ class WindowCopy:
         if out.shape[-1] < target().width or step < 1 or (step > 1 and not beside):
             return None
         if step not in self._codes:
-            of_channels = self._mean is not None and not self._of_pixels
-            self._codes[step] = _code(How(step, self._of_pixels, of_channels, self._scale != 1))
+            of_channels = self._mean is not None and not self.of_pixels
+            self._codes[step] = _code(How(step, self.of_pixels, of_channels, self._scale != 1))
         return self._codes[step]
 
     def _mean_of(self, channels: int) -> tuple[int, int, int]:
         """Where the mean's numbers lie for images of so many channels, and its strides."""
         if self._mean is None:
             return 0, 0, 0
-        if self._of_pixels:
+        if self.of_pixels:
             return address(self._mean), self._mean.strides[0], self._mean.strides[1]
         mean = self._means.get(channels)
         if mean is None:
@@ -157,7 +159,7 @@ class WindowCopy:
         row, column, mirrored = window
         height, width = y.shape[-2:]
         inside = (..., slice(row, row + height), slice(column, column + width))
-        x, mean = x[inside], self._mean[inside] if self._mean is not None and self._of_pixels else self._mean
+        x, mean = x[inside], self._mean[inside] if self._mean is not None and self.of_pixels else self._mean
         if mirrored:
             x, mean = x[..., ::-1], mean if mean is None else mean[..., ::-1]
         if mean is None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from brew.data.list_lines import doubt, read_lines
 from brew.data.order import Mixing, RowOrder
-from brew.data.prefetch import Batch
+from brew.data.prefetch import Batch, Finish
 from brew.errors import DataError, Place
 from brew.files import regular
 from brew.files.paths import find, is_there
@@ -141,7 +141,10 @@ class HDF5Source:
         self._row = offset
         self._enter(int(order[self._position]))
 
-    def fill(self, batch: Batch) -> None:
+    def begin(self, batch: Batch) -> Finish:
+        return partial(self._fill, batch)
+
+    def _fill(self, batch: Batch) -> None:
         tops = batch.take([(self._batch_size, *shape) for shape in self._files.row_shapes])
         filled, taken = 0, []
         while filled < self._batch_size:

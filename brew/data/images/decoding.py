@@ -103,7 +103,7 @@ def decode_image(data: bytes, *, color: bool = False, gray: bool = False, uprigh
     return np.array(decode(data, ImageRule(color, gray, upright)), order="C")
 
 
-def decode(data: bytes, rule: ImageRule) -> Bytes:
+def decode(data: bytes | memoryview, rule: ImageRule) -> Bytes:
     """The image in `data` as (channels, height, width): a view of channels last, often read-only. Raises BadImage."""
     if not data:
         raise BadImage("has no bytes")
@@ -116,13 +116,13 @@ def decode(data: bytes, rule: ImageRule) -> Bytes:
     return _through_pillow(data, rule)
 
 
-def _through_pillow(data: bytes, rule: ImageRule) -> Bytes:
+def _through_pillow(data: bytes | memoryview, rule: ImageRule) -> Bytes:
     with opened(data) as image:
         return _pixels(image, rule)
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[Image]:
+def opened(data: bytes | memoryview) -> Iterator[Image]:
     """The image in `data`, opened by Pillow. Whatever it raises over it, then and inside, is BadImage."""
     from PIL import Image as images
     from PIL import UnidentifiedImageError

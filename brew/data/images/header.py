@@ -22,9 +22,9 @@ class Header(NamedTuple):
     orientation: int = 1
 
 
-def jpeg_header(data: bytes) -> Header | None:
+def jpeg_header(data: bytes | memoryview) -> Header | None:
     """The header of a JPEG file; None where `data` is none, or so odd that a decoder must judge it."""
-    if not data.startswith(_START):
+    if data[:2] != _START:
         return None
     at, orientation = 2, 1
     while at + 4 <= len(data):
@@ -47,20 +47,20 @@ def jpeg_header(data: bytes) -> Header | None:
     return None
 
 
-def _frame(fields: bytes, orientation: int) -> Header | None:
+def _frame(fields: bytes | memoryview, orientation: int) -> Header | None:
     if len(fields) < 6:
         return None
     bits, height, width, channels = struct.unpack(">BHHB", fields)
     return Header(height, width, channels, bits, orientation) if height and width else None
 
 
-def tiff_orientation(exif: bytes) -> int:
+def tiff_orientation(exif: bytes | memoryview) -> int:
     """The orientation in an EXIF block (a TIFF file's head and its first directory); 1 where it has none that is valid.
 
     >>> tiff_orientation(b"II*\\0\\x08\\0\\0\\0\\x01\\0\\x12\\x01\\x03\\0\\x01\\0\\0\\0\\x06\\0\\0\\0")
     6
     """
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(exif[:4]))
     if order is None or len(exif) < 8:
         return 1
     start = struct.unpack_from(f"{order}I", exif, 4)[0]

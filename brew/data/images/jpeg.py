@@ -27,7 +27,7 @@ def library() -> Any | None:
     return simplejpeg
 
 
-def decode(data: bytes, header: Header, *, gray: bool, shrink: int = 1) -> npt.NDArray[np.uint8] | None:
+def decode(data: bytes | memoryview, header: Header, *, gray: bool, shrink: int = 1) -> npt.NDArray[np.uint8] | None:
     """(height, width, channels) of a JPEG: 1, gray, or 3, BGR; None where Pillow is to decode it.
 
     With `shrink` 2, 4 or 8 each side is that much smaller, rounded up, which is decoded faster.
