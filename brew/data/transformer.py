@@ -22,6 +22,7 @@ from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
 
+from .augment import asked_for
 from .augment.draws import Draws
 from .augment.sizes import crop_of
 from .datum import Pixels
@@ -38,11 +39,6 @@ log = logging.getLogger("brew")
 
 _WORDS = 4  # random words per record: mirror, row, column, one to spare
 _STRETCH = 256  # records whose words are drawn at once
-# Fields that no augmentation reads but for the crop.
-_PLAIN = {
-    "scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray", "upright",
-    "decode_at_least",
-}  # fmt: skip
 
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -103,7 +99,7 @@ class Transformer:
 
     def _augmentation(self) -> Augmentation | None:
         """None where nothing acts; most layers set no field of it, and need not load it."""
-        if _PLAIN.issuperset(field.name for field, _ in self.param.ListFields()):
+        if not asked_for(self.param):
             return None
         from .augmentation import Augmentation, tell_idle
 

@@ -29,7 +29,7 @@ from brew.net.run.options import RunOptions
 from brew.proto.brew_pb2 import NetState
 from brew.prototxt.placed import PlacedLayer
 
-from . import memory_report, mode
+from . import memory_report, mode, table
 from .arguments import in_order, layer_number, readable, recomputes, set_input_arrays, views, write
 from .debug_info import DebugInfo
 from .engine import chosen
@@ -279,8 +279,6 @@ class Net:
         return 1
 
     def _repr_html_(self) -> str:
-        from . import table
-
         return table.html(self.name, self.graph, self.blobs)
 
     def copy_from(self, files: Weights, *, ignore_mismatched: bool = False) -> None:

@@ -21,7 +21,6 @@ UNUSED = {
     "brew.data.augmentation",
     "brew.data.databases.leveldb",
     "brew.data.databases.leveldb_plain",
-    "brew.net.table",
     "brew.page.training",
     "brew.solver.scoring.scoring",
     "PIL",
