@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from brew.checks.finding import Finding
 
 
-@click.command(name="check", cls=Command, short_help="Find every problem of nets, solvers and weights.")
+@click.command(name="check", cls=Command)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--weights", default="", metavar="FILE[,FILE...]", help="Whether these weights fit the nets.")
 @shape_option("The shape of a blob that a data layer makes, where the data is not here.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("brew")
 
 
-@click.command(name="deploy", cls=Command, short_help="Make the deploy net of a net or solver.")
+@click.command(name="deploy", cls=Command)
 @click.argument("source", metavar="TRAIN_VAL")
 @click.argument("target", metavar="OUT")
 @state_options

@@ -19,7 +19,7 @@ _LIMITS = {
 }
 
 
-@click.command(name="devices", cls=Command, short_help="Say what computes: the CPU, and which GPUs.")
+@click.command(name="devices", cls=Command)
 @click.option("--gpu", metavar="ID|all", default="all", help="Only this GPU.")
 def verb(gpu: str) -> None:
     """Say what computes: the CPU, and which GPUs (also: device_query)."""

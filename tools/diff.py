@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Outcome = tuple[bool, list[str], dict[str, Any]]  # equal, lines, facts
 
 
-@click.command(name="diff", cls=Command, short_help="Compare two nets, solvers, weights or solver states.")
+@click.command(name="diff", cls=Command)
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
 @click.option(

@@ -8,7 +8,7 @@ from brew.tools.parts.command import Command
 from brew.tools.parts.output import echo
 
 
-@click.command(name="layers", cls=Command, short_help="List the layer types, or tell all about one.")
+@click.command(name="layers", cls=Command)
 @click.argument("layer_type", required=False, metavar="[TYPE]")
 @click.option("--markdown", is_flag=True, help="Everything, as docs/layers.md has it.")
 def verb(layer_type: str | None, markdown: bool) -> None:

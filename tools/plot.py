@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from brew.reports.curves.series import Run
 
 
-@click.command(name="plot", cls=Command, short_help="Draw the curves of trainings: loss, accuracy, learning rate.")
+@click.command(name="plot", cls=Command)
 @click.argument("files", metavar="RUN...", nargs=-1, required=True)
 @click.option("--out", metavar="FILE", help="The picture: .svg, .png or another image.")
 @click.option(

@@ -14,7 +14,7 @@ from brew.tools.parts.net_options import engine_option, names, threads_option
 from brew.tools.parts.output import echo
 
 
-@click.command(name="report", cls=Command, short_help="Write a page about a training: curves, results, mistakes.")
+@click.command(name="report", cls=Command)
 @click.argument("solver", metavar="SOLVER")
 @click.option("--weights", required=True, metavar="FILE[,FILE...]", help="The trained weights.")
 @click.option("--run", "told", metavar="RUN", help="Its metrics.jsonl, log or event files (brew plot), for the curves.")

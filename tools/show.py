@@ -30,7 +30,7 @@ _PURPOSES = (
 )
 
 
-@click.command(name="show", cls=Command, short_help="Show a net as a table: shapes, parameters, memory.")
+@click.command(name="show", cls=Command)
 @click.argument("file", metavar="FILE")
 @click.option("--phase", type=Choice(("TRAIN", "TEST")), default="TRAIN", help="The net's phase (TRAIN).")
 @state_options

@@ -140,7 +140,7 @@ def _train(
     results, farewell = Results(), Farewell(solver, running.param)
     running.watch(results, Tested)
     running.watch(farewell, Snapshotted)
-    with handled(running, *effects) as signals:
+    with handled(running, *effects, own_process=settings.own_process) as signals:
         try:
             with watch(running, settings) as seen:
                 if snapshot:

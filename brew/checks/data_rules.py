@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from brew.data import pairs, record_shape
-from brew.data.augment.augmenter import CHANCE
+from brew.data.augment import CHANCE
 from brew.data.prefetching_layer import PrefetchingLayer
 from brew.errors import BrewError
 from brew.layer import TEST, TRAIN

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,9 @@ from brew.layer import TRAIN, Shape
 from brew.proto.brew_pb2 import MixParameter, TransformationParameter
 
 from .augment.draws import Draw, Draws
-from .augmentation import Wrong
+
+if TYPE_CHECKING:
+    from .augmentation import Wrong
 
 Array = npt.NDArray[Any]
 

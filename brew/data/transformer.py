@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from operator import index
-from typing import Any, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +22,18 @@ from brew.layer import TRAIN, Context, Shape, shape_text
 from brew.layer.random import Stream
 from brew.proto.brew_pb2 import TransformationParameter
 
+from .augment import asked_for
 from .augment.draws import Draws
 from .augment.sizes import crop_of
-from .augmentation import Augmentation, Start, moving, tell_idle
 from .datum import Pixels
 from .images.decoding import ImageRule
 from .images.mean_file import read_mean
 from .mixing import LabelTop
 from .prefetch import Top
 from .record_shape import FORCE, REMEDY, channels_hint, seems_channels_last
+
+if TYPE_CHECKING:
+    from .augmentation import Augmentation, Start
 
 log = logging.getLogger("brew")
 
@@ -90,12 +93,20 @@ class Transformer:
             self.mean = read_mean(param.mean_file, context.folder, f'layer "{name}": mean_file', place)
         elif mean is None and param.mean_value:
             self.mean = np.array(param.mean_value, np.float32).reshape(-1, 1, 1)
-        tell_idle(param, self._tell)
-        means = [] if self.mean is None else self.mean.mean((1, 2)).tolist()
-        augmentation = Augmentation(param, self.phase, means, self._wrong)
-        self.augmentation = augmentation if augmentation.acts else None
+        self.augmentation = self._augmentation()
         self.labels = LabelTop(param, self.phase, self._wrong)
         self._copy = WindowCopy(self.mean, self.scale)
+
+    def _augmentation(self) -> Augmentation | None:
+        """None where nothing acts; most layers set no field of it, and need not load it."""
+        if not asked_for(self.param):
+            return None
+        from .augmentation import Augmentation, tell_idle
+
+        tell_idle(self.param, self._tell)
+        means = [] if self.mean is None else self.mean.mean((1, 2)).tolist()
+        augmentation = Augmentation(self.param, self.phase, means, self._wrong)
+        return augmentation if augmentation.acts else None
 
     @property
     def random_crop(self) -> Shape:
@@ -105,7 +116,11 @@ class Transformer:
     @property
     def geometry(self) -> tuple[tuple[str, str], ...]:
         """Fields, besides crop and mirror, that say where the pixels of a record go, with what they say."""
-        return moving(self.param) if self.augmentation is not None else ()
+        if self.augmentation is None:
+            return ()
+        from .augmentation import moving
+
+        return moving(self.param)
 
     @property
     def random(self) -> bool:

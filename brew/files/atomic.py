@@ -10,10 +10,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import platform
 import re
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -222,4 +222,4 @@ def _is_running(pid: int) -> bool:
 
 
 def _host() -> str:
-    return re.sub(r"[^\w-]", "_", socket.gethostname())
+    return re.sub(r"[^\w-]", "_", platform.node())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,7 +87,7 @@ def sign(file: BinaryIO) -> None:
     since = datetime.now().astimezone().isoformat(" ", "seconds")
     with suppress(OSError):
         file.truncate(0)
-        os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+        os.write(file.fileno(), f"process {os.getpid()} on {platform.node()}, since {since}\n".encode())
 
 
 def holder(path: Path) -> str:

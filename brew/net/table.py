@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from brew.graph.graph import Graph
 from brew.layer import Layer, count
@@ -41,4 +40,6 @@ def _row(tag: str, cells: tuple[str, ...]) -> str:
 
 
 def _text(words: str) -> str:
+    from html import escape  # with it come all names of letters: 300 KiB that a training has no use for
+
     return escape(one_line(words))

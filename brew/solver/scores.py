@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from brew.net.net import Net
 from brew.net.outputs import Means, by_name, log_outputs
 from brew.solver.scoring.names import among
-from brew.solver.scoring.scoring import Scoring
+
+if TYPE_CHECKING:
+    from brew.solver.scoring.scoring import Scoring
 
 log = logging.getLogger("brew")
 _TEST = {"glog": "solver.cpp:404"}  # the source line of Caffe that logs the same

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from brew.cpu import onednn, threads
 from brew.cpu.onednn import Description
@@ -16,7 +16,6 @@ from brew.layer.layout import PLAIN, Layout, Layouts
 from brew.layers._filters import Filters
 
 from ._converted import Converted, Lies
-from ._depthwise import Depthwise, depthwise
 from ._grouped import Grouped, grouped
 from ._passes import (
     BACKWARD,
@@ -36,6 +35,9 @@ from ._passes import (
 from ._planes import Planes, planes
 from ._trial import Trial
 from ._winograd import Tiled, tiled
+
+if TYPE_CHECKING:
+    from ._depthwise import Depthwise
 
 _WASTE = 1.5  # multiply-adds with zeros behind the channels counted, per multiply-add; up to it blocks are faster
 
@@ -113,7 +115,12 @@ class FiltersOneDNN(Implementation[Filters]):
         if self.kind != "convolution":
             return None
         sizes, training = (window.kernel, window.stride, window.pad, window.dilation), self.layer.context.phase == TRAIN
-        return tiled(x, y, *sizes, group, training=training) or depthwise(x, y, *sizes, group, training=training)
+        fast = tiled(x, y, *sizes, group, training=training)
+        if fast is not None or group == 1:
+            return fast
+        from ._depthwise import depthwise
+
+        return depthwise(x, y, *sizes, group, training=training)
 
     def _wasteful(self, inputs: int, outputs: int, blocked: Layout) -> bool:
         """Whether much of the work would be on zeros behind the channels of bottom and top: then these lie last."""

@@ -1,5 +1,5 @@
 """The passes of a convolution or deconvolution for whose groups, channels or taps oneDNN has no code
-(brew.cpu.native.grouped)."""
+(brew.cpu.native.grouped, which is imported when one is made: every convolution asks, most need none)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from brew.cpu import onednn, threads
 from brew.cpu.native.blocked import Blocked, channel_sums, holds, width
-from brew.cpu.native.grouped import Multiplied, Summed
 from brew.cpu.native.grouped_plan import Filters
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Shape, Wanted
@@ -73,6 +72,8 @@ class _Multiplied(Transformed):
     way = GROUPED
 
     def __init__(self, of: Grouped, prefix: str = "", *, turned: bool) -> None:
+        from brew.cpu.native.grouped import Multiplied
+
         run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
         super().__init__(run_on, run_on.filters, prefix, keeps=not of.training)
 
@@ -98,6 +99,8 @@ class GroupedWeights(Listed):
     way = GROUPED
 
     def __init__(self, of: Grouped) -> None:
+        from brew.cpu.native.grouped import Summed
+
         super().__init__()
         self.of, self.run_on = of, Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))

@@ -1,4 +1,5 @@
-"""The passes of a convolution of plain blobs whose groups have few channels (brew.cpu.native.planes)."""
+"""The passes of a convolution of plain blobs whose groups have few channels (brew.cpu.native.planes, which is imported
+when one is made: every convolution of plain blobs asks, most need none)."""
 
 from __future__ import annotations
 
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 
 from brew.cpu import threads
 from brew.cpu.native.grouped_plan import Filters
-from brew.cpu.native.planes import Multiplied, Summed
 from brew.cpu.native.planes_plan import pays
 from brew.cpu.onednn.after import After
 from brew.layer import Arrays, Buffer, Wanted
@@ -45,6 +45,8 @@ class _Multiplied(Transformed):
     way = PLANES
 
     def __init__(self, of: Planes, prefix: str = "", *, turned: bool) -> None:
+        from brew.cpu.native.planes import Multiplied
+
         run_on = Multiplied(of.filters, threads.wanted(), turned=turned)
         super().__init__(run_on, run_on.filters, prefix, keeps=not of.training)
 
@@ -70,6 +72,8 @@ class PlanesWeights(Listed):
     way = PLANES
 
     def __init__(self, of: Planes) -> None:
+        from brew.cpu.native.planes import Summed
+
         super().__init__()
         self.run_on = Summed(of.filters, threads.wanted())
         self.buffers["sums"] = Buffer((self.run_on.scratch,))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brew.data.databases import opening
+from brew.data.databases import leveldb
 from brew.layer import TEST, Context
 from brew.layer.registry import layer_class
 from brew.proto.brew_pb2 import NetParameter
@@ -27,7 +27,7 @@ def test_first_batches(case):
 
 
 def test_leveldb_without_its_library(monkeypatch):
-    monkeypatch.setattr(opening, "has_plyvel", lambda: False)
+    monkeypatch.setattr(leveldb, "has_plyvel", lambda: False)
     check("raw_leveldb.plain")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from brew.data.databases import leveldb, leveldb_files, opening
+from brew.data.databases import leveldb, leveldb_files
 from brew.data.databases.leveldb_plain import PlainLevelDB
 from brew.data.databases.opening import open_database
 from brew.errors import DataError
@@ -78,7 +78,7 @@ def test_tables_of_two_levels_are_among_them(tmp_path):
 def test_nothing_is_written_and_it_needs_no_plyvel(tmp_path, monkeypatch):
     held = fill(tmp_path / "db")
     before = sorted((f.name, f.stat().st_mtime_ns) for f in (tmp_path / "db").iterdir())
-    monkeypatch.setattr(opening, "has_plyvel", lambda: False)
+    monkeypatch.setattr(leveldb, "has_plyvel", lambda: False)
     database = open_database(tmp_path / "db")
     assert isinstance(database, PlainLevelDB) and database.first() == min(held.items())
     assert sorted((f.name, f.stat().st_mtime_ns) for f in (tmp_path / "db").iterdir()) == before

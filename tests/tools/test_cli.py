@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib
-import json
 import re
 import subprocess
 import sys
@@ -16,25 +15,39 @@ import click
 import pytest
 
 from brew.errors import NetError, Place
-from brew.tools import cli
+from brew.tools import cli, data
 from brew.tools.cli import main
-from brew.tools.parts.command import Settings
+from brew.tools.parts.command import Group, Settings
 from brew.tools.parts.report import block
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., Any]
+GROUPS = [("", cli.brew), (" data", data.verb)]
 
 
-def test_help_loads_little_and_no_numpy() -> None:
-    script = (
-        "import sys, json\nfrom brew.tools.cli import main\n"
-        "try: main(['--help'])\nexcept SystemExit: print(json.dumps(sorted(sys.modules)))"
-    )
+@pytest.mark.parametrize("args", [["--help"], ["data", "--help"], ["--version"]])
+def test_help_loads_little_and_no_verb(args: list[str]) -> None:
+    script = f"import sys\nfrom brew.tools.cli import main\ntry: main({args})\nexcept SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = json.loads(done.stdout.splitlines()[-1])
+    loaded = set(done.stdout.splitlines()[-1].split())
     assert "click" in loaded
-    assert len(loaded) < 260  # modules, 163 today: a count is the same on a busy machine, and seconds are not
-    assert not {"numpy", "rich", "google.protobuf", "cupy", "lmdb", "h5py"} & set(loaded)
+    assert len(loaded) < 200  # modules, 143 today: a count is the same on a busy machine, and seconds are not
+    assert not {"numpy", "rich", "google.protobuf", "cupy", "lmdb", "h5py", "logging", "tempfile", "json"} & loaded
+    verbs = {listed.module for _, group in GROUPS for listed in group.lazy.values()} - {"brew.tools.data"}
+    assert not verbs & loaded
+
+
+@pytest.mark.parametrize(("path", "group"), GROUPS)
+def test_help_says_of_a_verb_what_its_own_help_says(path: str, group: Group) -> None:
+    context = click.Context(group, **group.context_settings)
+    for name, listed in group.lazy.items():
+        verb = group.get_command(context, name)
+        assert verb is not None and verb.help
+        assert not verb.short_help and not verb.hidden, f"brew{path} --help does not read it: {listed}"
+        if listed.help:
+            assert listed.help == verb.get_short_help_str(1000)
+        if not listed.hidden:
+            assert f"\n  {name} " in context.get_help()
 
 
 def test_brew_alone_prints_help_and_names_the_verbs(brew_run: Run) -> None:

@@ -22,12 +22,11 @@ Run = Callable[..., Any]
 HANGS = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
-from brew.tools.parts.signals import Process, handled
-Process.ours = True
+from brew.tools.parts.signals import handled
 class Solver:
     def request(self, action): pass
 hanging = ThreadPoolExecutor(1)
-with handled(Solver(), "stop", "snapshot"):
+with handled(Solver(), "stop", "snapshot", own_process=True):
     waiting = hanging.submit(time.sleep, 1000)
     print("ready", flush=True)
     try:
@@ -84,5 +83,5 @@ def test_a_traceback_that_cannot_be_saved(monkeypatch: pytest.MonkeyPatch) -> No
     def no_room(*_: object, **__: object) -> list[str]:
         raise MemoryError
 
-    monkeypatch.setattr(report.traceback, "format_exception", no_room)
+    monkeypatch.setattr("traceback.format_exception", no_room)
     assert report.save_traceback(ValueError("x")) is None

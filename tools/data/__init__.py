@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from brew.tools.parts.command import Command, Group, Settings
+from brew.tools.parts.command import Command, Group, Listed, Settings
 from brew.tools.parts.live import bar
 from brew.tools.parts.output import echo
 
@@ -15,13 +15,25 @@ from brew.tools.parts.output import echo
     name="data",
     cls=Group,
     lazy={
-        "import": "brew.tools.data.import_",
-        "show": "brew.tools.data.show",
-        "check": "brew.tools.data.check",
-        "convert": "brew.tools.data.convert",
-        "split": "brew.tools.data.split",
-        "merge": "brew.tools.data.merge",
-        "sample": "brew.tools.data.sample",
+        "import": Listed("brew.tools.data.import_", help="Make databases of a pile of files."),
+        "show": Listed("brew.tools.data.show", help="Show records: a table, or with --out a contact sheet."),
+        "check": Listed("brew.tools.data.check", help="Read every record once, and name the bad ones."),
+        "convert": Listed(
+            "brew.tools.data.convert",
+            help="Write a data set anew as an LMDB, a LevelDB, an HDF5 file, or a folder of pictures.",
+        ),
+        "split": Listed(
+            "brew.tools.data.split",
+            help="Divide a data set into parts: DIR/train_lmdb, DIR/val_lmdb, DIR/test_lmdb "
+            "(or .h5 and so on, as SRC is).",
+        ),
+        "merge": Listed(
+            "brew.tools.data.merge", help="Join data sets: the records of every SRC, one after the other, in OUT."
+        ),
+        "sample": Listed(
+            "brew.tools.data.sample",
+            help="Write some records of a data set to OUT: by chance with a seed, or all of some classes.",
+        ),
     },
 )
 def verb() -> None:

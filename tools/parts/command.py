@@ -9,13 +9,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from brew.errors import did_you_mean
-
-from .log import attach, detach
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")  # of gflags
 _SPELLING = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.DOTALL)
@@ -23,10 +21,11 @@ _SPELLING = re.compile(r"--?(?P<name>[A-Za-z][\w-]+)(?P<value>=.*)?", re.DOTALL)
 
 @dataclass
 class Settings:
-    """The options of every command; click's context carries them as `obj`."""
+    """The options of every command and whose process it is; click's context carries them as `obj`."""
 
     verbosity: int = 0
     traceback: bool = False
+    own_process: bool = False  # it is there for the command alone, and may be ended with it
 
     @property
     def terminal(self) -> bool:
@@ -46,6 +45,8 @@ class Command(click.Command):
         self.params += everywhere()
 
     def invoke(self, ctx: click.Context) -> Any:
+        from .log import attach, detach  # a verb that runs logs; help does not
+
         settings = ctx.ensure_object(Settings)
         attach(terminal=settings.terminal, colour=settings.colour, verbosity=settings.verbosity)
         sys.meta_path.insert(0, _CaffeOfLayers)
@@ -75,21 +76,42 @@ class _CaffeOfLayers:
         return importlib.util.find_spec(name)
 
 
-class Group(click.Group):
-    """Verbs that are `Command`s; `lazy` ones are imported from their module when they are named.
+class Listed(NamedTuple):
+    """A verb that is imported when it is named: its module, where it stands as `verb`, and its row of the group's help.
 
-    `lazy` gives the module of each name; the command stands there as `verb`. A name with underscores is taken with
-    dashes, too. Help leaves `hidden_names` out.
+    The row has either `help`, the first sentence of the verb's own, cut to fit; or `short_help`, made for the row.
+    A verb without a row is hidden.
+    """
+
+    module: str
+    short_help: str = ""
+    help: str = ""
+
+    @property
+    def hidden(self) -> bool:
+        return not (self.short_help or self.help)
+
+    def row(self) -> click.Command:
+        """A command that stands for the verb in help and does nothing."""
+        return click.Command(None, short_help=self.short_help or None, help=self.help)
+
+
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+class Group(click.Group):
+    """Verbs that are `Command`s; `lazy` ones are imported from their module when they are named, and not for help.
+
+    A name with underscores is taken with dashes, too.
     """
 
     command_class = Command
 
-    def __init__(
-        self, *args: Any, lazy: dict[str, str] | None = None, hidden_names: Iterable[str] = (), **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, lazy: dict[str, Listed] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.lazy = lazy or {}
-        self.hidden_names = frozenset(hidden_names)
         self.params += everywhere()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -99,13 +121,21 @@ class Group(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name in self.lazy if name not in self.hidden_names), *super().list_commands(ctx)]
+        return [*(name for name, listed in self.lazy.items() if not listed.hidden), *super().list_commands(ctx)]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As click does it, but that it would import every lazy verb for its row."""
+        rows = {
+            name: self.lazy[name].row() if name in self.lazy else self.commands[name]
+            for name in self.list_commands(ctx)
+        }
+        _InOrder(commands=rows).format_commands(ctx, formatter)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         name = next((n for n in (cmd_name, cmd_name.replace("-", "_")) if n in self.lazy), None)
         if name is None:
             return super().get_command(ctx, cmd_name)
-        verb: click.Command = importlib.import_module(self.lazy[name]).verb
+        verb: click.Command = importlib.import_module(self.lazy[name].module).verb
         return verb
 
     def resolve_command(

@@ -6,8 +6,6 @@ import errno
 import os
 import re
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 import click
@@ -81,13 +79,16 @@ def _shortened(text: str) -> str:
 def save_traceback(error: BaseException) -> Path | None:
     """Write the traceback of an internal error to a new file of the temporary folder; None where that fails."""
     try:
+        import tempfile
+        import traceback
+
         text = f"brew {' '.join(sys.argv[1:])}\n{os.uname() if hasattr(os, 'uname') else os.name}\n"
         text += f"Python {sys.version}\n\n" + "".join(traceback.format_exception(error))
         with tempfile.NamedTemporaryFile(
             "w", prefix="brew-traceback-", suffix=".txt", delete=False, encoding="utf-8"
         ) as file:
             file.write(text)
-    except (OSError, MemoryError, UnicodeError):
+    except (ImportError, OSError, MemoryError, UnicodeError):
         return None
     return Path(file.name)
 

@@ -35,6 +35,7 @@ class Signals:
 
     solver: Requestable
     effects: dict[int, str]
+    own_process: bool = False  # a second signal may end it, whatever hangs
     stopped_by: int | None = None
     reader_gone: bool = False
 
@@ -51,7 +52,8 @@ class Signals:
     def handle(self, number: int, _: FrameType | None) -> None:
         effect = self.effects[number]
         if number in (signal.SIGINT, signal.SIGTERM) and self.stopped_by is not None:
-            _end_soon(128 + self.stopped_by)
+            if self.own_process:
+                _end_soon(128 + self.stopped_by)
             raise KeyboardInterrupt
         if effect == "none" or self.stopped_by is not None:
             return
@@ -63,16 +65,8 @@ class Signals:
         self.solver.request(effect)
 
 
-class Process:
-    """`ours`: it is there for the command alone, and may be ended with it."""
-
-    ours = False
-
-
 def _end_soon(code: int) -> None:
     """End the process in any case: a thread that hangs in a read would keep it for ever, at the exit too."""
-    if not Process.ours:
-        return
     with suppress(RuntimeError):
         timer = threading.Timer(_PATIENCE, os._exit, (code,))
         timer.daemon = True
@@ -86,12 +80,16 @@ def _say_stopping(number: int) -> None:
 
 
 @contextmanager
-def handled(solver: Requestable, sigint: str, sighup: str) -> Iterator[Signals]:
-    """Send signals to `solver` for the length of a `with`; SIGTERM always snapshots and stops."""
+def handled(solver: Requestable, sigint: str, sighup: str, *, own_process: bool) -> Iterator[Signals]:
+    """Send signals to `solver` for the length of a `with`; SIGTERM always snapshots and stops.
+
+    A second SIGINT or SIGTERM raises KeyboardInterrupt, and ends the process after seconds where that is the solver's
+    own.
+    """
     effects: dict[int, str] = {signal.SIGINT: sigint, signal.SIGTERM: "stop"}
     if hasattr(signal, "SIGHUP"):
         effects[signal.SIGHUP] = sighup
-    signals = Signals(solver, effects)
+    signals = Signals(solver, effects, own_process)
     before: dict[int, Any] = {number: signal.signal(number, signals.handle) for number in effects}
     try:
         with when_reader_goes(signals.lose_reader):

@@ -26,7 +26,7 @@ _AT_ONCE = 32  # images in memory
 _SHOWN = 5  # classes of an image that are printed
 
 
-@click.command(name="classify", cls=Command, short_help="Write the scores of a net for images.")
+@click.command(name="classify", cls=Command)
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUTPUT", type=click.Path(path_type=Path))
 @pycaffe_options

@@ -14,7 +14,7 @@ from brew.tools.parts.output import echo
 _log = logging.getLogger("brew")
 
 
-@click.command(name="compute_image_mean", cls=Command, short_help="Compute the mean image of a database.")
+@click.command(name="compute_image_mean", cls=Command)
 @click.argument("source", metavar="DB", type=click.Path(path_type=Path))
 @click.argument("out", metavar="[OUT]", required=False, type=click.Path(path_type=Path))
 @click.option("--backend", type=Choice(("lmdb", "leveldb")), help="What DB is taken for; its contents tell, too.")

@@ -13,7 +13,7 @@ from brew.tools.parts.live import bar
 from brew.tools.parts.output import echo
 
 
-@click.command(name="convert_imageset", cls=Command, short_help="Make a database of a list of images.")
+@click.command(name="convert_imageset", cls=Command)
 @click.argument("root", metavar="ROOT")
 @click.argument("file", metavar="LIST", type=click.Path(path_type=Path))
 @click.argument("out", metavar="DB", type=click.Path(path_type=Path))

@@ -23,7 +23,7 @@ _AT_ONCE = 64  # windows in memory
 Windows = list[tuple[str, list[list[int]]]]  # by image, in the order of their first windows
 
 
-@click.command(name="detect", cls=Command, short_help="Write the scores of a net for windows of images.")
+@click.command(name="detect", cls=Command)
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("out", metavar="OUTPUT", type=click.Path(path_type=Path))
 @pycaffe_options

@@ -12,7 +12,7 @@ from brew.tools.parts.output import echo
 _LONG = 60  # layers from which on copies of a block are drawn once
 
 
-@click.command(name="draw_net", cls=Command, short_help="Draw a net as a picture.")
+@click.command(name="draw_net", cls=Command)
 @click.argument("source", metavar="NET")
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
 @click.option("--rankdir", type=Choice(("TB", "BT", "LR", "RL")), default="LR", help="Where the net goes (LR).")

@@ -21,7 +21,7 @@ _LOGGED = 1000  # records between two lines of the log
 _DEVICE = re.compile(r"(?:DEVICE_ID=)?(\d+)", re.I)
 
 
-@click.command(name="extract_features", cls=Command, short_help="Write the values of blobs for every record.")
+@click.command(name="extract_features", cls=Command)
 @click.argument("weights", metavar="WEIGHTS")
 @click.argument("model", metavar="NET")
 @click.argument("blobs", metavar="BLOB[,BLOB...]")

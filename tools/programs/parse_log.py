@@ -14,7 +14,7 @@ from brew.tools.parts.output import echo
 _log = logging.getLogger("brew")
 
 
-@click.command(name="parse_log", cls=Command, short_help="Make tables of a training's log.")
+@click.command(name="parse_log", cls=Command)
 @click.argument("file", metavar="LOG", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="[OUTDIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--delimiter", default=",", metavar="CHAR", help="Stands between columns of CSV files (,).")

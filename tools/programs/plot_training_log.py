@@ -10,7 +10,7 @@ from brew.errors import UsageError
 from brew.tools.parts.command import Command
 
 
-@click.command(name="plot_training_log", cls=Command, short_help="Draw a chart of training logs.")
+@click.command(name="plot_training_log", cls=Command)
 @click.argument("number", metavar="TYPE", type=int)
 @click.argument("out", metavar="OUT")
 @click.argument("files", metavar="LOG...", nargs=-1, required=True)

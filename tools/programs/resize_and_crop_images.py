@@ -14,7 +14,7 @@ _SOME_BAD = 1
 _PATH = click.Path(path_type=Path)
 
 
-@click.command(name="resize_and_crop_images", cls=Command, short_help="Make squares of images, in another folder.")
+@click.command(name="resize_and_crop_images", cls=Command)
 @click.option("--input-folder", required=True, metavar="FOLDER", type=_PATH, help="Of the images.")
 @click.option("--output-folder", required=True, metavar="FOLDER", type=_PATH, help="Of the squares.")
 @click.option("--input", "file", metavar="LIST", type=_PATH, help="Names of images, a line each (all).")

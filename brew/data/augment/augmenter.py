@@ -12,16 +12,13 @@ import numpy.typing as npt
 from brew.cpu.pixels.colours import Stage
 from brew.proto.brew_pb2 import TransformationParameter
 
-from . import affine, distort, jitter, rand_augment, sizes, windows
+from . import CHANCE, affine, distort, jitter, rand_augment, sizes, windows
 from .draws import Draws
 from .plan import Plan, finished
-from .settings import COLOURS
 from .sizes import Target
 from .view import Bytes, Rectangle, View, as_bytes
 
 _SIZES = ("resize_param", "random_resize_param", "random_resized_crop_param")  # that act in TEST too
-CHANCE = (*COLOURS, "expand_param", "random_aspect_ratio_param", "affine_param", "rand_augment_param")
-"""Messages that act in TRAIN alone."""
 
 
 @lru_cache(64)

@@ -8,7 +8,7 @@ from typing import Any
 
 from brew.proto.brew_pb2 import ResizeParameter, TransformationParameter
 
-from . import sizes
+from . import COLOURS, sizes
 from .erase import MOST as MOST_RECTANGLES
 from .rand_augment import MOST as MOST_MAGNITUDE
 from .windows import MOST_ATTEMPTS
@@ -73,11 +73,6 @@ _RANGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 # Messages with values by channel.
 _VALUES = {"resize_param": "pad_value", "affine_param": "pad_value", "erase_param": "value"}
-COLOURS = (
-    "distort_param", "color_jitter_param", "noise_param", "blur_param", "gaussian_noise_param", "jpeg_param",
-    "erase_param",
-)  # fmt: skip
-"""Messages that a mask does not obey."""
 GEOMETRY = (
     "vertical_mirror", "random_90_deg_rot", "resize_param", "expand_param",
     "random_resize_param", "random_aspect_ratio_param", "random_resized_crop_param", "affine_param",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from brew.proto.brew_pb2 import (
 )
 
 from .draws import Draw
-from .view import Rectangle
+
+if TYPE_CHECKING:
+    from .view import Rectangle
 
 _OF_NVIDIA = {
     TransformationParameter.INTER_NEAREST: ResizeParameter.NEAREST,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from brew.errors import DataError, Place
 from brew.files.weights.recognising import recognise
 
 from .database import Database
-from .leveldb import LevelDB, has_plyvel
-from .leveldb_plain import PlainLevelDB
 from .lmdb import LMDB
+
+if TYPE_CHECKING:
+    from .leveldb import LevelDB
+    from .leveldb_plain import PlainLevelDB
 
 log = logging.getLogger("brew")
 
@@ -27,11 +30,11 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
         known = recognise(path)
         is_what = known.noun if known else "a file" if path.exists() else "not there"
         raise DataError(f"{what}: {path} is {is_what}; {expected}", place=place, hint=known.use if known else None)
-    found: type[LMDB | LevelDB | PlainLevelDB]
+    found: type[LMDB] | type[LevelDB] | type[PlainLevelDB]
     if (path / "data.mdb").exists():
         found = LMDB
     elif (path / "CURRENT").exists():
-        found = LevelDB if has_plyvel() else PlainLevelDB
+        found = _leveldb()
     else:
         raise DataError(f"{what}: {path} holds neither data.mdb (LMDB) nor CURRENT (LevelDB)", place=place)
     if said is not None and said != found.backend:
@@ -41,3 +44,14 @@ def open_database(path: Path, said: str | None = None, *, what: str = "source", 
         return found(path)
     except DataError as error:
         raise error.with_place(place) from None
+
+
+def _leveldb() -> type[LevelDB] | type[PlainLevelDB]:
+    """The faster of the two that can be had; most databases are LMDBs, and neither is loaded."""
+    from .leveldb import LevelDB, has_plyvel
+
+    if has_plyvel():
+        return LevelDB
+    from .leveldb_plain import PlainLevelDB
+
+    return PlainLevelDB

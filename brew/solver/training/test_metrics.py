@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from brew.errors import SolverError, UsageError
 from brew.net.net import Net
 from brew.proto.brew_pb2 import SolverParameter
 from brew.prototxt import Document
 from brew.solver.scoring import names
-from brew.solver.scoring.finding import layers_of, scoring_of
-from brew.solver.scoring.scoring import Scoring
 
 from .config import NetChoice
+
+if TYPE_CHECKING:
+    from brew.solver.scoring.scoring import Scoring
 
 log = logging.getLogger("brew")
 
@@ -35,18 +37,22 @@ def scorings(document: Document[SolverParameter], tests: Sequence[NetChoice]) ->
     labels; a warning where one of several does not.
     """
     wanted = names.listed(document.message.test_metrics)
+    if not wanted:
+        return [None for _ in tests]
+    from brew.solver.scoring.finding import layers_of, scoring_of
+
     try:
-        found = [scoring_of(layers_of(test.definition, test.states), wanted) if wanted else None for test in tests]
+        found = [scoring_of(layers_of(test.definition, test.states), wanted) for test in tests]
     except UsageError as error:
         place = document.place("test_metrics")
         raise SolverError(f"solver: test_metrics: {error.message}", place=place, hint=error.hint) from None
-    if wanted and not any(found):
+    if not any(found):
         why = (
             "there is no test net" if not tests else "no loss and no Accuracy compares scores with labels in a test net"
         )
         raise SolverError(f"solver: test_metrics: {why}", place=document.place("test_metrics"))
     for number, scoring in enumerate(found):
-        if wanted and scoring is None:
+        if scoring is None:
             log.warning("test net #%d has no metrics: no loss and no Accuracy compares scores with labels", number)
     return found
 
