@@ -54,6 +54,24 @@ class Augmentation:
     def random(self) -> bool:
         return self.augmenter.random
 
+    @property
+    def geometry(self) -> tuple[tuple[str, str], ...]:
+        """Fields that say where pixels go, and what they say; interpolations and paddings, which masks have not, apart."""
+        found = []
+        for name in settings.GEOMETRY:
+            value = getattr(self._param, name)
+            if isinstance(value, Message):
+                alike = type(value)()
+                alike.CopyFrom(value)
+                for field in ("interp_mode", "pad_value"):
+                    if field in alike.DESCRIPTOR.fields_by_name:
+                        alike.ClearField(field)
+                if self._param.HasField(name):
+                    found.append((name, str(alike)))
+            elif value != self._param.DESCRIPTOR.fields_by_name[name].default_value:
+                found.append((name, str(value)))
+        return tuple(found)
+
     def shape(self, image: Shape) -> Shape:
         """(channels, height, width) of what it makes of images of this shape. NetError where that is impossible."""
         if image not in self._shapes:
@@ -101,24 +119,6 @@ class Augmentation:
         image = np.asarray(pixels, np.uint8)
         plan = self.plan(image, draws, start)
         return np.ascontiguousarray(self.augmenter.applied(image, plan, draws))
-
-
-def moving(param: TransformationParameter) -> tuple[tuple[str, str], ...]:
-    """Fields that say where pixels go, and what they say; interpolations and paddings, which masks have not, apart."""
-    found = []
-    for name in settings.GEOMETRY:
-        value = getattr(param, name)
-        if isinstance(value, Message):
-            alike = type(value)()
-            alike.CopyFrom(value)
-            for field in ("interp_mode", "pad_value"):
-                if field in alike.DESCRIPTOR.fields_by_name:
-                    alike.ClearField(field)
-            if param.HasField(name):
-                found.append((name, str(alike)))
-        elif value != param.DESCRIPTOR.fields_by_name[name].default_value:
-            found.append((name, str(value)))
-    return tuple(found)
 
 
 def _varying(param: TransformationParameter) -> str:

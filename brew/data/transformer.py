@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import index
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -19,7 +18,7 @@ from brew.cpu.pixels.held import HeldWindows, Layout, can_hold, layout
 from brew.cpu.pixels.windows import Window, WindowCopy
 from brew.errors import DataError, NetError
 from brew.layer import TRAIN, Context, Shape, shape_text
-from brew.layer.random import Stream
+from brew.layer.random import BLOCK, RecordWords
 from brew.proto.brew_pb2 import TransformationParameter
 
 from .augment import asked_for
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("brew")
 
-_WORDS = 4  # random words per record: mirror, row, column, one to spare
-_STRETCH = 256  # records whose words are drawn at once
 
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
@@ -81,11 +78,11 @@ class Transformer:
         self._place, self._dtype = context.place, context.dtype
         self.crop = crop_of(param)  # (height, width)
         self.rule = ImageRule(param.force_color, param.force_gray, param.upright, param.decode_at_least)
-        self._drawn: tuple[tuple[int, str] | None, int, npt.NDArray[np.uint64]] = None, 0, np.empty((0, 0), np.uint64)
+        self._words = RecordWords()  # mirror, row, column, one to spare
         if param.force_color and param.force_gray:
-            raise self._error("force_color and force_gray cannot both be set", "force_gray")
+            raise self._wrong("force_color and force_gray cannot both be set", "force_gray")
         if param.HasField("mean_file") and param.mean_value:
-            raise self._error("mean_file and mean_value cannot both be set", "mean_value")
+            raise self._wrong("mean_file and mean_value cannot both be set", "mean_value")
         self.scale: float = param.scale
         self.mean = mean
         if mean is None and param.HasField("mean_file"):
@@ -116,11 +113,7 @@ class Transformer:
     @property
     def geometry(self) -> tuple[tuple[str, str], ...]:
         """Fields, besides crop and mirror, that say where the pixels of a record go, with what they say."""
-        if self.augmentation is None:
-            return ()
-        from .augmentation import moving
-
-        return moving(self.param)
+        return self.augmentation.geometry if self.augmentation is not None else ()
 
     @property
     def random(self) -> bool:
@@ -139,7 +132,7 @@ class Transformer:
         if self.crop[0] > height or self.crop[1] > width:
             hint = REMEDY if seems_channels_last(image) else None
             text = f"a crop of {shape_text(self.crop)} does not fit into images of {height} x {width}"
-            raise self._error(text, "crop_size" if self.param.crop_size else "crop_h", hint=hint)
+            raise self._wrong(text, "crop_size" if self.param.crop_size else "crop_h", hint=hint)
         return channels, *self.crop
 
     @property
@@ -249,7 +242,9 @@ class Transformer:
 
     def _window(self, height: int, width: int, number: int) -> Window:
         """Where the window of record `number`, of this size, begins, and whether it is mirrored."""
-        words = self._words(number, 1)[0].tolist() if self.random else [0] * _WORDS
+        words = (
+            self._words.of(self.seed, f"{self.draws}/transform", number, 1)[0].tolist() if self.random else [0] * BLOCK
+        )
         mirrored = bool(words[0] & self.param.mirror)
         if self.crop is None:
             return 0, 0, mirrored
@@ -260,7 +255,7 @@ class Transformer:
 
     def _windows(self, images: Pixels | Sequence[Pixels], first: int) -> tuple[_Numbers, _Numbers, _Numbers]:
         """The same of each of `images`, in arrays: rows, columns, and 1 where it is mirrored."""
-        words = self._words(first, len(images)) if self.random else np.zeros((len(images), _WORDS), np.uint64)
+        words = self._random_words(first, len(images))
         mirrors = (words[:, 0] & np.uint64(self.param.mirror)).astype(np.int64)
         if self.crop is None:
             return np.zeros(len(images), np.int64), np.zeros(len(images), np.int64), mirrors
@@ -270,16 +265,10 @@ class Transformer:
         rows, columns = np.broadcast_to(starts, (len(images), 2)).astype(np.int64).T
         return rows, columns, mirrors
 
-    def _words(self, first: int, count: int) -> npt.NDArray[np.uint64]:
-        """The random words of `count` records; those of a stretch of records are drawn at once, and kept."""
-        drawn_for = index(self.seed), self.draws
-        held_for, start, words = self._drawn  # replaced as one: another thread may draw meanwhile
-        if held_for != drawn_for or not start <= first <= first + count <= start + len(words):
-            start, many = first // _STRETCH * _STRETCH, first % _STRETCH + max(count, _STRETCH)
-            stream = Stream(self.seed, f"{self.draws}/transform")
-            words = stream.words(many * _WORDS, block=start).reshape(many, _WORDS)
-            self._drawn = drawn_for, start, words
-        return words[first - start : first - start + count]
+    def _random_words(self, first: int, count: int) -> npt.NDArray[np.uint64]:
+        if not self.random:
+            return np.zeros((count, BLOCK), np.uint64)
+        return self._words.of(self.seed, f"{self.draws}/transform", first, count)
 
     # --- the mean ---------------------------------------------------------------------------------------------------
 
@@ -288,17 +277,14 @@ class Transformer:
             if mean[0] not in (1, image[0]):
                 channels = f"{image[0]} channel{'s' * (image[0] != 1)}"
                 text = f"{mean[0]} values of mean_value for images of {channels}: one, or one a channel"
-                raise self._error(text, "mean_value", hint=channels_hint(image))
+                raise self._wrong(text, "mean_value", hint=channels_hint(image))
         elif mean != image:
-            raise self._error(
+            raise self._wrong(
                 f"the mean file {self.param.mean_file} has the shape {shape_text(mean)}, the images (before the "
                 f"crop) have {shape_text(image)}",
                 "mean_file",
                 hint=channels_hint(image) if mean[0] != image[0] else None,
             )
-
-    def _error(self, message: str, field: str, hint: str | None = None) -> NetError:
-        return self._wrong(message, field, hint=hint)
 
     def _wrong(self, message: str, *path: str, hint: str | None = None) -> NetError:
         return NetError(self._said(message), place=self._place("transform_param", *path), hint=hint)

@@ -16,6 +16,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+BLOCK = 4  # 64-bit words
+_STRETCH = 256  # records whose words are drawn at once
+
 
 def fresh_seed() -> int:
     """A seed from the operating system, for runs without random_seed; 63 bits, which fit every format."""
@@ -77,3 +80,23 @@ class Stream:
         """A NumPy generator at pass `index`, for fillers and shuffles (host only)."""
         counter: Any = np.array([0, index, 0, 0], np.uint64)
         return np.random.Generator(np.random.Philox(key=np.array(self.key, np.uint64), counter=counter))
+
+
+class RecordWords:
+    """A block of random words for each record. Those of a stretch of records are drawn at once, and kept.
+
+    Any thread may ask.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: tuple[tuple[int, str] | None, int, npt.NDArray[np.uint64]] = None, 0, np.empty((0, 0), np.uint64)
+
+    def of(self, seed: SupportsIndex, name: str, first: int, count: int) -> npt.NDArray[np.uint64]:
+        """(count, BLOCK) of the stream `name`, for the records from number `first` on."""
+        drawn_for = operator.index(seed), name
+        held_for, start, words = self._drawn  # replaced as one: another thread may draw meanwhile
+        if held_for != drawn_for or not start <= first <= first + count <= start + len(words):
+            start, many = first // _STRETCH * _STRETCH, first % _STRETCH + max(count, _STRETCH)
+            words = Stream(seed, name).words(many * BLOCK, block=start).reshape(many, BLOCK)
+            self._drawn = drawn_for, start, words
+        return words[first - start : first - start + count]
