@@ -24,6 +24,7 @@ Wrong: TypeAlias = Callable[..., NetError]
 Start: TypeAlias = Callable[[int, int], tuple[int, int, bool]]
 """Of an image of (height, width): row and column where its crop begins, and whether it is mirrored."""
 
+_NOT_OF_PLACES = ("interp_mode", "pad_value")
 _UNDER_A_MEAN_FILE = ("vertical_mirror", "random_90_deg_rot", "expand_param", "affine_param", "rand_augment_param")
 
 
@@ -56,18 +57,13 @@ class Augmentation:
 
     @property
     def geometry(self) -> tuple[tuple[str, str], ...]:
-        """Fields that say where pixels go, and what they say; interpolations and paddings, which masks have not, apart."""
+        """Fields that say where pixels go, and what they say; without those of which a mask has its own."""
         found = []
         for name in settings.GEOMETRY:
             value = getattr(self._param, name)
             if isinstance(value, Message):
-                alike = type(value)()
-                alike.CopyFrom(value)
-                for field in ("interp_mode", "pad_value"):
-                    if field in alike.DESCRIPTOR.fields_by_name:
-                        alike.ClearField(field)
                 if self._param.HasField(name):
-                    found.append((name, str(alike)))
+                    found.append((name, str(_placing(value))))
             elif value != self._param.DESCRIPTOR.fields_by_name[name].default_value:
                 found.append((name, str(value)))
         return tuple(found)
@@ -119,6 +115,18 @@ class Augmentation:
         image = np.asarray(pixels, np.uint8)
         plan = self.plan(image, draws, start)
         return np.ascontiguousarray(self.augmenter.applied(image, plan, draws))
+
+
+def _placing(message: Message) -> Message:
+    """A copy without interpolations and paddings, which do not say where pixels go; also in the messages within."""
+    alike = type(message)()
+    alike.CopyFrom(message)
+    for field, value in message.ListFields():
+        if field.name in _NOT_OF_PLACES:
+            alike.ClearField(field.name)
+        elif isinstance(value, Message):
+            getattr(alike, field.name).CopyFrom(_placing(value))
+    return alike
 
 
 def _varying(param: TransformationParameter) -> str:

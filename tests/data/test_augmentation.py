@@ -406,3 +406,21 @@ def test_check_finds_wrong_settings(here):
     Path("net.prototxt").write_text(layer("distort_param { hue_prob: 3 }"))
     findings = check_file(Path("net.prototxt"), Options())
     assert any("hue_prob is 3" in str(finding) for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("images", "masks", "alike"),
+    [
+        ("resize_param { height: 20 width: 20 interp_mode: CUBIC }", "resize_param { height: 20 width: 20 }", True),
+        (
+            "random_resize_param { min_size: 16 max_size: 30 resize_param { interp_mode: LINEAR } } crop_size: 12",
+            "random_resize_param { min_size: 16 max_size: 30 resize_param { interp_mode: NEAREST } } crop_size: 12",
+            True,
+        ),
+        ("resize_param { height: 20 width: 20 }", "resize_param { height: 20 width: 21 }", False),
+        ("vertical_mirror: true", "", False),
+    ],
+)
+def test_what_says_where_pixels_go(images: str, masks: str, alike: bool) -> None:
+    """Layers of a pair are warned of where this differs; how pixels are mixed may."""
+    assert (transformer(images).geometry == transformer(masks).geometry) is alike
