@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import pickle
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -168,3 +169,35 @@ def test_one_folder_of_pictures_in_an_archive_is_no_class(tmp_path: Path) -> Non
     path = zipped(tmp_path / "a.zip", {"JPEGImages/1.png": b"x", "JPEGImages/2.png": b"x", "Annotations/1.xml": b""})
     with pytest.raises(DataError, match="of no kind that can be imported: it is a zip archive"):
         open_source(path)
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.xz", "tar.bz2", "tgz", "zip"])
+def test_what_a_cut_archive_is_called(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending == "zip":
+        zipped(path, PICTURES)
+    else:
+        tarred(path, PICTURES, f"w:{ {'tar': '', 'tgz': 'gz'}.get(ending, ending.removeprefix('tar.')) }")
+    whole = path.read_bytes()
+    told = 0
+    for size in range(40, len(whole), len(whole) // 30):
+        path.write_bytes(whole[:size])
+        try:
+            source = open_source(path)
+        except DataError as error:
+            told += 1
+            assert re.search("was cut|may have been cut|archive that can be read: unexpected end", error.message)
+        else:
+            assert len(source.items) == len(PICTURES) or source.notes, "all is there, or a remark"
+    assert told >= 8
+
+
+def test_a_tar_without_its_mark_of_an_end_is_remarked_upon(tmp_path: Path) -> None:
+    path = tarred(tmp_path / "a.tar", PICTURES)
+    assert not open_source(path).notes
+    with tarfile.open(path) as archive:
+        end = [*archive][-1]
+    path.write_bytes(path.read_bytes()[: end.offset_data + -(-end.size // 512) * 512])
+    source = open_source(path)
+    assert len(source.items) == len(PICTURES)
+    assert source.notes == ["the archive ends without tar's mark of an end: it may have been cut"]

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from tarfile import InvalidHeaderError, TruncatedHeaderError  # type: ignore[attr-defined]
+from tarfile import EmptyHeaderError, InvalidHeaderError, TruncatedHeaderError  # type: ignore[attr-defined]
 from typing import Any, BinaryIO, Self
 
 from brew.errors import DataError
@@ -29,6 +29,8 @@ _WINDOW = 256 << 20  # bytes of a compressed tar's members in memory
 _LOOKED_AT = 10_000  # members, to recognise an archive
 _TAR = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
+_ZIP = b"PK\3\4"  # how one begins that has a member
+_NAMED_TAR = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz)$", re.IGNORECASE)
 _ASTRAY = re.compile(r"(^|/)\.\.(/|$)|^/|^[A-Za-z]:|\\|\0")
 
 
@@ -144,7 +146,8 @@ class TarFolders(Pile):
         try:
             regular.check(path)
             self._packed = not _is_plain(path)
-            members = list(_members(path))
+            notes: list[str] = []
+            members = list(_members(path, notes))
         except _TAR as error:
             raise DataError(f"{path} is no tar archive that can be read: {error}") from None
         refused = {m.name: reason for m in members if (reason := _refusal_in_tar(m)) is not None}
@@ -152,7 +155,7 @@ class TarFolders(Pile):
         tree = class_tree(names)
         if not tree.items and not self.problems:
             raise DataError(f"{path} has no pictures in class folders", hint="; ".join(tree.notes) or None)
-        self.labels, self.items, self.notes = tree.labels, tree.items, tree.notes
+        self.labels, self.items, self.notes = tree.labels, tree.items, [*notes, *tree.notes]
         self._places = {m.name: (m.offset_data, m.size) for m in members}
 
     @staticmethod
@@ -224,6 +227,9 @@ class _Member(tarfile.TarInfo):
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
         try:
             return super().fromtarfile(archive)
+        except EmptyHeaderError:
+            archive.ends_bare = True  # type: ignore[attr-defined]
+            raise
         except (InvalidHeaderError, TruncatedHeaderError) as error:
             if archive.offset == 0:
                 raise
@@ -244,6 +250,23 @@ def _stream(file: BinaryIO) -> tarfile.TarFile:
     return tarfile.open(fileobj=file, mode="r|*", errorlevel=1, tarinfo=_Member)
 
 
+def damage(path: Path) -> str | None:
+    """What a file is that begins or is called as an archive and cannot be read as one, in words; else None."""
+    try:
+        if regular.head(path, len(_ZIP)) == _ZIP:
+            return None if zipfile.is_zipfile(path) else "a zip archive without an end: it was cut, or is damaged"
+        if not (_NAMED_TAR.search(path.name) or tarfile.is_tarfile(path)):
+            return None
+        with regular.opened(path) as file, _stream(file) as archive:
+            for _ in archive:
+                pass
+            if getattr(archive, "ends_bare", False):
+                return "a tar archive without an end: it may have been cut"
+    except (*_TAR, *ZIP_ERRORS) as error:
+        return f"a tar archive that was cut, or is damaged: {error or type(error).__name__}"
+    return None
+
+
 def _first_names(path: Path) -> Iterator[str]:
     """The names of the first members; of a damaged archive as many as there are, so that its reading tells."""
     try:
@@ -253,8 +276,8 @@ def _first_names(path: Path) -> Iterator[str]:
         return
 
 
-def _members(path: Path) -> Iterator[tarfile.TarInfo]:
-    """All that is no folder; hard links stand for what they lead to. DataError for a bomb."""
+def _members(path: Path, notes: list[str] | None = None) -> Iterator[tarfile.TarInfo]:
+    """All that is no folder; hard links stand for what they lead to. `notes` gets a remark. DataError for a bomb."""
     plain = _is_plain(path)
     with regular.opened(path) as file:
         limit = _UNPACKED * os.fstat(file.fileno()).st_size + _SUSPICIOUS
@@ -264,6 +287,8 @@ def _members(path: Path) -> Iterator[tarfile.TarInfo]:
                     raise DataError(f"{path} unpacks to more than {_UNPACKED} times its size: it is taken for a bomb")
                 if not member.isdir():
                     yield member
+            if notes is not None and getattr(archive, "ends_bare", False):
+                notes.append("the archive ends without tar's mark of an end: it may have been cut")
 
 
 def _refusal_in_tar(member: tarfile.TarInfo) -> str | None:

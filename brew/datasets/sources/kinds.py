@@ -9,6 +9,7 @@ from typing import Any, Protocol, cast
 
 from brew.errors import DataError, UsageError, did_you_mean
 
+from .archives import damage
 from .items import Source
 
 _ANNOTATIONS = "brew.datasets.sources.annotations"
@@ -86,6 +87,9 @@ def _recognised(path: Path) -> str:
     for name in KINDS:
         if _class(name).recognises(path):
             return name
+    broken = damage(path) if path.is_file() else None
+    if broken is not None:
+        raise DataError(f"{path} is {broken}", hint="copy or download it again")
     what = found(path)
     unpack = "; unpack it: other kinds are read from a folder" if what.startswith(_PACKED) else ""
     raise DataError(f"{path} is of no kind that can be imported: {what}{unpack}", hint=f"what can be: {understood()}")
