@@ -97,10 +97,29 @@ def put_back(path: Path) -> None:
 
 def _create_beside(target: Path) -> Path:
     """A new empty file in `target`'s folder, named after it and this process."""
-    temporary = target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{_PROCESS}{secrets.token_hex(2)}.tmp")
+    temporary = _name_beside(target)
     with temporary.open("xb"):
         pass
     return temporary
+
+
+def _name_beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{_PROCESS}{secrets.token_hex(2)}.tmp")
+
+
+@contextmanager
+def folder_beside(target: Path) -> Iterator[Path]:
+    """An empty folder beside `target`, which is gone at the end. OSError.
+
+    Those that were made for this target by processes that were killed are removed.
+    """
+    _remove_abandoned(target)
+    folder = _name_beside(target)
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_in_place(temporaries: Sequence[Path], targets: Sequence[Path]) -> None:
@@ -181,11 +200,19 @@ def check_writable(prefix: str | Path) -> None:
         raise ResourceError(
             f'cannot write snapshots to "{prefix}": {what}', hint="make the folder, or change snapshot_prefix"
         ) from error
+    _remove_abandoned(first)
+
+
+def _remove_abandoned(first: Path) -> None:
+    """What processes that have ended left beside targets whose names begin with that of `first`."""
     with suppress(OSError):  # a folder that can be written and not listed
         for path in first.parent.iterdir():
             if path.name.startswith(f".{first.name}") and _is_abandoned(path.name):
                 log.info("removing %s, left by a process that is gone", path)
-                _remove(path)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    _remove(path)
 
 
 def check_space(folder: Path, size: int) -> None:

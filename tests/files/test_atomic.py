@@ -26,6 +26,7 @@ from brew.proto.brew_pb2 import SolverParameter
 from brew.solver.snapshots import latest, snapshot
 from brew.solver.solver import Solver
 
+ROOT = Path(__file__).resolve().parents[2]
 ANY = Kind("a file", lambda path: True)
 
 NET = """
@@ -258,3 +259,19 @@ def test_only_what_dead_processes_left_is_removed(tmp_path: Path):
 def test_a_prefix_that_cannot_be_written_is_refused(tmp_path: Path, prefix: str, reason: str):
     with pytest.raises(ResourceError, match=f"(?i)cannot write snapshots to .*{reason}"):
         atomic.check_writable(tmp_path / prefix)
+
+
+def test_a_folder_beside_is_gone_at_the_end_and_so_is_what_a_killed_process_left(tmp_path: Path) -> None:
+    target, script = tmp_path / "train_lmdb", tmp_path / "killed.py"
+    script.write_text(
+        "import os, sys, signal\nfrom pathlib import Path\nfrom brew.files.atomic import folder_beside\n"
+        "with folder_beside(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'data.mdb').write_bytes(b'x')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, script, target], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False)
+        assert sum(path.is_dir() for path in tmp_path.iterdir()) == 1  # the second has removed the first one's
+    with atomic.folder_beside(target) as folder, atomic.folder_beside(target) as other:
+        assert folder.is_dir() and other.is_dir() and folder != other  # of a process that runs
+        (folder / "a").mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == ["killed.py"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from brew.errors import DataError, ResourceError
+from brew.files.atomic import folder_beside
 from brew.units import mib
 
 from .leveldb_writer import LevelDBAppender
@@ -90,8 +90,7 @@ def new_database(folder: Path, backend: str = "LMDB", *, overwrite: bool = False
     with ExitStack() as stack:
         with _errors_of(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            beside = tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent)
-            temporary = Path(stack.enter_context(beside))
+            temporary = stack.enter_context(folder_beside(folder))
             file = _file(temporary / "whole", folder, backend)
         stack.callback(file.close)
         database = NewDatabase(folder, file)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from brew.data.hdf5.tables import TableWriter
 from brew.data.hdf5.writer import BATCH_KIND
 from brew.errors import DataError, ResourceError, UsageError
 from brew.files import overwriting
-from brew.files.atomic import reason
+from brew.files.atomic import folder_beside, reason
 
 from .choosing import Progress
 from .converting import as_row, as_value
@@ -77,7 +75,7 @@ def write_all(
     for output in outputs:
         _check(output.out, format, names, overwrite)
     with ExitStack() as stack:
-        staged = [(output, stack.enter_context(_beside(output.out))) for output in outputs]
+        staged = [(output, _beside(output.out, stack)) for output in outputs]
         for output, temporary in staged:
             with _errors_of(output.out):
                 _write(temporary / "whole", output, format, names, progress)
@@ -98,16 +96,11 @@ def _errors_of(out: Path) -> Iterator[None]:
         raise ResourceError(f"{out} cannot be written: {reason(error)}") from error
 
 
-@contextmanager
-def _beside(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that is gone at the end."""
+def _beside(out: Path, stack: ExitStack) -> Path:
+    """A folder beside `out` that is gone when the stack ends."""
     with _errors_of(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        return stack.enter_context(folder_beside(out))
 
 
 def _check(out: Path, format: Format, names: Sequence[str], overwrite: bool) -> None:
