@@ -36,6 +36,7 @@ MAY_IMPORT = {
     "layers/onednn": "layers layer cpu ops",
     "solvers": "cuda layer solver",
     "model_zoo": "",
+    "model_zoo/generators": "caffe graph layer model_zoo prototxt reports",
     "tools": "files cuda prototxt layer cpu ops data datasets memory graph net solver checks reports page model_zoo caffe",
 }
 # Rooms with rooms inside: "." is what stands in the room itself. Each may import those before it.
@@ -52,8 +53,11 @@ INSIDE = {
     "reports": "drawing sheets curves .",
     "checks": ". records",
     "layers": ". onednn",
+    "model_zoo": ". generators",
     "tools": "parts data programs .",
 }
+# Scripts that nothing imports: above all rooms, whatever room they stand in.
+SCRIPTS = ("model_zoo/generators",)
 # All that may stand in `brew/` itself.
 OWN_FILES = ("__init__", "__main__", "errors", "plain_text", "python_layer", "testing", "units", "version")
 MOST_MODULES = 20  # of a folder
@@ -135,7 +139,7 @@ def circle(graph: Mapping[str, set[str]]) -> list[str]:
 
 
 def between(graph: Mapping[str, set[str]], *, inner: bool = False) -> dict[str, set[str]]:
-    """The same by rooms, or with `inner` by rooms inside rooms."""
+    """The same by rooms, or with `inner` by rooms inside rooms; without scripts."""
 
     def name(module: str) -> str:
         room, deeper = place(module)
@@ -143,7 +147,7 @@ def between(graph: Mapping[str, set[str]], *, inner: bool = False) -> dict[str, 
 
     found: dict[str, set[str]] = {}
     for module, targets in graph.items():
-        if module not in ("brew", "brew.__main__"):
+        if module not in ("brew", "brew.__main__") and "/".join(place(module)) not in SCRIPTS:
             found.setdefault(name(module), set()).update(name(t) for t in targets if t != "brew")
     return {room: targets - {room} for room, targets in found.items()}
 
