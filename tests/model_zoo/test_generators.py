@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 import brew
+from brew.caffe import layers as L
 from brew.model_zoo.generators.table import counted, front_matter, table
 from brew.model_zoo.generators.write import NETS, ZOO, deployed, train_val
+from brew.proto.brew_pb2 import NetParameter
 from brew.reports.summary import Summary
 
 FOLDERS = sorted(path.parent for path in ZOO.glob("*/train_val.prototxt"))
@@ -79,6 +81,20 @@ def test_weights_of_training_load_into_the_net_for_use(tmp_path: Path, caplog: p
     for name, blobs in training.params.items():
         for mine, theirs in zip(use.params[name], blobs, strict=True):
             np.testing.assert_array_equal(mine.data, theirs.data)
+
+
+def test_what_stands_for_axpy_is_a_times_x_plus_y() -> None:
+    """The three layers of se_resnet50's first block that stand for the fork's one."""
+    shapes = {"conv2_1_1x1_up": (2, 3, 1, 1), "conv2_1_1x1_increase": (2, 3, 4, 5), "conv2_1_1x1_proj": (2, 3, 4, 5)}
+    inputs = (L.Input(shape={"dim": shape}).named(name).to_proto().layer[0] for name, shape in shapes.items())
+    block = {"conv2_1_factors", "conv2_1_scaled", "conv2_1"}
+    layers = [layer for layer in NETS["se_resnet50"]().layer if layer.name in block]
+    net = brew.Net(NetParameter(layer=[*inputs, *layers]), brew.TEST)
+    generator = np.random.default_rng(1)
+    a, x, y = (generator.normal(size=shape) for shape in shapes.values())
+    for name, values in zip(shapes, (a, x, y), strict=True):
+        net.blobs[name].data[...] = values
+    np.testing.assert_allclose(net.forward()["conv2_1"], a * x + y, rtol=1e-5, atol=1e-6)
 
 
 def runs(name: str, size: int, batch: int) -> None:
