@@ -20,7 +20,7 @@ from . import threads
 
 log = logging.getLogger("brew")
 
-PERIOD, _LONG = 0.05, 10  # seconds between two looks: at least, and at most for the time between them to say something
+_PERIOD, _LONG = 0.05, 10  # seconds between two looks: at least, and at most for the time between them to say something
 _BUSY, _FREE = 0.15, 0.05  # of the time is spent waiting: a machine is busy above the one, and free below the other
 _CALM = 10  # looks in a row that find it free, before it counts as free again
 _MOST = 16  # threads that are added
@@ -84,7 +84,7 @@ class Watch:
         if number < 2:
             return
         last, now = self._last, self._clock()
-        if now - last.at < PERIOD:
+        if now - last.at < _PERIOD:
             return
         waited, passed = self._waited(), now - last.at
         share = (waited - last.waited) / passed if last.at >= 0 and passed < _LONG else None

@@ -234,8 +234,7 @@ class Net:
         """
         if inputs:
             arguments.write_inputs(self.blobs, self.inputs, inputs)
-        if start is not None or end is not None or not self._steady.run():
-            self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end))
+        self.run_forward(layer_number(self.layers, start, 0), layer_number(self.layers, end))
         tops = self.outputs if end is None else self.top_names[end]
         return arguments.views(self.blobs, [*tops, *blobs] if blobs else tops, "data")
 

@@ -12,6 +12,8 @@ import pytest
 import brew
 from brew import prototxt
 from brew.net.net import Net
+from brew.net.run import executor
+from brew.net.run.step import Step
 from brew.proto.brew_pb2 import NetParameter
 
 TEXT = """
@@ -250,3 +252,26 @@ def test_a_group_that_cannot_run_in_the_present_shapes_is_asked_once(monkeypatch
     net.run_forward()
     assert not any(group.step.is_refused for group in refused)
     assert net.executor.binding.stamps.latest > passes_before
+
+
+@pytest.mark.onednn
+def test_a_thread_tells_openmp_its_number_before_new_shapes_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is prepared for another number of threads rounds its sums otherwise."""
+    net, order = make("onednn"), list[str]()
+    passes(net)
+    tell, prepare = executor.threads.openmp_threads, Step.prepare
+
+    def told(library: object) -> bool:
+        order.append("told")
+        return tell(library)  # type: ignore[arg-type]
+
+    def prepared(step: Step, *arguments: object) -> None:
+        order.append("prepared")
+        prepare(step, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(executor.threads, "openmp_threads", told)
+    monkeypatch.setattr(Step, "prepare", prepared)
+    feed(net, 3)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(net.run_forward).result()
+    assert order[0] == "told" and "prepared" in order

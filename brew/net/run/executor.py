@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -37,7 +36,6 @@ class Executor:
         self._reading = [step for step in steps if step.reads_data]
         self._planned_at = -1  # the latest stamp then
         self._lent = False
-        self._look_at = 0.0  # whether the machine is busy
 
     @property
     def kept_bytes(self) -> int:
@@ -51,11 +49,11 @@ class Executor:
 
         UsageError where that needs values that have been overwritten since.
         """
+        self._tell_threads()  # first: what is prepared for new shapes is prepared for this thread's team
         if not number:
             self.plan_shapes(end)
-            self.begin_again()
+            self.passes.next()
             return
-        self._tell_threads()
         written = {t.name: s.bottoms[0].name for s in self.steps if s.layer.is_split for t in s.tops}
         for blob in self.memory.gone(number):
             name = written.get(blob.name, blob.name)
@@ -70,12 +68,8 @@ class Executor:
         self.passes.next()
 
     def _tell_threads(self) -> None:
-        if self._openmp is None:
-            return
-        threads.openmp_threads(self._openmp)
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + busy.PERIOD
+        if self._openmp is not None:
+            threads.openmp_threads(self._openmp)
             busy.look(self._openmp)
 
     @property
