@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from brew.data.databases.database import Database, Record
 from brew.errors import DataError
+from brew.files import varints
 from brew.layer.label_sample import LabelSample
 from brew.proto.brew_pb2 import Datum
 
@@ -139,23 +140,14 @@ def _encoded(value: bytes) -> tuple[memoryview, int] | None:
     try:
         at = 0
         while value[at] in _SIZES:
-            _, at = _varint(value, at + 1)
+            _, at = varints.read(value, at + 1)
         if value[at] != _DATA:
             return None
-        size, start = _varint(value, at + 1)
+        size, start = varints.read(value, at + 1)
         end = start + size
         return memoryview(value)[start:end], _labels_of_images[value[end:]]
     except (IndexError, ValueError):
         return None
-
-
-def _varint(value: bytes, at: int) -> tuple[int, int]:
-    """The number that is written there, and where it ends."""
-    number = shift = 0
-    while value[at] > 127:
-        number |= (value[at] & 127) << shift
-        shift, at = shift + 7, at + 1
-    return number | value[at] << shift, at + 1
 
 
 def _decoded(key: bytes, data: bytes | memoryview, rule: ImageRule) -> Pixels:
@@ -189,7 +181,7 @@ class _Template:
             size = datum.channels * datum.height * datum.width
             if datum.encoded or size <= 0 or len(datum.data) != size:
                 return None
-            field = _field(size)
+            field = bytes([_DATA]) + varints.written(size)
             start = value.find(field)
             before = Datum.FromString(value[:start])
         except DecodeError:
@@ -242,12 +234,3 @@ class _Labels(dict[bytes, int]):
 
 
 _labels, _labels_of_images = _Labels(encoded=False), _Labels(encoded=True)
-
-
-def _field(size: int) -> bytes:
-    """Tag and length in front of `size` bytes of Datum.data."""
-    out = [_DATA]
-    while size > 127:
-        out.append(size & 127 | 128)
-        size >>= 7
-    return bytes([*out, size])

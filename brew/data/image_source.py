@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from brew.cpu.pixels.held import Layout
 from brew.errors import BrewError, DataError, Place
 from brew.files.paths import expanded, is_there
 from brew.layer import Shape
@@ -25,7 +24,7 @@ from .images.masks import read_mask
 from .images.resize import resize
 from .order import Order
 from .prefetch import Batch, Finish, Top
-from .transformer import Transformer
+from .transformer import Form, Transformer
 
 Tops: TypeAlias = tuple[Top, list[npt.NDArray[Any]]]  # images, and the others
 
@@ -90,7 +89,7 @@ class ImageSource:
         self._record = start
         self._bad = bad
         self._crew = Crew()
-        self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
+        self._form: Form | None = None  # of the last batch
 
     def begin(self, batch: Batch) -> Finish:
         """Images are read at once, if the batch before has told their form."""
@@ -114,7 +113,7 @@ class ImageSource:
     def _begin_all(self, numbers: list[int], batch: Batch) -> Callable[[], Tops]:
         """All images into the batch, each by a thread; the last batch tells the shape. Errors for a first look."""
         assert self._form is not None
-        images, tops = self._tops(batch, *self._form)
+        images, tops = self._transformer.tops(batch, len(numbers), self._form)
 
         def put(number: int) -> None:
             self._transformer.place(self._files.load(numbers[number]), self._record + number, images, number)
@@ -130,18 +129,12 @@ class ImageSource:
     def _fill_from_first(self, numbers: list[int], batch: Batch) -> Tops:
         """The same where nothing has told the shape but the first image."""
         image = self._files.load(numbers[0])
-        self._form = self._transformer.output_shape(image.shape), self._transformer.layout(image)
+        self._form = self._transformer.form([image])
         if len(numbers) > 1:
             return self._begin_all(numbers, batch)()
-        images, tops = self._tops(batch, *self._form)
+        images, tops = self._transformer.tops(batch, 1, self._form)
         self._transformer.place(image, self._record, images, 0)
         return images, tops
-
-    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> Tops:
-        """The batch's images, as bytes in a layout or as numbers, and labels."""
-        return batch.hold(
-            [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)][: batch.count], layout
-        )
 
     def _fill_good(self, batch: Batch) -> tuple[list[int], list[int], Top, list[npt.NDArray[Any]]]:
         """Fill the batch with the next images that can be read.
@@ -153,11 +146,11 @@ class ImageSource:
             key=lambda number: number, epoch=lambda: len(self._files.images.names),
         )  # fmt: skip
         try:
-            shape = self._transformer.batch_shape(loaded, lambda i: f"image {self._files.path(numbers[i])}")
+            self._transformer.batch_shape(loaded, lambda i: f"image {self._files.path(numbers[i])}")
         except DataError as error:
             raise error.with_place(Place(str(self._files.images.file))) from None
-        self._form = shape, self._transformer.layout_of_all(loaded)
-        images, tops = self._tops(batch, *self._form)
+        self._form = self._transformer.form(loaded)
+        images, tops = self._transformer.tops(batch, len(numbers), self._form)
         for slot, (image, place) in enumerate(zip(loaded, places, strict=True)):
             name = partial(_named, self._files, numbers, slot)
             self._transformer.place(image, self._record + place, images, slot, name)

@@ -75,7 +75,7 @@ class PrefetchingLayer(DataLayer):
         self._prefetcher: Prefetcher | None = None
         self._process = 0  # that opened them
         self._waited = 0.0  # for batches of sources that were closed
-        self._numbers = np.empty(0, np.float32)  # of a batch that was held as bytes
+        self._numbers = Batch(np.float32, 1)  # of images that were held as bytes
 
     def elsewhere(self, field: str) -> str | None:
         """A hint where `field` is set in the message of another data layer, which this one does not read."""
@@ -110,12 +110,9 @@ class PrefetchingLayer(DataLayer):
         return [top if isinstance(top, np.ndarray) else self._as_numbers(top) for top in self._next()]
 
     def _as_numbers(self, held: HeldWindows) -> npt.NDArray[Any]:
-        size = count(held.shape)
-        if self._numbers.size < size:
-            self._numbers = np.empty(size, np.float32)
-        out = self._numbers[:size].reshape(held.shape)
-        held.write(out)
-        return out
+        [numbers] = self._numbers.take([held.shape])
+        held.write(numbers)
+        return numbers
 
     def write_batch(self, tops: Sequence[npt.NDArray[Any]]) -> None:
         for top, part in zip(tops, self._next(), strict=True):

@@ -1,12 +1,15 @@
-"""Records whose shape looks like height x width x channels, where Caffe's data layers read channels first."""
+"""The shapes of records: those that look like height x width x channels, where Caffe's data layers read channels first,
+and those that a mean does not fit."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from brew.errors import NetError
 from brew.layer import Shape, shape_text
 from brew.layer.data_layer import DataLayer
+from brew.proto.brew_pb2 import TransformationParameter
 
 log = logging.getLogger("brew")
 
@@ -31,7 +34,20 @@ def seems_channels_last(image: Shape) -> bool:
     return channels in _COLOURS and min(height, width) >= _LEAST and 1 <= 4 * height / width <= 16
 
 
-def channels_hint(image: Shape) -> str | None:
+def check_mean(param: TransformationParameter, mean: Shape, image: Shape, wrong: Callable[..., NetError]) -> None:
+    """Raise `wrong(message, field, hint=)` unless the mean of `param`, of this shape, fits images before the crop."""
+    if param.mean_value:
+        if mean[0] not in (1, image[0]):
+            channels = f"{image[0]} channel{'s' * (image[0] != 1)}"
+            text = f"{mean[0]} values of mean_value for images of {channels}: one, or one a channel"
+            raise wrong(text, "mean_value", hint=_channels_hint(image))
+    elif mean != image:
+        text = f"the mean file {param.mean_file} has the shape {shape_text(mean)}, the images (before the crop) have"
+        hint = _channels_hint(image) if mean[0] != image[0] else None
+        raise wrong(f"{text} {shape_text(image)}", "mean_file", hint=hint)
+
+
+def _channels_hint(image: Shape) -> str | None:
     """A remedy where the number of channels of an image does not suit the mean."""
     if seems_channels_last(image):
         return REMEDY

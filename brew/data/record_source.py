@@ -12,17 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from brew.cpu.pixels.held import HeldWindows, Layout
+from brew.cpu.pixels.held import HeldWindows
 from brew.data.databases.database import Database, Record, Records
 from brew.errors import BrewError, DataError, Place
-from brew.layer import Shape
 
 from .bad_records import BadRecords
 from .crew import Crew
 from .datum import Bytes, Labels, Pixels, RawDatums, decode
 from .images.cache import ImageCache
 from .prefetch import Batch, Finish, Top
-from .transformer import Transformer
+from .transformer import Form, Transformer
 
 _PIECE = 1 << 22  # bytes of raw pixels that a thread transforms at once, at least: half a millisecond
 _AUGMENTED = 8  # records that it changes at once, which takes longer
@@ -65,7 +64,7 @@ class RecordSource:
         self._crew = Crew()
         self._raw = RawDatums()
         self._coming: list[Record] | BrewError = []  # what was read of the records behind the batch
-        self._form: tuple[Shape, Layout | None] | None = None  # of images of the last batch
+        self._form: Form | None = None  # of the last batch
 
     def begin(self, batch: Batch) -> Finish:
         """What is decoded begins at once, if the batch before has told the form of images."""
@@ -101,11 +100,6 @@ class RecordSource:
         except DataError as error:
             return error.with_place(self._place)
 
-    def _tops(self, batch: Batch, shape: Shape, layout: Layout | None) -> tuple[Top, list[npt.NDArray[Any]]]:
-        """The batch's images and perhaps labels, for images of this shape, as bytes in a layout or as numbers."""
-        shapes = [(self._batch_size, *shape), self._transformer.labels.shape(self._batch_size)]
-        return batch.hold(shapes[: batch.count], layout)
-
     def _finish(
         self, images: Top, tops: list[npt.NDArray[Any]], labels: Labels, records: list[Record],
         numbers: Sequence[int] | None = None,
@@ -120,8 +114,7 @@ class RecordSource:
     def _fill_raw(self, records: list[Record], raw: tuple[Bytes, Labels], batch: Batch) -> None:
         """The batch of records that are raw bytes of one size."""
         pixels, labels = raw
-        shape, layout = self._transformer.output_shape(pixels[0].shape), self._transformer.layout(pixels[0])
-        images, tops = self._tops(batch, shape, layout)
+        images, tops = self._transformer.tops(batch, len(records), self._transformer.form(pixels[:1]))
         try:
             if isinstance(images, HeldWindows) and self._transformer.augmentation is None:
                 self._transformer.refer(pixels, self._record, images)
@@ -153,7 +146,7 @@ class RecordSource:
         if self._form is None or len(records) == 1:
             return partial(self._fill_from_first, records, batch)
         labels = np.zeros(len(records), np.int64)
-        images, tops = self._tops(batch, *self._form)
+        images, tops = self._transformer.tops(batch, len(records), self._form)
 
         def put(number: int) -> None:
             pixels, labels[number] = self._decode(records[number])
@@ -173,11 +166,11 @@ class RecordSource:
     def _fill_from_first(self, records: list[Record], batch: Batch) -> None:
         """The same where nothing has told the shape but the first record."""
         pixels, label = self._decode(records[0])
-        self._form = self._transformer.output_shape(pixels.shape), self._transformer.layout(pixels)
+        self._form = self._transformer.form([pixels])
         if len(records) > 1:
             self._begin_encoded(records, batch)()
             return
-        images, tops = self._tops(batch, *self._form)
+        images, tops = self._transformer.tops(batch, 1, self._form)
         self._transformer.place(pixels, self._record, images, 0)
         self._finish(images, tops, np.array([label]), records)
 
@@ -189,9 +182,9 @@ class RecordSource:
         records, decoded, labels, places = self._decode_good(records)
         numbers = [self._record + place for place in places]
         try:
-            shape = self._transformer.batch_shape(decoded, partial(_said, records))
-            self._form = shape, self._transformer.layout_of_all(decoded)
-            images, tops = self._tops(batch, *self._form)
+            self._transformer.batch_shape(decoded, partial(_said, records))
+            self._form = self._transformer.form(decoded)
+            images, tops = self._transformer.tops(batch, len(records), self._form)
             for slot, (pixels, number) in enumerate(zip(decoded, numbers, strict=True)):
                 self._transformer.place(pixels, number, images, slot, partial(_said, records, slot))
         except DataError as error:

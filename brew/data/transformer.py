@@ -28,8 +28,8 @@ from .datum import Pixels
 from .images.decoding import ImageRule
 from .images.mean_file import read_mean
 from .mixing import LabelTop
-from .prefetch import Top
-from .record_shape import FORCE, REMEDY, channels_hint, seems_channels_last
+from .prefetch import Batch, Top
+from .record_shape import FORCE, REMEDY, check_mean, seems_channels_last
 
 if TYPE_CHECKING:
     from .augmentation import Augmentation, Start
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("brew")
 
 
+Form: TypeAlias = tuple[Shape, Layout | None]
+"""(channels, height, width) of a batch's images, and how they are held as bytes; None: they are numbers."""
 _Numbers: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -126,7 +128,7 @@ class Transformer:
             image = self.augmentation.shape(image)
         channels, height, width = image
         if self.mean is not None:
-            self._check_mean(self.mean.shape, image)
+            check_mean(self.param, self.mean.shape, image, self._wrong)
         if self.crop is None or self._crops_before:
             return image
         if self.crop[0] > height or self.crop[1] > width:
@@ -199,23 +201,30 @@ class Transformer:
         windows = self._windows(images, first) if self.crop or self.random else None
         held.refer(images, windows, self.crop or images.shape[2:])
 
+    @property
+    def _may_hold(self) -> bool:
+        return self._dtype == np.float32 and not self.labels.mixes
+
     def held(self) -> HeldWindows | None:
         """What holds the images of a batch as bytes; None where they have to be numbers."""
-        return None if self.labels.mixes or self._dtype != np.float32 else HeldWindows(self._copy)
+        return HeldWindows(self._copy) if self._may_hold else None
 
     def holds(self, image: Shape, dtype: npt.DTypeLike) -> bool:
         """Whether a batch of such images is held as bytes."""
-        return self.held() is not None and can_hold(dtype, self.output_shape(image)[2])
+        return self._may_hold and can_hold(dtype, self.output_shape(image)[2])
 
-    def layout(self, image: Pixels) -> Layout | None:
-        """How a batch that begins with this image is held; None where it is numbers."""
-        if not self.holds(image.shape, image.dtype):
-            return None
-        return layout(image) if self.augmentation is None else "planes"  # as augmented images are
+    def form(self, images: Pixels | Sequence[Pixels]) -> Form:
+        """What a batch is that begins with these images."""
+        shape, first = self.output_shape(images[0].shape), images[0]
+        if not (self.holds(first.shape, first.dtype) and all(image.dtype == first.dtype for image in images)):
+            return shape, None
+        return shape, layout(first) if self.augmentation is None else "planes"  # as augmented images are
 
-    def layout_of_all(self, images: Sequence[Pixels]) -> Layout | None:
-        """How a batch of these images is held."""
-        return self.layout(images[0]) if all(image.dtype == np.uint8 for image in images) else None
+    def tops(self, batch: Batch, records: int, form: Form) -> tuple[Top, list[npt.NDArray[Any]]]:
+        """The images of a batch of so many records, and its labels if it has them, to be written."""
+        shape, how = form
+        shapes = [(records, *shape), self.labels.shape(records)]
+        return batch.hold(shapes[: batch.count], how)
 
     def finish(
         self, images: Top, tops: Sequence[npt.NDArray[Any]], labels: npt.ArrayLike, numbers: Sequence[int],
@@ -269,22 +278,6 @@ class Transformer:
         if not self.random:
             return np.zeros((count, BLOCK), np.uint64)
         return self._words.of(self.seed, f"{self.draws}/transform", first, count)
-
-    # --- the mean ---------------------------------------------------------------------------------------------------
-
-    def _check_mean(self, mean: Shape, image: Shape) -> None:
-        if self.param.mean_value:
-            if mean[0] not in (1, image[0]):
-                channels = f"{image[0]} channel{'s' * (image[0] != 1)}"
-                text = f"{mean[0]} values of mean_value for images of {channels}: one, or one a channel"
-                raise self._wrong(text, "mean_value", hint=channels_hint(image))
-        elif mean != image:
-            raise self._wrong(
-                f"the mean file {self.param.mean_file} has the shape {shape_text(mean)}, the images (before the "
-                f"crop) have {shape_text(image)}",
-                "mean_file",
-                hint=channels_hint(image) if mean[0] != image[0] else None,
-            )
 
     def _wrong(self, message: str, *path: str, hint: str | None = None) -> NetError:
         return NetError(self._said(message), place=self._place("transform_param", *path), hint=hint)

@@ -45,8 +45,7 @@ class Net:
         fields = {"weight_filler": fields.pop("filler", {"type": "msra"}), **fields}
         start = fields.pop("start", 0)
         if fields.pop("bias", False):
-            constant = {"type": "constant", "value": start} if start else {"type": "constant"}
-            fields |= {"bias_filler": constant, "param": LEARNED}
+            fields |= {"bias_filler": _constant(start), "param": LEARNED}
         else:
             fields["bias_term"] = False
         if isinstance(kernel, tuple):
@@ -75,13 +74,19 @@ class Net:
         self.n[name] = L.Pooling(bottom, **{"pool": 0, **window, **fields})
         return self.n[name]
 
-    def classifier(self, name: str, bottom: Any, filler: dict[str, Any] | None = None) -> Any:
-        """An inner product of 1000 outputs."""
+    def inner(
+        self, name: str, bottom: Any, outputs: int, filler: dict[str, Any] | None = None, start: float = 0
+    ) -> Any:  # fmt: skip
+        """An inner product."""
         self.n[name] = L.InnerProduct(
-            bottom, num_output=1000, param=LEARNED, weight_filler=filler or {"type": "msra"},
-            bias_filler={"type": "constant"},
+            bottom, num_output=outputs, param=LEARNED, weight_filler=filler or {"type": "msra"},
+            bias_filler=_constant(start),
         )  # fmt: skip
         return self.n[name]
+
+    def classifier(self, name: str, bottom: Any, filler: dict[str, Any] | None = None) -> Any:
+        """An inner product of 1000 outputs."""
+        return self.inner(name, bottom, 1000, filler)
 
     def end(self, scores: Any) -> NetParameter:
         """The whole net, with the loss of these scores and their accuracies."""
@@ -92,3 +97,7 @@ class Net:
         first = NetSpec()
         first.data, first.label = L.Data(ntop=2, **self._train)
         return NetParameter(name=self.name, layer=[*first.to_proto().layer, *self.n.to_proto().layer])
+
+
+def _constant(value: float) -> dict[str, Any]:
+    return {"type": "constant", "value": value} if value else {"type": "constant"}

@@ -42,6 +42,10 @@ class Inception(Net):
         x = self.pool(f"{module}_{pool}", bottom, 3, 1, pad=1, pool=kind)
         return self.step(f"{module}_{proj}", x, outputs, 1)
 
+    def branches(self, module: str, bottom: Any, *branches: Sequence[Step]) -> list[Any]:
+        """Several of them, from one bottom."""
+        return [self.branch(module, bottom, steps) for steps in branches]
+
     def concat(self, name: str, *tops: Any) -> Any:
         """The channels of all."""
         self.n[name] = L.Concat(*tops)
@@ -75,12 +79,10 @@ def inception_v3() -> NetParameter:
     x = _start_with_pooling(net, "conv4_relu_3x3_reduce")
     for number, outputs in enumerate((32, 64, 64), 1):
         own = f"inception_a{number}"
-        branches: list[list[Step]] = [
-            [("1x1", 64, 1)],
-            [("5x5_reduce", 48, 1), ("5x5", 64, 5)],
+        tops = net.branches(
+            own, x, [("1x1", 64, 1)], [("5x5_reduce", 48, 1), ("5x5", 64, 5)],
             [("3x3_reduce", 64, 1), ("3x3_1", 96, 3), ("3x3_2", 96, 3)],
-        ]
-        tops = [net.branch(own, x, steps) for steps in branches]
+        )  # fmt: skip
         x = net.concat(f"{own}_output", *tops, net.pooled(own, x, "pool", "pool_proj", outputs))
     x = _reduction_a(net, x, 384, (64, 96, 96))
     for number, inner in enumerate((128, 160, 160, 192), 1):
@@ -115,15 +117,13 @@ def _module_b(
     names = ["7x1_2", "1x7_2", "7x1_3", "1x7_3"]
     long_steps: list[Step] = [(reduce, long[0], 1)]
     long_steps += [(n, o, (7, 1) if n[0] == "7" else (1, 7)) for n, o in zip(names, long[1:], strict=True)]
-    branches: list[list[Step]] = [[("1x1_2", whole, 1)], short_steps, long_steps]
-    tops = [net.branch(own, x, steps) for steps in branches]
+    tops = net.branches(own, x, [("1x1_2", whole, 1)], short_steps, long_steps)
     return net.concat(f"{own}_concat", *tops, net.pooled(own, x, "pool_ave", "1x1", mean))
 
 
 def _reduction(net: Inception, own: str, x: Any, *branches: Sequence[Step]) -> Any:
     """Half the size of the image: branches, and a pooling."""
-    tops = [net.branch(own, x, steps) for steps in branches]
-    return net.concat(f"{own}_concat", *tops, net.pool(f"{own}_pool", x, 3, 2))
+    return net.concat(f"{own}_concat", *net.branches(own, x, *branches), net.pool(f"{own}_pool", x, 3, 2))
 
 
 def _reduction_a(net: Inception, x: Any, first: int, second: tuple[int, int, int]) -> Any:
@@ -139,12 +139,10 @@ def inception_v4() -> NetParameter:
     x = _stem_v4(net)
     for number in range(1, 5):
         own = f"inception_a{number}"
-        branches: list[list[Step]] = [
-            [("1x1_2", 96, 1)],
-            [("3x3_reduce", 64, 1), ("3x3", 96, 3)],
+        tops = net.branches(
+            own, x, [("1x1_2", 96, 1)], [("3x3_reduce", 64, 1), ("3x3", 96, 3)],
             [("3x3_2_reduce", 64, 1), ("3x3_2", 96, 3), ("3x3_3", 96, 3)],
-        ]
-        tops = [net.branch(own, x, steps) for steps in branches]
+        )  # fmt: skip
         x = net.concat(f"{own}_concat", *tops, net.pooled(own, x, "pool_ave", "1x1", 96))
     x = _reduction_a(net, x, 384, (192, 224, 256))
     for number in range(1, 8):
@@ -180,12 +178,10 @@ def inception_resnet_v2() -> NetParameter:
     """Modules whose tops are added, in part, to their bottoms."""
     net = Inception("Inception-ResNet v2")
     x = _start_with_pooling(net, "conv4_3x3_reduce_relu")
-    branches: list[list[Step]] = [
-        [("1x1", 96, 1)],
-        [("5x5_reduce", 48, 1), ("5x5", 64, 5)],
+    tops = net.branches(
+        "conv5", x, [("1x1", 96, 1)], [("5x5_reduce", 48, 1), ("5x5", 64, 5)],
         [("3x3_reduce", 64, 1), ("3x3", 96, 3), ("3x3_2", 96, 3)],
-    ]
-    tops = [net.branch("conv5", x, steps) for steps in branches]
+    )  # fmt: skip
     ave = net.step("conv5_1x1_ave", net.pool("ave_pool", x, 3, 1, pad=1, pool=1), 64, 1)
     x = net.concat("stem_concat", *tops, ave)
     three: list[Step] = [("3x3_2_reduce", 32, 1), ("3x3_2", 48, 3), ("3x3_3", 64, 3)]
@@ -216,7 +212,7 @@ def _residuals(
 
 def _residual(net: Inception, own: str, x: Any, channels: int, part: float, branches: Sequence[Sequence[Step]]) -> Any:
     """The bottom, and `part` of what the branches make of it."""
-    new = net.concat(f"{own}_concat", *(net.branch(own, x, steps) for steps in branches))
+    new = net.concat(f"{own}_concat", *net.branches(own, x, *branches))
     up = net.conv(f"{own}_up", new, channels, 1, bias=True)
     coefficients = {} if part == 1 else {"coeff": [1, part]}
     net.n[f"{own}_residual_eltwise"] = L.Eltwise(x, up, **coefficients)

@@ -8,7 +8,7 @@ from typing import Any
 from brew.caffe import layers as L
 from brew.proto.brew_pb2 import NetParameter
 
-from .blocks import CAFFE_MEAN, LEARNED, Net
+from .blocks import CAFFE_MEAN, Net
 
 _MEAN_FILE = {"mean_file": "data/ilsvrc12/imagenet_mean.binaryproto"}
 
@@ -104,11 +104,8 @@ def _squeezenet(name: str, first: tuple[int, int], pooled: tuple[int, int], last
 
 def _hidden(net: Net, number: int, bottom: Any, filler: dict[str, Any], start: float) -> Any:
     """A layer of 4096 outputs with ReLU and Dropout."""
-    constant = {"type": "constant", "value": start} if start else {"type": "constant"}
-    net.n[f"fc{number}"] = L.InnerProduct(
-        bottom, num_output=4096, param=LEARNED, weight_filler=filler, bias_filler=constant
-    )
-    return _drop(net, f"drop{number}", net.relu(f"relu{number}", net.n[f"fc{number}"]))
+    x = net.inner(f"fc{number}", bottom, 4096, filler, start)
+    return _drop(net, f"drop{number}", net.relu(f"relu{number}", x))
 
 
 def _drop(net: Net, name: str, bottom: Any) -> Any:

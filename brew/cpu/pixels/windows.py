@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -86,23 +86,28 @@ class WindowCopy:
 
     def jobs(self, images: Images, windows: Windows | None) -> Jobs:
         """What `write` is to do for the windows of `images`, a row of numbers for each."""
-        mean, mean_row = self.mean_at(0, 0, len(images[0])), self._mean_of(len(images[0]))[2]
+        channels = len(images[0])
         jobs = np.empty((len(images), JOB), np.int64)
         if isinstance(images, np.ndarray):
             jobs[:, 0] = np.arange(len(images)) * images.strides[0] + address(images)
         else:
             jobs[:, 0] = [address(image) for image in images]
-        jobs[:, 1:] = mean, 0
-        if windows is not None:
-            first_row, first_column, mirrored = windows
-            _, line, step = images[0].strides
-            jobs[:, 0] += first_row * line + first_column * step
-            jobs[:, 1] += first_row * mean_row + first_column * 4 if self.of_pixels else 0
-            jobs[:, 2] = mirrored
+        if windows is None:
+            jobs[:, 1:] = self.mean_at(0, 0, channels), 0
+            return jobs
+        rows, columns, mirrored = windows
+        _, line, step = images[0].strides
+        jobs[:, 0] += rows * line + columns * step
+        jobs[:, 1] = self.mean_at(rows, columns, channels)
+        jobs[:, 2] = mirrored
         return jobs
 
-    def mean_at(self, row: int, column: int, channels: int) -> int:
-        """Where the mean of a window lies that begins there."""
+    @overload
+    def mean_at(self, row: int, column: int, channels: int) -> int: ...
+    @overload
+    def mean_at(self, row: Numbers, column: Numbers, channels: int) -> int | Numbers: ...
+    def mean_at(self, row: int | Numbers, column: int | Numbers, channels: int) -> int | Numbers:
+        """Where the mean of a window lies that begins there, or of many windows."""
         mean, _, line = self._mean_of(channels)
         return mean + row * line + column * 4 if self.of_pixels else mean
 

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from brew.files import varints
+
 _LOG_BLOCK, _LOG_HEADER = 32768, 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _FOOTER, _MAGIC = 48, bytes.fromhex("57fb808b247547db")
@@ -77,21 +79,9 @@ def check_sum(data: bytes, stored: bytes, what: str) -> None:
 # --- numbers and texts ------------------------------------------------------------------------------------------------
 
 
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at byte `at`, seven bits a byte, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-        shift += 7
-
-
 def text(data: bytes, at: int) -> tuple[bytes, int]:
     """The bytes behind their number, and where they end."""
-    size, at = varint(data, at)
+    size, at = varints.read(data, at)
     if at + size > len(data):
         raise Damaged("a text leads out of its record")
     return data[at : at + size], at + size
@@ -147,9 +137,9 @@ def table_index(footer: bytes) -> tuple[int, int]:
     if len(footer) < _FOOTER or footer[-8:] != _MAGIC:
         raise Damaged("it does not end as a table does")
     footer = footer[-_FOOTER:]
-    at = varint(footer, varint(footer, 0)[1])[1]
-    start, at = varint(footer, at)
-    return start, varint(footer, at)[0]
+    at = varints.read(footer, varints.read(footer, 0)[1])[1]
+    start, at = varints.read(footer, at)
+    return start, varints.read(footer, at)[0]
 
 
 FOOTER, TRAILER = _FOOTER, _TRAILER
@@ -171,9 +161,9 @@ def entries(contents: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = len(contents) - 4 - 4 * int.from_bytes(contents[-4:], "little")
     at, key = 0, b""
     while at < end:
-        shared, at = varint(contents, at)
-        own, at = varint(contents, at)
-        size, at = varint(contents, at)
+        shared, at = varints.read(contents, at)
+        own, at = varints.read(contents, at)
+        size, at = varints.read(contents, at)
         if shared > len(key) or at + own + size > end:
             raise Damaged("an entry leads out of its block")
         key = key[:shared] + contents[at : at + own]
@@ -193,7 +183,7 @@ def uncompressed(data: bytes) -> bytes:
     >>> uncompressed(bytes([8, 1 << 2, *b"ab", 2 << 2 | 1, 2]))  # two bytes, and six from two bytes before on
     b'abababab'
     """
-    size, at = varint(data, 0)
+    size, at = varints.read(data, 0)
     out = bytearray()
     while at < len(data):
         tag = data[at]

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 from brew.errors import DataError
-from brew.files import regular
+from brew.files import regular, varints
 
 from .database import Database, Record
 from .leveldb_files import (
@@ -31,7 +31,6 @@ from .leveldb_files import (
     log_records,
     table_index,
     text,
-    varint,
 )
 
 _COMPARATOR = b"leveldb.BytewiseComparator"
@@ -59,8 +58,8 @@ class Table:
             contents = block(file.read(length + TRAILER))
         found = []
         for key, handle in entries(contents):
-            at = varint(handle, 0)
-            found.append((key[:-8], at[0], varint(handle, at[1])[0]))
+            at = varints.read(handle, 0)
+            found.append((key[:-8], at[0], varints.read(handle, at[1])[0]))
         return found
 
     def block(self, number: int) -> list[Entry]:
@@ -127,22 +126,22 @@ class PlainLevelDB(Database):
         """What a record of the manifest changes."""
         at = 0
         while at < len(record):
-            tag, at = varint(record, at)
+            tag, at = varints.read(record, at)
             if tag in _TEXTS:
                 comparator, at = text(record, at)
                 if comparator != _COMPARATOR:
                     raise Damaged(f"its keys are in an order of their own ({comparator.decode(errors='replace')})")
             elif tag in numbers:
-                numbers[tag], at = varint(record, at)
+                numbers[tag], at = varints.read(record, at)
             elif tag == _COMPACTED:
-                _, at = text(record, varint(record, at)[1])
+                _, at = text(record, varints.read(record, at)[1])
             elif tag in (_DELETED, _NEW):
-                level, at = varint(record, at)
-                number, at = varint(record, at)
+                level, at = varints.read(record, at)
+                number, at = varints.read(record, at)
                 if tag == _DELETED:
                     tables.pop((level, number), None)
                     continue
-                smallest, at = text(record, varint(record, at)[1])
+                smallest, at = text(record, varints.read(record, at)[1])
                 largest, at = text(record, at)
                 names = [self.path / f"{number:06d}.{ending}" for ending in ("ldb", "sst")]
                 path = next((path for path in names if path.exists()), names[0])

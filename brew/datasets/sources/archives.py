@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Self
 
 from brew.errors import DataError
 from brew.files import regular
+from brew.files.signatures import noun_of
 
 from .items import Content, Item, Pile, Problem
 from .trees import class_tree, is_picture
@@ -29,7 +30,7 @@ _WINDOW = 256 << 20  # bytes of a compressed tar's members in memory
 _LOOKED_AT = 10_000  # members, to recognise an archive
 _TAR = (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 ZIP_ERRORS = (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RuntimeError)
-_ZIP = b"PK\3\4"  # how one begins that has a member
+_HEAD = 16  # bytes that tell a zip archive
 _NAMED_TAR = re.compile(r"\.(tar(\.\w+)?|tgz|tbz2?|txz)$", re.IGNORECASE)
 _ASTRAY = re.compile(r"(^|/)\.\.(/|$)|^/|^[A-Za-z]:|\\|\0")
 
@@ -253,15 +254,15 @@ def _stream(file: BinaryIO) -> tarfile.TarFile:
 def damage(path: Path) -> str | None:
     """What a file is that begins or is called as an archive and cannot be read as one, in words; else None."""
     try:
-        if regular.head(path, len(_ZIP)) == _ZIP:
+        if noun_of(regular.head(path, _HEAD)) == "a zip archive":
             return None if zipfile.is_zipfile(path) else "a zip archive without an end: it was cut, or is damaged"
         if not (_NAMED_TAR.search(path.name) or tarfile.is_tarfile(path)):
             return None
-        with regular.opened(path) as file, _stream(file) as archive:
-            for _ in archive:
-                pass
-            if getattr(archive, "ends_bare", False):
-                return "a tar archive without an end: it may have been cut"
+        notes: list[str] = []
+        for _ in _members(path, notes):
+            pass
+        if notes:
+            return "a tar archive without an end: it may have been cut"
     except (*_TAR, *ZIP_ERRORS) as error:
         return f"a tar archive that was cut, or is damaged: {error or type(error).__name__}"
     return None

@@ -9,7 +9,6 @@ from typing import Any, Protocol, cast
 
 from brew.errors import DataError, UsageError, did_you_mean
 
-from .archives import damage
 from .items import Source
 
 _ANNOTATIONS = "brew.datasets.sources.annotations"
@@ -87,6 +86,8 @@ def _recognised(path: Path) -> str:
     for name in KINDS:
         if _class(name).recognises(path):
             return name
+    from .archives import damage
+
     broken = damage(path) if path.is_file() else None
     if broken is not None:
         raise DataError(f"{path} is {broken}", hint="copy or download it again")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from brew.files import varints
 from brew.proto.brew_pb2 import BlobShape, LayerParameter, NetParameter, ResumeState, SolverState
 
 _log = logging.getLogger("brew")
@@ -84,7 +85,7 @@ def _blob(data: Array, diff: Array | None) -> list[_Piece]:
             raise ValueError(f"a blob of shape {data.shape} with a gradient of shape {diff.shape}")
         pieces += _values(diff, 1)
     if data.ndim == 0:  # as num, channels, height, width: Caffe takes that for a scalar, OpenCV no shape without axes
-        return [*pieces, *(_varint(number << 3) + _varint(1) for number in (1, 2, 3, 4))]
+        return [*pieces, *(varints.written(number << 3) + varints.written(1) for number in (1, 2, 3, 4))]
     return pieces + _field(7, [BlobShape(dim=data.shape).SerializeToString()])
 
 
@@ -100,13 +101,4 @@ def _values(array: Array, which: int) -> list[_Piece]:
 
 def _field(number: int, pieces: Sequence[_Piece]) -> list[_Piece]:
     """`pieces` as the payload of a field: its tag and length go before."""
-    return [_varint(number << 3 | _BYTES) + _varint(sum(len(piece) for piece in pieces)), *pieces]
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return [varints.written(number << 3 | _BYTES) + varints.written(sum(len(piece) for piece in pieces)), *pieces]

@@ -10,6 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from brew.errors import Place, WeightsError
+from brew.files import varints
 from brew.proto.brew_pb2 import NetParameter, V1LayerParameter
 
 from .cursor import BYTES, VARINT, Cursor, Malformed
@@ -65,16 +66,4 @@ def _kept(cursor: Cursor, parent: int) -> Iterator[bytes]:
 
 
 def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | BYTES) + _varint(len(content)) + content
-
-
-def _varint(value: int) -> bytes:
-    """
-    >>> _varint(300).hex()
-    'ac02'
-    """
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
+    return varints.written(number << 3 | BYTES) + varints.written(len(content)) + content
